@@ -1,0 +1,90 @@
+"""The walk back through a model: forward, loss, backward. Here hand-derived and autodiff are exchanged by one word."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from jaxnn.layer import Batch, Key, Layer, Params
+from jaxnn.losses import Loss
+
+#: (params, x, target, key) -> ((value, y), dparams)
+ValueAndGrad = Callable[..., tuple[tuple[Any, Batch], Params]]
+
+
+def apply(model: Layer, params: Params, x: Batch, key: Key = None) -> Batch:
+    """The model's output y for a batch x; without a key it is evaluated (no dropout)."""
+    return model.forward(params, x, key)[0]
+
+
+def value_and_grad(model: Layer, loss: Loss) -> ValueAndGrad:
+    """The loss and its hand-derived gradient: a function of (params, x, target, key=None).
+
+    It returns ((value, y), dparams), exactly what `jax.value_and_grad(objective(model, loss), has_aux=True)` returns.
+    """
+
+    def hand_derived(params, x, target, key=None):
+        y, res = model.forward(params, x, key)
+        value, dy = loss(y, target)
+        dparams, _ = model.backward(params, res, dy)
+        return (value, y), dparams
+
+    return hand_derived
+
+
+def objective(model: Layer, loss: Loss) -> Callable[..., tuple[Any, Batch]]:
+    """The plain function of (params, x, target, key=None) to (value, y) that the model and the loss stand for."""
+
+    def value_and_output(params, x, target, key=None):
+        y = apply(model, params, x, key)
+        return loss(y, target)[0], y
+
+    return value_and_output
+
+
+def autodiff_value_and_grad(model: Layer, loss: Loss) -> ValueAndGrad:
+    """The loss and the gradient that `jax.value_and_grad` makes of the plain forward: the same function, by autodiff."""
+    return jax.value_and_grad(objective(model, loss), has_aux=True)
+
+
+#: How a gradient is had, by the name that a command line gives it.
+GRADIENTS = {"hand": value_and_grad, "auto": autodiff_value_and_grad}
+
+
+def custom_vjp(layer: Layer) -> Callable[..., Batch]:
+    """`apply(params, x, key=None) -> y` of a layer; its derivative under `jax.grad` is the layer's `backward`."""
+
+    @jax.custom_vjp
+    def rule(params, x, key):
+        return layer.forward(params, x, key)[0]
+
+    def forward(params, x, key):
+        y, res = layer.forward(params, x, key)
+        return y, (params, res)
+
+    def backward(saved, dy):
+        dparams, dx = layer.backward(*saved, dy)
+        return dparams, dx, None
+
+    rule.defvjp(forward, backward)
+
+    def apply(params, x, key=None):
+        return rule(params, x, key)
+
+    return apply
+
+
+def autodiff(init: Callable, apply: Callable) -> Layer:
+    """A layer without a derivation, by its own name: `apply(params, x, key) -> y` is differentiated by JAX.
+
+    The pullback that `jax.vjp` makes is the residual.
+    """
+
+    def forward(params, x, key):
+        return jax.vjp(lambda params, x: apply(params, x, key), params, x)
+
+    def backward(params, res, dy):
+        del params
+        return res(dy)
+
+    return Layer(init, forward, backward)

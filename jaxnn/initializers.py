@@ -1,0 +1,65 @@
+"""Initial values by name: those of `jax.nn.initializers` and the course's own two."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from jax import numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from jaxnn.errors import UserError
+
+Initializer = Callable[[PRNGKeyArray, tuple[int, ...], Any], Array]
+#: A name, a table of a name and its options, or the initializer itself.
+Init = str | Mapping[str, Any] | Initializer
+
+
+def standard_normal() -> Initializer:
+    """Independent N(0, 1) values, as `numpy.random.randn` gives them."""
+    return lambda key, shape, dtype=jnp.float32: jax.random.normal(key, shape, dtype)
+
+
+def uniform(scale: float = 0.1) -> Initializer:
+    """Independent values from U[−scale, scale] (`jax.nn.initializers.uniform` draws from [0, scale))."""
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -scale, scale)
+
+
+def _plain(value: Initializer) -> Callable[[], Initializer]:
+    return lambda: value
+
+
+#: name -> constructor; `zeros` and `ones` take no options.
+INITIALIZERS: dict[str, Callable[..., Initializer]] = {
+    "standard_normal": standard_normal,
+    "uniform": uniform,
+    "zeros": _plain(jax.nn.initializers.zeros),
+    "ones": _plain(jax.nn.initializers.ones),
+} | {
+    name: getattr(jax.nn.initializers, name)
+    for name in (
+        "constant", "normal", "truncated_normal", "variance_scaling", "orthogonal", "delta_orthogonal",
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    )
+}  # fmt: skip
+
+
+def initializer(spec: Init) -> Initializer:
+    """The initializer that `spec` names: `"he_normal"`, or `{"name": "uniform", "scale": 0.1}`.
+
+    Raises `UserError` for a name or an option that does not exist.
+    """
+    if callable(spec):
+        return spec
+    options = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = options.pop("name", None)
+    if name not in INITIALIZERS:
+        near = difflib.get_close_matches(str(name), INITIALIZERS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"expected an initializer among {', '.join(sorted(INITIALIZERS))}, found {name!r}{hint}")
+    known = inspect.signature(INITIALIZERS[name]).parameters
+    for option in options:
+        if option not in known:
+            raise UserError(f"initializer {name!r} takes {', '.join(known) or 'no options'}, found {option!r}")
+    return INITIALIZERS[name](**options)

@@ -1,0 +1,32 @@
+"""The layers, and the table that names them for a config."""
+
+from jaxnn.layers.conv import conv as conv
+from jaxnn.layers.dense import dense as dense
+from jaxnn.layers.dropout import dropout as dropout
+from jaxnn.layers.elementwise import Elementwise as Elementwise
+from jaxnn.layers.elementwise import elementwise as elementwise
+from jaxnn.layers.elementwise import elu as elu
+from jaxnn.layers.elementwise import gelu as gelu
+from jaxnn.layers.elementwise import identity as identity
+from jaxnn.layers.elementwise import leaky_relu as leaky_relu
+from jaxnn.layers.elementwise import relu as relu
+from jaxnn.layers.elementwise import sigmoid as sigmoid
+from jaxnn.layers.elementwise import silu as silu
+from jaxnn.layers.elementwise import softplus as softplus
+from jaxnn.layers.elementwise import tanh as tanh
+from jaxnn.layers.elementwise import threshold as threshold
+from jaxnn.layers.pool import average_pool as average_pool
+from jaxnn.layers.pool import l2_pool as l2_pool
+from jaxnn.layers.pool import max_pool as max_pool
+from jaxnn.layers.shape import flatten as flatten
+from jaxnn.layers.shape import reshape as reshape
+from jaxnn.layers.softmax import softmax as softmax
+
+#: name -> constructor
+LAYERS = {
+    constructor.__name__: constructor
+    for constructor in (
+        identity, sigmoid, tanh, relu, softplus, leaky_relu, elu, gelu, silu, threshold, softmax,
+        dense, conv, max_pool, average_pool, l2_pool, flatten, reshape, dropout,
+    )
+}  # fmt: skip

@@ -1,0 +1,121 @@
+"""Convolution over images."""
+
+from collections.abc import Sequence
+
+import jax
+from jax import lax
+from jax import numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxnn.errors import UserError
+from jaxnn.initializers import Init, initializer
+from jaxnn.layer import Layer
+from jaxnn.layers.affine import Affine, Linear, add_bias, affine_gradient
+from jaxnn.layers.window import Padding, Window, pair, window
+
+#: From this many input channels on, one matmul for each tap beats one over all the patches (2-core CPU, batch 128:
+#: 12×12×24 → 32, 3×3: 2.0 against 2.9 ms; 28×28×1 → 20, 5×5: 7.8 against 2.1 ms).
+CHANNELS_FOR_A_MATMUL = 8
+
+Images = Float[Array, "batch height width channel"]
+Kernel = Float[Array, "rows columns channel channels"]
+
+
+def conv(
+    channels: int,
+    kernel: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "VALID",
+    dilation: int | Sequence[int] = 1,
+    weight_init: Init = "glorot_uniform",
+    bias_init: Init = "zeros",
+    bias: bool = True,
+) -> Layer:
+    """Slides `channels` kernels over images (a cross-correlation, as in every deep-learning library).
+
+    y[n, r, s, o] = b[o] + Σ_{i, j, c} x[n, r·t + i·d, s·t + j·d, c] W[i, j, c, o]     (stride t, dilation d, x padded)
+    dW[i, j, c, o] = Σ_{n, r, s} x[n, r·t + i·d, s·t + j·d, c] dy[n, r, s, o],  db = Σ dy
+    dx[n, h, w, c] = Σ_{i, j, o} dy[n, r, s, o] W[i, j, c, o] over all (r, s) with h = r·t + i·d, w = s·t + j·d
+
+    x (batch, height, width, channel), W (*kernel, channel, channels), b (channels), y (batch, rows, columns, channels).
+    `kernel`, `stride`, `dilation`: one number or (height, width); `padding`: "SAME", "VALID" or
+    [[low, high], [low, high]].
+    Raises `UserError` when built of impossible numbers, or initialized for images smaller than the kernel.
+    (Dumoulin and Visin 2016.)
+    """
+    size, strides, dilations = pair(kernel, "conv kernel"), pair(stride, "conv stride"), pair(dilation, "conv dilation")
+    if channels < 1:
+        raise UserError(f"conv: expected at least 1 channel, found {channels}")
+    make_weight, make_bias = initializer(weight_init), initializer(bias_init)
+
+    def over(x) -> Window:
+        return window(x, f"conv kernel {size[0]}×{size[1]}", size, strides, padding, dilations)
+
+    def init(key, x):
+        over(x)
+        key_weight, key_bias = jax.random.split(key)
+        weight = make_weight(key_weight, (*size, x.shape[-1], channels), x.dtype)
+        return Affine(weight, make_bias(key_bias, (channels,), x.dtype)) if bias else Linear(weight)
+
+    def forward(params, x, key):
+        del key
+        y = lax.conv_general_dilated(
+            x, params.weight, strides, over(x).pads, rhs_dilation=dilations, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return add_bias(params, y), x
+
+    def backward(params, res, dy):
+        x, w = res, over(res)
+        dweight = lax.platform_dependent(
+            x, dy, cpu=lambda x, dy: weight_gradient_by_taps(w, x, dy),
+            default=lambda x, dy: weight_gradient_by_conv(w, x, dy),
+        )  # fmt: skip
+        dx = lax.platform_dependent(
+            dy, params.weight, x, cpu=lambda dy, weight, x: input_gradient_by_taps(w, dy, weight, x),
+            default=lambda dy, weight, x: input_gradient_by_conv(w, dy, weight, x),
+        )  # fmt: skip
+        return affine_gradient(params, dweight, dy), dx
+
+    return Layer(init, forward, backward)
+
+
+def weight_gradient_by_taps(w: Window, x: Images, dy: Images) -> Kernel:
+    """dW as matmuls over what each tap reads: XLA on a CPU is 3–70× slower at the convolution it equals."""
+    dy_rows = dy.reshape(-1, dy.shape[-1])
+    channel = x.shape[-1]
+    if channel >= CHANNELS_FOR_A_MATMUL:
+        dweight = jnp.stack([tap.reshape(-1, channel).T @ dy_rows for tap in w.taps(x)])
+    else:
+        patches = jnp.concatenate(w.taps(x), axis=-1)
+        dweight = (dy_rows.T @ patches.reshape(dy_rows.shape[0], -1)).T
+    return dweight.reshape(*w.size, channel, dy.shape[-1])
+
+
+def input_gradient_by_taps(w: Window, dy: Images, weight: Kernel, x: Images) -> Images:
+    """dx as one matmul, whose column blocks are added back where each tap read."""
+    columns = dy @ weight.reshape(-1, weight.shape[-1]).T
+    return w.scatter(jnp.split(columns, w.size[0] * w.size[1], axis=-1), x)
+
+
+def weight_gradient_by_conv(w: Window, x: Images, dy: Images) -> Kernel:
+    """dW as a convolution of x with dy: channels and batch change places, so do stride and dilation."""
+    pads = []
+    for axis, (low, _) in enumerate(w.pads):
+        reach = (w.size[axis] - 1) * w.dilation[axis] + (dy.shape[1 + axis] - 1) * w.stride[axis] + 1
+        pads.append((low, reach - x.shape[1 + axis] - low))
+    return lax.conv_general_dilated(
+        x, dy, w.dilation, pads, rhs_dilation=w.stride, dimension_numbers=("CHWN", "IHWO", "HWNC")
+    )
+
+
+def input_gradient_by_conv(w: Window, dy: Images, weight: Kernel, x: Images) -> Images:
+    """dx as a convolution of dy, spread out by the stride, with the kernel turned by 180°."""
+    pads = []
+    for axis, (low, _) in enumerate(w.pads):
+        span = (w.size[axis] - 1) * w.dilation[axis] + 1
+        spread = (dy.shape[1 + axis] - 1) * w.stride[axis] + 1
+        pads.append((span - 1 - low, x.shape[1 + axis] + low - spread))
+    return lax.conv_general_dilated(
+        dy, weight[::-1, ::-1], (1, 1), pads, lhs_dilation=w.stride, rhs_dilation=w.dilation,
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Dropout: a random mask while training, nothing while evaluating."""
+
+import jax
+from jax import numpy as jnp
+
+from jaxnn.errors import UserError
+from jaxnn.layer import Layer, no_params
+
+
+def dropout(rate: float) -> Layer:
+    """Sets the fraction `rate` of its inputs to zero and scales the rest by 1 / (1 − rate).
+
+    y = m ∘ x / (1 − rate),  m = 1 with probability 1 − rate
+    dx = m ∘ dy / (1 − rate)
+
+    `x` and `y` of any shape, alike; the same key gives the same mask; `key=None` gives y = x.
+    (Srivastava et al. 2014, with the scale on the training side.)
+    Raises `UserError` for a rate outside [0, 1).
+    """
+    if isinstance(rate, float | int) and not 0 <= rate < 1:
+        raise UserError(f"dropout: expected a rate (the fraction dropped) in [0, 1), found {rate}")
+
+    def scaled(mask, x):
+        return jnp.where(mask, x / (1 - rate), 0)
+
+    def forward(params, x, key):
+        del params
+        if key is None:
+            return x, None
+        mask = jax.random.bernoulli(key, 1 - rate, x.shape)
+        return scaled(mask, x), mask
+
+    def backward(params, res, dy):
+        del params
+        return (), dy if res is None else scaled(res, dy)
+
+    return Layer(no_params, forward, backward)

@@ -1,0 +1,140 @@
+"""Functions of one number, applied to each: rows of a table of a function and its derivative.
+
+y = f(x)
+dx = f′(x) ∘ dy
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+from jax import numpy as jnp
+from jax.scipy.special import erfc
+from jaxtyping import Array
+
+from jaxnn.layer import Layer, no_params
+
+
+class Elementwise(NamedTuple):
+    """A row: y = f(x); what of (x, y) the derivative is written from; dy/dx from that (a bool is 0 or 1)."""
+
+    name: str
+    f: Callable[[Array], Array]
+    keep: Callable[[Array, Array], Array]
+    derivative: Callable[[Array], Array]
+
+
+def keep_x(x: Array, y: Array) -> Array:
+    del y
+    return x
+
+
+def keep_y(x: Array, y: Array) -> Array:
+    del x
+    return y
+
+
+def elementwise(row: Elementwise) -> Layer:
+    """The layer of one row: `x` and `y` of any shape, alike."""
+
+    def forward(params, x, key):
+        del params, key
+        y = row.f(x)
+        return y, row.keep(x, y)
+
+    def backward(params, res, dy):
+        del params
+        slope = row.derivative(res)
+        # A select, not a product with 0: what is switched off passes no inf · 0.
+        return (), jnp.where(slope, dy, 0) if slope.dtype == bool else slope * dy
+
+    forward.__qualname__ = row.name
+    return Layer(no_params, forward, backward)
+
+
+def identity() -> Layer:
+    """y = x;  dx = dy."""
+
+    def forward(params, x, key):
+        del params, key
+        return x, ()
+
+    def backward(params, res, dy):
+        del params, res
+        return (), dy
+
+    return Layer(no_params, forward, backward)
+
+
+def sigmoid() -> Layer:
+    """y = σ(x) = 1 / (1 + e⁻ˣ);  dx = y (1 − y) dy."""
+    return elementwise(Elementwise("sigmoid", jax.nn.sigmoid, keep_y, lambda y: y * (1 - y)))
+
+
+def tanh() -> Layer:
+    """y = tanh x;  dx = (1 − y²) dy."""
+    return elementwise(Elementwise("tanh", jnp.tanh, keep_y, lambda y: 1 - y * y))
+
+
+def relu() -> Layer:
+    """y = max(x, 0);  dx = [x > 0] dy: the derivative at 0 is 0 (Nair and Hinton 2010)."""
+    return elementwise(Elementwise("relu", jax.nn.relu, lambda x, y: y > 0, lambda positive: positive))
+
+
+def softplus() -> Layer:
+    """y = ln(1 + eˣ);  dx = σ(x) dy = (1 − e⁻ʸ) dy."""
+    return elementwise(Elementwise("softplus", jax.nn.softplus, keep_y, lambda y: -jnp.expm1(-y)))
+
+
+def leaky_relu(slope: float = 0.01) -> Layer:
+    """y = x where x ≥ 0, else slope · x;  dx = (1 or slope) dy (Maas, Hannun and Ng 2013)."""
+    return elementwise(
+        Elementwise(
+            "leaky_relu",
+            lambda x: jax.nn.leaky_relu(x, slope),
+            lambda x, y: x >= 0,
+            lambda positive: jnp.where(positive, 1.0, slope),
+        )
+    )
+
+
+def elu(alpha: float = 1.0) -> Layer:
+    """y = x where x > 0, else α (eˣ − 1);  dx = (1 or y + α) dy (Clevert, Unterthiner and Hochreiter 2016)."""
+    return elementwise(
+        Elementwise("elu", lambda x: jax.nn.elu(x, alpha), keep_y, lambda y: jnp.where(y > 0, 1, y + alpha))
+    )
+
+
+def gelu() -> Layer:
+    """y = x Φ(x);  dx = (Φ(x) + x φ(x)) dy, Φ and φ the standard normal's (Hendrycks and Gimpel 2016)."""
+
+    def derivative(x: Array) -> Array:
+        cumulative = 0.5 * erfc(-x * math.sqrt(0.5))
+        return cumulative + x * jnp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+    return elementwise(Elementwise("gelu", lambda x: jax.nn.gelu(x, approximate=False), keep_x, derivative))
+
+
+def silu() -> Layer:
+    """y = x σ(x);  dx = σ (1 + x (1 − σ)) dy (Elfwing, Uchibe and Doya 2018)."""
+
+    def derivative(x: Array) -> Array:
+        s = jax.nn.sigmoid(x)
+        return s * (1 + x * (1 - s))
+
+    return elementwise(Elementwise("silu", jax.nn.silu, keep_x, derivative))
+
+
+def threshold() -> Layer:
+    """y = [x ≥ 0], the perceptron's step;  dx = 0: its derivative is zero wherever it has one (Rosenblatt 1958)."""
+
+    def forward(params, x, key):
+        del params, key
+        return (x >= 0).astype(x.dtype), ()
+
+    def backward(params, res, dy):
+        del params, res
+        return (), jnp.zeros_like(dy)
+
+    return Layer(no_params, forward, backward)

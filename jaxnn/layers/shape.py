@@ -1,0 +1,50 @@
+"""Layers that move no number: flatten and reshape.
+
+They keep `x[:0]`: no bytes, yet the shape that `backward` restores.
+"""
+
+import math
+from collections.abc import Sequence
+
+from jaxnn.errors import UserError
+from jaxnn.layer import Layer, no_params
+
+
+def reshape(shape: Sequence[int]) -> Layer:
+    """y is x with each example in `shape`;  dx is dy with each example in x's shape.
+
+    x (batch, …), y (batch, *shape). Raises `UserError` when an example has another number of entries.
+    """
+    shape = tuple(shape)
+
+    def forward(params, x, key):
+        del params, key
+        if math.prod(x.shape[1:]) != math.prod(shape):
+            raise UserError(
+                f"reshape: expected examples of {math.prod(shape)} entries for the shape {shape}, "
+                f"found {math.prod(x.shape[1:])} in the shape {x.shape[1:]}"
+            )
+        return x.reshape(x.shape[0], *shape), x[:0]
+
+    def backward(params, res, dy):
+        del params
+        return (), dy.reshape(dy.shape[0], *res.shape[1:])
+
+    return Layer(no_params, forward, backward)
+
+
+def flatten() -> Layer:
+    """y is x with each example as one row;  dx is dy with each example in x's shape.
+
+    x (batch, …), y (batch, n).
+    """
+
+    def forward(params, x, key):
+        del params, key
+        return x.reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]
+
+    def backward(params, res, dy):
+        del params
+        return (), dy.reshape(dy.shape[0], *res.shape[1:])
+
+    return Layer(no_params, forward, backward)

@@ -1,0 +1,27 @@
+"""Whole networks, in the shapes that the course uses."""
+
+from collections.abc import Sequence
+
+from jaxnn.combine import serial
+from jaxnn.initializers import Init
+from jaxnn.layer import Combined, Layer
+from jaxnn.layers import conv, dense, flatten, max_pool, relu, tanh
+
+
+def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uniform") -> Combined:
+    """A multi-layer perceptron: a dense layer of each number of units, `activation` between them, none after the last.
+
+    x (batch, …) is flattened; y (batch, units[-1]).
+    """
+    layers: list[Layer] = [flatten()]
+    for n in units:
+        layers += [dense(n, weight_init), activation]
+    return serial(*layers[:-1])
+
+
+def cnn(classes: int = 10, channels: int = 20, kernel: int = 5, units: int = 100) -> Combined:
+    """The course's convolutional net: conv, ReLU, 2×2 max-pool, dense tanh, dense.
+
+    x (batch, height, width, channel), y (batch, classes): logits.
+    """
+    return serial(conv(channels, kernel), relu(), max_pool(2), flatten(), dense(units), tanh(), dense(classes))
