@@ -43,7 +43,7 @@ def objective(model: Layer, loss: Loss) -> Callable[..., tuple[Any, Batch]]:
 
 
 def autodiff_value_and_grad(model: Layer, loss: Loss) -> ValueAndGrad:
-    """The loss and the gradient that `jax.value_and_grad` makes of the plain forward: the same function, by autodiff."""
+    """The same function, its gradient what `jax.value_and_grad` makes of the plain forward."""
     return jax.value_and_grad(objective(model, loss), has_aux=True)
 
 
@@ -63,7 +63,8 @@ def custom_vjp(layer: Layer) -> Callable[..., Batch]:
         return y, (params, res)
 
     def backward(saved, dy):
-        dparams, dx = layer.backward(*saved, dy)
+        params, res = saved
+        dparams, dx = layer.backward(params, res, dy)
         return dparams, dx, None
 
     rule.defvjp(forward, backward)

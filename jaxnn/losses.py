@@ -45,7 +45,8 @@ def check_labels(target: Target, outputs: int) -> None:
     if isinstance(target, Tracer) or not jnp.issubdtype(target.dtype, jnp.integer) or target.size == 0:
         return
     classes = max(outputs, 2)
-    low, high = np.min(target), np.max(target)
+    labels = np.asarray(target)
+    low, high = labels.min(), labels.max()
     if low < 0 or high >= classes:
         raise UserError(f"expected labels 0 … {classes - 1} for {outputs} outputs, found labels {low} … {high}")
 

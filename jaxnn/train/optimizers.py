@@ -1,0 +1,92 @@
+"""First-order optimizers and schedules by their optax names, with decay on weights only."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import optax
+
+from jaxnn.errors import UserError
+from jaxnn.layer import Params
+
+#: The course's names for what optax calls otherwise.
+COURSE_NAMES: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "gradient_descent": optax.sgd,
+    "momentum": partial(optax.sgd, momentum=0.9),
+}
+
+
+def _unknown(what: str, found: str, good: Iterable[str]) -> UserError:
+    good = sorted(good)
+    near = difflib.get_close_matches(found, good, n=1)
+    return UserError(
+        f"expected {what} among {', '.join(good)}, found {found!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    )
+
+
+def _options(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation]]:
+    """Every optax alias that takes a learning rate, by name, and the course's own names."""
+    found = {}
+    for name in dir(optax):
+        alias = getattr(optax, name)
+        if inspect.isfunction(alias) and name.islower() and _options(alias)[:1] == ["learning_rate"]:
+            found[name] = alias
+    return found | COURSE_NAMES
+
+
+def schedule_names() -> dict[str, Callable[..., optax.Schedule]]:
+    """Every optax schedule by name."""
+    return {name: getattr(optax, name) for name in dir(optax) if name.endswith("_schedule") and name.islower()}
+
+
+def is_weight(params: Params) -> Params:
+    """True for each leaf that multiplies an input, False for biases and the rest: what L2 decay applies to."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: bool(path) and getattr(path[-1], "name", "") == "weight", params
+    )
+
+
+def schedule(name: str, **options: Any) -> optax.Schedule:
+    """The optax schedule `name`; raises `UserError` for a name or an option that does not exist."""
+    names = schedule_names()
+    if name not in names:
+        raise _unknown("a schedule", name, names)
+    return _call(f"schedule {name!r}", names[name], options)
+
+
+def optimizer(
+    name: str, learning_rate: float | jax.Array | optax.Schedule, *, l2: float = 0.0, **options: Any
+) -> optax.GradientTransformation:
+    """The optimizer `name`, an optax alias, or "gradient_descent" (plain) or "momentum" (0.9).
+
+    l2: λ of the penalty (λ/2) Σ w² on weights, never on biases: λ w is added to the gradient before anything else.
+    Where an optimizer has a decay of its own (`weight_decay`, as adamw), that too is kept off the biases.
+    Raises `UserError` for a name or an option that does not exist.
+    """
+    names = optimizer_names()
+    if name not in names:
+        raise _unknown("an optimizer", name, names)
+    if "mask" in _options(names[name]):
+        options = {"mask": is_weight, **options}
+    transform = _call(f"optimizer {name!r}", names[name], {"learning_rate": learning_rate, **options})
+    if isinstance(l2, int | float) and l2 == 0:
+        return transform
+    return optax.chain(optax.add_decayed_weights(l2, mask=is_weight), transform)
+
+
+def _call(what: str, function: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    known = _options(function)
+    for option in options:
+        if option not in known:
+            raise _unknown(f"an option of {what}", option, known)
+    try:
+        return function(**options)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what}: {error}") from error
