@@ -21,9 +21,14 @@ def standard_normal() -> Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.normal(key, shape, dtype)
 
 
-def uniform(scale: float = 0.1) -> Initializer:
-    """Independent values from U[−scale, scale] (`jax.nn.initializers.uniform` draws from [0, scale))."""
-    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -scale, scale)
+def uniform(low: float = -0.1, high: float = 0.1) -> Initializer:
+    """Independent values from U[low, high) (`jax.nn.initializers.uniform` draws from [0, scale)).
+
+    Raises `UserError` unless low < high.
+    """
+    if not low < high:
+        raise UserError(f"uniform: expected low < high, found {low} and {high}")
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, low, high)
 
 
 def _plain(value: Initializer) -> Callable[[], Initializer]:
@@ -46,7 +51,7 @@ INITIALIZERS: dict[str, Callable[..., Initializer]] = {
 
 
 def initializer(spec: Init) -> Initializer:
-    """The initializer that `spec` names: `"he_normal"`, or `{"name": "uniform", "scale": 0.1}`.
+    """The initializer that `spec` names: `"he_normal"`, or `{"name": "uniform", "low": 0, "high": 1}`.
 
     Raises `UserError` for a name or an option that does not exist.
     """
