@@ -1,0 +1,12 @@
+from .build import build_loss as build_loss
+from .build import build_model as build_model
+from .build import build_optimizer as build_optimizer
+from .dump import config_hash as config_hash
+from .dump import dump as dump
+from .errors import ConfigError as ConfigError
+from .fields import Described as Described
+from .fields import fields as fields
+from .load import load as load
+from .schema import Config as Config
+from .shipped import find as find
+from .shipped import names as names

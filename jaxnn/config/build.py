@@ -1,0 +1,30 @@
+"""From a config to the functions that it names."""
+
+from typing import TYPE_CHECKING
+
+from jaxnn.config.schema import Config
+
+if TYPE_CHECKING:
+    import optax
+
+    from jaxnn.layer import Combined
+    from jaxnn.losses import Loss
+
+
+def build_model(config: Config) -> "Combined":
+    """The net: its layers in a row."""
+    from jaxnn.combine import serial
+
+    return serial(*(layer.build() for layer in config.net))
+
+
+def build_loss(config: Config) -> "Loss":
+    """The loss, with its reduction."""
+    from jaxnn.losses import LOSSES
+
+    return LOSSES[config.loss.name](**config.loss.options)
+
+
+def build_optimizer(config: Config) -> "optax.GradientTransformation":
+    """The optimizer, with its learning rate or schedule and its decay."""
+    return config.optimizer.build()

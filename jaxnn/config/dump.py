@@ -1,0 +1,33 @@
+"""A config as text: with every default written out, and as a hash."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+from jaxnn.config.schema import Config
+from jaxnn.config.table import Table
+
+
+def dump(config: Config) -> str:
+    """TOML text that loads to an equal config; it depends on no default."""
+    return tomli_w.dumps(_plain(config))
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 of the config as canonical JSON: equal configs, however they are written, have equal hashes."""
+    text = json.dumps(_plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Tables as dictionaries, without the keys that are None: TOML has no such value."""
+    if isinstance(value, Table):
+        return _plain({key: getattr(value, key) for key in type(value).model_fields})
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

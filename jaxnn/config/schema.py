@@ -1,0 +1,52 @@
+"""A whole config."""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from jaxnn.config.layers import Layers
+from jaxnn.config.table import Says, Table
+from jaxnn.config.tables import (
+    DataTable,
+    LossTable,
+    OptimizerTable,
+    Seed,
+    data_table,
+    loss_table,
+    optimizer_table,
+)
+
+Count = Annotated[int, Ge(1)]
+
+
+def _none_if_full(size: Any) -> Any:
+    return None if size == "full" else size
+
+
+class TrainTable(Table):
+    """`[train]`: how long, and what to keep."""
+
+    epochs: Count = Field(description="times that every example is seen")
+    batch_size: Annotated[Count | None, BeforeValidator(_none_if_full), Says("an integer of at least 1 or full")] = (
+        Field(None, description="examples in a step; full or absent: the whole training part")
+    )
+    seed: Seed = Field(0, description="of the initial values, the order of the examples and dropout")
+    seeds: Count = Field(1, description="runs, with seed, seed + 1 and so on")
+    best: Literal["validation.accuracy", "validation.loss", "train.accuracy", "train.loss"] = Field(
+        "validation.accuracy", description="what chooses the best parameters"
+    )
+    patience: Count | None = Field(None, description="stop after more epochs without a better score than this")
+    record_every: Count = Field(1, description="epochs from one row of the history to the next")
+    precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="of the numbers")
+
+
+class Config(Table):
+    """What a config says, checked: a run is made of this alone."""
+
+    title: str = Field(description="what is claimed, in a line")
+    data: Annotated[DataTable, PlainValidator(data_table), Says("the table [data]")]
+    net: Layers = Field(description="the layers, first to last")
+    loss: Annotated[LossTable, PlainValidator(loss_table), Says("the table [loss]")]
+    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table [optimizer]")]
+    train: Annotated[TrainTable, Says("the table [train]")]
