@@ -17,7 +17,7 @@ from jaxnn.errors import UserError
 
 Reduction = Literal["mean", "sum"]
 Output = Float[Array, "batch output"]
-Target = Shaped[Array, "batch"] | Shaped[Array, "batch output"]
+Target = Shaped[Array | np.ndarray, "..."]
 
 
 class Loss(NamedTuple):

@@ -70,12 +70,11 @@ def run_live(
     while done < plan.records:
         chunk = time.perf_counter()
         state, history = compiled(state, data, jnp.int32(count))
-        history = jax.tree.map(lambda a: np.asarray(a)[:, :count], history)
-        rows.append(history)
+        rows.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:, :n], history))
         done += count
         now = time.perf_counter()
-        report(Progress(done, plan.records, now - began, jax.tree.map(lambda a: a[:, -1], history)))
-        if np.isnan(history.train.loss[:, -1]).all() and _stopped(state, plan):
+        report(Progress(done, plan.records, now - began, jax.tree.map(lambda a: a[:, -1], rows[-1])))
+        if _stopped(state, plan):
             break
         pace = (now - chunk) / count
         count = max(1, min(length, plan.records - done, int(PAUSE / pace)))

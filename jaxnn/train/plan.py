@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Shaped
 
@@ -17,8 +18,8 @@ Score = Literal["validation.accuracy", "validation.loss", "train.accuracy", "tra
 class Examples(NamedTuple):
     """Inputs, and their targets: integer labels (n,), or as wide as the output (n, output)."""
 
-    x: Shaped[Array, "n ..."]
-    y: Shaped[Array, "n ..."]
+    x: Shaped[Array, "n ..."] | Shaped[np.ndarray, "n ..."]
+    y: Shaped[Array, "n ..."] | Shaped[np.ndarray, "n ..."]
 
 
 class Data(NamedTuple):
@@ -88,7 +89,7 @@ def check(model: Layer, data: Data, plan: Plan, prepare: Prepare) -> None:
     out = output(model, data, prepare)
     for part in (data.train, data.validation):
         if part is not None and classes:
-            check_labels(part.y, out.shape[-1])
+            check_labels(np.asarray(part.y), out.shape[-1])
         elif part is not None and part.y.shape[1:] != out.shape[1:]:
             raise UserError(f"expected targets of the model's output shape {out.shape[1:]}, found {part.y.shape[1:]}")
 

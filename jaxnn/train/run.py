@@ -4,6 +4,7 @@ A *step* sees one mini-batch (or the whole training part), an *epoch* sees every
 between two rows of the history, at whose end the validation part is evaluated.
 """
 
+import functools
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
@@ -100,36 +101,41 @@ def make_training(
     def step(params, opt_state, x, y, key):
         (_, out), dparams = gradient(params, x, y, key)
         updates, opt_state = optimizer.update(dparams, opt_state, params)
-        return (optax.apply_updates(params, updates), opt_state), measure(loss, out, y)
+        return optax.apply_updates(params, updates), opt_state, measure(loss, out, y)
 
     def full_batch_epoch(state, data):
+        x, y = data.train
         key = jax.random.fold_in(stream(state.key, "dropout"), state.epoch)
-        carry, metrics = step(state.params, state.optimizer, *data.train, key)
+        params, opt_state, metrics = step(state.params, state.optimizer, x, y, key)
         best = keep_best(state.best, state.params, metrics, state.epoch) if plan.best_part == "train" else state.best
-        return State(state.key, *carry, state.epoch + 1, best), metrics
+        return State(state.key, params, opt_state, state.epoch + 1, best), metrics
 
-    def mini_batch_epoch(state, data):
-        n, size = len(data.train.y), plan.batch_size
+    def mini_batch_epoch(state, data, size):
+        n = len(data.train.y)
         order = jax.random.permutation(jax.random.fold_in(stream(state.key, "order"), state.epoch), n)
         key = jax.random.fold_in(stream(state.key, "dropout"), state.epoch)
 
         def body(carry, batch):
             i, rows = batch
             x, y = (a.at[rows].get(mode="promise_in_bounds", unique_indices=True) for a in data.train)
-            return step(*carry, prepare(data.stats, x), y, jax.random.fold_in(key, i))
+            params, opt_state, metrics = step(carry[0], carry[1], prepare(data.stats, x), y, jax.random.fold_in(key, i))
+            return (params, opt_state), metrics
 
         batches = jnp.arange(n // size), order[: n // size * size].reshape(-1, size)
-        carry, metrics = lax.scan(body, (state.params, state.optimizer), batches)
-        return State(state.key, *carry, state.epoch + 1, state.best), jax.tree.map(jnp.mean, metrics)
+        (params, opt_state), metrics = lax.scan(body, (state.params, state.optimizer), batches)
+        return State(state.key, params, opt_state, state.epoch + 1, state.best), jax.tree.map(jnp.mean, metrics)
+
+    def epoch(state, data):
+        size = plan.batch_size
+        return full_batch_epoch(state, data) if size is None else mini_batch_epoch(state, data, size)
 
     def record(state, data):
-        epoch = full_batch_epoch if plan.batch_size is None else mini_batch_epoch
         state, metrics = lax.scan(lambda state, _: epoch(state, data), state, length=plan.record_every)
         train = jax.tree.map(lambda a: a[-1], metrics)
         validation = jax.tree.map(lambda a: jnp.full_like(a, jnp.nan), train)
         if data.validation is not None:
-            see = lambda x: prepare(data.stats, x)  # noqa: E731
-            validation = evaluate(model, loss, state.params, *data.validation, prepare=see)
+            x, y = data.validation
+            validation = evaluate(model, loss, state.params, x, y, prepare=functools.partial(prepare, data.stats))
         history = History(train, validation)
         if plan.best_part == "validation" or plan.batch_size is not None:
             best = keep_best(state.best, state.params, getattr(history, plan.best_part), state.epoch)

@@ -1,0 +1,97 @@
+"""What each command takes. Types, defaults and help texts stand here; tyro makes the command line of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+Json = Annotated[Path | None, arg(metavar="FILE", help="Also write the table as JSON.")]
+DataDir = Annotated[
+    Path | None, arg(metavar="DIR", help="Folder that holds mnist/*.gz or mnist.pkl.gz (default: $JAXNN_DATA_DIR).")
+]
+Device = Annotated[
+    Literal["cpu", "gpu", "tpu"] | None, arg(help="Where to compute (default: what JAX finds, fastest first).")
+]
+Out = Annotated[Path | None, arg(metavar="DIR", help="The run's folder (default: runs/CONFIG, then -2, -3, …).")]
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="A run's folder, as `jaxnn train` made it.")]
+ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="A shipped config's name, or a TOML file.")]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train the network of a config, and write its folder: weights, history, figures, report.
+
+    Every field of the config can be overridden by its dotted name: --optimizer.learning-rate 0.1 --net.0.units 50.
+    """
+
+    config: ConfigName = "digits_mlp"
+    seeds: int | None = None
+    """How many seeds to train, as one program (default: the config's)."""
+    seed: int | None = None
+    """The first seed (default: the config's)."""
+    grad: Literal["hand", "auto"] = "hand"
+    """Hand-derived backprop, or JAX's autodiff of the same forward pass."""
+    out: Out = None
+    overwrite: bool = False
+    """Replace the run that --out holds."""
+    data_dir: DataDir = None
+    device: Device = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a run's best parameters on its train, validation and test parts."""
+
+    run: RunFolder
+    data_dir: DataDir = None
+    device: Device = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Say what a run's net sees in images (PNG or JPEG): grey, inverted if the paper is white, centred."""
+
+    run: RunFolder
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE…", help="PNG or JPEG files.")]
+    device: Device = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Show a config's layers: output shapes, parameters, what the backward pass keeps, arithmetic."""
+
+    config: ConfigName = "digits_mlp"
+    data_dir: DataDir = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Draw a run's figures again, and its report."""
+
+    run: RunFolder
+    data_dir: DataDir = None
+    device: Device = None
+
+
+@dataclass(frozen=True)
+class Configs:
+    """List the configs that come with the package."""
+
+    json: Json = None
+
+
+Command = (
+    Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Predict, subcommand("predict")]
+    | Annotated[Summary, subcommand("summary")]
+    | Annotated[Plot, subcommand("plot")]
+    | Annotated[Configs, subcommand("configs")]
+)
+#: The commands after which a config's fields may follow, by dotted name.
+OVERRIDABLE = (Train, Summary)

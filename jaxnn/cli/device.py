@@ -1,0 +1,29 @@
+"""Where to compute: set before JAX starts."""
+
+import os
+from typing import Any
+
+from jaxnn.errors import UserError
+
+
+def start(device: str | None, precision: str) -> str:
+    """Chooses the device and the precision; returns the device's name for a header.
+
+    On a CPU each core is a device of its own, so that seeds run side by side. Raises `UserError` for a device that is
+    not there.
+    """
+    import jax
+
+    platforms: dict[str | None, Any] = {None: None, "cpu": "cpu", "gpu": "cuda,rocm", "tpu": "tpu"}
+    if device is not None:
+        jax.config.update("jax_platforms", platforms[device])
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    jax.config.update("jax_enable_x64", precision == "float64")
+    try:
+        found = jax.local_devices()
+    except RuntimeError as error:
+        raise UserError(
+            f"--device {device}: expected such a device, found none; leave --device out to use what there is"
+        ) from error
+    kinds = sorted({f"{d.platform.upper()} ({d.device_kind})" if d.platform != "cpu" else "CPU" for d in found})
+    return f"{', '.join(kinds)} × {len(found)}, jax {jax.__version__}"

@@ -1,0 +1,14 @@
+"""`jaxnn evaluate RUN`."""
+
+from jaxnn.cli.arguments import Evaluate
+from jaxnn.cli.tables import show
+
+
+def run(command: Evaluate) -> None:
+    from jaxnn.cli.again import reopen
+    from jaxnn.cli.train import score_rows
+    from jaxnn.experiment import scores
+
+    found, experiment = reopen(command.run, command.data_dir, command.device)
+    rows = score_rows(experiment, scores(experiment, found.params))
+    show(f"{found.config.title}: best parameters of {command.run}", rows, command.json)

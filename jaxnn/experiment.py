@@ -1,0 +1,169 @@
+"""From a config to a result: its data, its model, its training, and what came of it."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from jaxnn import data as datasets
+from jaxnn.backprop import GRADIENTS, apply
+from jaxnn.config import Config, build_loss, build_model, build_optimizer
+from jaxnn.data import Dataset, Part, Splits, preprocess
+from jaxnn.layer import Layer, Params
+from jaxnn.losses import Loss
+from jaxnn.train.live import Outcome, Progress, run_live
+from jaxnn.train.metrics import Metrics, evaluate
+from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
+from jaxnn.train.run import Training, make_training
+
+
+class Experiment(NamedTuple):
+    """A config made concrete. `splits` and `stats` have an entry for each seed that draws its own data, else one."""
+
+    config: Config
+    dataset: Dataset
+    splits: tuple[Splits, ...]
+    stats: tuple[preprocess.Stats, ...]
+    model: Layer
+    loss: Loss
+    plan: Plan
+    seeds: tuple[int, ...]
+
+    @property
+    def prepare(self) -> Prepare:
+        return preparer(self.config)
+
+    def of_seed(self, i: int) -> tuple[Splits, preprocess.Stats]:
+        """The data of the i-th seed."""
+        return self.splits[i % len(self.splits)], self.stats[i % len(self.stats)]
+
+
+class Result(NamedTuple):
+    """What came of an experiment. Every leaf has a leading axis of seeds.
+
+    outcome: the last state and the history
+    scores: part ("train", "validation", "test") -> metrics of the best parameters
+    """
+
+    outcome: Outcome
+    scores: dict[str, Metrics]
+
+
+def preparer(config: Config) -> Prepare:
+    """What the model sees of a batch: preprocessed, in the precision that the config asks for."""
+    dtype = jnp.dtype(config.train.precision)
+    return lambda stats, x: preprocess.apply(stats, x).astype(dtype)
+
+
+def make_experiment(
+    config: Config, *, data_dir: str | os.PathLike[str] | None = None, seeds: Sequence[int] = (0,)
+) -> Experiment:
+    """Loads and splits the data, fits the preprocessing on the training part, builds the model and checks it all.
+
+    Raises `UserError` for data that are not there or not sound, and for a run that cannot be.
+    """
+    drawn = [config.data.seed + seed for seed in seeds] if config.data.per_seed else [config.data.seed]
+    sets = [load(config, data_dir, seed) for seed in drawn]
+    splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, drawn, strict=True))
+    stats = tuple(
+        preprocess.fit(config.data.preprocess, s.train.x, dataset.white)
+        for s, dataset in zip(splits, sets, strict=True)
+    )
+    plan = Plan(
+        config.train.epochs,
+        config.train.batch_size,
+        config.train.best,
+        config.train.patience,
+        config.train.record_every,
+    )
+    experiment = Experiment(config, sets[0], splits, stats, build_model(config), build_loss(config), plan, tuple(seeds))
+    check(experiment.model, _data(splits[0], stats[0]), plan, experiment.prepare)
+    return experiment
+
+
+def load(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
+    return datasets.load(config.data.name, data_dir=data_dir, seed=seed, **config.data.options)
+
+
+def split(config: Config, dataset: Dataset, seed: int) -> Splits:
+    wanted = config.data
+    return datasets.split(dataset, train=wanted.train, validation=wanted.validation, test=wanted.test, seed=seed)
+
+
+def _data(splits: Splits, stats: preprocess.Stats) -> Data:
+    validation = splits.validation
+    return Data(Examples(*splits.train), None if validation is None else Examples(*validation), stats)
+
+
+def device_data(experiment: Experiment) -> Data:
+    """The data as the training takes it, stacked over the seeds where each draws its own."""
+    parts = [_data(s, stats) for s, stats in zip(experiment.splits, experiment.stats, strict=True)]
+    if len(parts) == 1:
+        return jax.tree.map(jnp.asarray, parts[0])
+    return jax.tree.map(lambda *a: jnp.stack([jnp.asarray(b) for b in a]), *parts)
+
+
+def training_of(experiment: Experiment, grad: str) -> Training:
+    """The training that the config asks for, by hand-derived backprop or by autodiff."""
+    return make_training(
+        experiment.model,
+        experiment.loss,
+        build_optimizer(experiment.config),
+        experiment.plan,
+        prepare=experiment.prepare,
+        grad=GRADIENTS[grad],
+    )
+
+
+def run(
+    experiment: Experiment, *, grad: str = "hand", report: Callable[[Progress], None] = lambda progress: None
+) -> Result:
+    """Trains every seed of the experiment as one program, and measures the best parameters of each."""
+    outcome = run_live(
+        training_of(experiment, grad),
+        device_data(experiment),
+        experiment.seeds,
+        experiment.plan,
+        stacked_data=len(experiment.splits) > 1,
+        report=report,
+    )
+    return Result(outcome, scores(experiment, outcome.state.best.params))
+
+
+def scores(experiment: Experiment, params: Params) -> dict[str, Metrics]:
+    """The metrics of each seed's parameters on each part that there is, as arrays of one number a seed."""
+    measure = jax.jit(
+        lambda params, stats, x, y: evaluate(
+            experiment.model, experiment.loss, params, x, y, prepare=lambda x: experiment.prepare(stats, x)
+        )
+    )
+    found: dict[str, Metrics] = {}
+    for name in ("train", "validation", "test"):
+        rows = []
+        for i in range(len(experiment.seeds)):
+            splits, stats = experiment.of_seed(i)
+            part: Part | None = getattr(splits, name)
+            if part is not None:
+                rows.append(measure(seed_params(params, i), stats, part.x, part.y))
+        if rows:
+            found[name] = jax.tree.map(lambda *a: np.stack(a), *rows)
+    return found
+
+
+def seed_params(params: Params, i: int) -> Params:
+    """The i-th seed's parameters."""
+    return jax.tree.map(lambda a: a[i], params)
+
+
+def predict(config: Config, params: Params, stats: preprocess.Stats, x: np.ndarray) -> np.ndarray:
+    """What one seed's model makes of inputs: class probabilities, or its outputs where there are no classes."""
+    model, loss, prepare = build_model(config), build_loss(config), preparer(config)
+
+    @jax.jit
+    def some(x):
+        return loss.probabilities(apply(model, params, prepare(stats, x)))
+
+    return np.concatenate([some(x[i : i + 1000]) for i in range(0, len(x), 1000)])

@@ -1,0 +1,98 @@
+"""What a model is made of: shapes, parameters, what its forward pass keeps for the way back, and its arithmetic."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxnn.layer import Batch, Combined, Layer, Params, layer_name
+
+
+class Row(NamedTuple):
+    """A layer, for the batch that was asked about.
+
+    output: the shape of its output (or its outputs')
+    parameters: how many numbers it trains
+    residual_bytes: what `forward` keeps for `backward`
+    flops: the floating-point operations of one forward and one backward, as the compiler counts them
+    """
+
+    layer: str
+    output: Any
+    parameters: int
+    residual_bytes: int
+    flops: int
+
+
+class Summary(NamedTuple):
+    """A row for each layer in order, and the totals."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def residual_bytes(self) -> int:
+        return sum(row.residual_bytes for row in self.rows)
+
+    @property
+    def flops(self) -> int:
+        return sum(row.flops for row in self.rows)
+
+    def __str__(self) -> str:
+        head = ("layer", "output", "parameters", "residual bytes", "FLOPs")
+        body = [(row.layer, str(row.output), *(f"{number:,}" for number in row[2:])) for row in self.rows]
+        total = ("total", "", *(f"{n:,}" for n in (self.parameters, self.residual_bytes, self.flops)))
+        width = [max(len(line[i]) for line in (head, *body, total)) for i in range(len(head))]
+        sides = ("<", "<", ">", ">", ">")
+        lines = (
+            "  ".join(f"{cell:{side}{w}}" for cell, side, w in zip(line, sides, width, strict=True))
+            for line in (head, *body, total)
+        )
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def summary(model: Layer, x: Batch) -> Summary:
+    """The summary of `model` for a batch like `x` (arrays or `jax.ShapeDtypeStruct`); nothing is computed.
+
+    >>> import jax, jaxnn
+    >>> x = jax.ShapeDtypeStruct((1, 784), "float32")
+    >>> jaxnn.summary(jaxnn.mlp([30, 10], jaxnn.sigmoid()), x).parameters
+    23860
+    """
+    x = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), x)
+    params = jax.eval_shape(model.init, jax.random.key(0), x)
+    return Summary(tuple(_rows(model, params, x)))
+
+
+def _rows(model: Layer, params: Params, x: Batch) -> Iterator[Row]:
+    if isinstance(model, Combined) and layer_name(model) == "serial":
+        for layer, p in zip(model.parts, params, strict=True):
+            yield from _rows(layer, p, x)
+            x, _ = _outputs(layer, p, x)
+        return
+    y, res = _outputs(model, params, x)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(y)]
+    yield Row(
+        layer_name(model),
+        shapes[0] if len(shapes) == 1 else tuple(shapes),
+        sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)),
+        sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(res)),
+        _flops(model, params, x, y),
+    )
+
+
+def _outputs(layer: Layer, params: Params, x: Batch) -> tuple[Batch, Any]:
+    return jax.eval_shape(lambda params, x: layer.forward(params, x, jax.random.key(0)), params, x)
+
+
+def _flops(layer: Layer, params: Params, x: Batch, dy: Batch) -> int:
+    def there_and_back(params, x, dy):
+        y, res = layer.forward(params, x, None)
+        return y, layer.backward(params, res, dy)
+
+    cost = jax.jit(there_and_back).lower(params, x, dy).cost_analysis()
+    return int(cost.get("flops", 0)) if isinstance(cost, dict) else 0
