@@ -54,9 +54,9 @@ def check_labels(target: Target, outputs: int) -> None:
 def _dense(target: Target, y: Output) -> Output:
     """The target as wide as the output."""
     if target.ndim == y.ndim:
-        return target.astype(y.dtype)
+        return jnp.asarray(target, y.dtype)
     if y.shape[-1] == 1:
-        return target[..., None].astype(y.dtype)
+        return jnp.asarray(target, y.dtype)[..., None]
     return jax.nn.one_hot(target, y.shape[-1], dtype=y.dtype)
 
 

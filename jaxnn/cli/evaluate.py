@@ -1,12 +1,12 @@
 """`jaxnn evaluate RUN`."""
 
 from jaxnn.cli.arguments import Evaluate
+from jaxnn.cli.scores import score_rows
 from jaxnn.cli.tables import show
 
 
 def run(command: Evaluate) -> None:
     from jaxnn.cli.again import reopen
-    from jaxnn.cli.train import score_rows
     from jaxnn.experiment import scores
 
     found, experiment = reopen(command.run, command.data_dir, command.device)

@@ -15,9 +15,8 @@ def write_page(folder: Path, config: Config, manifest: Mapping[str, Any], figure
     rows, seeds, seconds = manifest["scores"], manifest["seeds"], manifest["seconds"]
     last = rows[-1]
     name = "accuracy %" if "accuracy %" in last else "loss"
-    spread = f" ± {last[f'{name} sd']:.2g}" if f"{name} sd" in last else ""
     facts = [
-        (f"{last['part']} {name}", f"{last[name]:.4g}{spread}"),
+        (f"{last['part']} {name}", cell(last[name])),
         ("seeds", f"{len(seeds)}" if len(seeds) > 1 else f"seed {seeds[0]}"),
         ("best epoch", ", ".join(map(str, sorted(set(manifest["best_epoch"]))[:6]))),
         ("gradient", "hand-derived" if manifest["grad"] == "hand" else "autodiff"),

@@ -13,7 +13,10 @@ from jaxnn.files import write_whole
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it."""
+    """A value as a table shows it; a spread over seeds as mean ± standard deviation (least … greatest)."""
+    if isinstance(value, Mapping):
+        mean, sd, least, greatest = (value[key] for key in ("mean", "sd", "min", "max"))
+        return f"{mean:.4g}" if sd is None else f"{mean:.4g} ± {sd:.2g} ({least:.4g} … {greatest:.4g})"
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
@@ -23,7 +26,7 @@ def show(title: str, rows: Sequence[Mapping[str, Any]], file: Path | None = None
     """Prints rows, all of the same keys; writes `{"title": …, "rows": […], **facts}` to `file`, where one is given."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for key in rows[0] if rows else ():
-        number = all(isinstance(row[key], int | float) for row in rows)
+        number = all(isinstance(row[key], int | float | Mapping) for row in rows)
         table.add_column(key, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))

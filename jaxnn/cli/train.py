@@ -11,6 +11,7 @@ from rich.console import Console
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Train
 from jaxnn.cli.progress import bar
+from jaxnn.cli.scores import score_rows
 from jaxnn.cli.tables import show, write_json
 from jaxnn.files import write_whole
 
@@ -76,18 +77,3 @@ def header(title: str, experiment: Any, where: str, grad: str) -> str:
     way = "hand-derived backprop" if grad == "hand" else "autodiff"
     n = len(experiment.seeds)
     return f"{title}\n{experiment.dataset.name}: {sizes}\n{way}, {n} seed{'s'[: n > 1]}, {where}"
-
-
-def score_rows(experiment: Any, scores: Any) -> list[dict[str, Any]]:
-    """A row for each part of the data: the mean over seeds and, for several, their spread."""
-    rows = []
-    for part, metrics in scores.items():
-        row: dict[str, Any] = {"part": part, "examples": len(getattr(experiment.splits[0], part).y)}
-        for name, values, unit in (("loss", metrics.loss, 1), ("accuracy %", metrics.accuracy, 100)):
-            if name == "loss" or experiment.dataset.classes:
-                row[name] = float(values.mean()) * unit
-                if len(values) > 1:
-                    row |= {f"{name} sd": float(values.std(ddof=1)) * unit}
-                    row |= {f"{name} min": float(values.min()) * unit, f"{name} max": float(values.max()) * unit}
-        rows.append(row)
-    return rows

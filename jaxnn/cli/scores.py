@@ -1,0 +1,20 @@
+"""What a run's parameters are worth, as rows of a table."""
+
+from typing import Any
+
+
+def score_rows(experiment: Any, scores: Any) -> list[dict[str, Any]]:
+    """A row for each part of the data: mean, standard deviation, least and greatest over the seeds."""
+    rows = []
+    for part, metrics in scores.items():
+        row: dict[str, Any] = {"part": part, "examples": len(getattr(experiment.splits[0], part).y)}
+        for name, values, unit in (("loss", metrics.loss, 1), ("accuracy %", metrics.accuracy, 100)):
+            if name == "loss" or experiment.dataset.classes:
+                row[name] = {
+                    "mean": float(values.mean()) * unit,
+                    "sd": float(values.std(ddof=1)) * unit if len(values) > 1 else None,
+                    "min": float(values.min()) * unit,
+                    "max": float(values.max()) * unit,
+                }
+        rows.append(row)
+    return rows
