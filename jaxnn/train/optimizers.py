@@ -36,7 +36,8 @@ def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation]]:
     found = {}
     for name in dir(optax):
         alias = getattr(optax, name)
-        if inspect.isfunction(alias) and name.islower() and _options(alias)[:1] == ["learning_rate"]:
+        public = inspect.isfunction(alias) and not name.startswith(("_", "scale_by_"))
+        if public and _options(alias)[:1] == ["learning_rate"]:
             found[name] = alias
     return found | COURSE_NAMES
 

@@ -174,6 +174,7 @@ def make_run(
     Arguments as `make_training`'s. `history` has one row for each of `plan.records`.
     Raises `UserError`, before anything is compiled, for a run that cannot be.
     """
+    data = jax.tree.map(jnp.asarray, data)
     check(model, data, plan, prepare)
     training = make_training(model, loss, optimizer, plan, prepare=prepare, grad=grad)
 

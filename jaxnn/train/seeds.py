@@ -34,9 +34,7 @@ def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], 
 
         return lax.map(of_one, tuple(a for a, s in zip(args, stacked, strict=True) if s))
 
-    devices = seed_devices(n)
-    if devices == 1:
-        return of_some
-    mesh = Mesh(np.array(jax.local_devices()[:devices]), ("seed",))
+    # One device is a mesh as well: what a seed computes must not depend on how many there are.
+    mesh = Mesh(np.array(jax.local_devices()[: seed_devices(n)]), ("seed",))
     specs = tuple(PartitionSpec("seed") if s else PartitionSpec() for s in stacked)
     return jax.shard_map(of_some, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)

@@ -1,0 +1,30 @@
+"""The door in this process: JAX has started, so the door leaves device and precision as they are."""
+
+import jax
+import pytest
+
+from jaxnn.cli import device
+from jaxnn.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch):
+    monkeypatch.setattr(device, "start", lambda device, precision: "this device")
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
+        yield
+
+
+@pytest.fixture
+def jaxnn(capsys):
+    """Runs a command line; returns its exit code, what it printed, and what it said of mistakes."""
+
+    def run(*words):
+        try:
+            main([str(word) for word in words])
+            code = 0
+        except SystemExit as exit:
+            code = exit.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

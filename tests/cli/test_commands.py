@@ -1,0 +1,200 @@
+"""The commands, as a user types them: what they leave behind, and how they refuse."""
+
+import csv
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxnn.checkpoint import load_arrays
+
+SHORT = ("--train.epochs", "3")
+FILES = {"best.safetensors", "config.toml", "figures", "history.csv", "last.safetensors", "manifest.json", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two seeds, made once."""
+    return tmp_path_factory.mktemp("runs") / "digits"
+
+
+@pytest.fixture
+def run(trained, jaxnn):
+    if not trained.exists():
+        code, _, err = jaxnn("train", "--out", trained, "--seeds", 2, "--seed", 5, *SHORT)
+        assert code == 0, err
+    return trained
+
+
+def test_a_run_leaves_its_whole_folder(run):
+    assert {path.name for path in run.iterdir()} == FILES
+    assert {path.name for path in (run / "figures").iterdir()} == {
+        "learning_curves.png", "confusion.png", "misclassified.png", "weights.png"
+    }  # fmt: skip
+    assert not [path for path in run.parent.iterdir() if path != run]
+
+
+def test_the_history_has_a_row_for_each_seed_epoch_and_part(run):
+    with (run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["seed", "epoch", "split", "loss", "accuracy"]
+    found = {(int(row["seed"]), int(row["epoch"]), row["split"]) for row in rows}
+    assert found == {(s, e, p) for s in (5, 6) for e in (1, 2, 3) for p in ("train", "validation")}
+    assert all(0 < float(row["loss"]) < 10 and 0 <= float(row["accuracy"]) <= 1 for row in rows)
+
+
+def test_the_manifest_says_what_a_repetition_needs(run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["seeds"] == [5, 6]
+    assert manifest["config"]["train"]["epochs"] == 3
+    assert manifest["grad"] == "hand"
+    assert len(manifest["data"]["sha256"][0]) == len(hashlib.sha256().hexdigest())
+    assert {"prng", "versions", "git", "devices", "xla_flags", "command", "start", "end"} <= set(manifest)
+
+
+def test_the_report_is_one_file_without_network(run):
+    page = (run / "report.html").read_text()
+    assert "http://" not in page and "https://" not in page and "<script" not in page
+    assert page.count("data:image/png;base64,") == 4
+
+
+def test_evaluate_gives_the_scores_that_training_gave(run, jaxnn, tmp_path):
+    code, out, _ = jaxnn("evaluate", run, "--json", tmp_path / "scores.json")
+    assert code == 0 and "test" in out
+    again = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    first = json.loads((run / "manifest.json").read_text())["scores"]
+    for a, b in zip(again, first, strict=True):
+        assert a["loss"]["mean"] == pytest.approx(b["loss"]["mean"], rel=1e-5)
+        assert a["accuracy %"] == b["accuracy %"]
+
+
+def test_plot_draws_the_same_figures_again(run, jaxnn):
+    before = {path.name: path.read_bytes() for path in (run / "figures").iterdir()}
+    for path in (run / "figures").iterdir():
+        path.unlink()
+    assert jaxnn("plot", run)[0] == 0
+    assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == before
+
+
+def test_predict_reads_a_digit_drawn_on_white_paper(run, jaxnn, tmp_path):
+    page = np.full((60, 60), 255, np.uint8)
+    page[10:50, 27:33] = 0
+    Image.fromarray(page).save(tmp_path / "one.png")
+    Image.fromarray(page).convert("RGB").save(tmp_path / "one.jpg", quality=95)
+    code, out, err = jaxnn("predict", run, tmp_path / "one.png", tmp_path / "one.jpg", "--json", tmp_path / "p.json")
+    assert code == 0, err
+    rows = json.loads((tmp_path / "p.json").read_text())["rows"]
+    assert len(rows) == 2 and "mean of 2 seeds" in out
+    for row in rows:
+        assert sum(row[str(digit)] for digit in range(10)) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_same_command_gives_the_same_weights(run, jaxnn, tmp_path):
+    assert jaxnn("train", "--out", tmp_path / "again", "--seeds", 2, "--seed", 5, *SHORT)[0] == 0
+    for name in ("best", "last"):
+        one, two = (load_arrays(folder / f"{name}.safetensors") for folder in (run, tmp_path / "again"))
+        assert all(np.array_equal(one[key], two[key]) for key in one | two)
+
+
+def test_hand_and_autodiff_agree_over_the_first_steps(jaxnn, tmp_path):
+    """One word apart on the command line: the losses of the first epochs (36 steps each) to 1e-5."""
+    histories = []
+    for grad in ("hand", "auto"):
+        assert jaxnn("train", "--out", tmp_path / grad, "--grad", grad, *SHORT)[0] == 0
+        with (tmp_path / grad / "history.csv").open(newline="") as file:
+            histories.append([float(row["loss"]) for row in csv.DictReader(file)])
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("mnist_cnn", 289_630), ("mnist_sigmoid_mse", 23_860), ("mnist_tanh_softmax", 23_860)],
+)
+def test_summary_counts_the_course_s_parameters(name, parameters, jaxnn, tmp_path, mnist):
+    code, _, err = jaxnn("summary", name, "--json", tmp_path / "summary.json", "--data-dir", mnist)
+    assert code == 0, err
+    assert json.loads((tmp_path / "summary.json").read_text())["parameters"] == parameters
+
+
+def test_configs_lists_every_shipped_config(jaxnn, tmp_path):
+    assert jaxnn("configs", "--json", tmp_path / "configs.json")[0] == 0
+    names = {row["config"] for row in json.loads((tmp_path / "configs.json").read_text())["rows"]}
+    assert {
+        "digits_mlp", "digits_cnn", "blobs_neuron", "circles_mlp", "mnist_sigmoid_mse", "mnist_tanh_softmax",
+        "mnist_cnn", "cosine_denoise",
+    } <= names  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["blobs_neuron", "circles_mlp", "cosine_denoise", "digits_cnn"])
+def test_every_small_config_trains_and_draws(name, jaxnn, tmp_path):
+    epochs = {"blobs_neuron": 200, "circles_mlp": 200, "cosine_denoise": 20, "digits_cnn": 1}[name]
+    code, _, err = jaxnn(
+        "train", name, "--out", tmp_path / name, "--train.epochs", epochs, "--train.seeds", 1,
+        "--train.record_every", 1 if name == "digits_cnn" else 10,
+    )  # fmt: skip
+    assert code == 0, err
+    drawn = {path.stem for path in (tmp_path / name / "figures").iterdir()}
+    own = {"cosine_denoise": "denoised", "digits_cnn": "filters"}.get(name, "decision_boundary")
+    assert {"learning_curves", own} <= drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train", "nosuch"), "unknown config"),
+        (("train", "--seeds", 0), "at least 1, found 0"),
+        (("train", "--optimizer.learning-rte", 1), "did you mean learning_rate"),
+        (("train", "--train.batch_size", 9999), "batch size of 1 …"),
+        (("train", "digits_cnn", "--net.0.kernel", 99), "99×99"),
+        (("train", "--sedes", 3), "did you mean --seeds"),
+        (("train", "--train.epochs"), "expected a value"),
+        (("train", "mnist_cnn"), "the data set digits needs no files"),
+        (("evaluate", "."), "expected a run's folder"),
+        (("plot", "nosuch"), "expected a run's folder"),
+        (("evaluate", ".", "--net.0.units", 3), "unexpected argument"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(words, said, jaxnn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
+    code, _, err = jaxnn(*words)
+    assert code == 2
+    assert said in err and len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_not_overwritten_unless_asked(run, jaxnn, tmp_path):
+    before = (run / "best.safetensors").read_bytes()
+    code, _, err = jaxnn("train", "--out", run, *SHORT)
+    assert code == 2 and "--overwrite" in err
+    assert (run / "best.safetensors").read_bytes() == before
+    (tmp_path / "notes.txt").write_text("mine")
+    code, _, err = jaxnn("train", "--out", tmp_path, "--overwrite", *SHORT)
+    assert code == 2 and "no run" in err and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_overwrite_replaces_a_run(jaxnn, tmp_path):
+    out = tmp_path / "run"
+    assert jaxnn("train", "--out", out, "--seed", 1, "--train.epochs", 1)[0] == 0
+    first = (out / "best.safetensors").read_bytes()
+    assert jaxnn("train", "--out", out, "--seed", 2, "--train.epochs", 1, "--overwrite")[0] == 0
+    assert (out / "best.safetensors").read_bytes() != first
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_no_image_is_an_error_of_one_line(run, jaxnn, tmp_path):
+    (tmp_path / "no.png").write_text("no image")
+    code, _, err = jaxnn("predict", run, tmp_path / "no.png")
+    assert code == 2 and "no.png" in err and len(err.strip().splitlines()) == 1
+
+
+def test_damage_to_the_weights_is_noticed(jaxnn, tmp_path):
+    out = tmp_path / "run"
+    assert jaxnn("train", "--out", out, "--train.epochs", 1)[0] == 0
+    weights = bytearray((out / "best.safetensors").read_bytes())
+    weights[-100] ^= 1
+    (out / "best.safetensors").write_bytes(weights)
+    code, _, err = jaxnn("evaluate", out)
+    assert code == 2 and "damaged" in err
