@@ -1,0 +1,123 @@
+"""One row for each public figure: how to draw it from a generator, with every float passed through `spoil`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxnn import plots
+
+Spoil = Callable[[Any], np.ndarray]
+
+# Names that a folder of images or a config could hold: mathematics, a new line, letters without a glyph, length.
+HOSTILE = ("$\\frac{", "a\nb\t", "日本語\U0001f600", "_x" * 40, "<b>&", "%s{}")
+
+
+def learning_curves(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    keys = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
+    history = {"epoch": np.arange(1, 18)} | {key: spoil(rng.random((3, 17))) for key in keys}
+    return plots.learning_curves(history, title=HOSTILE[0], best_epoch=np.array([11, 13, 17]))
+
+
+def confusion(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    del spoil  # counts are whole
+    return plots.confusion(rng.integers(0, 1000, (7, 7)), HOSTILE)
+
+
+def misclassified(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    true, predicted = rng.integers(0, 6, (2, 29))
+    images, chance = spoil(rng.random((29, 7, 5))), spoil(rng.random(29))
+    return plots.misclassified(images, true, predicted, chance, HOSTILE)
+
+
+def decision_boundary(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), spoil(rng.normal(size=(19, 2)))
+    chance = spoil(1 / (1 + np.exp(-x - 2 * y[:, None])))
+    return plots.decision_boundary(x, y, chance, points, rng.integers(0, 2, 19), HOSTILE)
+
+
+def decision_regions(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), spoil(rng.normal(size=(19, 2)))
+    score = np.exp(np.stack([x - y[:, None], x + y[:, None], 0 * x - y[:, None]], axis=-1))
+    chance = spoil(score / score.sum(axis=-1, keepdims=True))
+    return plots.decision_boundary(x, y, chance, points, rng.integers(0, 3, 19), HOSTILE)
+
+
+def weights(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.weights(spoil(rng.normal(size=(35, 13))), (7, 5))
+
+
+def weights_of_colours(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.weights(spoil(rng.normal(size=(105, 29))), (7, 5, 3))
+
+
+def filters(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.filters(spoil(rng.normal(size=(5, 3, 1, 23))))
+
+
+def filters_of_many(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.filters(spoil(rng.normal(size=(3, 5, 7, 17))))
+
+
+def signals(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.signals(*(spoil(rng.normal(size=(2, 53))) for _ in range(3)))
+
+
+def activations(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    x = np.linspace(-5, 5, 41)
+    return plots.activations(x, {name: (spoil(np.tanh(x)), spoil(1 - np.tanh(x) ** 2)) for name in HOSTILE[:5]})
+
+
+def costs(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    output, gradient = ({name: spoil(rng.random((3, 31))) for name in HOSTILE[:2]} for _ in range(2))
+    return plots.costs(np.arange(31), output, gradient, target=0.0)
+
+
+def gradient_norms(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.gradient_norms(np.arange(19), {name: spoil(rng.random((3, 19))) for name in HOSTILE})
+
+
+def preprocessing(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    clouds = {name: spoil(rng.normal(size=(37, 2))) for name in HOSTILE[:4]}
+    return plots.preprocessing(clouds, rng.integers(0, 3, 37))
+
+
+def optimizer_paths(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    x, y = np.linspace(-2, 2, 29), np.linspace(-1, 3, 23)
+    surface = spoil((1 - x) ** 2 + 100 * (y[:, None] - x**2) ** 2)
+    return plots.optimizer_paths(x, y, surface, {name: spoil(rng.normal(size=(11, 2))) for name in HOSTILE})
+
+
+def feature_maps(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    image, kernel = spoil(rng.random((13, 11, 3))), spoil(rng.normal(size=(3, 5, 3, 23)))
+    return plots.feature_maps(image, kernel, spoil(rng.normal(size=(11, 7, 23))))
+
+
+def loss_against(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    curves = {name: spoil(rng.random((3, 7))) for name in HOSTILE}
+    return plots.loss_against(np.arange(7), curves, "batch size (examples)")
+
+
+CASES: dict[str, Callable[[np.random.Generator, Spoil], Figure]] = {
+    case.__name__: case
+    for case in (
+        learning_curves,
+        confusion,
+        misclassified,
+        decision_boundary,
+        decision_regions,
+        weights,
+        weights_of_colours,
+        filters,
+        filters_of_many,
+        signals,
+        activations,
+        costs,
+        gradient_norms,
+        preprocessing,
+        optimizer_paths,
+        feature_maps,
+        loss_against,
+    )
+}
