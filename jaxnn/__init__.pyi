@@ -34,3 +34,4 @@ from .losses import sigmoid_cross_entropy as sigmoid_cross_entropy
 from .losses import softmax_cross_entropy as softmax_cross_entropy
 from .models import cnn as cnn
 from .models import mlp as mlp
+from .summary import summary as summary

@@ -88,6 +88,11 @@ def load(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> 
     return datasets.load(config.data.name, data_dir=data_dir, seed=seed, **config.data.options)
 
 
+def example_shape(config: Config, data_dir: str | os.PathLike[str] | None) -> tuple[int, ...]:
+    """The shape of one input; MNIST's is known without its files."""
+    return (28, 28, 1) if config.data.name == "mnist" else load(config, data_dir, config.data.seed).train.x.shape[1:]
+
+
 def split(config: Config, dataset: Dataset, seed: int) -> Splits:
     wanted = config.data
     return datasets.split(dataset, train=wanted.train, validation=wanted.validation, test=wanted.test, seed=seed)

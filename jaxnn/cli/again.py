@@ -11,7 +11,8 @@ from jaxnn.manifest import data_digest
 
 def read(folder: Path, where: str | None) -> run_folder.Run:
     """The run in `folder`, on the device that was asked for."""
-    device.start(where, run_folder.read_manifest(folder)["precision"])
+    device.start(where)
+    device.allow(run_folder.read_manifest(folder)["precision"])
     return run_folder.read_run(folder)
 
 

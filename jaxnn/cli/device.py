@@ -6,8 +6,8 @@ from typing import Any
 from jaxnn.errors import UserError
 
 
-def start(device: str | None, precision: str) -> str:
-    """Chooses the device and the precision; returns the device's name for a header.
+def start(device: str | None) -> str:
+    """Chooses the device, before anything is computed; returns its name for a header.
 
     On a CPU each core is a device of its own, so that seeds run side by side. Raises `UserError` for a device that is
     not there.
@@ -18,7 +18,6 @@ def start(device: str | None, precision: str) -> str:
     if device is not None:
         jax.config.update("jax_platforms", platforms[device])
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
-    jax.config.update("jax_enable_x64", precision == "float64")
     try:
         found = jax.local_devices()
     except RuntimeError as error:
@@ -27,3 +26,10 @@ def start(device: str | None, precision: str) -> str:
         ) from error
     kinds = sorted({f"{d.platform.upper()} ({d.device_kind})" if d.platform != "cpu" else "CPU" for d in found})
     return f"{', '.join(kinds)} × {len(found)}, jax {jax.__version__}"
+
+
+def allow(precision: str) -> None:
+    """Lets JAX compute in the precision of a config: float64 must be switched on."""
+    import jax
+
+    jax.config.update("jax_enable_x64", precision == "float64")

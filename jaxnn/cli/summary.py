@@ -10,17 +10,17 @@ from jaxnn.cli.tables import show
 def run(command: Summary, overrides: Sequence[str]) -> None:
     from jaxnn.config import load
 
+    device.start("cpu")
     config = load(command.config, overrides)
-    device.start("cpu", config.train.precision)
+    device.allow(config.train.precision)
     import jax
 
-    from jaxnn.experiment import make_experiment
+    from jaxnn.config import build_model
+    from jaxnn.experiment import example_shape
     from jaxnn.summary import summary
 
-    experiment = make_experiment(config, data_dir=command.data_dir)
-    x = experiment.dataset.train.x
-    example = jax.ShapeDtypeStruct((1, *x.shape[1:]), config.train.precision)
-    found = summary(experiment.model, example)
+    example = jax.ShapeDtypeStruct((1, *example_shape(config, command.data_dir)), config.train.precision)
+    found = summary(build_model(config), example)
     rows = [
         {
             "layer": row.layer,

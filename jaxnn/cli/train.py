@@ -22,8 +22,9 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     for name in ("seeds", "seed"):
         if getattr(command, name) is not None:
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
+    where = device.start(command.device)
     config = load(command.config, overrides)
-    where = device.start(command.device, config.train.precision)
+    device.allow(config.train.precision)
 
     from jaxnn import experiment as experiments
     from jaxnn import run_folder

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import time
 
-LIGHT = "import sys; sys.argv = ['jaxnn', '--help']\ntry:\n import jaxnn.cli; jaxnn.cli.main()\nexcept SystemExit:\n pass\n"
+LIGHT = (
+    "import sys; sys.argv = ['jaxnn', '--help']\ntry:\n import jaxnn.cli; jaxnn.cli.main()\nexcept SystemExit:\n pass\n"
+)
 
 
 def test_help_starts_neither_jax_nor_matplotlib():

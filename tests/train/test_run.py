@@ -228,7 +228,9 @@ def test_evaluation_does_not_depend_on_its_batch_size():
 
 def test_seeds_are_shared_out_evenly_over_the_devices():
     double = over_seeds(lambda x, c: x * c, 6, (True, False), "in_turn")
-    result = jax.jit(double)(jnp.arange(6.0), jnp.float32(2) if jnp.arange(6.0).dtype == jnp.float32 else jnp.float64(2))
+    result = jax.jit(double)(
+        jnp.arange(6.0), jnp.float32(2) if jnp.arange(6.0).dtype == jnp.float32 else jnp.float64(2)
+    )
     np.testing.assert_array_equal(result, 2 * np.arange(6.0))
     assert len(result.sharding.device_set) == max(d for d in (1, 2, 3, 6) if d <= jax.local_device_count())
 
