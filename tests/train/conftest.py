@@ -1,4 +1,4 @@
-"""optax's own arithmetic relies on implicit promotion (a Python float to the power of an int32), so here it is allowed."""
+"""optax's own arithmetic promotes implicitly (a Python float to the power of an int32), so here it is allowed."""
 
 import jax
 import pytest
