@@ -1,0 +1,109 @@
+"""Small sets that are drawn, not read: the course's points in the plane, its beach table and its noisy cosine."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxnn.data.dataset import Dataset, Part
+from jaxnn.errors import UserError
+
+
+def blobs(n: int = 500, centers: int = 2, box: float = 3.0, seed: int = 0) -> Dataset:
+    """``n`` points of the plane in Gaussian clouds of unit width, one class for each of ``centers``.
+
+    The centres are drawn uniformly from the square -box..box; two may fall close together. x (n, 2).
+    Source: the course's one-neuron example (``sklearn.datasets.make_blobs``).
+    """
+    from sklearn.datasets import make_blobs  # a second to import
+
+    _expect("blobs", "centers", centers, centers >= 2, "2 or more")
+    _expect("blobs", "n", n, n >= centers, f"a point for each of the {centers} centres")
+    _expect("blobs", "box", box, math.isfinite(box) and box > 0, "a positive number")
+    drawn = make_blobs(n_samples=n, centers=centers, center_box=(-box, box), random_state=seed)
+    return _points("blobs", drawn[0], drawn[1], centers)
+
+
+def circles(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
+    """``n`` points on two concentric circles (radius 1 and 0.8), moved by Gaussian noise. x (n, 2).
+
+    Source: the course's hidden-layer example (``sklearn.datasets.make_circles``).
+    """
+    from sklearn.datasets import make_circles
+
+    _expect_drawing("circles", n, noise)
+    x, y = make_circles(n_samples=n, noise=noise, random_state=seed)
+    return _points("circles", x, y, 2)
+
+
+def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
+    """``n`` points on two interleaved half circles, moved by Gaussian noise. x (n, 2)."""
+    from sklearn.datasets import make_moons
+
+    _expect_drawing("moons", n, noise)
+    x, y = make_moons(n_samples=n, noise=noise, random_state=seed)
+    return _points("moons", x, y, 2)
+
+
+def beach() -> Dataset:
+    """Seven days, each cloudy, hot and windy to a degree 1..3: do we go to the beach? x (7, 3).
+
+    Source: the course's perceptron example (2017); the two classes can be separated by a plane.
+    """
+    table = [(1, 3, 2, 1), (3, 3, 2, 1), (1, 3, 3, 0), (1, 1, 2, 0), (1, 2, 2, 0), (2, 3, 1, 1), (2, 1, 2, 0)]
+    days = np.array(table, np.float32)
+    part = Part(days[:, :3], days[:, 3].astype(np.int32))
+    return Dataset("beach", part, None, ("no beach", "beach"), 1.0)
+
+
+def cosine(
+    examples: int = 100,
+    length: int = 200,
+    noise: float = 0.5,
+    periods: float = 3.0,
+    phase: float = 0.0,
+    seed: int = 0,
+) -> Dataset:
+    """Noisy cosines to be cleaned: x (examples, length) is y plus Gaussian noise, y the cosine itself.
+
+    Each signal spans ``periods`` periods and is shifted by an angle from U[-phase, phase]. With 0, as in the course,
+    all examples share one clean signal and differ by their noise; with 3.14 a net cannot learn it by heart.
+    Source: the course's "Denoising a cosine".
+    """
+    _expect("cosine", "examples", examples, examples >= 1, "1 or more")
+    _expect("cosine", "length", length, length >= 2, "2 or more")
+    for option, value in (("noise", noise), ("periods", periods), ("phase", phase)):
+        _expect("cosine", option, value, math.isfinite(value) and value >= 0, "0 or more")
+    generator = np.random.default_rng([seed, *b"cosine"])
+    angle = np.linspace(-math.pi * periods, math.pi * periods, length)
+    shift = generator.uniform(-phase, phase, (examples, 1))
+    clean = np.cos(angle + shift)
+    noisy = clean + noise * generator.standard_normal((examples, length))
+    return Dataset("cosine", Part(noisy.astype(np.float32), clean.astype(np.float32)), None, (), 1.0)
+
+
+def digits() -> Dataset:
+    """1797 handwritten digits, uint8 (n, 8, 8, 1) with white 16, embedded in scikit-learn: no files needed.
+
+    Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits" (1998), the test part.
+    """
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    part = Part(images.astype(np.uint8).reshape(-1, 8, 8, 1), labels.astype(np.int32))
+    return Dataset("digits", part, None, tuple(str(label) for label in range(10)), 16.0)
+
+
+def _points(name: str, x: ArrayLike, y: ArrayLike, classes: int) -> Dataset:
+    part = Part(np.asarray(x, np.float32), np.asarray(y, np.int32))
+    return Dataset(name, part, None, tuple(str(label) for label in range(classes)), 1.0)
+
+
+def _expect_drawing(name: str, n: int, noise: float) -> None:
+    _expect(name, "n", n, n >= 2, "2 or more")
+    _expect(name, "noise", noise, math.isfinite(noise) and noise >= 0, "0 or more")
+
+
+def _expect(name: str, option: str, value: int | float, holds: bool, expected: str) -> None:
+    if not holds:
+        raise UserError(f"{name}: {option}: expected {expected}, found {value}")

@@ -1,0 +1,121 @@
+"""Sets by name are read through tfds.data_source: prepared here by tfds itself, without TensorFlow."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxnn.data import load, split
+from jaxnn.errors import UserError
+
+BUILDER = '''
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+
+class TinyShapes(tfds.core.GeneratorBasedBuilder):
+    """Images of noise, two classes."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(5, 7, 1)),
+            "label": tfds.features.ClassLabel(names=["round", "square"]),
+        }
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, manager):
+        del manager
+        return {part: self._generate_examples(part) for part in ("train", "test")}
+
+    def _generate_examples(self, part):
+        for path in sorted((Path(__file__).parent / part).glob("*.png")):
+            yield path.stem, {"image": str(path), "label": int(path.stem) % 2}
+'''
+PREPARE = (
+    "import sys; from tinyshapes.tinyshapes import TinyShapes;"
+    "TinyShapes(data_dir=sys.argv[1], file_format='array_record').download_and_prepare()"
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """The data folder and the images that went into it."""
+    pytest.importorskip("tensorflow_datasets", reason="the extra jaxnn[tfds] is not installed")
+    root = tmp_path_factory.mktemp("tfds")
+    package, data = root / "tinyshapes", root / "data"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "tinyshapes.py").write_text(BUILDER)
+    for name in ("TAGS.txt", "README.md", "CITATIONS.bib"):
+        (package / name).touch()
+    images = {}
+    for part, count in (("train", 11), ("test", 3)):
+        images[part] = np.random.default_rng(count).integers(0, 256, (count, 5, 7), np.uint8)
+        (package / part).mkdir()
+        for row, image in enumerate(images[part]):
+            Image.fromarray(image).save(package / part / f"{row:03d}.png")
+    command = [sys.executable, "-c", PREPARE, str(data)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return data, images
+
+
+def by_content(images, labels):
+    """Preparing shuffles: compare as sets of (image, label)."""
+    return sorted((image.tobytes(), int(label)) for image, label in zip(images, labels, strict=True))
+
+
+def test_a_prepared_set_is_read_as_it_was_written(prepared):
+    data, images = prepared
+    dataset = load("tfds:tiny_shapes", data_dir=data)
+    assert dataset.name == "tfds:tiny_shapes"
+    assert dataset.classes == ("round", "square")
+    assert dataset.white == 255
+    assert dataset.test is not None
+    for part, written in ((dataset.train, images["train"]), (dataset.test, images["test"])):
+        assert part.x.shape[1:] == (5, 7, 1)
+        assert part.x.dtype == np.uint8
+        assert by_content(part.x, part.y) == by_content(written, np.arange(len(written)) % 2)
+
+
+def test_its_test_split_is_the_official_one(prepared):
+    data, images = prepared
+    parts = split(load("tfds:tiny_shapes", data_dir=data), validation=2, test=1.0)
+    assert parts.test is not None
+    assert len(parts.train.x) == 9
+    assert sorted(image.tobytes() for image in parts.test.x) == sorted(image.tobytes() for image in images["test"])
+
+
+def test_no_tensorflow_is_imported(prepared):
+    data, _ = prepared
+    code = (
+        "import sys; from jaxnn.data import load; load('tfds:tiny_shapes', data_dir=sys.argv[1]);"
+        "assert 'tensorflow' not in sys.modules and 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(data)], check=True, timeout=120)
+
+
+def test_a_set_that_is_not_there_says_how_to_prepare_it(prepared):
+    data, _ = prepared
+    for name in ("tiny_shapes:2.0.0", "no_such_set", "mnist"):
+        with pytest.raises(UserError, match="prepare it with"):
+            load(f"tfds:{name}", data_dir=data)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../etc", "huggingface:mnist", "mnist/a=True", "/etc/passwd", "gs://bucket/mnist"]
+)
+def test_only_names_are_names(name, tmp_path):
+    with pytest.raises(UserError, match="expected a name"):
+        load(f"tfds:{name}", data_dir=tmp_path)
+
+
+def test_without_the_package_the_error_names_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(UserError, match=r"pip install 'jaxnn\[tfds\]'"):
+        load("tfds:mnist", data_dir=tmp_path)
