@@ -16,17 +16,16 @@ DESCRIPTION = "Neural networks you can check: every backward pass is derived by 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command line; exits with 2 for a mistake in what was asked, 130 when interrupted."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    # Hyphens and underscores are alike in option names (tyro's habit), so that a config's own field names serve.
+    words, changes = overrides(sys.argv[1:] if argv is None else argv)
     command, rest = tyro.cli(
-        Command,
+        Command,  # type: ignore[arg-type]
         prog="jaxnn",
         description=DESCRIPTION,
-        args=argv,
-        return_unknown_args=True,  # type: ignore[arg-type]
+        args=words,
+        return_unknown_args=True,
     )
     try:
-        changes = overrides(command, rest)
+        refuse(command, [*rest, *(() if isinstance(command, OVERRIDABLE) else changes)])
         name = type(command).__name__.lower()
         # A command's module is imported when it is asked for: most of them start JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")
@@ -39,23 +38,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def overrides(command: object, rest: Sequence[str]) -> list[str]:
-    """What tyro left over, as a config's overrides: `--a.b 1` and `--a.b=1` become `a.b=1`.
+def overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The command line without its dotted options, and those as a config's overrides.
 
-    Raises `UserError` for anything that is no dotted option, or where the command takes no overrides.
+    `--a.b 1` and `--a.b=1` become `a.b=1`; a last `--a.b` without a value stays `a.b`.
     """
-    known = [f"--{field.name.replace('_', '-')}" for field in fields(command)]  # type: ignore[arg-type]
-    words, found = list(rest), []
-    while words:
-        word = words.pop(0)
-        name, equals, value = word.partition("=")
-        if not (word.startswith("--") and "." in name and isinstance(command, OVERRIDABLE)):
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(f"unexpected argument {word!r}{hint} (`jaxnn {type(command).__name__.lower()} --help`)")
-        if not equals:
-            if not words:
-                raise UserError(f"expected a value after {word}, found none")
-            value = words.pop(0)
-        found.append(f"{name.removeprefix('--')}={value}")
-    return found
+    words, changes = [], []
+    left = list(argv)
+    while left:
+        word = left.pop(0)
+        name, equals, _ = word.partition("=")
+        if not (name.startswith("--") and "." in name):
+            words.append(word)
+        else:
+            value = [left.pop(0)] if left and not equals else []
+            changes.append("=".join([word.removeprefix("--"), *value]))
+    return words, changes
+
+
+def refuse(command: object, rest: Sequence[str]) -> None:
+    """Raises `UserError` for the first thing that the command does not take."""
+    for word in rest:
+        known = [f"--{field.name.replace('_', '-')}" for field in fields(command)]  # type: ignore[arg-type]
+        near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"unexpected argument {word!r}{hint} (`jaxnn {type(command).__name__.lower()} --help`)")

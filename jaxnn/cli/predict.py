@@ -31,6 +31,6 @@ def run(command: Predict) -> None:
     for image, p in zip(command.images, probability, strict=True):
         of_class = {name: float(q) for name, q in zip(facts["classes"], p, strict=True)}
         likeliest = facts["classes"][int(p.argmax())]
-        rows.append({"image": str(image), "class": likeliest, **of_class})
+        rows.append({"image": str(image), "class": likeliest, "probability": of_class})
     of = "" if seeds == 1 else f", mean of {seeds} seeds"
     show(f"{found.config.title}: probability of each class{of}", rows, command.json)

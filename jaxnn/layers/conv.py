@@ -18,7 +18,8 @@ from jaxnn.layers.window import Padding, Window, pair, window
 CHANNELS_FOR_A_MATMUL = 8
 
 Images = Float[Array, "batch height width channel"]
-Kernel = Float[Array, "rows columns channel channels"]
+Outputs = Float[Array, "batch rows columns channels"]
+Kernel = Float[Array, "n m channel channels"]
 
 
 def conv(
@@ -79,7 +80,7 @@ def conv(
     return Layer(init, forward, backward)
 
 
-def weight_gradient_by_taps(w: Window, x: Images, dy: Images) -> Kernel:
+def weight_gradient_by_taps(w: Window, x: Images, dy: Outputs) -> Kernel:
     """dW as matmuls over what each tap reads: XLA on a CPU is 3–70× slower at the convolution it equals."""
     dy_rows = dy.reshape(-1, dy.shape[-1])
     channel = x.shape[-1]
@@ -91,13 +92,13 @@ def weight_gradient_by_taps(w: Window, x: Images, dy: Images) -> Kernel:
     return dweight.reshape(*w.size, channel, dy.shape[-1])
 
 
-def input_gradient_by_taps(w: Window, dy: Images, weight: Kernel, x: Images) -> Images:
+def input_gradient_by_taps(w: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:
     """dx as one matmul, whose column blocks are added back where each tap read."""
     columns = dy @ weight.reshape(-1, weight.shape[-1]).T
     return w.scatter(jnp.split(columns, w.size[0] * w.size[1], axis=-1), x)
 
 
-def weight_gradient_by_conv(w: Window, x: Images, dy: Images) -> Kernel:
+def weight_gradient_by_conv(w: Window, x: Images, dy: Outputs) -> Kernel:
     """dW as a convolution of x with dy: channels and batch change places, so do stride and dilation."""
     pads = []
     for axis, (low, _) in enumerate(w.pads):
@@ -108,7 +109,7 @@ def weight_gradient_by_conv(w: Window, x: Images, dy: Images) -> Kernel:
     )
 
 
-def input_gradient_by_conv(w: Window, dy: Images, weight: Kernel, x: Images) -> Images:
+def input_gradient_by_conv(w: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:
     """dx as a convolution of dy, spread out by the stride, with the kernel turned by 180°."""
     pads = []
     for axis, (low, _) in enumerate(w.pads):

@@ -131,7 +131,7 @@ def threshold() -> Layer:
 
     def forward(params, x, key):
         del params, key
-        return (x >= 0).astype(x.dtype), ()
+        return jnp.where(jnp.isnan(x), x, (x >= 0).astype(x.dtype)), ()
 
     def backward(params, res, dy):
         del params, res

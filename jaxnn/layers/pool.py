@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.errors import UserError
 from jaxnn.layer import Layer, no_params
 from jaxnn.layers import window as windows
 from jaxnn.layers.window import Padding, Window, pair, tap_dtype
@@ -19,9 +20,19 @@ Size = int | Sequence[int]
 
 
 def _over(name: str, size: Size, stride: Size | None, padding: Padding):
-    """The function that lays the window over images."""
+    """The function that lays the window over images; raises `UserError` for a padding that a window could lie in."""
     extent, step = pair(size, f"{name} window"), pair(size if stride is None else stride, f"{name} stride")
-    return lambda x: windows.window(x, f"{name} window {extent[0]}×{extent[1]}", extent, step, padding)
+
+    def over(x) -> Window:
+        w = windows.window(x, f"{name} window {extent[0]}×{extent[1]}", extent, step, padding)
+        if any(max(pads) >= n for pads, n in zip(w.pads, extent, strict=True)):
+            raise UserError(
+                f"{name}: expected padding smaller than the window {extent[0]}×{extent[1]}, found {w.pads}: "
+                "a window would hold no number of the image"
+            )
+        return w
+
+    return over
 
 
 def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:

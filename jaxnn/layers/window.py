@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jax import lax
+from jax import ShapeDtypeStruct, lax
 from jax import numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -105,7 +105,9 @@ def pair(value: int | Sequence[int], what: str) -> Pair:
     return two
 
 
-def window(x: Array, what: str, size: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Window:
+def window(
+    x: Array | ShapeDtypeStruct, what: str, size: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
+) -> Window:
     """The window of `size` over images like `x`; `padding` is "SAME", "VALID" or ((low, high), (low, high)).
 
     SAME pads so that the output has ⌈n / stride⌉ rows, the odd one at the end.

@@ -94,9 +94,9 @@ def test_predict_reads_a_digit_drawn_on_white_paper(run, jaxnn, tmp_path):
     code, out, err = jaxnn("predict", run, tmp_path / "one.png", tmp_path / "one.jpg", "--json", tmp_path / "p.json")
     assert code == 0, err
     rows = json.loads((tmp_path / "p.json").read_text())["rows"]
-    assert len(rows) == 2 and "mean of 2 seeds" in out
+    assert len(rows) == 2 and "mean of 2 seeds" in " ".join(out.split())
     for row in rows:
-        assert sum(row[str(digit)] for digit in range(10)) == pytest.approx(1, abs=1e-5)
+        assert sum(row["probability"].values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_same_command_gives_the_same_weights(run, jaxnn, tmp_path):
@@ -107,10 +107,14 @@ def test_the_same_command_gives_the_same_weights(run, jaxnn, tmp_path):
 
 
 def test_hand_and_autodiff_agree_over_the_first_steps(jaxnn, tmp_path):
-    """One word apart on the command line: the losses of the first epochs (36 steps each) to 1e-5."""
+    """One word apart on the command line: the losses of the first epochs to 1e-5.
+
+    Plain gradient descent: Adam divides by a gradient's size, which makes much of the rounding of a small one.
+    """
     histories = []
     for grad in ("hand", "auto"):
-        assert jaxnn("train", "--out", tmp_path / grad, "--grad", grad, *SHORT)[0] == 0
+        descent = ("--optimizer.name", "sgd", "--optimizer.learning_rate", 0.1)
+        assert jaxnn("train", "--out", tmp_path / grad, "--grad", grad, *descent, *SHORT)[0] == 0
         with (tmp_path / grad / "history.csv").open(newline="") as file:
             histories.append([float(row["loss"]) for row in csv.DictReader(file)])
     np.testing.assert_allclose(*histories, rtol=1e-5)
