@@ -4,6 +4,7 @@ A target is as wide as the output, (batch, …, output), or integer labels (batc
 a one at k, and, where the output is one number wide, for the number itself.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -26,18 +27,21 @@ class Loss(NamedTuple):
     terms(y, target) -> (batch,): each example's loss
     derivative(y, target) -> (batch, output): each example's derivative with respect to its own output
     probabilities(y) -> (batch, output): what an output says of the classes
+    residuals(y, target) -> (batch, output): r with terms = ½ Σ r², where the cost is a sum of squares; else None
     """
 
     terms: Callable[[Output, Target], Float[Array, "batch"]]
     derivative: Callable[[Output, Target], Output]
     probabilities: Callable[[Output], Output]
     reduction: Reduction
+    residuals: Callable[[Output, Target], Output] | None = None
 
     def __call__(self, y: Output, target: Target) -> tuple[Float[Array, ""], Output]:
         """The value and its derivative; raises `UserError` for concrete labels outside the classes."""
         check_labels(target, y.shape[-1])
         terms, dy = self.terms(y, target), self.derivative(y, target)
-        return (terms.mean(), dy / len(y)) if self.reduction == "mean" else (terms.sum(), dy)
+        # Each term is divided before they are added: two of 2e38 have a mean in float32, but no sum.
+        return ((terms / len(y)).sum(), dy / len(y)) if self.reduction == "mean" else (terms.sum(), dy)
 
 
 def check_labels(target: Target, outputs: int) -> None:
@@ -60,10 +64,10 @@ def _dense(target: Target, y: Output) -> Output:
     return jax.nn.one_hot(target, y.shape[-1], dtype=y.dtype)
 
 
-def _loss(terms, derivative, probabilities, reduction: Reduction) -> Loss:
+def _loss(terms, derivative, probabilities, reduction: Reduction, residuals=None) -> Loss:
     if reduction not in ("mean", "sum"):
         raise UserError(f"expected reduction 'mean' or 'sum', found {reduction!r}")
-    return Loss(terms, derivative, probabilities, reduction)
+    return Loss(terms, derivative, probabilities, reduction, residuals)
 
 
 def quadratic(reduction: Reduction = "mean") -> Loss:
@@ -73,6 +77,7 @@ def quadratic(reduction: Reduction = "mean") -> Loss:
         lambda y, t: y - _dense(t, y),
         lambda y: y,
         reduction,
+        lambda y, t: y - _dense(t, y),
     )
 
 
@@ -83,6 +88,7 @@ def mean_squared_error(reduction: Reduction = "mean") -> Loss:
         lambda y, t: (2 / y.shape[-1]) * (y - _dense(t, y)),
         lambda y: y,
         reduction,
+        lambda y, t: math.sqrt(2 / y.shape[-1]) * (y - _dense(t, y)),
     )
 
 

@@ -1,0 +1,192 @@
+"""The table of cases: a layer, loss or model joins the laws, the command and the docs by one row. Sizes are primes."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from jaxnn.backprop import autodiff
+from jaxnn.certify.case import Case, case, normal_like
+from jaxnn.certify.rule import Rule, of_layer, of_loss, of_model
+from jaxnn.combine import parallel, residual, serial
+from jaxnn.layer import Layer
+from jaxnn.layers import (
+    average_pool,
+    conv,
+    dense,
+    dropout,
+    elu,
+    flatten,
+    gelu,
+    identity,
+    l2_pool,
+    leaky_relu,
+    max_pool,
+    relu,
+    reshape,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+    threshold,
+)
+from jaxnn.losses import LOSSES, softmax_cross_entropy
+from jaxnn.models import cnn, mlp
+
+
+class Row(NamedTuple):
+    """A line of the table: the public name, what is particular about this case, and how to build it.
+
+    A `thorough` case stands under every law; the others are spared those that only compile the same gradient anew.
+    """
+
+    of: str
+    note: str
+    build: Callable[[], tuple[Rule, tuple]]
+    thorough: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.of}: {self.note}" if self.note else self.of
+
+
+def _layer(
+    of: str,
+    note: str,
+    build: Callable[[], Layer],
+    shape: Sequence[int],
+    seed: int | None = None,
+    thorough: bool = False,
+) -> Row:
+    def make():
+        layer = build()
+        key = None if seed is None else jax.random.key(seed)
+        return of_layer(layer, key), layer_args(layer, tuple(shape))
+
+    return Row(of, note, make, thorough or not note)
+
+
+def layer_args(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple:
+    """(params, x) for `layer`, random: initial parameters would hide a bias behind its zero."""
+    x = jax.ShapeDtypeStruct(shape, jnp.float64)
+    params = jax.eval_shape(layer.init, jax.random.key(0), x)
+    return normal_like(seed, params, 0.5), normal_like(seed + 1, x)
+
+
+#: What a loss is tried on: a note, the number of outputs, whether targets are labels.
+_TARGETS = (("labels", 11, True), ("targets", 11, False), ("one output", 1, True))
+
+
+def _loss(name: str, reduction: str, note: str, outputs: int, labels: bool) -> Row:
+    def make():
+        rng = np.random.default_rng(0)
+        target = rng.integers(max(outputs, 2), size=7, dtype=np.int32) if labels else rng.uniform(size=(7, outputs))
+        return of_loss(LOSSES[name](reduction)), (3 * rng.normal(size=(7, outputs)), target)
+
+    return Row(name, f"{reduction}, {note}", make, (reduction, labels, outputs > 1) == ("mean", True, True))
+
+
+def _model(of: str, build: Callable[[], Layer], shape: tuple[int, ...], classes: int) -> Row:
+    def make():
+        model = build()
+        target = np.random.default_rng(2).integers(classes, size=shape[0], dtype=np.int32)
+        return of_model(model, softmax_cross_entropy()), (*layer_args(model, shape), target)
+
+    return Row(of, "value_and_grad", make, thorough=True)
+
+
+def _bare_tanh() -> Layer:
+    """tanh with its weight, left to autodiff: the one layer of the table whose backward nobody derived."""
+    return autodiff(lambda key, x: (jnp.ones(x.shape[-1:], x.dtype),), _weighed_tanh)
+
+
+def _weighed_tanh(params, x, key):
+    del key
+    return jnp.tanh(x * jnp.broadcast_to(params[0], x.shape))
+
+
+_ELEMENTWISE = (identity, sigmoid, tanh, relu, softplus, leaky_relu, elu, gelu, silu, threshold)
+_POOLS = (max_pool, average_pool, l2_pool)
+_IMAGE = (2, 7, 11, 3)
+
+ROWS: tuple[Row, ...] = (
+    *(_layer(build.__name__, "", build, (3, 5, 7)) for build in _ELEMENTWISE),
+    _layer("leaky_relu", "slope 0.3", lambda: leaky_relu(0.3), (7, 13)),
+    _layer("elu", "alpha 0.7", lambda: elu(0.7), (7, 13)),
+    _layer("softmax", "", softmax, (7, 13)),
+    _layer("softmax", "along the last of three axes", softmax, (3, 5, 7)),
+    _layer("dense", "", lambda: dense(11), (7, 13)),
+    _layer("dense", "tiny", lambda: dense(3), (2, 5)),
+    _layer("dense", "no bias", lambda: dense(11, bias=False), (7, 13)),
+    _layer("dense", "one unit", lambda: dense(1), (7, 13)),
+    _layer("dense", "three axes", lambda: dense(11), (3, 5, 7)),
+    _layer("conv", "", lambda: conv(5, 3), _IMAGE),
+    _layer("conv", "tiny", lambda: conv(2, 2), (2, 3, 5, 1)),
+    _layer("conv", "many channels", lambda: conv(5, 3), (2, 5, 7, 11)),
+    _layer("conv", "no bias", lambda: conv(5, [2, 3], bias=False), _IMAGE),
+    _layer("conv", "1×1", lambda: conv(5, 1), _IMAGE),
+    _layer("conv", "kernel as large as the image", lambda: conv(5, [7, 11]), _IMAGE),
+    _layer("conv", "SAME, even kernel", lambda: conv(5, [2, 4], padding="SAME"), _IMAGE),
+    _layer("conv", "SAME, stride 2", lambda: conv(5, 3, 2, "SAME"), _IMAGE),
+    _layer("conv", "stride (3, 2) leaves rows unread", lambda: conv(5, [2, 3], [3, 2]), (2, 7, 12, 3)),
+    _layer("conv", "stride beyond the kernel", lambda: conv(5, 2, 3), _IMAGE),
+    _layer("conv", "dilation (2, 3)", lambda: conv(5, [3, 2], dilation=[2, 3]), _IMAGE),
+    _layer("conv", "uneven padding", lambda: conv(5, 3, padding=[[0, 2], [2, 1]]), _IMAGE),
+    _layer(
+        "conv", "all at once", lambda: conv(5, [3, 2], [2, 3], [[1, 2], [3, 0]], [2, 3]), (2, 7, 11, 13), thorough=True
+    ),
+    *(_layer(pool.__name__, "", functools.partial(pool, 2), _IMAGE) for pool in _POOLS),
+    *(_layer(pool.__name__, "tiny", functools.partial(pool, 2), (2, 2, 5, 3)) for pool in _POOLS),
+    *(_layer(pool.__name__, "overlapping", functools.partial(pool, [3, 2], 1), _IMAGE) for pool in _POOLS),
+    *(
+        _layer(pool.__name__, "SAME, stride 2", functools.partial(pool, 3, 2, "SAME"), _IMAGE, thorough=True)
+        for pool in _POOLS
+    ),
+    *(_layer(pool.__name__, "SAME tiles", functools.partial(pool, [3, 2], None, "SAME"), _IMAGE) for pool in _POOLS),
+    *(_layer(pool.__name__, "stride beyond the window", functools.partial(pool, 2, 3), _IMAGE) for pool in _POOLS),
+    *(
+        _layer(pool.__name__, "uneven padding", functools.partial(pool, [3, 2], [2, 3], [[0, 2], [1, 0]]), _IMAGE)
+        for pool in _POOLS
+    ),
+    _layer("flatten", "", flatten, (2, 3, 5, 7)),
+    _layer("reshape", "", lambda: reshape([5, 3, 7]), (2, 7, 15)),
+    _layer("dropout", "", lambda: dropout(0.3), (7, 13), seed=2),
+    _layer("dropout", "evaluating", lambda: dropout(0.3), (7, 13)),
+    _layer("serial", "", lambda: serial(dense(11), tanh(), dense(5), softplus()), (7, 13)),
+    _layer("serial", "images", lambda: serial(conv(5, 3), gelu(), l2_pool(2), flatten(), dense(3)), (2, 7, 9, 3)),
+    _layer("serial", "no layers", serial, (7, 13)),
+    _layer("parallel", "", lambda: parallel(dense(11), serial(dense(5), sigmoid(), dense(11))), (7, 13)),
+    _layer(
+        "parallel", "concatenated", lambda: parallel(dense(3), identity(), dense(5), combine="concatenate"), (7, 13)
+    ),
+    _layer("residual", "", lambda: residual(serial(dense(11), silu(), dense(13))), (7, 13)),
+    _layer("residual", "images", lambda: residual(conv(3, 3, padding="SAME")), _IMAGE),
+    _layer("autodiff", "", _bare_tanh, (7, 13)),
+    *(
+        _loss(name, reduction, *target)
+        for name in LOSSES
+        for reduction in ("mean", "sum")
+        for target in _TARGETS
+        if (name, target[1]) != ("softmax_cross_entropy", 1)
+    ),
+    _layer("mlp", "", lambda: mlp((11, 7, 5), tanh()), (3, 13)),
+    _model("mlp", lambda: mlp((11, 5), sigmoid()), (7, 13), 5),
+    _layer("cnn", "", lambda: cnn(5, 3, 3, 7), (2, 7, 9, 1)),
+    _model("cnn", lambda: cnn(5, 3, 3, 7), (2, 7, 9, 1), 5),
+)
+
+
+#: name -> row
+TABLE = {row.name: row for row in ROWS}
+assert len(TABLE) == len(ROWS), "two rows of the table have one name"
+
+
+@functools.cache
+def build(name: str) -> Case:
+    """The case of the row of this name."""
+    row = TABLE[name]
+    return case(name, row.of, *row.build())
