@@ -11,6 +11,7 @@ from .errors import UserError as UserError
 from .layer import Layer as Layer
 from .layers import average_pool as average_pool
 from .layers import conv as conv
+from .layers import conv_max_pool as conv_max_pool
 from .layers import dense as dense
 from .layers import dropout as dropout
 from .layers import elu as elu

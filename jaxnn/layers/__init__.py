@@ -1,6 +1,7 @@
 """The layers, and the table that names them for a config."""
 
 from jaxnn.layers.conv import conv as conv
+from jaxnn.layers.conv_max_pool import conv_max_pool as conv_max_pool
 from jaxnn.layers.dense import dense as dense
 from jaxnn.layers.dropout import dropout as dropout
 from jaxnn.layers.elementwise import Elementwise as Elementwise
@@ -27,6 +28,6 @@ LAYERS = {
     constructor.__name__: constructor
     for constructor in (
         identity, sigmoid, tanh, relu, softplus, leaky_relu, elu, gelu, silu, threshold, softmax,
-        dense, conv, max_pool, average_pool, l2_pool, flatten, reshape, dropout,
+        dense, conv, conv_max_pool, max_pool, average_pool, l2_pool, flatten, reshape, dropout,
     )
 }  # fmt: skip

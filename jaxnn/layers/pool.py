@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from jax import numpy as jnp
+from jaxtyping import Array
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Layer, no_params
 from jaxnn.layers import window as windows
-from jaxnn.layers.window import Padding, Window, pair, tap_dtype
+from jaxnn.layers.window import Padding, Window, pair
 
 Size = int | Sequence[int]
 
@@ -35,6 +36,16 @@ def _over(name: str, size: Size, stride: Size | None, padding: Padding):
     return over
 
 
+def first_maximum(candidates: Sequence[Array]) -> tuple[Array, Array]:
+    """The largest of arrays of one shape, entry by entry, and which it is (the first); a NaN is larger than all."""
+    y, *rest = candidates
+    index = jnp.zeros(y.shape, np.min_scalar_type(len(rest)))
+    for k, other in enumerate(rest, start=1):
+        larger = (other > y) | (other != other)
+        y, index = jnp.where(larger, other, y), jnp.where(larger, jnp.asarray(k, index.dtype), index)
+    return y, index
+
+
 def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:
     """The largest number of each window.
 
@@ -47,12 +58,7 @@ def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID
 
     def forward(params, x, key):
         del params, key
-        w = over(x)
-        y, *rest = w.taps(x, -np.inf)
-        index = jnp.zeros(y.shape, tap_dtype(w))
-        for k, tap in enumerate(rest, start=1):
-            larger = (tap > y) | (tap != tap)  # the second clause lets a NaN through
-            y, index = jnp.where(larger, tap, y), jnp.where(larger, jnp.asarray(k, index.dtype), index)
+        y, index = first_maximum(over(x).taps(x, -np.inf))
         return y, (index, x[:0])
 
     def backward(params, res, dy):

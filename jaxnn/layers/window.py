@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jax import ShapeDtypeStruct, lax
 from jax import numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.errors import UserError
@@ -79,7 +78,7 @@ class Window(NamedTuple):
 
         Windows that tile the image never add: there it is one select, 2.5× as fast as adding zeros on a CPU.
         """
-        (kh, kw), dtype = self.size, tap_dtype(self)
+        (kh, kw), dtype = self.size, np.min_scalar_type(self.size[0] * self.size[1] - 1)
         if self.stride != self.size or self.dilation != (1, 1):
             return self.scatter([part(jnp.asarray(k, dtype), *arrays) for k in range(kh * kw)], x)
         tap = jnp.arange(kh * kw, dtype=dtype).reshape(1, 1, kh, 1, kw, 1)
@@ -90,11 +89,6 @@ class Window(NamedTuple):
         extents = zip(self.pads, x.shape[1:3], tiles.shape[1:3], strict=True)
         crop = [(-low, n + low - m, 0) for (low, _), n, m in extents]
         return lax.pad(tiles, jnp.zeros((), tiles.dtype), ((0, 0, 0), *crop, (0, 0, 0)))
-
-
-def tap_dtype(w: Window) -> DTypeLike:
-    """The smallest unsigned integers that number the taps of `w`."""
-    return np.min_scalar_type(w.size[0] * w.size[1] - 1)
 
 
 def pair(value: int | Sequence[int], what: str) -> Pair:

@@ -1,0 +1,86 @@
+"""Convolution and max-pooling as one layer: one matrix product, whose column blocks are what a pool chooses from."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+from jax import numpy as jnp
+
+from jaxnn.errors import UserError
+from jaxnn.initializers import Init, initializer
+from jaxnn.layer import Layer
+from jaxnn.layers.affine import Affine
+from jaxnn.layers.pool import first_maximum
+from jaxnn.layers.window import Window, pair, window
+
+
+def conv_max_pool(
+    channels: int,
+    kernel: int | Sequence[int],
+    pool: int | Sequence[int] = 2,
+    weight_init: Init = "glorot_uniform",
+    bias_init: Init = "zeros",
+) -> Layer:
+    """`conv(channels, kernel)` and `max_pool(pool)` after it: the same numbers, in a shape that a CPU is fast at.
+
+    A pool of p×p outputs of a k×k kernel sees a patch of k + p − 1 rows and columns. With V the kernel at each of the
+    p² places q in such a patch, side by side,
+
+    z[n, r, s, q, o] = Σ patch[n, r, s, ·] V[·, q, o],  y = b + max over q of z, at q* (the first)
+    dz = dy at q = q*, else 0
+    dV = patchᵀ dz,  dW = Σ dV over the places,  db = Σ dy,  dpatch = dz Vᵀ,  dx = Σ dpatch over the patches
+
+    x (batch, height, width, channel), W (*kernel, channel, channels), b (channels), y (batch, rows, columns, channels).
+    Keeps x and q*, a byte each. A ReLU may follow instead of standing between: max and ReLU change places freely.
+    Raises `UserError` when built of impossible numbers, or initialized for images smaller than a patch.
+    """
+    size, places = pair(kernel, "conv_max_pool kernel"), pair(pool, "conv_max_pool pool")
+    if channels < 1:
+        raise UserError(f"conv_max_pool: expected at least 1 channel, found {channels}")
+    make_weight, make_bias = initializer(weight_init), initializer(bias_init)
+    patch = (size[0] + places[0] - 1, size[1] + places[1] - 1)
+    count = places[0] * places[1]
+
+    def over(x) -> Window:
+        return window(x, f"conv_max_pool patch {patch[0]}×{patch[1]}", patch, places, "VALID")
+
+    def shifts():
+        return [(i, j) for i in range(places[0]) for j in range(places[1])]
+
+    def spread(weight):
+        """V: (patch · channel, places · channels)."""
+        moved = [jnp.pad(weight, ((i, places[0] - 1 - i), (j, places[1] - 1 - j), (0, 0), (0, 0))) for i, j in shifts()]
+        return jnp.stack(moved, axis=3).reshape(-1, count * channels)
+
+    def gather(dspread, weight):
+        """dW from dV, the transpose of `spread`."""
+        blocks = dspread.reshape(*patch, weight.shape[2], count, channels)
+        moved = [blocks[i : i + size[0], j : j + size[1], :, q] for q, (i, j) in enumerate(shifts())]
+        return functools.reduce(jnp.add, moved)
+
+    def patches(w, x):
+        return jnp.concatenate(w.taps(x), axis=-1)
+
+    def init(key, x):
+        over(x)
+        key_weight, key_bias = jax.random.split(key)
+        weight = make_weight(key_weight, (*size, x.shape[-1], channels), x.dtype)
+        return Affine(weight, make_bias(key_bias, (channels,), x.dtype))
+
+    def forward(params, x, key):
+        del key
+        z = patches(over(x), x) @ spread(params.weight)
+        y, index = first_maximum(jnp.split(z, count, axis=-1))
+        return y + jnp.broadcast_to(params.bias, y.shape), (x, index)
+
+    def backward(params, res, dy):
+        x, index = res
+        w = over(x)
+        dz = jnp.concatenate([jnp.where(index == q, dy, 0) for q in range(count)], axis=-1)
+        rows, columns = patches(w, x), dz.reshape(-1, count * channels)
+        dspread = (columns.T @ rows.reshape(columns.shape[0], -1)).T
+        dpatches = dz @ spread(params.weight).T
+        dx = w.scatter(jnp.split(dpatches, patch[0] * patch[1], axis=-1), x)
+        return Affine(gather(dspread, params.weight), dy.sum((0, 1, 2))), dx
+
+    return Layer(init, forward, backward)
