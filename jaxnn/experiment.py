@@ -18,6 +18,7 @@ from jaxnn.train.live import Outcome, Progress, run_live
 from jaxnn.train.metrics import Metrics, evaluate
 from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
 from jaxnn.train.run import Training, make_training
+from jaxnn.train.second_order import FullBatch, check_optimizer
 
 
 class Experiment(NamedTuple):
@@ -80,7 +81,10 @@ def make_experiment(
         config.train.record_every,
     )
     experiment = Experiment(config, sets[0], splits, stats, build_model(config), build_loss(config), plan, tuple(seeds))
-    check(experiment.model, _data(splits[0], stats[0]), plan, experiment.prepare)
+    first = _data(splits[0], stats[0])
+    check(experiment.model, first, plan, experiment.prepare)
+    optimizer = build_optimizer(config)
+    check_optimizer(optimizer, experiment.model, experiment.loss, first, plan, experiment.prepare)
     return experiment
 
 
@@ -132,6 +136,7 @@ def run(
         device_data(experiment),
         experiment.seeds,
         experiment.plan,
+        how="one_device" if isinstance(build_optimizer(experiment.config), FullBatch) else "in_turn",
         stacked_data=len(experiment.splits) > 1,
         report=report,
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from jaxnn.layer import Combined
     from jaxnn.losses import Loss
+    from jaxnn.train.second_order import FullBatch
 
 
 def build_model(config: Config) -> "Combined":
@@ -25,6 +26,6 @@ def build_loss(config: Config) -> "Loss":
     return LOSSES[config.loss.name](**config.loss.options)
 
 
-def build_optimizer(config: Config) -> "optax.GradientTransformation":
+def build_optimizer(config: Config) -> "optax.GradientTransformation | FullBatch":
     """The optimizer, with its learning rate or schedule and its decay."""
     return config.optimizer.build()

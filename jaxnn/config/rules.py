@@ -13,6 +13,9 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Problem]:
     )
     if isinstance(tables.get("optimizer"), Mapping):
         yield from _one_rate(optimizer)
+    if isinstance(train.get("batch_size"), int) and _second_order(optimizer):
+        message = f"{optimizer['name']} sees the whole training part in every step: expected full, found"
+        yield Problem(("train", "batch_size"), f"{message} {train['batch_size']}")
     if isinstance(tables.get("data"), Mapping) and isinstance(tables.get("train"), Mapping):
         yield from _something_to_choose_by(data, train)
     examples, batch = data.get("train"), train.get("batch_size")
@@ -27,7 +30,18 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(("train", "record_every"), f"expected a divisor of epochs, {epochs}, found {every}")
 
 
+def _second_order(optimizer: Mapping[str, Any]) -> bool:
+    from jaxnn.train.optimizers import needs_rate, optimizer_names
+
+    name = optimizer.get("name")
+    return isinstance(name, str) and name in optimizer_names() and not needs_rate(name)
+
+
 def _one_rate(optimizer: Mapping[str, Any]) -> Iterator[Problem]:
+    if _second_order(optimizer):
+        message = f"{optimizer['name']} finds the size of its step by itself: expected none, found one"
+        yield from (Problem(("optimizer", key), message) for key in ("learning_rate", "schedule") if key in optimizer)
+        return
     if "learning_rate" in optimizer and "schedule" in optimizer:
         yield Problem(("optimizer", "learning_rate"), "expected learning_rate or schedule, found both")
     if "learning_rate" not in optimizer and "schedule" not in optimizer:

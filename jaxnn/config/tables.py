@@ -12,6 +12,8 @@ from jaxnn.config.table import Says, Table, choose
 if TYPE_CHECKING:
     import optax
 
+    from jaxnn.train.second_order import FullBatch
+
 Size = Annotated[Annotated[int, Ge(0)] | Annotated[float, Gt(0), Le(1)], Says("a count (500) or a fraction of 1 (0.2)")]
 #: What scikit-learn takes.
 Seed = Annotated[int, Ge(0), Lt(2**32)]
@@ -87,7 +89,7 @@ def _schedule_kind(name: str) -> type[ScheduleTable]:
 class OptimizerTable(Table):
     """`[optimizer]`: an optimizer with its own options."""
 
-    name: str = Field(description="an optimizer of optax, or gradient_descent, or momentum (0.9)")
+    name: str = Field(description="an optimizer of optax, gradient_descent, momentum (0.9), or a second-order method")
     learning_rate: Annotated[float, Gt(0)] | None = Field(None, description="the size of a step")
     schedule: Annotated[ScheduleTable, PlainValidator(_schedule)] | None = Field(
         None, description="instead of a learning rate, one that changes with the steps"
@@ -99,12 +101,12 @@ class OptimizerTable(Table):
         """The optimizer's own keyword arguments."""
         return self.options_beyond(OptimizerTable)
 
-    def build(self) -> "optax.GradientTransformation":
+    def build(self) -> "optax.GradientTransformation | FullBatch":
         """The optimizer that the table stands for. Raises `UserError` for impossible numbers."""
-        from jaxnn.train.optimizers import optimizer
+        from jaxnn.train.optimizers import needs_rate, optimizer
 
         rate = self.schedule.build() if self.schedule else self.learning_rate
-        return optimizer(self.name, 1.0 if rate is None else rate, l2=self.l2, **self.options)
+        return optimizer(self.name, 1.0 if rate is None and needs_rate(self.name) else rate, l2=self.l2, **self.options)
 
 
 class _KnownOptimizer(OptimizerTable):

@@ -1,4 +1,4 @@
-"""First-order optimizers and schedules by their optax names, with decay on weights only."""
+"""Optimizers and schedules by name: optax's first-order ones, those of `second_order`; decay on weights only."""
 
 import difflib
 import inspect
@@ -11,6 +11,7 @@ import optax
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Params
+from jaxnn.train.second_order import SECOND_ORDER, FullBatch
 
 #: The course's names for what optax calls otherwise.
 COURSE_NAMES: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -31,15 +32,20 @@ def _options(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation]]:
-    """Every optax alias that takes a learning rate, by name, and the course's own names."""
-    found = {}
+def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation | FullBatch]]:
+    """Every optax alias that takes a learning rate, by name, the course's own names, and the second-order methods."""
+    found: dict[str, Callable[..., optax.GradientTransformation | FullBatch]] = {}
     for name in dir(optax):
         alias = getattr(optax, name)
         public = inspect.isfunction(alias) and not name.startswith(("_", "scale_by_"))
         if public and _options(alias)[:1] == ["learning_rate"]:
             found[name] = alias
-    return found | COURSE_NAMES
+    return found | COURSE_NAMES | SECOND_ORDER
+
+
+def needs_rate(name: str) -> bool:
+    """Whether the optimizer `name` takes a learning rate: the second-order ones do not."""
+    return name not in SECOND_ORDER
 
 
 def schedule_names() -> dict[str, Callable[..., optax.Schedule]]:
@@ -63,17 +69,24 @@ def schedule(name: str, **options: Any) -> optax.Schedule:
 
 
 def optimizer(
-    name: str, learning_rate: float | jax.Array | optax.Schedule, *, l2: float = 0.0, **options: Any
-) -> optax.GradientTransformation:
-    """The optimizer `name`, an optax alias, or "gradient_descent" (plain) or "momentum" (0.9).
+    name: str, learning_rate: float | jax.Array | optax.Schedule | None = None, *, l2: float = 0.0, **options: Any
+) -> optax.GradientTransformation | FullBatch:
+    """The optimizer `name`: an optax alias, "gradient_descent" (plain), "momentum" (0.9), or one of `SECOND_ORDER`.
 
     l2: λ of the penalty (λ/2) Σ w² on weights, never on biases: λ w is added to the gradient before anything else.
     Where an optimizer has a decay of its own (`weight_decay`, as adamw), that too is kept off the biases.
+    learning_rate: for all but the second-order ones, which find their step by themselves
     Raises `UserError` for a name or an option that does not exist.
     """
     names = optimizer_names()
     if name not in names:
         raise _unknown("an optimizer", name, names)
+    if not needs_rate(name):
+        if learning_rate is not None:
+            raise UserError(f"{name} finds the size of its step by itself: expected no learning rate, found one")
+        return _call(f"optimizer {name!r}", SECOND_ORDER[name], options)._replace(l2=l2)
+    if learning_rate is None:
+        raise UserError(f"optimizer {name!r}: expected a learning rate, found none")
     if "mask" in _options(names[name]):
         options = {"mask": is_weight, **options}
     transform = _call(f"optimizer {name!r}", names[name], {"learning_rate": learning_rate, **options})

@@ -20,6 +20,7 @@ from jaxnn.layer import Layer, Params
 from jaxnn.losses import Loss
 from jaxnn.train.metrics import Metrics, evaluate, measure
 from jaxnn.train.plan import Data, Plan, Prepare, as_float, check, prepared_example
+from jaxnn.train.second_order import FullBatch, check_optimizer
 
 
 class Best(NamedTuple):
@@ -74,7 +75,7 @@ def stream(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
 def make_training(
     model: Layer,
     loss: Loss,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | FullBatch,
     plan: Plan,
     *,
     prepare: Prepare = as_float,
@@ -85,23 +86,18 @@ def make_training(
     prepare: runs inside the step, so that images stay `uint8` in memory
     grad: `value_and_grad` (by hand) or `autodiff_value_and_grad`
     """
-    gradient = grad(model, loss)
+    begin, step = _updates(optimizer, model, loss, grad(model, loss))
 
     def init(key, data):
         example = prepared_example(data, prepare)
         params = model.init(stream(key, "init"), example)
         best = Best(params, jnp.full((), -jnp.inf, example.dtype), jnp.zeros((), jnp.int32))
-        return State(key, params, optimizer.init(params), jnp.zeros((), jnp.int32), best)
+        return State(key, params, begin(params, data, prepare), jnp.zeros((), jnp.int32), best)
 
     def keep_best(best, params, metrics, epoch):
         value = getattr(metrics, plan.best_metric).astype(best.score.dtype)
         seen = Best(params, value if plan.best_metric == "accuracy" else -value, epoch)
         return jax.tree.map(lambda new, old: jnp.where(seen.score > best.score, new, old), seen, best)
-
-    def step(params, opt_state, x, y, key):
-        (_, out), dparams = gradient(params, x, y, key)
-        updates, opt_state = optimizer.update(dparams, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, measure(loss, out, y)
 
     def full_batch_epoch(state, data):
         x, y = data.train
@@ -159,10 +155,32 @@ def make_training(
     return Training(init, advance)
 
 
+def _updates(optimizer, model, loss, gradient):
+    """begin(params, data, prepare) -> state;  update(params, state, x, y, key) -> (params, state, metrics).
+
+    `state` is the optimizer's; the metrics are those of the parameters that the update began with.
+    """
+    if isinstance(optimizer, FullBatch):
+        from jaxnn.train.solvers import solver_steps  # optimistix takes a second to import
+
+        solver = solver_steps(optimizer, model, loss, gradient)
+        return (
+            lambda params, data, prepare: solver.begin(params, prepare(data.stats, data.train.x), data.train.y),
+            lambda params, state, x, y, key: solver.step(params, state, x, y),
+        )
+
+    def update(params, opt_state, x, y, key):
+        (_, out), dparams = gradient(params, x, y, key)
+        updates, opt_state = optimizer.update(dparams, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, measure(loss, out, y)
+
+    return lambda params, data, prepare: optimizer.init(params), update
+
+
 def make_run(
     model: Layer,
     loss: Loss,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | FullBatch,
     data: Data,
     plan: Plan,
     *,
@@ -176,6 +194,7 @@ def make_run(
     """
     data = jax.tree.map(jnp.asarray, data)
     check(model, data, plan, prepare)
+    check_optimizer(optimizer, model, loss, data, plan, prepare)
     training = make_training(model, loss, optimizer, plan, prepare=prepare, grad=grad)
 
     def run(key: PRNGKeyArray) -> tuple[Trained, History]:

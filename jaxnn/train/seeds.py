@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
-How = Literal["vectorize", "in_turn"]
+How = Literal["vectorize", "in_turn", "one_device"]
 
 
 def seed_devices(n: int) -> int:
@@ -22,6 +22,7 @@ def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], 
     vectorize: one seed is a row of every array (`jax.vmap`); a GPU's way, and the tiny nets'
     in_turn: a device takes its seeds one after the other, each computed exactly as if alone; a CPU's way, where
         batched matrix products and grouped convolutions are slow
+    one_device: in turn, all on the first device; for what cannot be traced in a `jax.shard_map` (lineax's operators)
     """
 
     def of_some(*args):
@@ -34,6 +35,8 @@ def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], 
 
         return lax.map(of_one, tuple(a for a, s in zip(args, stacked, strict=True) if s))
 
+    if how == "one_device":
+        return of_some
     # One device is a mesh as well: what a seed computes must not depend on how many there are.
     mesh = Mesh(np.array(jax.local_devices()[: seed_devices(n)]), ("seed",))
     specs = tuple(PartitionSpec("seed") if s else PartitionSpec() for s in stacked)
