@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxnn.combine import serial
 from jaxnn.initializers import Init
 from jaxnn.layer import Combined, Layer
-from jaxnn.layers import conv, dense, flatten, max_pool, relu, tanh
+from jaxnn.layers import conv_max_pool, dense, flatten, relu, tanh
 
 
 def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uniform") -> Combined:
@@ -20,8 +20,8 @@ def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uni
 
 
 def cnn(classes: int = 10, channels: int = 20, kernel: int = 5, units: int = 100) -> Combined:
-    """The course's convolutional net: conv, ReLU, 2×2 max-pool, dense tanh, dense.
+    """The course's convolutional net: convolution, 2×2 max-pool, ReLU, dense tanh, dense.
 
     x (batch, height, width, channel), y (batch, classes): logits.
     """
-    return serial(conv(channels, kernel), relu(), max_pool(2), flatten(), dense(units), tanh(), dense(classes))
+    return serial(conv_max_pool(channels, kernel), relu(), flatten(), dense(units), tanh(), dense(classes))
