@@ -30,11 +30,17 @@ def dotted(path: Path) -> str:
     return ".".join(str(part) for part in path)
 
 
+def nearest(found: object, known: Iterable[str]) -> str | None:
+    """The name that was meant, if one is near."""
+    near = difflib.get_close_matches(found, list(known), n=1) if isinstance(found, str) else []
+    return near[0] if near else None
+
+
 def among(found: object, known: Iterable[str]) -> str:
     """Where to look instead: the nearest name, or, if none is near, all of them."""
     known = sorted(known)
-    near = difflib.get_close_matches(found, known, n=1) if isinstance(found, str) else []
-    return f"did you mean {near[0]}?" if near else f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}"
+    near = nearest(found, known)
+    return f"did you mean {near}?" if near else f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}"
 
 
 def shown(value: object) -> str:

@@ -72,8 +72,10 @@ def _lines(source: Source, overrides: Sequence[Override], problems: Mapping[Path
 
 
 def _override_of(path: Path, source: Source, overrides: Sequence[Override]) -> str | None:
-    """The override that a problem comes from: it set the value, or what holds the value, or made its table."""
+    """The override that a problem comes from: of what it set, of what it had to make for that, or of its table."""
     for text, set_path in reversed(overrides):
-        if path[: len(set_path)] == set_path or (path not in source.lines and set_path[: len(path)] == path):
+        prefixes = (set_path[:n] for n in range(1, len(set_path)))
+        made = next((prefix for prefix in prefixes if prefix not in source.lines), set_path)
+        if path[: len(made)] == made or (path and set_path[: len(path)] == path):
             return text
     return None

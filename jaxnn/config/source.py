@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from jaxnn.config.errors import ConfigError, Path
 from jaxnn.config.positions import positions
 
-#: Two hundred times the longest shipped config.
-MOST_BYTES = 256 << 10
+#: Forty times the longest shipped config.
+MOST_BYTES = 64 << 10
 
 
 class Source(NamedTuple):

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from jaxnn.config.errors import Path, Problem, among, shown
+from jaxnn.config.errors import Path, Problem, among, nearest, shown
 
 
 class Says(NamedTuple):
@@ -123,8 +123,11 @@ def _bounds(metadata: Sequence[Any]) -> str:
 def choose(
     table: Any, key: str, base: type[AnyTable], names: Collection[str], kind: Callable[[str], type[AnyTable]]
 ) -> AnyTable:
-    """The table, checked as the kind of `base` that its `key` names; without a good name the rest is checked all the
-    same. Raises a `refusal`."""
+    """The table, checked as the kind of `base` that its `key` names.
+
+    Under a name that is not known the rest is checked all the same: as the kind that was meant, if one is near, else
+    for the keys that all kinds have. Raises a `refusal`.
+    """
     if isinstance(table, base):
         return table
     if not isinstance(table, Mapping):
@@ -132,14 +135,15 @@ def choose(
     name = table.get(key)
     if isinstance(name, str) and name in names:
         return kind(name).model_validate(table)
-    nameless = Problem((key,), f"expected one of {', '.join(names)}, found {shown(name) if key in table else 'none'}")
+    message = f"expected one of {', '.join(names)}, found {shown(name) if key in table else 'none'}"
     if isinstance(name, str):
-        nameless = Problem((key,), f"unknown name {shown(name)}; {among(name, names)}")
+        message = f"unknown name {shown(name)}; {among(name, names)}"
+    meant = nearest(name, names)
     try:
-        _lenient(base).model_validate({**table, key: ""})
+        (kind(meant) if meant else _lenient(base)).model_validate({**table, key: meant or ""})
     except ValidationError as error:
-        raise refusal([nameless, *problems_of(error)]) from None
-    raise refusal([nameless])
+        raise refusal([Problem((key,), message), *problems_of(error)]) from None
+    raise refusal([Problem((key,), message)])
 
 
 @cache

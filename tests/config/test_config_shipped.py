@@ -1,0 +1,90 @@
+"""Every shipped config is a claim that loads, and says itself how to check it."""
+
+import math
+import re
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from jaxnn.config import build_loss, build_model, build_optimizer, config_hash, dump, find, load, names
+from jaxnn.errors import UserError
+
+SHIPPED = sorted(names())
+#: The course's own counts (it prints 23 572 for the 784-30-10 net, miscounted).
+PARAMETERS = {"blobs_neuron": 3, "circles_mlp": 52, "mnist500_mlp": 23_860, "mnist_sigmoid_mse": 23_860} | {
+    "mnist_cnn": 289_630,
+    "mnist_tanh_softmax": 23_860,
+}
+EXAMPLE = {"blobs": (2,), "circles": (2,), "digits": (8, 8, 1), "mnist": (28, 28, 1), "cosine": (200,)}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_head_of_a_config_is_its_claim(name):
+    head = re.match(r"(?:#.*\n)+", find(name).read_text(encoding="utf-8"))
+    assert head is not None
+    for line in (rf"# Command:  jaxnn train {name}\b", r"# Expected: ", r"# Time:     "):
+        assert re.search(line, head[0]), line
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_config_builds_a_net_that_fits_its_data(name):
+    config = load(name)
+    model, loss = build_model(config), build_loss(config)
+    x = jax.ShapeDtypeStruct((7, *EXAMPLE[config.data.name]), "float32")
+    params = jax.eval_shape(model.init, jax.random.key(0), x)
+    count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    assert count == PARAMETERS.get(name, count)
+    assert jax.eval_shape(lambda p, x: model.forward(p, x, None)[0], params, x).shape[0] == 7
+    assert loss.reduction == config.loss.options["reduction"]
+    jax.eval_shape(build_optimizer(config).init, params)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_dumped_config_loads_to_its_equal(name, tmp_path):
+    config = load(name)
+    again = tmp_path / "config.toml"
+    again.write_text(dump(config), encoding="utf-8")
+    assert load(again) == config
+    assert config_hash(load(again)) == config_hash(config)
+    assert dump(load(again)) == dump(config)
+
+
+def test_configs_differ_in_their_hashes():
+    assert len({config_hash(load(name)) for name in SHIPPED}) == len(SHIPPED)
+    assert config_hash(load("digits_mlp")) != config_hash(load("digits_mlp", ["train.seed=1"]))
+
+
+def test_a_default_written_out_changes_no_hash():
+    spelt = load("digits_mlp", ["loss.reduction=mean", "optimizer.b1=0.9", "train.seed=0", "net.1.bias=true"])
+    assert config_hash(spelt) == config_hash(load("digits_mlp"))
+
+
+def test_every_name_is_found_and_has_a_title():
+    assert all(names().values())
+    assert [find(name).stem for name in SHIPPED] == SHIPPED
+
+
+@pytest.mark.parametrize(("name", "hint"), [("mnist_cn", "did you mean mnist_cnn"), ("zzzz", "digits_mlp")])
+def test_an_unknown_name_says_what_there_is(name, hint):
+    with pytest.raises(UserError, match=hint) as error:
+        find(name)
+    assert "jaxnn configs" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["missing.toml", "no/such/file.toml", ".", "../configs", "a" * 5000 + ".toml", "x\0.toml"]
+)
+def test_a_path_to_no_file_is_a_users_error(path):
+    with pytest.raises(UserError):
+        find(path)
+
+
+def test_listing_configs_imports_neither_jax_nor_pydantic():
+    program = (
+        "import sys; from jaxnn.config.shipped import find, names; find('digits_mlp'); assert names();"
+        "print(sorted({'jax', 'pydantic', 'numpy'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
