@@ -1,4 +1,4 @@
-"""A compiled run that reports while it goes on: the same program, called for a few records at a time."""
+"""A compiled run that reports while it goes on: the same program, called for a few steps at a time."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,14 +8,18 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.train.care import Care
+from jaxnn.train.chunks import Chunks
+from jaxnn.train.faults import check_divergence, find_step, handle
+from jaxnn.train.memory import named
 from jaxnn.train.plan import Data, Plan
+from jaxnn.train.program import Program
 from jaxnn.train.run import History, State, Training
-from jaxnn.train.seeds import How, over_seeds
+from jaxnn.train.seeds import How
+from jaxnn.train.snapshot import Snapshot, join, on_host
 
-#: Seconds between two reports: a chunk's start and end cost about a millisecond.
-PAUSE = 0.25
-#: Records that one call can do: the length of its history's buffer.
-LONGEST = 64
+#: A copy of the state for the case of a fault may take this share of the time.
+COPYING = 0.02
 
 
 class Progress(NamedTuple):
@@ -28,12 +32,19 @@ class Progress(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A finished run; every leaf has a leading axis of seeds, the history's then one of records, as numpy arrays."""
+    """A run; every leaf has a leading axis of seeds, the history's then one of records, as numpy arrays.
+
+    steps: how many were taken; finished: whether the run was not told to leave before its end
+    faults: what went wrong and was passed over
+    """
 
     state: State
     history: History
     compile_seconds: float
     seconds: float
+    steps: int = 0
+    finished: bool = True
+    faults: tuple[dict[str, Any], ...] = ()
 
 
 def run_live(
@@ -45,44 +56,74 @@ def run_live(
     how: How = "in_turn",
     stacked_data: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
+    begun: Snapshot | None = None,
+    care: Care | None = None,
 ) -> Outcome:
     """The runs of `seeds`, as one program, reported to `report` about four times a second.
 
     stacked_data: every leaf of `data` has a leading axis of seeds
+    begun: goes on from here; what comes of it does not depend, in any bit, on where a run was cut
+    Raises `Fault` for NaN, infinity or divergence (see `Care`), `UserError` when the memory does not suffice.
     """
-    n = len(seeds)
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    began = time.perf_counter()
-    init = jax.jit(over_seeds(training.init, n, (True, stacked_data), how))
-    length = min(plan.records, LONGEST)
+    care = care or Care()
+    n, examples = len(seeds), data.train.y.shape[1 if stacked_data else 0]
+    per_epoch = plan.steps(examples)
+    chunks = Chunks(plan.epochs * per_epoch, plan.record_every * per_epoch, care.every, care.pause)
+    with named(plan, n):
+        keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+        started = time.perf_counter()
+        program = Program(training, keys, data, stacked_data, how, plan, chunks)
+        compile_seconds = time.perf_counter() - started
+        first = program.first()
+        now = begun or Snapshot(0, on_host(first), program.no_rows)
+        state = first if begun is None else program.to_device(begun.state)
+        del first
+        if begun is None:
+            care.keep(now)
 
-    def advance(state, data, count):
-        return training.advance(state, data, count, length)
-
-    # The state is given up to the next one: training needs no second copy of the parameters.
-    step = jax.jit(over_seeds(advance, n, (True, stacked_data, False), how), donate_argnums=0)
-    state = init(keys, data)
-    compiled = step.lower(state, data, jnp.int32(1)).compile()
-    compile_seconds = time.perf_counter() - began
-
-    rows: list[History] = []
-    done, count, began = 0, 1, time.perf_counter()
-    while done < plan.records:
-        chunk = time.perf_counter()
-        state, history = compiled(state, data, jnp.int32(count))
-        rows.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:, :n], history))
-        done += count
-        now = time.perf_counter()
-        report(Progress(done, plan.records, now - began, jax.tree.map(lambda a: a[:, -1], rows[-1])))
-        if _stopped(state, plan):
-            break
-        pace = (now - chunk) / count
-        count = max(1, min(length, plan.records - done, int(PAUSE / pace)))
-    history = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *rows)
-    return Outcome(jax.block_until_ready(state), history, compile_seconds, time.perf_counter() - began)
+        safe, rows, done, pace = now, [now.history], now.steps, None
+        before, copied, copy_seconds = now.seconds, time.perf_counter(), 0.0
+        began = time.perf_counter()
+        stopped = _stopped(now.state, plan)
+        while done < chunks.total and not stopped:
+            chunk = time.perf_counter()
+            count = chunks.next(done, pace)
+            state, new, sound = program.walk(state, done, count)
+            pace = (time.perf_counter() - chunk) / count
+            done += count
+            rows.append(new)
+            if not sound.all():
+                failing = find_step(program, safe, done)
+                safe = handle(program, failing, care)
+                state, done, rows = program.to_device(safe.state), safe.steps, [safe.history]
+            seconds = before + time.perf_counter() - began
+            newest = [part for part in rows if part.train.loss.shape[1]]
+            if newest:
+                check_divergence(newest[0], newest[-1])
+            if new.train.loss.shape[1]:
+                row = jax.tree.map(lambda a: a[:, -1], new)
+                report(Progress(done // chunks.record, plan.records, seconds, row))
+            stopped = _stopped(state, plan)
+            leaving, due = care.leave(), care.due(done) or done == chunks.total or stopped
+            aside = time.perf_counter()
+            if leaving or due or aside - copied > copy_seconds / COPYING:
+                rows = [join(*rows)]
+                safe = Snapshot(done, on_host(state), rows[0], safe.faults, seconds)
+                copied = time.perf_counter()
+                copy_seconds = copied - aside
+            if leaving or due:
+                care.keep(safe)
+            if leaving:
+                break
+        state = jax.block_until_ready(state)
+    seconds = before + time.perf_counter() - began
+    finished = stopped or done == chunks.total
+    return Outcome(state, join(*rows), compile_seconds, seconds, done, finished, safe.faults)
 
 
 def _stopped(state: State, plan: Plan) -> bool:
     """Whether patience has ended every seed's run."""
-    waited: Any = state.epoch - state.best.epoch
-    return plan.patience is not None and bool((waited > plan.patience).all())
+    if plan.patience is None:
+        return False
+    whole = np.asarray(state.epoch) // plan.record_every * plan.record_every == np.asarray(state.epoch)
+    return bool((whole & (np.asarray(state.epoch) - np.asarray(state.best.epoch) > plan.patience)).all())

@@ -61,6 +61,10 @@ class Plan(NamedTuple):
         """The rows of a whole history."""
         return self.epochs // self.record_every
 
+    def steps(self, examples: int) -> int:
+        """The steps of an epoch."""
+        return 1 if self.batch_size is None else examples // self.batch_size
+
     @property
     def best_part(self) -> str:
         return self.best.split(".")[0]

@@ -13,7 +13,7 @@ import jax
 import optax
 from jax import lax
 from jax import numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.layer import Layer, Params
@@ -31,14 +31,26 @@ class Best(NamedTuple):
     epoch: Int[Array, ""]
 
 
+class Seen(NamedTuple):
+    """What each step of the epoch under way measured, and whether it counts: one that was passed over does not."""
+
+    metrics: Metrics
+    counts: Bool[Array, "steps"]
+
+    def mean(self) -> Metrics:
+        """Over the steps that count."""
+        return jax.tree.map(lambda a: jnp.mean(a, where=self.counts), self.metrics)
+
+
 class State(NamedTuple):
-    """Everything that the next step reads."""
+    """Everything that the next step reads, but its place in the epoch, which all the seeds of a program share."""
 
     key: PRNGKeyArray
     params: Params
     optimizer: optax.OptState
     epoch: Int[Array, ""]
     best: Best
+    seen: Seen
 
 
 class History(NamedTuple):
@@ -56,20 +68,37 @@ class Trained(NamedTuple):
 
 
 class Training(NamedTuple):
-    """A run in two pure functions, so that it can pause between records.
+    """A run in pure functions, so that it can pause after any step.
 
     init(key, data) -> state
     advance(state, data, n, length) -> (state, history): the next `n` ≤ `length` records; `length` rows, NaN after the
-        n-th. `n` may be traced: then one compilation serves every n, and how a run is cut into pieces changes no bit.
+        n-th
+    part(state, data, start, count, length) -> (state, history): the next `count` steps, of which the first is the
+        `start`-th of its record; a row for each record that they touch, NaN unless its last step is among them
+    passing(state, data, start, count, length) -> (state, history): the same without learning from these steps
+
+    `n`, `start` and `count` may be traced: then one compilation serves all, and how a run is cut changes no bit.
     """
 
     init: Callable[[PRNGKeyArray, Data], State]
     advance: Callable[[State, Data, Int[Array, ""] | int, int], tuple[State, History]]
+    part: Callable[[State, Data, Int[Array, ""] | int, Int[Array, ""] | int, int], tuple[State, History]]
+    passing: Callable[[State, Data, Int[Array, ""] | int, Int[Array, ""] | int, int], tuple[State, History]]
 
 
 def stream(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
     """The key of the stream `name`: what is drawn from one stream does not depend on the others."""
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+def order(key: PRNGKeyArray, epoch: Int[Array, ""], n: int) -> Int[Array, "n"]:
+    """The order in which an epoch sees the `n` training examples: of the run's key and the epoch alone."""
+    return jax.random.permutation(jax.random.fold_in(stream(key, "order"), epoch), n)
+
+
+def dropout_key(key: PRNGKeyArray, epoch: Int[Array, ""]) -> PRNGKeyArray:
+    """The key of an epoch's masks."""
+    return jax.random.fold_in(stream(key, "dropout"), epoch)
 
 
 def make_training(
@@ -86,48 +115,53 @@ def make_training(
     prepare: runs inside the step, so that images stay `uint8` in memory
     grad: `value_and_grad` (by hand) or `autodiff_value_and_grad`
     """
-    begin, step = _updates(optimizer, model, loss, grad(model, loss))
+    gradient = grad(model, loss)
+    begin, update = _updates(optimizer, model, loss, gradient)
 
     def init(key, data):
         example = prepared_example(data, prepare)
         params = model.init(stream(key, "init"), example)
         best = Best(params, jnp.full((), -jnp.inf, example.dtype), jnp.zeros((), jnp.int32))
-        return State(key, params, begin(params, data, prepare), jnp.zeros((), jnp.int32), best)
+        blank = jnp.zeros(plan.steps(len(data.train.y)), example.dtype)
+        seen = Seen(Metrics(blank, blank), jnp.zeros(blank.shape, bool))
+        return State(key, params, begin(params, data, prepare), jnp.zeros((), jnp.int32), best, seen)
 
     def keep_best(best, params, metrics, epoch):
         value = getattr(metrics, plan.best_metric).astype(best.score.dtype)
         seen = Best(params, value if plan.best_metric == "accuracy" else -value, epoch)
         return jax.tree.map(lambda new, old: jnp.where(seen.score > best.score, new, old), seen, best)
 
-    def full_batch_epoch(state, data):
-        x, y = data.train
-        key = jax.random.fold_in(stream(state.key, "dropout"), state.epoch)
-        params, opt_state, metrics = step(state.params, state.optimizer, x, y, key)
-        best = keep_best(state.best, state.params, metrics, state.epoch) if plan.best_part == "train" else state.best
-        return State(state.key, params, opt_state, state.epoch + 1, best), metrics
+    def learn(state, i, x, y, key):
+        params, opt_state, seen = update(state.params, state.optimizer, x, y, key)
+        metrics = jax.tree.map(lambda a, m: a.at[i].set(m), state.seen.metrics, seen)
+        return state._replace(params=params, optimizer=opt_state, seen=Seen(metrics, state.seen.counts.at[i].set(True)))
 
-    def mini_batch_epoch(state, data, size):
+    def pass_over(state, i, x, y, key):
+        del x, y, key
+        return state._replace(seen=state.seen._replace(counts=state.seen.counts.at[i].set(False)))
+
+    def full_batch_epoch(step, state, data):
+        new = step(state, 0, *data.train, dropout_key(state.key, state.epoch))
+        if plan.best_part == "train":
+            # What was measured was measured before the update.
+            new = new._replace(best=keep_best(state.best, state.params, new.seen.mean(), state.epoch))
+        return new._replace(epoch=state.epoch + 1)
+
+    def mini_batch_epoch(step, state, data, size, first, last):
         n = len(data.train.y)
-        order = jax.random.permutation(jax.random.fold_in(stream(state.key, "order"), state.epoch), n)
-        key = jax.random.fold_in(stream(state.key, "dropout"), state.epoch)
+        steps, key = plan.steps(n), dropout_key(state.key, state.epoch)
+        batches = order(state.key, state.epoch, n)[: steps * size].reshape(steps, size)
 
-        def body(carry, batch):
-            i, rows = batch
+        def body(i, state):
+            rows = batches[i]
             x, y = (a.at[rows].get(mode="promise_in_bounds", unique_indices=True) for a in data.train)
-            params, opt_state, metrics = step(carry[0], carry[1], prepare(data.stats, x), y, jax.random.fold_in(key, i))
-            return (params, opt_state), metrics
+            return step(state, i, prepare(data.stats, x), y, jax.random.fold_in(key, i))
 
-        batches = jnp.arange(n // size), order[: n // size * size].reshape(-1, size)
-        (params, opt_state), metrics = lax.scan(body, (state.params, state.optimizer), batches)
-        return State(state.key, params, opt_state, state.epoch + 1, state.best), jax.tree.map(jnp.mean, metrics)
+        state = lax.fori_loop(first, last, body, state)
+        return state._replace(epoch=state.epoch + (last == steps))
 
-    def epoch(state, data):
-        size = plan.batch_size
-        return full_batch_epoch(state, data) if size is None else mini_batch_epoch(state, data, size)
-
-    def record(state, data):
-        state, metrics = lax.scan(lambda state, _: epoch(state, data), state, length=plan.record_every)
-        train = jax.tree.map(lambda a: a[-1], metrics)
+    def finish(state, data):
+        train = state.seen.mean()
         validation = jax.tree.map(lambda a: jnp.full_like(a, jnp.nan), train)
         if data.validation is not None:
             x, y = data.validation
@@ -138,21 +172,47 @@ def make_training(
             state = state._replace(best=best)
         return state, history
 
+    def parts(step):
+        def epoch(state, data, first, last):
+            size = plan.batch_size
+            if size is None:
+                return full_batch_epoch(step, state, data)
+            return mini_batch_epoch(step, state, data, size, first, last)
+
+        def part(state, data, start, count, length):
+            steps = plan.steps(len(data.train.y))
+            whole = steps * plan.record_every
+            if plan.batch_size is None:  # every step sees the same x: it is prepared once
+                data = data._replace(train=data.train._replace(x=prepare(data.stats, data.train.x)))
+            rows = jax.eval_shape(lambda state: finish(state, data)[1], state)
+            blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), rows)
+
+            def record(state, first, last):
+                def one(e, state):
+                    return epoch(
+                        state, data, jnp.clip(first - e * steps, 0, steps), jnp.clip(last - e * steps, 0, steps)
+                    )
+
+                state = lax.fori_loop(first // steps, (last + steps - 1) // steps, one, state)
+                return lax.cond(last == whole, lambda state: finish(state, data), lambda state: (state, blank), state)
+
+            def body(state, i):
+                first, last = (jnp.clip(step - i * whole, 0, whole) for step in (start, start + count))
+                going = first < last
+                if plan.patience is not None:  # a record that was begun is ended
+                    going &= (state.epoch % plan.record_every > 0) | (state.epoch - state.best.epoch <= plan.patience)
+                return lax.cond(going, lambda state: record(state, first, last), lambda state: (state, blank), state)
+
+            return lax.scan(body, state, jnp.arange(length, dtype=jnp.int32))
+
+        return part
+
+    part = parts(learn)
+
     def advance(state, data, n, length):
-        if plan.batch_size is None:  # every step sees the same x: it is prepared once
-            data = data._replace(train=data.train._replace(x=prepare(data.stats, data.train.x)))
-        rows = jax.eval_shape(lambda state: record(state, data)[1], state)
-        blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), rows)
+        return part(state, data, 0, n * plan.steps(len(data.train.y)) * plan.record_every, length)
 
-        def body(state, i):
-            going = i < n
-            if plan.patience is not None:
-                going &= state.epoch - state.best.epoch <= plan.patience
-            return lax.cond(going, lambda state: record(state, data), lambda state: (state, blank), state)
-
-        return lax.scan(body, state, jnp.arange(length))
-
-    return Training(init, advance)
+    return Training(init, advance, part, parts(pass_over))
 
 
 def _updates(optimizer, model, loss, gradient):
