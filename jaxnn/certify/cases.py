@@ -16,6 +16,7 @@ from jaxnn.layer import Layer
 from jaxnn.layers import (
     average_pool,
     conv,
+    conv_max_pool,
     dense,
     dropout,
     elu,
@@ -34,7 +35,7 @@ from jaxnn.layers import (
     tanh,
     threshold,
 )
-from jaxnn.losses import LOSSES, softmax_cross_entropy
+from jaxnn.losses import LOSSES, Reduction, softmax_cross_entropy
 from jaxnn.models import cnn, mlp
 
 
@@ -77,11 +78,12 @@ def layer_args(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple:
     return normal_like(seed, params, 0.5), normal_like(seed + 1, x)
 
 
+_REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
 #: What a loss is tried on: a note, the number of outputs, whether targets are labels.
 _TARGETS = (("labels", 11, True), ("targets", 11, False), ("one output", 1, True))
 
 
-def _loss(name: str, reduction: str, note: str, outputs: int, labels: bool) -> Row:
+def _loss(name: str, reduction: Reduction, note: str, outputs: int, labels: bool) -> Row:
     def make():
         rng = np.random.default_rng(0)
         target = rng.integers(max(outputs, 2), size=7, dtype=np.int32) if labels else rng.uniform(size=(7, outputs))
@@ -139,6 +141,9 @@ ROWS: tuple[Row, ...] = (
     _layer(
         "conv", "all at once", lambda: conv(5, [3, 2], [2, 3], [[1, 2], [3, 0]], [2, 3]), (2, 7, 11, 13), thorough=True
     ),
+    _layer("conv_max_pool", "", lambda: conv_max_pool(5, [3, 2]), _IMAGE),
+    _layer("conv_max_pool", "tiny", lambda: conv_max_pool(2, 2), (2, 3, 5, 1)),
+    _layer("conv_max_pool", "pool (2, 3) leaves columns unread", lambda: conv_max_pool(5, 2, [2, 3]), (2, 7, 12, 3)),
     *(_layer(pool.__name__, "", functools.partial(pool, 2), _IMAGE) for pool in _POOLS),
     *(_layer(pool.__name__, "tiny", functools.partial(pool, 2), (2, 2, 5, 3)) for pool in _POOLS),
     *(_layer(pool.__name__, "overlapping", functools.partial(pool, [3, 2], 1), _IMAGE) for pool in _POOLS),
@@ -169,7 +174,7 @@ ROWS: tuple[Row, ...] = (
     *(
         _loss(name, reduction, *target)
         for name in LOSSES
-        for reduction in ("mean", "sum")
+        for reduction in _REDUCTIONS
         for target in _TARGETS
         if (name, target[1]) != ("softmax_cross_entropy", 1)
     ),
