@@ -61,6 +61,11 @@ def test_a_default_written_out_changes_no_hash():
     assert config_hash(spelt) == config_hash(load("digits_mlp"))
 
 
+def test_the_order_of_keys_changes_no_hash():
+    one, other = ('net.1.weight_init={name="uniform", low=-1}', 'net.1.weight_init={low=-1, name="uniform"}')
+    assert config_hash(load("digits_mlp", [one])) == config_hash(load("digits_mlp", [other]))
+
+
 def test_every_name_is_found_and_has_a_title():
     assert all(names().values())
     assert [find(name).stem for name in SHIPPED] == SHIPPED
