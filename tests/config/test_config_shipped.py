@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import jax
+import optax
 import pytest
 
 from jaxnn.config import build_loss, build_model, build_optimizer, config_hash, dump, find, load, names
@@ -38,7 +39,9 @@ def test_a_config_builds_a_net_that_fits_its_data(name):
     assert count == PARAMETERS.get(name, count)
     assert jax.eval_shape(lambda p, x: model.forward(p, x, None)[0], params, x).shape[0] == 7
     assert loss.reduction == config.loss.options["reduction"]
-    jax.eval_shape(build_optimizer(config).init, params)
+    optimizer = build_optimizer(config)
+    assert isinstance(optimizer, optax.GradientTransformation)
+    jax.eval_shape(optimizer.init, params)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
