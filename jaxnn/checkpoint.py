@@ -1,16 +1,18 @@
-"""Weights on disk: a safetensors file that carries a SHA-256 of each of its arrays, written whole or not at all.
+"""Arrays on disk: a safetensors file that carries a SHA-256 of each of its arrays, written whole or not at all.
 
 Array names are pytree paths; no class or function is ever named in a file, and nothing in it can run.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax import numpy as jnp
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -18,13 +20,26 @@ from jaxnn.errors import UserError
 from jaxnn.files import write_whole
 
 #: The version of what the metadata hold.
-FORMAT = "1"
+FORMAT = "2"
+#: What safetensors and NumPy both know; arrays of other types are kept as their bytes, beside their type's name.
+PLAIN = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+PLAIN += ("float16", "float32", "float64")
+#: Types of numbers, by the names that a file may give.
+TYPES = {name: np.dtype(name) for name in (*PLAIN, "complex64", "complex128")} | {
+    name: np.dtype(getattr(jnp, name))
+    for name in dir(jnp)
+    if name.startswith(("bfloat", "float8", "float4", "int4", "uint4", "int2", "uint2"))
+}
+
+
+def path_name(path: Any) -> str:
+    """The name of a leaf of a pytree by its path, as "0/weight"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """The leaves of a pytree of arrays by their paths, as "0/weight"."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+    """The leaves of a pytree of arrays by their paths."""
+    return {path_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def restore(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -32,53 +47,97 @@ def restore(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
     Raises `UserError` with the path of the first difference.
     """
-    expected = {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(like)
-    }
+    expected = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
+    compare(expected, {name: (array.shape, array.dtype) for name, array in arrays.items()})
+    return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in expected])
+
+
+def compare(expected: Mapping[str, Any], found: Mapping[str, tuple[tuple[int, ...], Any]]) -> None:
+    """Raises `UserError` unless the names, shapes and types of arrays agree."""
     for name, leaf in expected.items():
-        if name not in arrays:
+        if name not in found:
             raise UserError(
                 f"expected an array {name!r} of shape {leaf.shape}, found none; the file is of another model"
             )
-        found = arrays[name]
-        if (found.shape, found.dtype) != (leaf.shape, leaf.dtype):
+        if found[name] != (leaf.shape, leaf.dtype):
             raise UserError(
-                f"expected {name!r} of shape {leaf.shape} and dtype {leaf.dtype}, found {found.shape} and {found.dtype}"
+                f"expected {name!r} of shape {leaf.shape} and dtype {leaf.dtype}, "
+                f"found {found[name][0]} and {found[name][1]}"
             )
-    for name in arrays:
+    for name in found:
         if name not in expected:
             raise UserError(f"expected no array {name!r}; the file is of another model")
-    return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in expected])
 
 
 def digest(array: np.ndarray) -> str:
     """SHA-256 of an array: of its dtype, its shape and its bytes in row-major order."""
-    head = f"{array.dtype.str if array.dtype.kind != 'V' else array.dtype.name}{array.shape}"
-    return hashlib.sha256(head.encode() + np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(f"{array.dtype.name}{array.shape}".encode() + array.tobytes()).hexdigest()
 
 
-def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays by name, with the digest of each."""
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    digests = json.dumps({name: digest(array) for name, array in whole.items()}, sort_keys=True)
-    write_whole(path, save(whole, metadata={"format": FORMAT, "sha256": digests}))
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Writes arrays by name, with type, shape and digest of each, which it returns."""
+    kept, about = {}, {}
+    for name, array in arrays.items():
+        # Not `ascontiguousarray`, which gives an array of no axes one.
+        array = np.asarray(array.astype(array.dtype.newbyteorder("<"), copy=False), order="C")
+        about[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest(array)}
+        plain = array.dtype.name in PLAIN
+        kept[name] = array if plain else np.frombuffer(array.tobytes(), np.uint8)
+    metadata = {"format": FORMAT, "arrays": json.dumps(about, sort_keys=True)}
+    write_whole(path, save(kept, metadata=metadata))
+    return about
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file that `save_arrays` wrote; raises `UserError` for a missing, foreign or damaged file."""
+def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a file that `save_arrays` wrote; raises `UserError` for a missing, foreign or damaged file.
+
+    expected: the shape and dtype of each array, checked before any is read, so that a file cannot fill the memory
+    """
+    if path.is_symlink():
+        raise UserError(f"{path}: expected a plain file, found a symbolic link")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata, names = file.metadata() or {}, list(file.keys())
-            arrays = {name: file.get_tensor(name) for name in names}
-        digests = json.loads(metadata.get("sha256", "{}"))
+            about = _about(path, file)
+            found = {name: (shape, dtype) for name, (shape, dtype, _) in about.items()}
+            if expected is not None:
+                try:
+                    compare(expected, found)
+                except UserError as error:
+                    raise UserError(f"{path}: {error}") from None
+            arrays = {name: _read(file, name, *found[name]) for name in about}
     except FileNotFoundError:
         raise UserError(f"{path}: expected a file of weights, found none") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a sound safetensors file, found damage ({error})") from error
-    if metadata.get("format") != FORMAT or not isinstance(digests, dict) or set(digests) != set(arrays):
-        raise UserError(f"{path}: expected format {FORMAT} with a SHA-256 of each array, found another file")
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: expected a sound safetensors file, found damage ({said})") from error
     for name, array in arrays.items():
-        if digest(array) != digests[name]:
+        if digest(array) != about[name][2]:
             raise UserError(f"{path}: array {name!r} is damaged: its SHA-256 is not the one that was written")
     return arrays
+
+
+def _about(path: Path, file: Any) -> dict[str, tuple[tuple[int, ...], np.dtype, str]]:
+    metadata = file.metadata() or {}
+    about = json.loads(metadata.get("arrays", "null"))
+    if metadata.get("format") != FORMAT or not isinstance(about, dict) or set(about) != set(file.keys()):
+        raise UserError(f"{path}: expected format {FORMAT} with a SHA-256 of each array, found another file")
+    found = {}
+    for name, facts in about.items():
+        shape, dtype = tuple(facts["shape"]), TYPES[facts["dtype"]]
+        stored = tuple(file.get_slice(name).get_shape())
+        size = (math.prod(shape) * dtype.itemsize,)
+        if not all(isinstance(n, int) and n >= 0 for n in shape) or stored != (shape if _plain(dtype) else size):
+            raise UserError(f"{path}: expected {name!r} of shape {shape}, found {stored}; the file is damaged")
+        found[name] = (shape, dtype, facts["sha256"])
+    return found
+
+
+def _plain(dtype: np.dtype) -> bool:
+    return dtype.name in PLAIN
+
+
+def _read(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    array = file.get_tensor(name)
+    return array if _plain(dtype) else np.frombuffer(array.tobytes(), dtype).reshape(shape)

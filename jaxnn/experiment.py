@@ -14,11 +14,14 @@ from jaxnn.config import Config, build_loss, build_model, build_optimizer
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.layer import Layer, Params
 from jaxnn.losses import Loss
+from jaxnn.train.care import Care
+from jaxnn.train.diagnosis import diagnose
 from jaxnn.train.live import Outcome, Progress, run_live
 from jaxnn.train.metrics import Metrics, evaluate
 from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
-from jaxnn.train.run import Training, make_training
+from jaxnn.train.run import State, Training, make_training
 from jaxnn.train.second_order import FullBatch, check_optimizer
+from jaxnn.train.snapshot import Snapshot
 
 
 class Experiment(NamedTuple):
@@ -128,9 +131,21 @@ def training_of(experiment: Experiment, grad: str) -> Training:
 
 
 def run(
-    experiment: Experiment, *, grad: str = "hand", report: Callable[[Progress], None] = lambda progress: None
+    experiment: Experiment,
+    *,
+    grad: str = "hand",
+    report: Callable[[Progress], None] = lambda progress: None,
+    begun: Snapshot | None = None,
+    care: Care | None = None,
 ) -> Result:
-    """Trains every seed of the experiment as one program, and measures the best parameters of each."""
+    """Trains every seed of the experiment as one program, and measures the best parameters of each.
+
+    begun: goes on from here; care: how the run is looked after. One that was told to leave has no scores yet.
+    """
+
+    def explain(state: State, data: Data, step: int) -> str:
+        return diagnose(experiment.model, experiment.loss, experiment.plan, experiment.prepare, state, data, step)
+
     outcome = run_live(
         training_of(experiment, grad),
         device_data(experiment),
@@ -139,8 +154,22 @@ def run(
         how="one_device" if isinstance(build_optimizer(experiment.config), FullBatch) else "in_turn",
         stacked_data=len(experiment.splits) > 1,
         report=report,
+        begun=begun,
+        care=(care or Care())._replace(diagnose=explain, on_fault=experiment.config.train.on_fault),
     )
+    if not outcome.finished:
+        return Result(outcome, {})
     return Result(outcome, scores(experiment, outcome.state.best.params))
+
+
+def first_state(experiment: Experiment, grad: str) -> State:
+    """Shapes and types of the state of all seeds: what a checkpoint of this experiment holds."""
+    data = _data(*experiment.of_seed(0))
+    data = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(np.shape(a), jax.dtypes.canonicalize_dtype(np.asarray(a).dtype)), data
+    )
+    one = jax.eval_shape(training_of(experiment, grad).init, jax.random.key(0), data)
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(experiment.seeds), *a.shape), a.dtype), one)
 
 
 def scores(experiment: Experiment, params: Params) -> dict[str, Metrics]:

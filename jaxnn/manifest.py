@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import tomllib
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,7 +30,10 @@ def manifest(experiment: Experiment, *, grad: str, command: Sequence[str], start
     """Everything that the result depends on, as JSON values."""
     config, dataset = experiment.config, experiment.dataset
     return {
-        "format": 1,
+        "format": 2,
+        "run": uuid.uuid4().hex,
+        "status": "running",
+        "exit_status": None,
         "seeds": list(experiment.seeds),
         "prng": str(jax.random.key_impl(jax.random.key(0))),
         "grad": grad,
@@ -49,13 +53,21 @@ def manifest(experiment: Experiment, *, grad: str, command: Sequence[str], start
                 if part is not None
             },
         },
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "git": git_state(),
+        **surroundings(),
+        "deterministic": "--xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", ""),
+        "command": list(command),
+        "start": start,
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """What of this machine and what is installed on it may change a bit of a result."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.local_devices()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "platform": platform.platform(),
-        "command": list(command),
-        "start": start,
     }
 
 

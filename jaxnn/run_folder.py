@@ -1,11 +1,10 @@
-"""A run's folder: made beside its place and moved there when it is whole; read back by the other commands."""
+"""A run's folder: there from the first step on, sealed by its manifest, and read back by the other commands."""
 
 import csv
-import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -15,15 +14,16 @@ from annotated_types import Len
 from jax import numpy as jnp
 from pydantic import BaseModel
 
-from jaxnn import checkpoint
-from jaxnn.config import Config, build_model, load
+from jaxnn import checkpoint, checkpoints
+from jaxnn.config import Config, build_model, dump, load
 from jaxnn.data import preprocess
 from jaxnn.errors import UserError
 from jaxnn.experiment import Experiment
-from jaxnn.files import write_whole
+from jaxnn.files import held, read_sealed, sha256, whole_folder, write_sealed, write_whole
 from jaxnn.layer import Params
 
 MANIFEST = "manifest.json"
+CONFIG = "config.toml"
 
 
 class DataFacts(BaseModel):
@@ -38,12 +38,21 @@ class DataFacts(BaseModel):
 class Facts(BaseModel):
     """What the other commands read of a manifest."""
 
+    run: str
+    status: Literal["running", "finished", "interrupted", "failed"]
     seeds: Annotated[list[int], Len(1)]
+    grad: Literal["hand", "auto"]
     precision: Literal["float32", "float64", "bfloat16"]
     data: DataFacts
+    command: list[str]
+    files: dict[str, str]
+
+
+class FinishedFacts(Facts):
+    """What there is besides when a run has finished."""
+
     best_epoch: list[int]
     scores: list[dict[str, Any]]
-    command: list[str]
 
 
 class Run(NamedTuple):
@@ -51,7 +60,7 @@ class Run(NamedTuple):
 
     folder: Path
     config: Config
-    manifest: Mapping[str, Any]
+    manifest: dict[str, Any]
     params: Params
     stats: preprocess.Stats
 
@@ -74,25 +83,56 @@ def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
     return path
 
 
-@contextmanager
-def building(path: Path) -> Iterator[Path]:
-    """A folder beside `path` to build the run in; it takes `path`'s place when the block ends well, else it goes."""
+def create(path: Path, config: Config, manifest: dict[str, Any], *, overwrite: bool) -> None:
+    """Makes the folder of a run that begins: its config and its manifest, all at once.
+
+    Raises `UserError` where it cannot be written, and where a run that trains would be overwritten.
+    """
     path = path.absolute()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.mkdir()
-    except OSError as error:
-        raise UserError(f"{path}: expected a folder that can be written, found: {error.strerror}") from error
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    try:
-        yield beside
+    with whole_folder(path) as beside:
+        write_whole(beside / CONFIG, dump(config).encode())
+        write_manifest(beside, manifest, [CONFIG])
         if path.exists():
-            path.replace(old)
-        beside.replace(path)
-    finally:
-        for left in (beside, old):
-            shutil.rmtree(left, ignore_errors=True)
+            with held(path):
+                if overwrite or not any(path.iterdir()):
+                    path.rename(old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any], written: Iterable[str] = ()) -> None:
+    """Writes the manifest of a run, and into it the sums of the files that were `written`."""
+    manifest["files"] = manifest.get("files", {}) | {name: settled(folder / name) for name in sorted(written)}
+    write_sealed(folder / MANIFEST, manifest)
+
+
+def settled(path: Path) -> str:
+    """The SHA-256 of a file that is on the disk to stay."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return sha256(path)
+
+
+def files(folder: Path) -> set[str]:
+    """A run's files by their places in the folder, but for the manifest and the checkpoints, which have sums inside."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    return {name for name in names if name != MANIFEST and not name.startswith(f"{checkpoints.FOLDER}/")}
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a process that was killed left half-written in a run's folder."""
+    for place in (folder, folder / checkpoints.FOLDER, folder / "figures"):
+        for path in place.glob(".*") if place.is_dir() and not place.is_symlink() else ():
+            if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", path.name):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def check_file(folder: Path, manifest: Mapping[str, Any], name: str) -> Path:
+    """The path of one of a run's files. Raises `UserError` unless it is as it was when the manifest was written."""
+    path = folder / name
+    if sha256(path) != manifest["files"].get(name):
+        raise UserError(f"{path}: is damaged: its SHA-256 is not the one in {MANIFEST}")
+    return path
 
 
 def stack(trees: tuple[Any, ...]) -> Any:
@@ -110,12 +150,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     if not file.is_file():
         raise UserError(f"{folder}: expected a run's folder (made by `jaxnn train`), found no {MANIFEST} there")
+    manifest = read_sealed(file)
     try:
-        manifest = json.loads(file.read_bytes())
-        Facts.model_validate(manifest)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file}: expected the manifest of a run, found damage: {_line(error)}") from error
+        (FinishedFacts if manifest.get("status") == "finished" else Facts).model_validate(manifest)
+    except ValueError as error:
+        raise UserError(f"{file}: expected the manifest of a run, found another: {_line(error)}") from error
     return manifest
+
+
+def read_config(folder: Path, manifest: Mapping[str, Any]) -> Config:
+    """The config of a run. Raises `UserError` when it is damaged."""
+    return load(check_file(folder, manifest, CONFIG), ())
 
 
 def _line(error: Exception) -> str:
@@ -123,13 +168,15 @@ def _line(error: Exception) -> str:
 
 
 def read_run(folder: Path) -> Run:
-    """The run in a folder. Raises `UserError` when it holds none, or one that is damaged."""
+    """The finished run in a folder. Raises `UserError` when it holds none, or one that is damaged."""
     manifest = read_manifest(folder)
-    config = load(folder / "config.toml", ())
+    if manifest["status"] != "finished":
+        raise UserError(f"{folder}: expected a finished run, found one that is not; `jaxnn resume {folder}` goes on")
+    config = read_config(folder, manifest)
     x = jax.ShapeDtypeStruct((1, *manifest["data"]["example"]), jnp.dtype(config.train.precision))
     params = jax.eval_shape(build_model(config).init, jax.random.key(0), x)
     grown = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(manifest["seeds"]), *a.shape), a.dtype), params)
-    arrays = checkpoint.load_arrays(folder / "best.safetensors")
+    arrays = checkpoint.load_arrays(check_file(folder, manifest, "best.safetensors"))
     parts = {
         part: {name.removeprefix(f"{part}/"): a for name, a in arrays.items() if name.startswith(f"{part}/")}
         for part in ("params", "stats")
@@ -140,6 +187,11 @@ def read_run(folder: Path) -> Run:
 
 def write_history(path: Path, experiment: Experiment, history: Any) -> None:
     """history.csv: seed, epoch, split, loss, accuracy (empty where it was not measured)."""
+    write_whole(path, ("\n".join(history_lines(experiment, history)) + "\n").encode())
+
+
+def history_lines(experiment: Experiment, history: Any) -> list[str]:
+    """The lines of history.csv."""
     lines = ["seed,epoch,split,loss,accuracy"]
     for i, seed in enumerate(experiment.seeds):
         for r in range(history.train.loss.shape[1]):
@@ -148,7 +200,7 @@ def write_history(path: Path, experiment: Experiment, history: Any) -> None:
                 loss, accuracy = metrics.loss[i, r], metrics.accuracy[i, r]
                 if not np.isnan(loss) or name == "train":
                     lines.append(f"{seed},{epoch},{name},{_number(loss)},{_number(accuracy)}")
-    write_whole(path, ("\n".join(lines) + "\n").encode())
+    return lines
 
 
 def _number(value: Any) -> str:
@@ -156,9 +208,20 @@ def _number(value: Any) -> str:
 
 
 def read_history(folder: Path) -> dict[str, np.ndarray]:
-    """The history of a run as figures take it: "epoch" (r,), "train_loss" (seeds, r) and so on."""
-    with (folder / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    """The history of a run as figures take it: "epoch" (r,), "train_loss" (seeds, r) and so on.
+
+    Raises `UserError` where it is damaged.
+    """
+    try:
+        with (folder / "history.csv").open(newline="") as file:
+            return as_read(file)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(f"{folder / 'history.csv'}: expected the history of a run, found damage: {error}") from error
+
+
+def as_read(lines: Iterable[str]) -> dict[str, np.ndarray]:
+    """What `read_history` makes of the lines of a history."""
+    rows = list(csv.DictReader(lines))
     seeds, epochs = (list(dict.fromkeys(int(row[key]) for row in rows)) for key in ("seed", "epoch"))
     found: dict[str, np.ndarray] = {"epoch": np.array(epochs)}
     for row in rows:

@@ -13,6 +13,9 @@ DataDir = Annotated[
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None, arg(help="Where to compute (default: what JAX finds, fastest first).")
 ]
+Deterministic = Annotated[
+    bool, arg(help="Have a GPU compute in one order alone (a CPU always does); what it cannot promise is said.")
+]
 Out = Annotated[Path | None, arg(metavar="DIR", help="The run's folder (default: runs/CONFIG, then -2, -3, …).")]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="A run's folder, as `jaxnn train` made it.")]
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="A shipped config's name, or a TOML file.")]
@@ -37,6 +40,40 @@ class Train:
     """Replace the run that --out holds."""
     data_dir: DataDir = None
     device: Device = None
+    deterministic: Deterministic = False
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was interrupted, from its newest sound checkpoint: to the bit as if it had not been."""
+
+    run: RunFolder
+    data_dir: DataDir = None
+    device: Device = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """Repeat a run, and say whether the result is bit-equal or how far it is; the exit code is 1 where it differs."""
+
+    run: RunFolder
+    data_dir: DataDir = None
+    device: Device = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Look at what a run keeps: list its checkpoints, inspect one, diff two, or verify every file of the run."""
+
+    action: Annotated[Positional[Literal["list", "inspect", "diff", "verify"]], arg(metavar="ACTION")]
+    run: RunFolder
+    which: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="STEPS…", help="Checkpoints by their steps (default: the newest; diff: the newest two)."),
+    ] = ()
     json: Json = None
 
 
@@ -87,6 +124,9 @@ class Configs:
 
 Command = (
     Annotated[Train, subcommand("train")]
+    | Annotated[Resume, subcommand("resume")]
+    | Annotated[Rerun, subcommand("rerun")]
+    | Annotated[Checkpoint, subcommand("checkpoint")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Summary, subcommand("summary")]

@@ -9,6 +9,7 @@ from dataclasses import fields
 import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
+from jaxnn.cli.signals import Left
 from jaxnn.errors import UserError
 
 DESCRIPTION = "Neural networks you can check: every backward pass is derived by hand, and is the one that trains."
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except UserError as error:
         print(f"jaxnn: {error}", file=sys.stderr)
         sys.exit(2)
+    except Left as left:
+        print(f"jaxnn: {left}", file=sys.stderr)
+        sys.exit(128 + left.signal)
     except KeyboardInterrupt:
         print("jaxnn: interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)

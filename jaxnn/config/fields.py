@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from jaxnn.config.schema import Config, TrainTable
+from jaxnn.config.schema import CheckpointTable, Config, TrainTable
 from jaxnn.config.table import Table, described
 from jaxnn.config.tables import DataTable, LossTable, OptimizerTable, ScheduleTable
 
@@ -12,6 +12,7 @@ _TABLES: dict[str, type[Table]] = {
     "optimizer": OptimizerTable,
     "optimizer.schedule": ScheduleTable,
     "train": TrainTable,
+    "checkpoint": CheckpointTable,
 }
 
 

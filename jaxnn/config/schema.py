@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from jaxnn.config.layers import Layers
@@ -39,6 +39,17 @@ class TrainTable(Table):
     patience: Count | None = Field(None, description="stop after more epochs without a better score than this")
     record_every: Count = Field(1, description="epochs from one row of the history to the next")
     precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="of the numbers")
+    on_fault: Literal["stop", "skip", "rollback"] = Field(
+        "stop", description="what NaN or infinity does: end the run, pass over the step, or also undo to a checkpoint"
+    )
+
+
+class CheckpointTable(Table):
+    """`[checkpoint]`: when a run is kept while it goes on; at its end it always is."""
+
+    epochs: Count | None = Field(None, description="epochs from one checkpoint to the next; absent: by time alone")
+    minutes: Annotated[float, Gt(0)] | None = Field(1.0, description="minutes from one checkpoint to the next")
+    keep: Count = Field(2, description="newest checkpoints that are kept, besides the one with the best score")
 
 
 class Config(Table):
@@ -50,3 +61,4 @@ class Config(Table):
     loss: Annotated[LossTable, PlainValidator(loss_table), Says("the table [loss]")]
     optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table [optimizer]")]
     train: Annotated[TrainTable, Says("the table [train]")]
+    checkpoint: Annotated[CheckpointTable, Says("the table [checkpoint]")] = Field(CheckpointTable())

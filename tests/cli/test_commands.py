@@ -13,6 +13,7 @@ from jaxnn.checkpoint import load_arrays
 SHORT = ("--train.epochs", "3")
 FILES = {
     "best.safetensors",
+    "checkpoints",
     "config.toml",
     "figures",
     "history.csv",

@@ -1,0 +1,40 @@
+"""`jaxnn resume RUN`."""
+
+import sys
+
+from rich.console import Console
+
+from jaxnn.cli import device
+from jaxnn.cli.arguments import Resume
+from jaxnn.cli.signals import listening
+from jaxnn.errors import UserError
+
+
+def run(command: Resume) -> None:
+    from jaxnn import checkpoints, run_folder
+    from jaxnn.cli.again import differences, experiment_of
+    from jaxnn.experiment import first_state
+
+    manifest = run_folder.read_manifest(command.run)
+    if manifest["status"] == "finished":
+        print(f"{command.run} has finished: nothing is left to do")
+        return
+    device.start(command.device, deterministic=bool(manifest.get("deterministic")))
+    device.allow(manifest["precision"])
+
+    from jaxnn.cli.going import go
+    from jaxnn.keeper import Keeper
+
+    for line in differences(manifest):
+        print(f"jaxnn: warning: {line}; the result may differ from that of a run never stopped", file=sys.stderr)
+    experiment, same = experiment_of(command.run, manifest, command.data_dir)
+    if not same:
+        raise UserError(f"{command.run}: expected the data that it is trained on, found others; name their --data-dir")
+    said: list[str] = []
+    begun = checkpoints.newest(command.run, first_state(experiment, manifest["grad"]), said.append)
+    for line in said:
+        print(f"jaxnn: {line}", file=sys.stderr)
+    console = Console()
+    console.print(f"{experiment.config.title}\ngoes on after step {begun.steps:,}", highlight=False)
+    with listening("interrupted; the run is as it was") as leaving:
+        go(Keeper(command.run, experiment, manifest, begun=begun, leave=leaving), leaving, console, command.json, begun)
