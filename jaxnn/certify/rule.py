@@ -1,11 +1,9 @@
 """What is certified: a function and the pullback derived for it by hand, whatever it belongs to."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
-import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array
 
@@ -83,7 +81,7 @@ def of_model(model: Layer, loss: Loss) -> Rule:
     return Rule(f, forward, backward, ("params", "x", "target"), (0,), (False, True, True), loss.reduction)
 
 
-def _named(rule: Rule, args: tuple) -> list[tuple[str, Any, bool]]:
+def named(rule: Rule, args: tuple) -> list[tuple[str, Any, bool]]:
     """The leaves of `args` with their names, and whether they are differentiated."""
     named = []
     for i, (name, arg) in enumerate(zip(rule.arguments, args, strict=True)):
@@ -96,12 +94,12 @@ def _named(rule: Rule, args: tuple) -> list[tuple[str, Any, bool]]:
 
 def leaves(rule: Rule, args: tuple) -> Leaves:
     """The leaves of `args` that are differentiated, by name."""
-    return {name: leaf for name, leaf, differentiated in _named(rule, args) if differentiated}
+    return {name: leaf for name, leaf, differentiated in named(rule, args) if differentiated}
 
 
 def replaced(rule: Rule, args: tuple, new: Leaves) -> tuple:
     """`args` with the named leaves replaced."""
-    flat = [new.get(name, leaf) for name, leaf, _ in _named(rule, args)]
+    flat = [new.get(name, leaf) for name, leaf, _ in named(rule, args)]
     return jax.tree.unflatten(jax.tree.structure(args), flat)
 
 
@@ -109,69 +107,3 @@ def rows_of(rule: Rule, args: tuple) -> frozenset[str]:
     """The names of the leaves that hold a row for each example."""
     batched = [name for name, b in zip(rule.arguments, rule.batched, strict=True) if b] if rule.batched else []
     return frozenset(name for name in leaves(rule, args) if name.split(".")[0] in batched)
-
-
-def _tangent(dy: Any) -> Any:
-    """`dy` with JAX's empty `float0` for outputs that are no floating numbers."""
-    return jax.tree.map(
-        lambda a: a if jnp.issubdtype(a.dtype, jnp.inexact) else np.zeros(a.shape, jax.dtypes.float0), dy
-    )
-
-
-def pullback(rule: Rule) -> Callable[[tuple, Any], Leaves]:
-    """(args, dy) -> the cotangents that the rule's own backward makes, by leaf."""
-
-    def by_hand(args, dy):
-        _, residuals = rule.forward(*args)
-        given = []
-        for arg, cotangent in zip(args, rule.backward(residuals, _tangent(dy)), strict=True):
-            structure = jax.tree.structure(arg)
-            given += [None] * structure.num_leaves if cotangent is None else structure.flatten_up_to(cotangent)
-        return {
-            name: jnp.zeros_like(leaf) if dleaf is None else dleaf
-            for (name, leaf, differentiated), dleaf in zip(_named(rule, args), given, strict=True)
-            if differentiated
-        }
-
-    return by_hand
-
-
-def autodiff_pullback(rule: Rule, f: Callable | None = None) -> Callable[[tuple, Any], Leaves]:
-    """(args, dy) -> the cotangents that JAX makes of `f` (unless given, the rule's), by leaf."""
-
-    def by_autodiff(args, dy):
-        function = rule.f if f is None else f
-        _, pull = jax.vjp(lambda some: function(*replaced(rule, args, some)), leaves(rule, args))
-        return pull(_tangent(dy))[0]
-
-    return by_autodiff
-
-
-def compiled(f: Callable) -> Callable:
-    """`jax.jit`, sparing LLVM's optimizer: a law runs a program a few times, so nearly all of its time is compiling."""
-    return jax.jit(f, compiler_options={"xla_backend_optimization_level": 0})
-
-
-@functools.lru_cache(maxsize=64)
-def compiled_pullback(rule: Rule) -> Callable[[tuple, Any], Leaves]:
-    """`pullback`, compiled once for each rule, dtype and shape."""
-    return compiled(pullback(rule))
-
-
-@functools.lru_cache(maxsize=64)
-def compiled_autodiff(rule: Rule) -> Callable[[tuple, Any], Leaves]:
-    """`autodiff_pullback`, compiled once for each rule, dtype and shape."""
-    return compiled(autodiff_pullback(rule))
-
-
-@functools.lru_cache(maxsize=64)
-def compiled_f(rule: Rule) -> Callable[..., Any]:
-    """The function itself, compiled once for each rule, dtype and shape."""
-    return compiled(lambda *args: rule.f(*args))
-
-
-def custom_vjp(rule: Rule) -> Callable[..., Any]:
-    """The rule as a function whose derivative under JAX is its `backward`."""
-    f = jax.custom_vjp(lambda *args: rule.f(*args))
-    f.defvjp(lambda *args: rule.forward(*args), lambda residuals, dy: tuple(rule.backward(residuals, dy)))
-    return f

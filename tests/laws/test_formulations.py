@@ -9,7 +9,8 @@ from jax import numpy as jnp
 from jaxnn import autodiff_value_and_grad, custom_vjp, serial, value_and_grad
 from jaxnn.certify.cases import layer_args
 from jaxnn.certify.finding import relative
-from jaxnn.certify.rule import compiled, compiled_pullback, of_layer
+from jaxnn.certify.pullback import compiled, compiled_pullback
+from jaxnn.certify.rule import of_layer
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.layers.conv import (
     input_gradient_by_conv,

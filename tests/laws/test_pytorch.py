@@ -8,7 +8,7 @@ from jax import numpy as jnp
 from jaxnn import losses, serial, value_and_grad
 from jaxnn.certify.cases import layer_args
 from jaxnn.certify.finding import relative
-from jaxnn.certify.rule import compiled
+from jaxnn.certify.pullback import compiled
 from jaxnn.layers import (
     average_pool,
     conv,

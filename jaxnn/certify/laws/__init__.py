@@ -31,7 +31,7 @@ LAWS = {
     law.name: law
     for law in (
         Law(1, "autodiff", agreement.autodiff),
-        Law(2, "float32", precision.float32),
+        Law(2, "float32", precision.float32, thorough=True),
         Law(2, "bfloat16", precision.bfloat16, thorough=True),
         Law(3, "differences", differences.differences),
         Law(3, "jacobian", differences.jacobian, differences.is_tiny),
@@ -44,6 +44,6 @@ LAWS = {
         Law(6, "checkpoint", transforms.checkpoint, thorough=True),
         Law(6, "hessian", transforms.hessian, thorough=True),
         Law(7, "linear", linearity.linear),
-        Law(7, "examples", linearity.examples, transforms.knows_batch),
+        Law(7, "examples", linearity.examples, transforms.knows_batch, thorough=True),
     )
 }

@@ -8,7 +8,8 @@ from jax import numpy as jnp
 
 from jaxnn.certify.case import Case
 from jaxnn.certify.finding import Finding, compare, worst
-from jaxnn.certify.rule import compiled_f, compiled_pullback, leaves, replaced
+from jaxnn.certify.pullback import compiled_f, compiled_pullback
+from jaxnn.certify.rule import leaves, replaced
 
 DIRECTIONS = 8
 BOUND = 1e-6
@@ -25,7 +26,7 @@ def _difference(case: Case, name: str, direction: np.ndarray) -> list[np.ndarray
     leaf = np.asarray(leaves(case.rule, case.args)[name])
     size = float(np.sqrt(np.mean(leaf**2))) or 1.0
     step = np.finfo(np.float64).eps ** (1 / 3) * size
-    f = compiled_f(case.rule)
+    f = compiled_f(case.rule.f)
     up, down = (
         _floating(f(*replaced(case.rule, case.args, {name: jnp.asarray(leaf + sign * step * direction)})))
         for sign in (1, -1)

@@ -10,7 +10,8 @@ from jax import numpy as jnp
 
 from jaxnn.certify.case import Case
 from jaxnn.certify.finding import Finding, compare, place, worst
-from jaxnn.certify.rule import compiled, compiled_f, compiled_pullback, rows_of
+from jaxnn.certify.pullback import compiled, compiled_f, compiled_pullback
+from jaxnn.certify.rule import rows_of
 from jaxnn.layer import Layer
 from jaxnn.layers import (
     average_pool,
@@ -176,11 +177,11 @@ def nan(case: Case) -> Finding:
     poisoned = tuple(
         jax.tree.map(_poisoned, arg) if batched else arg for arg, batched in zip(case.args, rule.batched, strict=True)
     )
-    y = jax.tree.leaves(compiled_f(rule)(*poisoned))
+    y = jax.tree.leaves(compiled_f(rule.f)(*poisoned))
     if rule.reduction != "rows":
         return worst(place("y", a, np.nan, 0.0 if np.isnan(a) else np.inf, 0.0) for a in y)
     findings = [place("y", a[0], np.nan * a[0], float(np.mean(~np.isnan(a[0]))), 0.0) for a in map(np.asarray, y)]
-    clean = jax.tree.leaves(compiled_f(rule)(*case.args))
+    clean = jax.tree.leaves(compiled_f(rule.f)(*case.args))
     findings += [
         compare({"y": np.asarray(a)[1:]}, {"y": np.asarray(b)[1:]}, 0.0) for a, b in zip(y, clean, strict=True)
     ]

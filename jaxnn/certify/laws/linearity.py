@@ -7,7 +7,8 @@ from jax import numpy as jnp
 from jaxnn.certify.case import Case, cotangent
 from jaxnn.certify.finding import Finding, compare
 from jaxnn.certify.laws.agreement import FLOAT64_BOUND
-from jaxnn.certify.rule import compiled_pullback, rows_of
+from jaxnn.certify.pullback import compiled_pullback
+from jaxnn.certify.rule import rows_of
 
 
 def linear(case: Case) -> Finding:

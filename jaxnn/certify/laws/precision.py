@@ -5,7 +5,7 @@ from jax import numpy as jnp
 
 from jaxnn.certify.case import Case, cast
 from jaxnn.certify.finding import Finding, place, relative, worst
-from jaxnn.certify.rule import compiled_autodiff, compiled_pullback
+from jaxnn.certify.pullback import compiled_autodiff, compiled_pullback
 
 
 def _no_worse(case: Case, dtype) -> Finding:

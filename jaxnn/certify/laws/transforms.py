@@ -10,17 +10,8 @@ from jax.sharding import PartitionSpec as P
 from jaxnn.certify.case import Case, cast, normal_like, with_rows
 from jaxnn.certify.finding import Finding, compare, worst
 from jaxnn.certify.laws.agreement import FLOAT64_BOUND
-from jaxnn.certify.rule import (
-    Leaves,
-    autodiff_pullback,
-    compiled,
-    compiled_pullback,
-    custom_vjp,
-    leaves,
-    pullback,
-    replaced,
-    rows_of,
-)
+from jaxnn.certify.pullback import autodiff_pullback, compiled, compiled_pullback, custom_vjp, pullback
+from jaxnn.certify.rule import Leaves, leaves, replaced, rows_of
 
 HESSIAN_BOUND = 1e-10
 DEVICES = 8
@@ -101,7 +92,7 @@ def shard_map(case: Case) -> Finding:
 
 def checkpoint(case: Case) -> Finding:
     """As a `jax.custom_vjp` function under `jax.checkpoint`, which runs the forward again: the same."""
-    again = autodiff_pullback(case.rule, jax.checkpoint(custom_vjp(case.rule)))
+    again = autodiff_pullback(case.rule._replace(f=jax.checkpoint(custom_vjp(case.rule))))
     return compare(compiled(again)(case.args, case.dy), compiled_pullback(case.rule)(case.args, case.dy), FLOAT64_BOUND)
 
 
