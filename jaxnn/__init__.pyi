@@ -30,6 +30,7 @@ from .layers import softplus as softplus
 from .layers import tanh as tanh
 from .layers import threshold as threshold
 from .losses import mean_squared_error as mean_squared_error
+from .losses import perceptron as perceptron
 from .losses import quadratic as quadratic
 from .losses import sigmoid_cross_entropy as sigmoid_cross_entropy
 from .losses import softmax_cross_entropy as softmax_cross_entropy

@@ -9,9 +9,11 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn import data as datasets
-from jaxnn.backprop import GRADIENTS, apply
+from jaxnn.augment import Augment, augmented
+from jaxnn.backprop import GRADIENTS, ValueAndGrad, apply
 from jaxnn.config import Config, build_loss, build_model, build_optimizer
 from jaxnn.data import Dataset, Part, Splits, preprocess
+from jaxnn.errors import UserError
 from jaxnn.layer import Layer, Params
 from jaxnn.losses import Loss
 from jaxnn.train.care import Care
@@ -87,6 +89,11 @@ def make_experiment(
     first = _data(splits[0], stats[0])
     check(experiment.model, first, plan, experiment.prepare)
     optimizer = build_optimizer(config)
+    if config.augment is not None and (np.ndim(splits[0].train.x) != 4 or isinstance(optimizer, FullBatch)):
+        raise UserError(
+            f"[augment]: expected images and a first-order optimizer, "
+            f"found examples of shape {splits[0].train.x.shape[1:]} and {config.optimizer.name}"
+        )
     check_optimizer(optimizer, experiment.model, experiment.loss, first, plan, experiment.prepare)
     return experiment
 
@@ -126,8 +133,13 @@ def training_of(experiment: Experiment, grad: str) -> Training:
         build_optimizer(experiment.config),
         experiment.plan,
         prepare=experiment.prepare,
-        grad=GRADIENTS[grad],
+        grad=_gradient(experiment.config, grad),
     )
+
+
+def _gradient(config: Config, grad: str) -> Callable[[Layer, Loss], ValueAndGrad]:
+    table = config.augment
+    return GRADIENTS[grad] if table is None else augmented(GRADIENTS[grad], Augment(**table.model_dump()))
 
 
 def run(

@@ -123,8 +123,26 @@ def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:
     return _loss(terms, derivative, jax.nn.softmax, reduction)
 
 
+def perceptron(reduction: Reduction = "mean") -> Loss:
+    """The perceptron criterion, C = Σₖ zₖ ([zₖ ≥ 0] − tₖ), from what the threshold is given;  dz = [z ≥ 0] − t.
+
+    A right answer costs nothing, a wrong one |z|. Its descent is the perceptron rule, Δw = η (t − y) x with
+    y = [z ≥ 0]: the step itself has no derivative that could be descended (Rosenblatt 1958).
+    """
+
+    def derivative(z, target):
+        return (z >= 0).astype(z.dtype) - _dense(target, z)
+
+    return _loss(
+        lambda z, t: (z * derivative(z, t)).sum(-1),
+        derivative,
+        lambda z: (z >= 0).astype(z.dtype),
+        reduction,
+    )
+
+
 #: name -> constructor
 LOSSES = {
     constructor.__name__: constructor
-    for constructor in (quadratic, mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy)
+    for constructor in (quadratic, mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy, perceptron)
 }

@@ -21,6 +21,10 @@ RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="A run's folder,
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="A shipped config's name, or a TOML file.")]
 
 
+#: What `jaxnn plot` draws without a run.
+COURSE_FIGURES = ("activations", "costs", "preprocessing", "gradient-norms", "filters", "optimizers")
+
+
 @dataclass(frozen=True)
 class Train:
     """Train the network of a config, and write its folder: weights, history, figures, report.
@@ -108,11 +112,34 @@ class Summary:
 
 @dataclass(frozen=True)
 class Plot:
-    """Draw a run's figures again, and its report."""
+    """Draw a run's figures again, and its report; or figures of the course, into the folder --out."""
 
-    run: RunFolder
+    what: Annotated[
+        Positional[Path], arg(metavar="WHAT", help=f"A run's folder, or one of {', '.join(COURSE_FIGURES)}.")
+    ]
+    out: Annotated[Path | None, arg(metavar="DIR", help="Where figures of the course go (default: figures).")] = None
     data_dir: DataDir = None
     device: Device = None
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Run the course's systems: its numbers beside our distribution, in a table and a report with every figure.
+
+    Without an id, all of them: about twenty minutes on two cores.
+    """
+
+    ids: Annotated[Positional[tuple[str, ...]], arg(metavar="[ID…]", help="Systems, S01 to S23 (default: all).")] = ()
+    seeds: int | None = None
+    """Seeds of each system (default: its own, 3 to 20)."""
+    quick: bool = False
+    """Few steps, examples and seeds: shows in a minute that all of it runs; its numbers prove nothing."""
+    records: bool = False
+    """The best that the library does on MNIST, with augmentation and ensembles, in place of the course: hours."""
+    out: Annotated[Path, arg(metavar="DIR", help="The report's folder.")] = Path("runs/reproduce")
+    data_dir: DataDir = None
+    device: Device = None
+    json: Json = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +158,7 @@ Command = (
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Summary, subcommand("summary")]
     | Annotated[Plot, subcommand("plot")]
+    | Annotated[Reproduce, subcommand("reproduce")]
     | Annotated[Configs, subcommand("configs")]
 )
 #: The commands after which a config's fields may follow, by dotted name.

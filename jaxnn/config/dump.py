@@ -27,7 +27,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Table):
         return _plain({key: getattr(value, key) for key in type(value).model_fields})
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items() if inner is not None}
+        # An empty list says what its absence says: a config's hash does not depend on it.
+        return {str(key): _plain(inner) for key, inner in value.items() if inner is not None and inner != ()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value

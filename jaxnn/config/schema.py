@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt
-from pydantic import BeforeValidator, Field, PlainValidator
+from annotated_types import Ge, Gt, Lt
+from pydantic import BeforeValidator, Field, PlainValidator, Strict
 
 from jaxnn.config.layers import Layers
 from jaxnn.config.table import Says, Table
@@ -52,6 +52,23 @@ class CheckpointTable(Table):
     keep: Count = Field(2, description="newest checkpoints that are kept, besides the one with the best score")
 
 
+class AugmentTable(Table):
+    """`[augment]`: how far each training image is moved at random, anew in every step; see `jaxnn.augment`."""
+
+    shift: Annotated[float, Ge(0)] = Field(0.0, description="pixels, in each direction")
+    rotation: Annotated[float, Ge(0)] = Field(0.0, description="degrees, to both sides")
+    scale: Annotated[float, Ge(0), Lt(1)] = Field(0.0, description="a fraction: 0.1 for 0.9 … 1.1")
+    elastic: Annotated[float, Ge(0)] = Field(0.0, description="pixels of random displacement, before smoothing")
+    smoothness: Annotated[float, Gt(0)] = Field(4.0, description="standard deviation of the smoothing, in pixels")
+
+
+class RivalTable(Table):
+    """`[[compare]]`: another optimizer for the same net, and the examples in a step where it takes not all."""
+
+    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table optimizer")]
+    batch_size: Count | None = Field(None, description="examples in a step; absent: the whole training part")
+
+
 class Config(Table):
     """What a config says, checked: a run is made of this alone."""
 
@@ -62,3 +79,9 @@ class Config(Table):
     optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table [optimizer]")]
     train: Annotated[TrainTable, Says("the table [train]")]
     checkpoint: Annotated[CheckpointTable, Says("the table [checkpoint]")] = Field(CheckpointTable())
+    augment: Annotated[AugmentTable | None, Says("the table [augment]")] = Field(
+        None, description="random changes of the training images; absent: none"
+    )
+    compare: Annotated[tuple[RivalTable, ...], Strict(False), Says("a list of tables, each with its optimizer")] = (
+        Field((), description="the optimizers that a comparison runs on this net")
+    )

@@ -11,7 +11,7 @@ from jaxnn.data.image_folder import images
 from jaxnn.data.mnist import mnist
 from jaxnn.data.named import tfds
 from jaxnn.data.table import table
-from jaxnn.data.toy import beach, blobs, circles, cosine, digits, moons
+from jaxnn.data.toy import beach, blobs, circles, cosine, digits, moons, parabola
 from jaxnn.errors import UserError
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
@@ -19,6 +19,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "circles": circles,
     "moons": moons,
     "beach": beach,
+    "parabola": parabola,
     "cosine": cosine,
     "digits": digits,
     "mnist": mnist,

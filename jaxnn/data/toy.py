@@ -56,6 +56,14 @@ def beach() -> Dataset:
     return Dataset("beach", part, None, ("no beach", "beach"), 1.0)
 
 
+def parabola() -> Dataset:
+    """One example: x = 1, answer 0. One weight without a bias then has the squared error C = w². x (1, 1).
+
+    Source: the course's first picture of gradient descent.
+    """
+    return Dataset("parabola", Part(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)), None, (), 1.0)
+
+
 def cosine(
     examples: int = 100,
     length: int = 200,

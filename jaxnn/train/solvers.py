@@ -54,8 +54,9 @@ def solver_steps(optimizer: FullBatch, model: Layer, loss: Loss, gradient: Value
 
     def begin(params, x, target):
         *_, state, metrics = parts(params, x, target)
-        blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), metrics)
-        return SolverState(tuple(jax.tree.leaves(eqx.filter(state, eqx.is_array))), jnp.zeros((), bool), blank)
+        leaves = tuple(jax.tree.leaves(eqx.filter(state, eqx.is_array)))
+        blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), metrics)
+        return SolverState(leaves, jnp.zeros((), bool), blank)
 
     def step(params, state, x, target):
         flat, unravel, function, solver, template, _ = parts(params, x, target)
@@ -70,7 +71,7 @@ def solver_steps(optimizer: FullBatch, model: Layer, loss: Loss, gradient: Value
             return new, SolverState(leaves, ended | (result != optx.RESULTS.successful), metrics)
 
         new, state = jax.lax.cond(state.done, lambda: (flat, state), advance)
-        return unravel(new), state, state.metrics
+        return unravel(new), state, _of_classes(state.metrics, target)
 
     return Steps(begin, step)
 
@@ -125,6 +126,20 @@ class Newton(optx.AbstractGradientDescent):
     search: optx.BacktrackingArmijo
 
 
+def _measure(loss: Loss, out: Array, target: Array) -> Metrics:
+    """The metrics, finite, so that a run watched for NaN can carry them: 0 for the accuracy of no classes."""
+    metrics = measure(loss, out, target)
+    return metrics if _has_classes(target) else metrics._replace(accuracy=jnp.zeros_like(metrics.accuracy))
+
+
+def _of_classes(metrics: Metrics, target: Array) -> Metrics:
+    return metrics if _has_classes(target) else metrics._replace(accuracy=jnp.full_like(metrics.accuracy, jnp.nan))
+
+
+def _has_classes(target: Array) -> bool:
+    return jnp.issubdtype(target.dtype, jnp.integer)
+
+
 def _penalty(params: Params, l2: float) -> Array:
     """(λ/2) Σ w² over the weights."""
     kept = jax.tree.map(lambda w, yes: (w * w).sum() if yes else jnp.zeros((), w.dtype), params, is_weight(params))
@@ -148,7 +163,7 @@ def _cost(gradient: ValueAndGrad, loss: Loss, unravel, l2: float, x, target):
 
     def value_and_metrics(params, x, target):
         (value, out), dparams = gradient(params, x, target)
-        return (value + _penalty(params, l2), measure(loss, out, target)), _decayed(dparams, params, l2)
+        return (value + _penalty(params, l2), _measure(loss, out, target)), _decayed(dparams, params, l2)
 
     @jax.custom_jvp
     def cost(flat, x, target):
@@ -177,6 +192,6 @@ def _residuals(model: Layer, loss: Loss, unravel, l2: float, x, target):
         if l2:
             kept = zip(jax.tree.leaves(params), jax.tree.leaves(is_weight(params)), strict=True)
             rows += [math.sqrt(l2) * w.ravel() for w, yes in kept if yes]
-        return jnp.concatenate(rows), measure(loss, out, target)
+        return jnp.concatenate(rows), _measure(loss, out, target)
 
     return residuals

@@ -1,0 +1,109 @@
+"""`jaxnn reproduce [ID…]`."""
+
+import json
+import shlex
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+
+from jaxnn.cli import device
+from jaxnn.cli.arguments import Reproduce
+from jaxnn.cli.tables import cell, show
+from jaxnn.errors import UserError
+from jaxnn.files import write_whole
+
+
+def run(command: Reproduce) -> None:
+    if command.seeds is not None and command.seeds < 1:
+        raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
+    from jaxnn.reproduce.course import RECORDS, choose
+
+    where = device.start(command.device)
+    systems = RECORDS if command.records else choose(command.ids)
+    from jaxnn.cli.pictures import save_pictures
+    from jaxnn.cli.reproduced import Show
+
+    console, began = Console(), time.perf_counter()
+    command.out.mkdir(parents=True, exist_ok=True)
+    shown = Show(command.quick, command.seeds, command.data_dir)
+    rows: list[dict[str, Any]] = []
+    outcomes, figures, missing = [], [], []
+    for system in systems:
+        console.print(f"{system.id} {system.title} …", highlight=False)
+        try:
+            outcome, drawn = shown(system)
+        except UserError as error:
+            missing.append(f"{system.id} {system.config}: {error}")
+            rows += rows_of(system, [], 0, 0.0, str(error))
+            continue
+        rows += rows_of(system, outcome.numbers, outcome.seeds, outcome.seconds, "")
+        outcomes.append(facts(outcome))
+        folder = command.out / "figures"
+        named = [d._replace(name=f"{system.id}_{system.config or system.study}_{d.name}") for d in drawn]
+        named = [d._replace(title=f"{system.id} {d.title}") for d in named]
+        figures += save_pictures(folder, iter(named))
+    seconds = time.perf_counter() - began
+    title = "The course, reproduced" + (" (quick: its numbers prove nothing)" if command.quick else "")
+    machine = {"device": where, "seconds": seconds, "quick": command.quick}
+    show(title, rows, command.json, systems=outcomes, **machine)
+    write_report(command, title, rows, figures, outcomes, machine)
+    console.print(f"all in {seconds:.0f} s\n{command.out / 'report.html'}", highlight=False, soft_wrap=True)
+    if missing:
+        raise UserError("not reproduced: " + "; ".join(missing))
+
+
+def rows_of(system: Any, numbers: Any, seeds: int, seconds: float, error: str) -> list[dict[str, Any]]:
+    """A row for each number; the time stands in the first."""
+    if error:
+        return [row(system, "–", None, error, seeds, seconds, None)]
+    return [row(system, n.name, n.spread, n.verdict, seeds, seconds if i == 0 else 0.0, n.course)
+            for i, n in enumerate(numbers)]  # fmt: skip
+
+
+def row(system: Any, name: str, spread: Any, verdict: str, seeds: int, seconds: float, course: Any) -> dict[str, Any]:
+    return {
+        "system": f"{system.id} {system.config or system.study}",
+        "number": name,
+        "course": "–" if course is None else course,
+        "ours": "–" if spread is None else spread,
+        "the course's number lies": verdict,
+        "seeds": seeds,
+        "s": round(seconds, 1) if seconds else "",
+    }
+
+
+def facts(outcome: Any) -> dict[str, Any]:
+    """An outcome as JSON, every seed's number with it."""
+    return {
+        "id": outcome.system.id,
+        "config": outcome.system.config,
+        "title": outcome.system.title,
+        "seeds": outcome.seeds,
+        "seconds": outcome.seconds,
+        "numbers": [
+            {"name": n.name, "course": n.course, **n.spread, "place": n.place, "values": list(n.values)}
+            for n in outcome.numbers
+        ],
+    }
+
+
+def write_report(command: Reproduce, title: str, rows: Any, figures: Any, outcomes: Any, machine: Any) -> None:
+    from jaxnn.report import Table, write_report
+
+    head = list(rows[0])
+    write_whole(command.out / "results.json", (json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n").encode())
+    write_report(
+        command.out / "report.html",
+        title=title,
+        command=shlex.join(("jaxnn", *sys.argv[1:])),
+        summary_rows=[
+            ("systems", str(len({r["system"].split()[0] for r in rows}))),
+            ("seconds", f"{machine['seconds']:.0f}"),
+        ],
+        tables=[Table("The course beside our seeds", head, [[cell(v) for v in r.values()] for r in rows])],
+        figures=figures,
+        config_text="each system's config: jaxnn configs",
+        manifest=machine,
+    )

@@ -1,0 +1,107 @@
+"""A system of the course, run or studied, with the figures that the deck had."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxnn.cli import course_figures
+from jaxnn.cli.pictures import Drawn, pictures
+from jaxnn.config import load
+from jaxnn.reproduce import Measured, Outcome, System, reproduce, studies
+from jaxnn.reproduce.course import EPOCH_SECONDS
+from jaxnn.reproduce.rivals import compare, plane
+
+
+class Show:
+    """(system) -> (outcome, figures). Remembers the runs of this session: several studies look at one run."""
+
+    def __init__(self, quick: bool, seeds: int | None, data_dir: Path | None):
+        self.quick, self.seeds, self.data_dir = quick, seeds, data_dir
+        self.runs: dict[str, Outcome] = {}
+
+    def __call__(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        if system.study:
+            return getattr(self, system.study)(system)
+        outcome = reproduce(system, seeds=self.seeds, quick=self.quick, data_dir=self.data_dir)
+        self.runs[system.config] = outcome
+        drawn = pictures_of(outcome)
+        return outcome, [next(drawn)] if self.quick else list(drawn)
+
+    def run_of(self, config: str) -> Outcome:
+        """The run of a config, made now if it was not made in this session; then of one seed alone."""
+        if config not in self.runs:
+            self.runs[config] = reproduce(System("", "", "", config), seeds=1, quick=self.quick, data_dir=self.data_dir)
+        return self.runs[config]
+
+    def activations(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        worst = studies.activations()[2]
+        return studied(system, {"greatest |f′ by hand − autodiff|": worst}), course_figures.activations()
+
+    def costs(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        s = studies.saturated()
+        numbers = {f"steps to ½, {name}": float(s.halved(name)) for name in s.output}
+        return studied(system, numbers), course_figures.costs()
+
+    def optimizers(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        began, config = time.perf_counter(), load(system.config)
+        n = (2 if self.quick else system.seeds) if self.seeds is None else self.seeds
+        rivals = compare(config, seeds=n, quick=self.quick, data_dir=self.data_dir)
+        numbers = tuple(Measured(f"{r.name} loss", r.final) for r in rivals)
+        outcome = Outcome(system, numbers, n, time.perf_counter() - began)
+        if self.quick and system.config != "optimizers_neuron":
+            return outcome, []
+        ways = plane(config, quick=self.quick, data_dir=self.data_dir)
+        return outcome, course_figures.of_rivals(system.config, config, rivals, ways)
+
+    def filters(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        outcome = self.run_of("mnist_cnn")
+        assert outcome.experiment is not None and outcome.result is not None
+        params = outcome.result.outcome.state.best.params
+        drawn = course_figures.of_filters(outcome.experiment, params)
+        learned = float(course_figures.first_kernel(params).shape[-1])
+        return studied(system, {"filters learned": learned}), drawn[: 1 if self.quick else None]
+
+    def time(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        outcome = self.run_of("mnist_cnn")
+        assert outcome.experiment is not None and outcome.result is not None
+        epochs = outcome.experiment.plan.epochs * len(outcome.experiment.seeds)
+        seconds = outcome.result.outcome.seconds / epochs
+        why = "another machine and another batch order; benchmarks/ compares frameworks on one machine"
+        numbers = tuple(
+            Measured(f"seconds an epoch (course: {machine})", (seconds,), course, why)
+            for machine, course in EPOCH_SECONDS.items()
+        )
+        return Outcome(system, numbers, 1, 0.0), []
+
+    def gradients(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        drawn = course_figures.preprocessing() + course_figures.gradient_norms(self.quick)
+        return studied(system, {"|whitened covariance − I|": studies.clouds()[1]}), drawn
+
+    def gap(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        outcome = self.run_of("mnist1000_sigmoid_mse")
+        assert outcome.result is not None
+        history = outcome.result.outcome.history
+        gap = 100 * (history.train.accuracy[:, -1] - history.validation.accuracy[:, -1])
+        measured = Measured("train − validation accuracy, points", tuple(float(g) for g in gap), 96.0 - 87.5)
+        return Outcome(system, (measured,), outcome.seeds, 0.0), []
+
+    def dense(self, system: System) -> tuple[Outcome, list[Drawn]]:
+        return studied(system, {f"{k}: by hand − autodiff": v for k, v in studies.dense_gradients().items()}), []
+
+
+def studied(system: System, numbers: dict[str, float]) -> Outcome:
+    return Outcome(system, tuple(Measured(name, (value,)) for name, value in numbers.items()), 1, 0.0)
+
+
+def pictures_of(outcome: Outcome) -> Iterator[Drawn]:
+    """The figures of a run, as `jaxnn train` draws them."""
+    assert outcome.experiment is not None and outcome.result is not None
+    found, state = outcome.result.outcome, outcome.result.outcome.state
+    every = outcome.experiment.plan.record_every
+    history = {"epoch": (np.arange(found.history.train.loss.shape[1]) + 1) * every}
+    for part, metrics in zip(("train", "validation"), found.history, strict=True):
+        if np.isfinite(metrics.loss).any():
+            history |= {f"{part}_{name}": np.asarray(a) for name, a in zip(("loss", "accuracy"), metrics, strict=True)}
+    return pictures(outcome.experiment, state.best.params, history, np.asarray(state.best.epoch).tolist())

@@ -1,0 +1,146 @@
+"""Several optimizers on one net: the loss against steps and against seconds, and their ways over a plane of it."""
+
+import os
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from jaxnn.backprop import objective
+from jaxnn.config import Config
+from jaxnn.config.schema import RivalTable
+from jaxnn.experiment import Experiment, device_data, make_experiment, run, training_of
+from jaxnn.reproduce.systems import shortened
+from jaxnn.train.live import Progress
+
+QUICK = ("gradient_descent", "adam", "bfgs")
+#: Points on each side of the plane, and how far it reaches beyond the paths.
+GRID, MARGIN = 61, 0.25
+
+
+class Rival(NamedTuple):
+    """What one optimizer made of the net: the training loss (seeds, epochs), and when each epoch ended, in seconds."""
+
+    name: str
+    loss: np.ndarray
+    seconds: np.ndarray
+    final: tuple[float, ...]
+
+
+class Plane(NamedTuple):
+    """The loss of one seed over a plane of its parameters, and each optimizer's path (epochs, 2) projected on it."""
+
+    x: np.ndarray
+    y: np.ndarray
+    loss: np.ndarray
+    paths: dict[str, np.ndarray]
+
+
+def rival_name(rival: RivalTable) -> str:
+    return rival.optimizer.name + (f", batch {rival.batch_size}" if rival.batch_size else "")
+
+
+def with_rival(config: Config, rival: RivalTable) -> Config:
+    """The config with another optimizer."""
+    train = config.train.model_copy(update={"batch_size": rival.batch_size})
+    return config.model_copy(update={"optimizer": rival.optimizer, "train": train})
+
+
+def chosen(config: Config, quick: bool) -> tuple[Config, tuple[RivalTable, ...]]:
+    """The config and its rivals, both short in quick mode."""
+    if not quick:
+        return config, config.compare
+    return shortened(config), tuple(r for r in config.compare if r.optimizer.name in QUICK)
+
+
+def compare(
+    config: Config, *, seeds: int, quick: bool = False, data_dir: str | os.PathLike[str] | None = None
+) -> tuple[Rival, ...]:
+    """Runs each optimizer of `config.compare` on the same seeds. Raises `UserError` for one that cannot work."""
+    config, rivals = chosen(config, quick)
+    with jax.enable_x64(config.train.precision == "float64"):
+        return tuple(_rival(config, rival, seeds, data_dir) for rival in rivals)
+
+
+def _rival(config: Config, rival: RivalTable, seeds: int, data_dir) -> Rival:
+    experiment = make_experiment(with_rival(config, rival), data_dir=data_dir, seeds=range(seeds))
+    marks: list[tuple[int, float]] = [(0, 0.0)]
+
+    def mark(progress: Progress) -> None:
+        marks.append((progress.done, progress.seconds))
+
+    result = run(experiment, report=mark)
+    done, at = zip(*marks, strict=True)
+    loss = np.asarray(result.outcome.history.train.loss)
+    # The engine reports now and then; between two reports steps are taken to be equally long. Seconds are a seed's.
+    seconds = np.interp(np.arange(1, loss.shape[1] + 1), done, at) / seeds
+    final = tuple(float(v) for v in result.scores["train"].loss)
+    return Rival(rival_name(rival), loss, seconds, final)
+
+
+def plane(config: Config, *, quick: bool = False, data_dir: str | os.PathLike[str] | None = None) -> Plane:
+    """The ways of all optimizers from one start, on the plane in which they spread most (principal components)."""
+    config, rivals = chosen(config, quick)
+    with jax.enable_x64(config.train.precision == "float64"):
+        ways: dict[str, np.ndarray] = {}
+        for rival in rivals:
+            experiment = make_experiment(with_rival(config, rival), data_dir=data_dir)
+            ways[rival_name(rival)] = path(experiment)
+        return _plane(experiment, ways)
+
+
+def path(experiment: Experiment, epochs: int | None = None) -> np.ndarray:
+    """The parameters of the first seed before each epoch, as rows (epochs + 1, parameters)."""
+    training, data = training_of(experiment, "hand"), _first(experiment)
+    n = epochs or experiment.plan.epochs
+
+    @jax.jit
+    def way(data):
+        state = training.init(jax.random.key(experiment.seeds[0]), data)
+
+        def one(state, _):
+            flat = ravel_pytree(state.params)[0]
+            return training.advance(state, data, 1, 1)[0], flat
+
+        state, rows = jax.lax.scan(one, state, length=n)
+        return jnp.concatenate([rows, ravel_pytree(state.params)[0][None]])
+
+    return np.asarray(way(data))
+
+
+def _first(experiment: Experiment):
+    data = device_data(experiment)
+    return jax.tree.map(lambda a: a[0], data) if len(experiment.splits) > 1 else data
+
+
+def _plane(experiment: Experiment, ways: dict[str, np.ndarray]) -> Plane:
+    data = _first(experiment)
+    start = next(iter(ways.values()))[0]
+    # A few points of each path, so that a long one does not choose the plane alone.
+    points = np.concatenate([way[np.linspace(0, len(way) - 1, 20).astype(int)] for way in ways.values()]) - start
+    points = points[np.isfinite(points).all(axis=1)]
+    axes = np.linalg.svd(points, full_matrices=False)[2][:2]
+    paths = {name: (way - start) @ axes.T for name, way in ways.items()}
+    corners = np.concatenate([p[np.isfinite(p).all(axis=1)] for p in paths.values()])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    room = MARGIN * np.maximum(high - low, 1e-3)
+    x, y = (np.linspace(a, b, GRID) for a, b in zip(low - room, high + room, strict=True))
+    x0 = jax.eval_shape(lambda: experiment.prepare(data.stats, data.train.x))
+    unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), _shapes(experiment, x0)))[1]
+    cost = objective(experiment.model, experiment.loss)
+
+    @jax.jit
+    def heights(points):
+        seen = experiment.prepare(data.stats, data.train.x)
+        n = len(data.train.y) if experiment.loss.reduction == "sum" else 1
+        return jax.lax.map(lambda p: cost(unravel(p), seen, data.train.y)[0] / n, points)
+
+    mesh = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    loss = np.asarray(heights((start + mesh @ axes).astype(start.dtype))).reshape(GRID, GRID)
+    return Plane(x, y, loss, paths)
+
+
+def _shapes(experiment: Experiment, example):
+    return jax.eval_shape(experiment.model.init, jax.random.key(0), example)

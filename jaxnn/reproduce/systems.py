@@ -1,0 +1,114 @@
+"""A system of the course, run: every seed of its config as one program, and the numbers read from it."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.config import Config, load
+from jaxnn.experiment import Experiment, Result, device_data, make_experiment, run, scores, training_of
+from jaxnn.reproduce.course import Number, System
+from jaxnn.reproduce.measured import Measured
+from jaxnn.train.live import Progress
+from jaxnn.train.metrics import Metrics
+
+#: What makes a run short: nothing is proved by its numbers, but all of the program runs.
+QUICK_STEPS, QUICK_EXAMPLES, QUICK_EPOCHS = 100, 500, 2
+
+
+class Outcome(NamedTuple):
+    """A system's numbers. `experiment` and `result` are None where it is a study, whose numbers come with it."""
+
+    system: System
+    numbers: tuple[Measured, ...]
+    seeds: int
+    seconds: float
+    experiment: Experiment | None = None
+    result: Result | None = None
+
+
+def shortened(config: Config) -> Config:
+    """The config with fewer examples and epochs, so that a run takes a second."""
+    data, train = config.data, config.train
+    if isinstance(data.train, int) and data.train > QUICK_EXAMPLES:
+        sizes = {"train": QUICK_EXAMPLES, "test": 200, "validation": 200 if data.validation else data.validation}
+        data = data.model_copy(update=sizes)
+    full = train.batch_size is None
+    epochs = min(train.epochs, QUICK_STEPS if full else QUICK_EPOCHS)
+    every = min(train.record_every, epochs)
+    return config.model_copy(
+        update={"data": data, "train": train.model_copy(update={"epochs": epochs, "record_every": every})}
+    )
+
+
+def reproduce(
+    system: System,
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    data_dir: str | os.PathLike[str] | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Outcome:
+    """Runs the config of a system. Raises `UserError` where its data are not there."""
+    began = time.perf_counter()
+    config = load(system.config)
+    config = shortened(config) if quick else config
+    n = (2 if quick else system.seeds) if seeds is None else seeds
+    first = config.train.seed
+    with jax.enable_x64(config.train.precision == "float64"):
+        experiment = make_experiment(config, data_dir=data_dir, seeds=range(first, first + n))
+        result = run(experiment, report=report)
+        measured = read(experiment, result, system.numbers)
+    return Outcome(system, measured, n, time.perf_counter() - began, experiment, result)
+
+
+def read(experiment: Experiment, result: Result, numbers: Sequence[Number]) -> tuple[Measured, ...]:
+    """The numbers of a result, each once for every seed."""
+    found: dict[tuple[str, str], Metrics] = {}
+
+    def metrics(when: str, part: str) -> Metrics:
+        if (when, part) not in found:
+            found.update({(when, name): m for name, m in _metrics(experiment, result, when).items()})
+        return found[when, part]
+
+    def values(number: Number) -> tuple[float, ...]:
+        each = getattr(metrics(number.when, number.part), number.metric)
+        unit = 100.0 if number.metric == "accuracy" else 1.0
+        return tuple(unit * float(v) for v in np.asarray(each))
+
+    return tuple(Measured(n.name, values(n), n.course, n.why) for n in numbers)
+
+
+def _metrics(experiment: Experiment, result: Result, when: str) -> dict[str, Metrics]:
+    """part -> metrics over the seeds, at a time of the run."""
+    history, state = result.outcome.history, result.outcome.state
+    rows = {
+        name: jax.tree.map(lambda a: a[:, -1 if when == "end" else 0], metrics)
+        for name, metrics in (("train", history.train), ("validation", history.validation))
+    }
+    if when == "best":
+        return result.scores
+    if when == "start":
+        return scores(experiment, initial_params(experiment))
+    if when == "end":
+        return scores(experiment, state.params) | rows
+    return rows
+
+
+def initial_params(experiment: Experiment):
+    """The parameters that every seed began with, with a leading axis of seeds."""
+    training, data = training_of(experiment, "hand"), device_data(experiment)
+    own = len(experiment.splits) > 1
+
+    @jax.jit
+    def params(seed, data):
+        return training.init(jax.random.key(seed), data).params
+
+    each = [
+        params(np.uint32(seed), jax.tree.map(lambda a, i=i: a[i], data) if own else data)
+        for i, seed in enumerate(experiment.seeds)
+    ]
+    return jax.tree.map(lambda *a: np.stack(a), *each)

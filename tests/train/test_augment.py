@@ -1,0 +1,91 @@
+"""Laws of augmentation: a function of the key, the identity where nothing may move, geometry as the words say."""
+
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+
+from jaxnn.augment import Augment, augment, augmented, gaussian, look, places
+from jaxnn.backprop import value_and_grad
+from jaxnn.combine import serial
+from jaxnn.config import ConfigError, load
+from jaxnn.errors import UserError
+from jaxnn.experiment import make_experiment, run, training_of
+from jaxnn.layers import dense, flatten
+from jaxnn.losses import quadratic
+
+IMAGES = jnp.asarray(np.random.default_rng(0).normal(size=(3, 11, 11, 2)))
+ALL = Augment(shift=2, rotation=20, scale=0.2, elastic=20, smoothness=3)
+
+
+def moved(angle=0.0, scale=(1.0, 1.0), shift=(0.0, 0.0), image=IMAGES[0]):
+    at = places(11, 11, jnp.asarray(angle), jnp.asarray(scale), jnp.asarray(shift), jnp.dtype("float64"))
+    return look(image, *at)
+
+
+def test_what_may_not_move_stays():
+    np.testing.assert_allclose(augment(Augment(), jax.random.key(0), IMAGES), IMAGES, atol=1e-12)
+
+
+def test_it_is_a_function_of_the_key_and_each_image_goes_its_own_way():
+    same = jnp.stack([IMAGES[0]] * 3)
+    one, again = (augment(ALL, jax.random.key(1), same) for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    other = augment(ALL, jax.random.key(2), same)
+    assert all(np.abs(a - b).max() > 0.01 for a, b in ((one, other), (one[0], one[1]), (one[1], one[2])))
+
+
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_a_quarter_turn_is_a_quarter_turn_clockwise(quarter):
+    turned = moved(angle=quarter * np.pi / 2)
+    np.testing.assert_allclose(turned, np.rot90(IMAGES[0], -quarter), atol=1e-9)
+
+
+def test_a_shift_moves_down_and_to_the_right():
+    np.testing.assert_allclose(moved(shift=(2.0, 3.0))[2:, 3:], IMAGES[0][:-2, :-3], atol=1e-12)
+
+
+def test_scaling_doubles_about_the_middle():
+    doubled = moved(scale=(2.0, 2.0))
+    np.testing.assert_allclose(doubled[5, 5], IMAGES[0][5, 5], atol=1e-12)
+    np.testing.assert_allclose(doubled[7, 3], IMAGES[0][6, 4], atol=1e-12)
+
+
+def test_a_background_stays_a_background():
+    flat = jnp.full((2, 9, 9, 1), -0.42)
+    np.testing.assert_allclose(augment(ALL, jax.random.key(0), flat), flat, atol=1e-12)
+
+
+def test_smoothing_keeps_a_constant_far_from_the_ends():
+    np.testing.assert_allclose(gaussian(41, 2.0).sum(axis=1)[10:-10], 1, atol=1e-5)
+
+
+def test_nothing_is_augmented_without_a_key():
+    model = serial(flatten(), dense(3))
+    params, target = model.init(jax.random.key(0), IMAGES), jnp.zeros((3, 3))
+    plain, other = (f(model, quadratic()) for f in (value_and_grad, augmented(value_and_grad, ALL)))
+    assert plain(params, IMAGES, target)[0][0] == other(params, IMAGES, target)[0][0]
+    assert plain(params, IMAGES, target)[0][0] != other(params, IMAGES, target, jax.random.key(3))[0][0]
+
+
+def test_a_config_switches_it_on():
+    short = ["train.epochs=1", "data.train=64"]
+    plain = make_experiment(load("digits_mlp", short))
+    bent = make_experiment(load("digits_mlp", [*short, "augment.shift=1.0", "augment.elastic=8.0"]))
+    losses = [run(e).outcome.history.train.loss for e in (plain, bent)]
+    assert np.isfinite(losses).all() and (losses[0] != losses[1]).all()
+    assert training_of(bent, "hand").advance is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("augment.shift=-1.0", "at least 0"), ("augment.smoothness=0.0", "above 0"), ("augment.shfit=1", "shift")],
+)
+def test_a_wrong_bound_is_refused(change, said):
+    with pytest.raises(ConfigError, match=said):
+        load("digits_cnn", [change])
+
+
+def test_only_images_are_augmented():
+    with pytest.raises(UserError, match="images"):
+        make_experiment(load("circles_mlp", ["augment.shift=1.0"]))
