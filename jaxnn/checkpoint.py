@@ -19,8 +19,9 @@ from safetensors.numpy import save
 from jaxnn.errors import UserError
 from jaxnn.files import write_whole
 
-#: The version of what the metadata hold.
-FORMAT = "2"
+#: The version of what the metadata hold, and their name.
+FORMAT = 2
+ENTRY = "jaxnn"
 #: What safetensors and NumPy both know; arrays of other types are kept as their bytes, beside their type's name.
 PLAIN = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 PLAIN += ("float16", "float32", "float64")
@@ -83,7 +84,8 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[
         about[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest(array)}
         plain = array.dtype.name in PLAIN
         kept[name] = array if plain else np.frombuffer(array.tobytes(), np.uint8)
-    metadata = {"format": FORMAT, "arrays": json.dumps(about, sort_keys=True)}
+    # One entry alone: safetensors writes several in an order that changes from process to process.
+    metadata = {ENTRY: json.dumps({"format": FORMAT, "arrays": about}, sort_keys=True)}
     write_whole(path, save(kept, metadata=metadata))
     return about
 
@@ -119,9 +121,9 @@ def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[s
 
 
 def _about(path: Path, file: Any) -> dict[str, tuple[tuple[int, ...], np.dtype, str]]:
-    metadata = file.metadata() or {}
-    about = json.loads(metadata.get("arrays", "null"))
-    if metadata.get("format") != FORMAT or not isinstance(about, dict) or set(about) != set(file.keys()):
+    entry = json.loads((file.metadata() or {}).get(ENTRY, "null"))
+    about = entry.get("arrays") if isinstance(entry, dict) and entry.get("format") == FORMAT else None
+    if not isinstance(about, dict) or set(about) != set(file.keys()):
         raise UserError(f"{path}: expected format {FORMAT} with a SHA-256 of each array, found another file")
     found = {}
     for name, facts in about.items():

@@ -127,6 +127,12 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
+def refuse_link(path: Path) -> None:
+    """Raises `UserError` for a symbolic link: what is written there would go elsewhere."""
+    if path.is_symlink():
+        raise UserError(f"{path}: expected a folder, found a symbolic link; remove it")
+
+
 def check_file(folder: Path, manifest: Mapping[str, Any], name: str) -> Path:
     """The path of one of a run's files. Raises `UserError` unless it is as it was when the manifest was written."""
     path = folder / name

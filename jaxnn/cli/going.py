@@ -60,6 +60,7 @@ def finish(keeper: Keeper, result: Result) -> None:
     """Writes weights, history, figures and report, and last the manifest, which says that the run has finished."""
     folder, experiment, outcome = keeper.folder, keeper.experiment, result.outcome
     state = outcome.state
+    run_folder.refuse_link(folder / "figures")
     stats = run_folder.stack(experiment.stats)
     run_folder.save_weights(folder / "best.safetensors", state.best.params, stats)
     run_folder.save_weights(folder / "last.safetensors", state.params, stats)

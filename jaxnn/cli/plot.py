@@ -34,6 +34,7 @@ def of_course(command: Plot, name: str) -> None:
     }
     folder = command.out or Path("figures")
     folder.parent.mkdir(parents=True, exist_ok=True)
+    run_folder.refuse_link(found.folder / "figures")
     drawn = draw[name]()
     save_pictures(folder, iter(drawn))
     for figure in drawn:

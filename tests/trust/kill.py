@@ -11,7 +11,7 @@ from tests.trust.zygote import Zygote
 
 #: A few thousand steps of a small net: mid-epoch, with dropout, and as many checkpoints as the disk can take.
 SMALL = (
-    "digits_mlp", "--net.1.units", "13", "--data.train", "331", "--train.batch_size", "7", "--train.epochs", "61",
+    "digits_mlp", "--net.1.units", "13", "--data.train", "331", "--train.batch_size", "7", "--train.epochs", "101",
     "--checkpoint.minutes", "0.0004", "--net.3.rate", "0.1",
 )  # fmt: skip
 
@@ -41,15 +41,14 @@ def state(run: Path) -> dict[str, str]:
     return {name: about["sha256"] for name, about in read_sealed(last / "manifest.json")["arrays"].items()}
 
 
-def trial(zygote: Zygote, out: Path, seconds: float, draw: np.random.Generator, expected: Any, **options: Any) -> Trial:
-    """Kills a run at uniformly random moments of its time until it ends; `expected` is the run never killed."""
+def trial(zygote: Zygote, out: Path, seconds: float, draw: np.random.Generator, expected: Any, most: int) -> Trial:
+    """Kills a run at uniformly random moments of its time, at `most` so often; `expected` is the run never killed."""
     kills, steps, said = 0, [], ""
     while True:
         words = ("resume", out) if (out / "manifest.json").exists() else command(out)
         moment = float(draw.uniform(0, seconds))
-        # After three kills it is left to end.
-        signals = [(moment, signal.SIGKILL)] if kills < 3 else []
-        answer = zygote.run(*words, signals=signals, **options)
+        signals = [(moment, signal.SIGKILL)] if kills < most else []
+        answer = zygote.run(*words, signals=signals)
         said += answer["err"]
         if answer["code"] == 0:
             break
@@ -62,13 +61,11 @@ def trial(zygote: Zygote, out: Path, seconds: float, draw: np.random.Generator, 
     return Trial(kills, steps, equal, said)
 
 
-def trials(zygote: Zygote, folder: Path, count: int, seed: int, **options: Any) -> list[Trial]:
+def trials(zygote: Zygote, folder: Path, count: int, seed: int, most: int) -> list[Trial]:
     """So many trials, after two runs never killed: one to fill the cache and one for the time that a run takes."""
     for name in ("first", "whole"):
-        answer = zygote.run(*command(folder / name), **options)
+        answer = zygote.run(*command(folder / name))
         assert answer["code"] == 0, answer["err"]
     expected = result(folder / "whole"), state(folder / "whole")
     draw = np.random.default_rng(seed)
-    return [
-        trial(zygote, folder / f"{i}", answer["seconds"], draw, expected, **options) for i in range(count)
-    ]
+    return [trial(zygote, folder / f"{i}", answer["seconds"], draw, expected, most) for i in range(count)]

@@ -1,6 +1,6 @@
 """A process that has imported everything and forks a fresh `jaxnn` for each command line: JAX starts in the child.
 
-It reads one JSON value a line: {"words": [...], "kill": seconds or null, "signals": [[seconds, number], ...]}; and
+It reads one JSON value a line: {"words": [...], "signals": [[seconds, number], ...], ...}; and
 answers {"code": exit status as `subprocess` has it, "seconds": …, "err": what was printed to stderr}.
 """
 
@@ -43,15 +43,32 @@ def answer(wanted: dict[str, Any]) -> dict[str, Any]:
         child = os.fork()
         if child == 0:
             run(wanted, err.fileno())
+        left = None
+        if wanted.get("once"):
+            # As soon as the run's folder has a checkpoint, and a little later.
+            folder, *numbers = wanted["once"]
+            while not ended(child) and not any(Path(folder, "checkpoints").glob("[0-9]*")):
+                time.sleep(0.01)
+            time.sleep(0.3)
+            left = time.perf_counter()
+            for number in numbers:
+                if not ended(child):
+                    os.kill(child, number)
+                time.sleep(0.1 if len(numbers) > 1 else 0)
         for after, number in sorted(wanted.get("signals", [])):
             time.sleep(max(0.0, began + after - time.perf_counter()))
-            if not ended(child):
+            if left is None and not ended(child):
                 os.kill(child, number)
         _, status = os.waitpid(child, 0)
         seconds = time.perf_counter() - began
         err.seek(0)
         said = err.read().decode(errors="replace")
-    return {"code": os.waitstatus_to_exitcode(status), "seconds": seconds, "err": said}
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": seconds,
+        "err": said,
+        "after": 0 if left is None else time.perf_counter() - left,
+    }
 
 
 def ended(child: int) -> bool:
@@ -73,6 +90,10 @@ def run(wanted: dict[str, Any], err: int) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["file_size"], wanted["file_size"]))
         from jaxnn.cli import main, pictures
 
+        if wanted.get("cores"):
+            os.sched_setaffinity(0, range(wanted["cores"]))
+        if wanted.get("compiles"):
+            importlib.import_module("jax").config.update("jax_enable_compilation_cache", False)
         if not wanted.get("figures"):
             pictures.pictures = lambda *a: iter(())  # type: ignore[assignment]  # they take as long as the rest together
         main(wanted["words"])
@@ -122,6 +143,8 @@ class Zygote:
     def run(self, *words: object, signals: Sequence[tuple[float, int]] = (), **options: Any) -> dict[str, Any]:
         """The answer of a child that runs `jaxnn WORDS`; `signals` are sent to it after so many seconds."""
         assert self.process.stdin is not None and self.process.stdout is not None
+        if "once" in options:
+            options["once"] = [str(options["once"][0]), *map(int, options["once"][1:])]
         wanted = {
             "words": [str(word) for word in words],
             "signals": list(signals),

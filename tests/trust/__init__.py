@@ -1,0 +1,1 @@
+"""Laws of what a run survives; `python -m tests.trust` is their long form."""
