@@ -78,7 +78,9 @@ class Config(Table):
     loss: Annotated[LossTable, PlainValidator(loss_table), Says("the table [loss]")]
     optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table [optimizer]")]
     train: Annotated[TrainTable, Says("the table [train]")]
-    checkpoint: Annotated[CheckpointTable, Says("the table [checkpoint]")] = Field(default_factory=CheckpointTable)
+    checkpoint: Annotated[CheckpointTable, Says("the table [checkpoint]")] = Field(
+        default_factory=lambda: CheckpointTable.model_validate({})
+    )
     augment: Annotated[AugmentTable | None, Says("the table [augment]")] = Field(
         None, description="random changes of the training images; absent: none"
     )
