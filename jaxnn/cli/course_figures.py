@@ -48,8 +48,8 @@ def gradient_norms(quick: bool = False) -> list[Drawn]:
     n = 200 if quick else len(splits.train.y)
     x, y = experiment.prepare(stats, jnp.asarray(splits.train.x[:n])), jnp.asarray(splits.train.y[:n])
     drawn = []
-    for name, (activation, weight_init) in studies.DEEP.items():
-        epoch, norms = studies.gradient_norms(x, y, activation, weight_init, epochs=2 if quick else 20)
+    for name, (activation, weight_init, rate) in studies.DEEP.items():
+        epoch, norms = studies.gradient_norms(x, y, activation, weight_init, rate, epochs=2 if quick else 20)
         figure = plots.gradient_norms(epoch, norms, title=f"Gradient of each layer: {name}")
         first, last = (norms[key][0] for key in ("layer 1", f"layer {len(norms)}"))
         said = f"At the start the first layer's gradient is {first / last:.2g} times the last one's."

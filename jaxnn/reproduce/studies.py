@@ -101,16 +101,17 @@ def deep_net(activation: str, weight_init: Init, depth: int = 6, units: int = 30
     return serial(flatten(), *hidden, dense(10, weight_init))
 
 
-#: Two ways for gradients to vanish, a way for them to explode, and one that keeps them.
-DEEP = {
-    "sigmoid, N(0, 1/n)": ("sigmoid", "lecun_normal"),
-    "tanh, N(0, 0.01²)": ("tanh", {"name": "normal", "stddev": 0.01}),
-    "relu, N(0, 1)": ("relu", "standard_normal"),
-    "relu, He": ("relu", "he_normal"),
+#: Two ways for gradients to vanish, a way for them to explode (under any larger step all is NaN at once), and one that
+#: keeps them: activation, initial weights, step.
+DEEP: dict[str, tuple[str, Init, float]] = {
+    "sigmoid, N(0, 1/n)": ("sigmoid", "lecun_normal", 0.01),
+    "tanh, N(0, 0.01²)": ("tanh", {"name": "normal", "stddev": 0.01}, 0.01),
+    "relu, N(0, ½²)": ("relu", {"name": "normal", "stddev": 0.5}, 1e-5),
+    "relu, He": ("relu", "he_normal", 0.01),
 }
 
 
-def gradient_norms(x, y, activation: str, weight_init: Init, *, epochs: int, rate: float = 0.01, batch: int = 50):
+def gradient_norms(x, y, activation: str, weight_init: Init, rate: float, *, epochs: int, batch: int = 50):
     """(epochs + 1,) and layer -> norm of its weights' gradient over the whole of (x, y), before each epoch.
 
     x: prepared inputs; y: labels. The net is trained by SGD in between.
