@@ -42,8 +42,8 @@ def on_host(tree: Any) -> Any:
 
 
 def on_device(tree: Any, like: Any) -> Any:
-    """`on_host`'s inverse: `like` is a tree of arrays that lie where these are to lie."""
-    return jax.tree.map(lambda a, b: jax.device_put(a if is_key(a) else np.array(a), b.sharding), tree, like)
+    """`on_host`'s inverse, again a copy: `like` is a tree of arrays that lie where these are to lie."""
+    return jax.tree.map(lambda a, b: jax.device_put(a, b.sharding), on_host(tree), like)
 
 
 def join(*parts: History) -> History:
