@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax import numpy as jnp
 
 from jaxnn.checkpoint import load_arrays, named_arrays, restore, save_arrays
 from jaxnn.errors import UserError
@@ -89,7 +90,7 @@ def data_of_keys(tree: Any) -> Any:
     def data(leaf):
         if is_key(leaf):
             return jax.random.key_data(leaf)
-        if isinstance(leaf, jax.ShapeDtypeStruct) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if isinstance(leaf, jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jax.eval_shape(jax.random.key_data, leaf)
         return leaf
 
@@ -113,7 +114,7 @@ def load(path: Path, like: State) -> Snapshot:
     """
     facts = read(path).facts
     metric = like.seen.metrics.loss
-    row = jax.ShapeDtypeStruct((metric.shape[0], facts["rows"]), metric.dtype)
+    row: Any = jax.ShapeDtypeStruct((metric.shape[0], facts["rows"]), metric.dtype)
     tree = {"state": like, "history": History(Metrics(row, row), Metrics(row, row))}
     plain = data_of_keys(tree)
     found = restore(plain, load_arrays(path / STATE, named_leaves(plain)))

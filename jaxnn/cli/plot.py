@@ -34,7 +34,6 @@ def of_course(command: Plot, name: str) -> None:
     }
     folder = command.out or Path("figures")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    run_folder.refuse_link(found.folder / "figures")
     drawn = draw[name]()
     save_pictures(folder, iter(drawn))
     for figure in drawn:
@@ -51,6 +50,7 @@ def of_run(command: Plot) -> None:
 
     found, experiment = reopen(command.what, command.data_dir, command.device)
     history = run_folder.read_history(run_folder.check_file(found.folder, found.manifest, "history.csv").parent)
+    run_folder.refuse_link(found.folder / "figures")
     drawn = pictures.pictures(experiment, found.params, history, found.manifest["best_epoch"])
     figures = pictures.save_pictures(found.folder / "figures", drawn)
     write_page(found.folder, found.config, found.manifest, figures)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
@@ -48,7 +49,7 @@ def evaluate(
     loss: Loss,
     params: Params,
     x: Batch,
-    target: Shaped[Array, "n ..."],
+    target: Shaped[Array | np.ndarray, "n ..."],
     *,
     prepare: Callable[[Batch], Batch] = lambda x: x,
     batch_size: int = 1000,

@@ -25,7 +25,8 @@ class Program:
         self, training: Training, keys: Array, data: Data, stacked: bool, how: How, plan: Plan, chunks: Chunks
     ):
         self.data, self.stacked, self.plan, self.chunks = data, stacked, plan, chunks
-        self._training, self._keys, self._how = training, keys, how
+        self._training, self._keys = training, keys
+        self._how: How = how
         self._init = jax.jit(over_seeds(training.init, len(keys), (True, stacked), how))
         state = self.first()
         #: Which leaves of the optimizer's state must be finite: some begin with infinity.

@@ -35,7 +35,7 @@ def on_host(tree: Any) -> Any:
 
     def copy(leaf):
         if is_key(leaf):
-            return jax.random.wrap_key_data(np.array(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+            return jax.random.wrap_key_data(jnp.array(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
         return np.array(leaf)
 
     return jax.tree.map(copy, tree)
