@@ -21,7 +21,7 @@ def bar(console: Console, unit: int) -> Iterator[Callable[["Where"], None]]:
         TextColumn("{task.fields[said]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
         task = progress.add_task("run", total=None, epoch="0", said="compiling")
 
         def report(where: "Where") -> None:

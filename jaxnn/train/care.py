@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from jaxnn.errors import UserError
+from jaxnn.train.chunks import PAUSE
 from jaxnn.train.plan import Data
 from jaxnn.train.run import State
 from jaxnn.train.snapshot import Snapshot
@@ -35,5 +36,5 @@ class Care(NamedTuple):
     kept: Callable[[], Snapshot | None] = lambda: None
     diagnose: Callable[[State, Data, int], str] = lambda state, data, step: "NaN or infinity"
     every: int = 0
-    pause: float = 0.25
+    pause: float = PAUSE
     on_fault: Policy = "stop"

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-#: Seconds between two looks: a chunk's start and end cost about a millisecond.
-PAUSE = 0.25
+#: Seconds between two looks: each costs up to 20 ms, most of it the fresh memory that the program asks for anew.
+PAUSE = 0.75
 #: Records that one chunk can end: the length of its history's buffer.
 LONGEST = 64
 #: Steps of the first chunk, whose pace is not known.

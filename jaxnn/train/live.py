@@ -19,7 +19,7 @@ from jaxnn.train.seeds import How
 from jaxnn.train.snapshot import Snapshot, join, on_host
 
 #: A copy of the state for the case of a fault may take this share of the time.
-COPYING = 0.02
+COPYING = 0.01
 
 
 class Progress(NamedTuple):
@@ -59,7 +59,7 @@ def run_live(
     begun: Snapshot | None = None,
     care: Care | None = None,
 ) -> Outcome:
-    """The runs of `seeds`, as one program, reported to `report` about four times a second.
+    """The runs of `seeds`, as one program, reported to `report` about once a second.
 
     stacked_data: every leaf of `data` has a leading axis of seeds
     begun: goes on from here; what comes of it does not depend, in any bit, on where a run was cut

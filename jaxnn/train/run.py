@@ -19,6 +19,7 @@ from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.layer import Layer, Params
 from jaxnn.losses import Loss
 from jaxnn.train.metrics import Metrics, evaluate, measure
+from jaxnn.train.order import shuffled
 from jaxnn.train.plan import Data, Plan, Prepare, as_float, check, prepared_example
 from jaxnn.train.second_order import FullBatch, check_optimizer
 
@@ -93,7 +94,7 @@ def stream(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
 
 def order(key: PRNGKeyArray, epoch: Int[Array, ""], n: int) -> Int[Array, "n"]:
     """The order in which an epoch sees the `n` training examples: of the run's key and the epoch alone."""
-    return jax.random.permutation(jax.random.fold_in(stream(key, "order"), epoch), n)
+    return shuffled(jax.random.fold_in(stream(key, "order"), epoch), n)
 
 
 def dropout_key(key: PRNGKeyArray, epoch: Int[Array, ""]) -> PRNGKeyArray:
