@@ -23,7 +23,7 @@ KEYS = ("threefry2x32", "rbg", "unsafe_rbg")
 SEEDS = 2
 
 
-def random_bits(draw: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def random_bits(draw: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
     """An array of any type whose bits are random: of floats every 256th or so is NaN or infinite."""
     dtype = np.dtype(dtype)
     if dtype.name == "bool":
