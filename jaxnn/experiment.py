@@ -1,5 +1,6 @@
 """From a config to a result: its data, its model, its training, and what came of it."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -60,8 +61,12 @@ class Result(NamedTuple):
 
 def preparer(config: Config) -> Prepare:
     """What the model sees of a batch: preprocessed, in the precision that the config asks for."""
-    dtype = jnp.dtype(config.train.precision)
-    return lambda stats, x: preprocess.apply(stats, x).astype(dtype)
+    return _preparer(config.train.precision)
+
+
+@functools.cache
+def _preparer(precision: str) -> Prepare:
+    return lambda stats, x: preprocess.apply(stats, x).astype(jnp.dtype(precision))
 
 
 def make_experiment(
@@ -72,7 +77,8 @@ def make_experiment(
     Raises `UserError` for data that are not there or not sound, and for a run that cannot be.
     """
     drawn = [config.data.seed + seed for seed in seeds] if config.data.per_seed else [config.data.seed]
-    sets = [load(config, data_dir, seed) for seed in drawn]
+    one = None if datasets.is_drawn(config.data.name) else load(config, data_dir, config.data.seed)
+    sets = [one or load(config, data_dir, seed) for seed in drawn]
     splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, drawn, strict=True))
     stats = tuple(
         preprocess.fit(config.data.preprocess, s.train.x, dataset.white)
@@ -186,22 +192,26 @@ def first_state(experiment: Experiment, grad: str) -> State:
 
 def scores(experiment: Experiment, params: Params) -> dict[str, Metrics]:
     """The metrics of each seed's parameters on each part that there is, as arrays of one number a seed."""
-    measure = jax.jit(
-        lambda params, stats, x, y: evaluate(
-            experiment.model, experiment.loss, params, x, y, prepare=lambda x: experiment.prepare(stats, x)
-        )
-    )
     found: dict[str, Metrics] = {}
+    # Cut apart on the host: on the device each leaf's slice is a program to compile.
+    params = jax.device_get(params)
     for name in ("train", "validation", "test"):
         rows = []
         for i in range(len(experiment.seeds)):
             splits, stats = experiment.of_seed(i)
             part: Part | None = getattr(splits, name)
             if part is not None:
-                rows.append(measure(seed_params(params, i), stats, part.x, part.y))
+                of_seed = seed_params(params, i), stats, part.x, part.y
+                rows.append(_measure(experiment.model, experiment.loss, experiment.prepare, *of_seed))
         if rows:
             found[name] = jax.tree.map(lambda *a: np.stack(a), *rows)
     return found
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _measure(model: Layer, loss: Loss, prepare: Prepare, params, stats, x, y) -> Metrics:
+    """Compiled once for a model, however often it is measured."""
+    return evaluate(model, loss, params, x, y, prepare=lambda x: prepare(stats, x))
 
 
 def seed_params(params: Params, i: int) -> Params:

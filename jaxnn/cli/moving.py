@@ -5,14 +5,12 @@ from io import BytesIO
 import jax
 import numpy as np
 from jax import numpy as jnp
-from jax.flatten_util import ravel_pytree
 from PIL import Image
 
 from jaxnn import plots
 from jaxnn.backprop import apply
 from jaxnn.experiment import Experiment
-from jaxnn.reproduce.rivals import path
-from jaxnn.reproduce.systems import initial_params
+from jaxnn.reproduce.rivals import path, unraveler
 
 #: Pictures, and how long each is shown; the last stays longer.
 FRAMES, MILLISECONDS, PAUSE = 24, 150, 2000
@@ -34,7 +32,7 @@ def animation(experiment: Experiment) -> bytes:
     epochs = experiment.plan.epochs
     shown = np.unique(np.geomspace(1, epochs + 1, FRAMES).astype(int)) - 1
     ways = path(experiment)[shown]
-    unravel = ravel_pytree(jax.tree.map(lambda a: jnp.asarray(a[0]), initial_params(experiment)))[1]
+    unravel = unraveler(experiment)
 
     @jax.jit
     def chances(flat):

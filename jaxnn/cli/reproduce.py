@@ -1,9 +1,12 @@
 """`jaxnn reproduce [ID…]`."""
 
+import functools
 import json
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rich.console import Console
@@ -30,10 +33,10 @@ def run(command: Reproduce) -> None:
     shown = Show(command.quick, command.seeds, command.data_dir)
     rows: list[dict[str, Any]] = []
     outcomes, figures, missing = [], [], []
-    for system in systems:
+    for system, found in zip(systems, in_turn(shown, systems, command.quick), strict=True):
         console.print(f"{system.id} {system.title} …", highlight=False)
         try:
-            outcome, drawn = shown(system)
+            outcome, draw = found()
         except UserError as error:
             missing.append(f"{system.id} {system.config}: {error}")
             rows += rows_of(system, [], 0, 0.0, str(error))
@@ -41,7 +44,7 @@ def run(command: Reproduce) -> None:
         rows += rows_of(system, outcome.numbers, outcome.seeds, outcome.seconds, "")
         outcomes.append(facts(outcome))
         folder = command.out / "figures"
-        named = [d._replace(name=f"{system.id}_{system.config or system.study}_{d.name}") for d in drawn]
+        named = [d._replace(name=f"{system.id}_{system.config or system.study}_{d.name}") for d in draw()]
         named = [d._replace(title=f"{system.id} {d.title}") for d in named]
         figures += save_pictures(folder, iter(named))
     seconds = time.perf_counter() - began
@@ -52,6 +55,22 @@ def run(command: Reproduce) -> None:
     console.print(f"all in {seconds:.0f} s\n{command.out / 'report.html'}", highlight=False, soft_wrap=True)
     if missing:
         raise UserError("not reproduced: " + "; ".join(missing))
+
+
+def in_turn(shown: Any, systems: Any, quick: bool) -> Iterator[Callable[[], Any]]:
+    """What gives each system's outcome, or raises what went wrong, in order.
+
+    quick: two at a time. A short run is mostly compiled, on one core, and its time is nobody's measurement.
+    """
+    if not quick:
+        yield from (functools.partial(shown, system) for system in systems)
+        return
+    import jax
+
+    # A program that runs for a moment is not worth a long compilation.
+    jax.config.update("jax_disable_most_optimizations", True)
+    with ThreadPoolExecutor(2) as pool:
+        yield from [pool.submit(shown, system).result for system in systems]
 
 
 def rows_of(system: Any, numbers: Any, seeds: int, seconds: float, error: str) -> list[dict[str, Any]]:

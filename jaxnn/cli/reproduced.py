@@ -1,7 +1,8 @@
 """A system of the course, run or studied, with the figures that the deck had."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,31 @@ from jaxnn.reproduce import Measured, Outcome, System, reproduce, studies
 from jaxnn.reproduce.course import EPOCH_SECONDS
 from jaxnn.reproduce.rivals import compare, plane
 
+#: Draws the figures of a system, when asked.
+Draw = Callable[[], Iterable[Drawn]]
+
 
 class Show:
-    """(system) -> (outcome, figures). Remembers the runs of this session: several studies look at one run."""
+    """(system) -> (outcome, draw). Remembers the runs of this session: several studies look at one run.
+
+    draw() -> the figures: to be called by one thread alone, since matplotlib's settings are everyone's
+    """
 
     def __init__(self, quick: bool, seeds: int | None, data_dir: Path | None):
         self.quick, self.seeds, self.data_dir = quick, seeds, data_dir
         self.runs: dict[str, Outcome] = {}
 
-    def __call__(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def __call__(self, system: System) -> tuple[Outcome, Draw]:
         if system.study:
             return getattr(self, system.study)(system)
         outcome = reproduce(system, seeds=self.seeds, quick=self.quick, data_dir=self.data_dir)
         self.runs[system.config] = outcome
-        drawn = pictures_of(outcome)
-        return outcome, [next(drawn)] if self.quick else list(drawn)
+        return outcome, lambda: islice(pictures_of(outcome), self.few)
+
+    @property
+    def few(self) -> int | None:
+        """How many of a run's figures are drawn; None: all."""
+        return 1 if self.quick else None
 
     def run_of(self, config: str) -> Outcome:
         """The run of a config, made now if it was not made in this session; then of one seed alone."""
@@ -35,35 +46,37 @@ class Show:
             self.runs[config] = reproduce(System("", "", "", config), seeds=1, quick=self.quick, data_dir=self.data_dir)
         return self.runs[config]
 
-    def activations(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def activations(self, system: System) -> tuple[Outcome, Draw]:
         worst = studies.activations()[2]
-        return studied(system, {"greatest |f′ by hand − autodiff|": worst}), course_figures.activations()
+        return studied(system, {"greatest |f′ by hand − autodiff|": worst}), course_figures.activations
 
-    def costs(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def costs(self, system: System) -> tuple[Outcome, Draw]:
         s = studies.saturated()
         numbers = {f"steps to ½, {name}": float(s.halved(name)) for name in s.output}
-        return studied(system, numbers), course_figures.costs()
+        return studied(system, numbers), course_figures.costs
 
-    def optimizers(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def optimizers(self, system: System) -> tuple[Outcome, Draw]:
         began, config = time.perf_counter(), load(system.config)
         n = (2 if self.quick else system.seeds) if self.seeds is None else self.seeds
         rivals = compare(config, seeds=n, quick=self.quick, data_dir=self.data_dir)
         numbers = tuple(Measured(f"{r.name} loss", r.final) for r in rivals)
         outcome = Outcome(system, numbers, n, time.perf_counter() - began)
         if self.quick and system.config != "optimizers_neuron":
-            return outcome, []
+            return outcome, tuple
         ways = plane(config, quick=self.quick, data_dir=self.data_dir)
-        return outcome, course_figures.of_rivals(system.config, config, rivals, ways)
+        return outcome, lambda: course_figures.of_rivals(system.config, config, rivals, ways)
 
-    def filters(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def filters(self, system: System) -> tuple[Outcome, Draw]:
         outcome = self.run_of("mnist_cnn")
-        assert outcome.experiment is not None and outcome.result is not None
-        params = outcome.result.outcome.state.best.params
-        drawn = course_figures.of_filters(outcome.experiment, params)
+        experiment, result = outcome.experiment, outcome.result
+        assert experiment is not None and result is not None
+        params = result.outcome.state.best.params
         learned = float(course_figures.first_kernel(params).shape[-1])
-        return studied(system, {"filters learned": learned}), drawn[: 1 if self.quick else None]
+        return studied(system, {"filters learned": learned}), lambda: islice(
+            course_figures.of_filters(experiment, params), self.few
+        )
 
-    def time(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def time(self, system: System) -> tuple[Outcome, Draw]:
         outcome = self.run_of("mnist_cnn")
         assert outcome.experiment is not None and outcome.result is not None
         epochs = outcome.experiment.plan.epochs * len(outcome.experiment.seeds)
@@ -73,22 +86,25 @@ class Show:
             Measured(f"seconds an epoch (course: {machine})", (seconds,), course, why)
             for machine, course in EPOCH_SECONDS.items()
         )
-        return Outcome(system, numbers, 1, 0.0), []
+        return Outcome(system, numbers, 1, 0.0), tuple
 
-    def gradients(self, system: System) -> tuple[Outcome, list[Drawn]]:
-        drawn = course_figures.preprocessing() + course_figures.gradient_norms(self.quick)
-        return studied(system, {"|whitened covariance − I|": studies.clouds()[1]}), drawn
+    def gradients(self, system: System) -> tuple[Outcome, Draw]:
+        numbers = {"|whitened covariance − I|": studies.clouds()[1]}
+        return studied(system, numbers), lambda: [
+            *course_figures.preprocessing(),
+            *course_figures.gradient_norms(self.quick),
+        ]
 
-    def gap(self, system: System) -> tuple[Outcome, list[Drawn]]:
+    def gap(self, system: System) -> tuple[Outcome, Draw]:
         outcome = self.run_of("mnist1000_sigmoid_mse")
         assert outcome.result is not None
         history = outcome.result.outcome.history
         gap = 100 * (history.train.accuracy[:, -1] - history.validation.accuracy[:, -1])
         measured = Measured("train − validation accuracy, points", tuple(float(g) for g in gap), 96.0 - 87.5)
-        return Outcome(system, (measured,), outcome.seeds, 0.0), []
+        return Outcome(system, (measured,), outcome.seeds, 0.0), tuple
 
-    def dense(self, system: System) -> tuple[Outcome, list[Drawn]]:
-        return studied(system, {f"{k}: by hand − autodiff": v for k, v in studies.dense_gradients().items()}), []
+    def dense(self, system: System) -> tuple[Outcome, Draw]:
+        return studied(system, {f"{k}: by hand − autodiff": v for k, v in studies.dense_gradients().items()}), tuple
 
 
 def studied(system: System, numbers: dict[str, float]) -> Outcome:

@@ -67,6 +67,14 @@ def options_of(name: str) -> Mapping[str, inspect.Parameter]:
     return {key: parameter for key, parameter in parameters.items() if key not in given}
 
 
+def is_drawn(name: str) -> bool:
+    """Whether each seed draws other examples of a data set; one that is read is the same for all.
+
+    Raises UserError for an unknown data set.
+    """
+    return "seed" in inspect.signature(_loader(name)).parameters
+
+
 def _loader(name: str) -> Callable[..., Dataset]:
     key = "tfds" if name.startswith("tfds:") else name
     if key not in DATASETS:

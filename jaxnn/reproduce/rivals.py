@@ -1,6 +1,7 @@
 """Several optimizers on one net: the loss against steps and against seconds, and their ways over a plane of it."""
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -12,10 +13,11 @@ from jaxnn.backprop import objective
 from jaxnn.config import Config
 from jaxnn.config.schema import RivalTable
 from jaxnn.experiment import Experiment, device_data, make_experiment, run, training_of
+from jaxnn.layer import Params
 from jaxnn.reproduce.systems import shortened
 from jaxnn.train.live import Progress
 
-QUICK = ("gradient_descent", "adam", "bfgs")
+QUICK = ("adam", "bfgs")
 #: Points on each side of the plane, and how far it reaches beyond the paths.
 GRID, MARGIN = 61, 0.25
 
@@ -110,6 +112,14 @@ def path(experiment: Experiment, epochs: int | None = None) -> np.ndarray:
     return np.asarray(way(data))
 
 
+def unraveler(experiment: Experiment) -> Callable[[jax.Array], Params]:
+    """(a row of `path`) -> the parameters."""
+    data = _first(experiment)
+    x = jax.eval_shape(lambda: experiment.prepare(data.stats, data.train.x))
+    shapes = jax.eval_shape(experiment.model.init, jax.random.key(0), x)
+    return ravel_pytree(jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes))[1]
+
+
 def _first(experiment: Experiment):
     data = device_data(experiment)
     return jax.tree.map(lambda a: a[0], data) if len(experiment.splits) > 1 else data
@@ -127,8 +137,7 @@ def _plane(experiment: Experiment, ways: dict[str, np.ndarray]) -> Plane:
     low, high = corners.min(axis=0), corners.max(axis=0)
     room = MARGIN * np.maximum(high - low, 1e-3)
     x, y = (np.linspace(a, b, GRID) for a, b in zip(low - room, high + room, strict=True))
-    x0 = jax.eval_shape(lambda: experiment.prepare(data.stats, data.train.x))
-    unravel = ravel_pytree(jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), _shapes(experiment, x0)))[1]
+    unravel = unraveler(experiment)
     cost = objective(experiment.model, experiment.loss)
 
     @jax.jit
@@ -140,7 +149,3 @@ def _plane(experiment: Experiment, ways: dict[str, np.ndarray]) -> Plane:
     mesh = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     loss = np.asarray(heights((start + mesh @ axes).astype(start.dtype))).reshape(GRID, GRID)
     return Plane(x, y, loss, paths)
-
-
-def _shapes(experiment: Experiment, example):
-    return jax.eval_shape(experiment.model.init, jax.random.key(0), example)

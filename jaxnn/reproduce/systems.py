@@ -9,11 +9,14 @@ import jax
 import numpy as np
 
 from jaxnn.config import Config, load
-from jaxnn.experiment import Experiment, Result, device_data, make_experiment, run, scores, training_of
+from jaxnn.experiment import Experiment, Result, make_experiment, run, scores
+from jaxnn.layer import Params
 from jaxnn.reproduce.course import Number, System
 from jaxnn.reproduce.measured import Measured
+from jaxnn.train.care import Care
 from jaxnn.train.live import Progress
 from jaxnn.train.metrics import Metrics
+from jaxnn.train.snapshot import Snapshot
 
 #: What makes a run short: nothing is proved by its numbers, but all of the program runs.
 QUICK_STEPS, QUICK_EXAMPLES, QUICK_EPOCHS = 100, 500, 2
@@ -60,18 +63,19 @@ def reproduce(
     first = config.train.seed
     with jax.enable_x64(config.train.precision == "float64"):
         experiment = make_experiment(config, data_dir=data_dir, seeds=range(first, first + n))
-        result = run(experiment, report=report)
-        measured = read(experiment, result, system.numbers)
+        kept: list[Snapshot] = []
+        result = run(experiment, report=report, care=Care(keep=kept.append))
+        measured = read(experiment, result, system.numbers, kept[0].state.params)
     return Outcome(system, measured, n, time.perf_counter() - began, experiment, result)
 
 
-def read(experiment: Experiment, result: Result, numbers: Sequence[Number]) -> tuple[Measured, ...]:
-    """The numbers of a result, each once for every seed."""
+def read(experiment: Experiment, result: Result, numbers: Sequence[Number], start: Params) -> tuple[Measured, ...]:
+    """The numbers of a result, each once for every seed. start: the parameters that every seed began with."""
     found: dict[tuple[str, str], Metrics] = {}
 
     def metrics(when: str, part: str) -> Metrics:
         if (when, part) not in found:
-            found.update({(when, name): m for name, m in _metrics(experiment, result, when).items()})
+            found.update({(when, name): m for name, m in _metrics(experiment, result, when, start).items()})
         return found[when, part]
 
     def values(number: Number) -> tuple[float, ...]:
@@ -82,7 +86,7 @@ def read(experiment: Experiment, result: Result, numbers: Sequence[Number]) -> t
     return tuple(Measured(n.name, values(n), n.course, n.why) for n in numbers)
 
 
-def _metrics(experiment: Experiment, result: Result, when: str) -> dict[str, Metrics]:
+def _metrics(experiment: Experiment, result: Result, when: str, start: Params) -> dict[str, Metrics]:
     """part -> metrics over the seeds, at a time of the run."""
     history, state = result.outcome.history, result.outcome.state
     rows = {
@@ -92,23 +96,7 @@ def _metrics(experiment: Experiment, result: Result, when: str) -> dict[str, Met
     if when == "best":
         return result.scores
     if when == "start":
-        return scores(experiment, initial_params(experiment))
+        return scores(experiment, start)
     if when == "end":
         return scores(experiment, state.params) | rows
     return rows
-
-
-def initial_params(experiment: Experiment):
-    """The parameters that every seed began with, with a leading axis of seeds."""
-    training, data = training_of(experiment, "hand"), device_data(experiment)
-    own = len(experiment.splits) > 1
-
-    @jax.jit
-    def params(seed, data):
-        return training.init(jax.random.key(seed), data).params
-
-    each = [
-        params(np.uint32(seed), jax.tree.map(lambda a, i=i: a[i], data) if own else data)
-        for i, seed in enumerate(experiment.seeds)
-    ]
-    return jax.tree.map(lambda *a: np.stack(a), *each)
