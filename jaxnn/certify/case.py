@@ -1,5 +1,6 @@
 """A rule with the arguments to try it on. Random numbers are NumPy's: JAX would compile a program for each shape."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -7,6 +8,9 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn.certify.rule import Rule
+
+#: Builds a layer or a loss.
+Constructor = Callable[..., Any]
 
 
 class Case(NamedTuple):

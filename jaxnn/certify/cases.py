@@ -1,6 +1,7 @@
 """The table of cases: a layer, loss or model joins the laws, the command and the docs by one row. Sizes are primes."""
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -8,46 +9,38 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.backprop import autodiff
-from jaxnn.certify.case import Case, case, normal_like
+from jaxnn import combine, models
+from jaxnn.certify.case import Case, Constructor, case, normal_like
 from jaxnn.certify.rule import Rule, of_layer, of_loss, of_model
-from jaxnn.combine import parallel, residual, serial
+from jaxnn.combine import serial
 from jaxnn.layer import Layer
 from jaxnn.layers import (
-    average_pool,
+    LAYERS,
     conv,
-    conv_max_pool,
     dense,
-    dropout,
-    elu,
     flatten,
     gelu,
     identity,
     l2_pool,
-    leaky_relu,
-    max_pool,
-    relu,
-    reshape,
     sigmoid,
     silu,
-    softmax,
     softplus,
     tanh,
-    threshold,
 )
 from jaxnn.losses import LOSSES, Reduction, softmax_cross_entropy
 from jaxnn.models import cnn, mlp
 
 
 class Row(NamedTuple):
-    """A line of the table: the public name, what is particular about this case, and how to build it.
+    """A line of the table: the public name, what is particular about this case, and how to build it with what the
+    name stands for, or with a mutant of that.
 
     A `thorough` case stands under every law; the others are spared those that only compile the same gradient anew.
     """
 
     of: str
     note: str
-    build: Callable[[], tuple[Rule, tuple]]
+    build: Callable[[Constructor], tuple[Rule, tuple]]
     thorough: bool
 
     @property
@@ -58,13 +51,13 @@ class Row(NamedTuple):
 def _layer(
     of: str,
     note: str,
-    build: Callable[[], Layer],
+    build: Callable[[Constructor], Layer],
     shape: Sequence[int],
     seed: int | None = None,
     thorough: bool = False,
 ) -> Row:
-    def make():
-        layer = build()
+    def make(constructor):
+        layer = build(constructor)
         key = None if seed is None else jax.random.key(seed)
         return of_layer(layer, key), layer_args(layer, tuple(shape))
 
@@ -84,26 +77,50 @@ _TARGETS = (("labels", 11, True), ("targets", 11, False), ("one output", 1, True
 
 
 def _loss(name: str, reduction: Reduction, note: str, outputs: int, labels: bool) -> Row:
-    def make():
+    def make(constructor):
         rng = np.random.default_rng(0)
         target = rng.integers(max(outputs, 2), size=7, dtype=np.int32) if labels else rng.uniform(size=(7, outputs))
-        return of_loss(LOSSES[name](reduction)), (3 * rng.normal(size=(7, outputs)), target)
+        return of_loss(constructor(reduction)), (3 * rng.normal(size=(7, outputs)), target)
 
     return Row(name, f"{reduction}, {note}", make, (reduction, labels, outputs > 1) == ("mean", True, True))
 
 
-def _model(of: str, build: Callable[[], Layer], shape: tuple[int, ...], classes: int) -> Row:
-    def make():
+def _model(note: str, build: Callable[[], Layer], shape: tuple[int, ...], classes: int) -> Row:
+    def make(constructor):
         model = build()
         target = np.random.default_rng(2).integers(classes, size=shape[0], dtype=np.int32)
-        return of_model(model, softmax_cross_entropy()), (*layer_args(model, shape), target)
+        return of_model(model, softmax_cross_entropy(), constructor), (*layer_args(model, shape), target)
 
-    return Row(of, "value_and_grad", make, thorough=True)
+    return Row("value_and_grad", note, make, thorough=True)
 
 
-def _bare_tanh() -> Layer:
+def _decay() -> Row:
+    """The penalty (λ/2) Σ w² on weights alone, as an optimizer adds it to a gradient of zero."""
+
+    def make(constructor):
+        transform = constructor("sgd", 1.0, l2=0.3)
+
+        def penalty(params):
+            return 0.15 * (params.weight**2).sum()
+
+        def backward(params, dy):
+            zero = jax.tree.map(jnp.zeros_like, params)
+            updates, _ = transform.update(zero, transform.init(params), params)
+            return (jax.tree.map(lambda step: -dy * step, updates),)
+
+        rule = Rule(penalty, lambda params: (penalty(params), params), backward, ("params",), (0,))
+        return rule, (layer_args(dense(5), (2, 3))[0],)
+
+    return Row("optimizer", "L2 decay", make, thorough=True)
+
+
+def _plain(of: Constructor) -> Layer:
+    return of()
+
+
+def _bare_tanh(of: Constructor) -> Layer:
     """tanh with its weight, left to autodiff: the one layer of the table whose backward nobody derived."""
-    return autodiff(lambda key, x: (jnp.ones(x.shape[-1:], x.dtype),), _weighed_tanh)
+    return of(lambda key, x: (jnp.ones(x.shape[-1:], x.dtype),), _weighed_tanh)
 
 
 def _weighed_tanh(params, x, key):
@@ -111,65 +128,57 @@ def _weighed_tanh(params, x, key):
     return jnp.tanh(x * jnp.broadcast_to(params[0], x.shape))
 
 
-_ELEMENTWISE = (identity, sigmoid, tanh, relu, softplus, leaky_relu, elu, gelu, silu, threshold)
-_POOLS = (max_pool, average_pool, l2_pool)
+_ELEMENTWISE = ("identity", "sigmoid", "tanh", "relu", "softplus", "leaky_relu", "elu", "gelu", "silu", "threshold")
+_POOLS = ("max_pool", "average_pool", "l2_pool")
 _IMAGE = (2, 7, 11, 3)
 
 ROWS: tuple[Row, ...] = (
-    *(_layer(build.__name__, "", build, (3, 5, 7)) for build in _ELEMENTWISE),
-    _layer("leaky_relu", "slope 0.3", lambda: leaky_relu(0.3), (7, 13)),
-    _layer("elu", "alpha 0.7", lambda: elu(0.7), (7, 13)),
-    _layer("softmax", "", softmax, (7, 13)),
-    _layer("softmax", "along the last of three axes", softmax, (3, 5, 7)),
-    _layer("dense", "", lambda: dense(11), (7, 13)),
-    _layer("dense", "tiny", lambda: dense(3), (2, 5)),
-    _layer("dense", "no bias", lambda: dense(11, bias=False), (7, 13)),
-    _layer("dense", "one unit", lambda: dense(1), (7, 13)),
-    _layer("dense", "three axes", lambda: dense(11), (3, 5, 7)),
-    _layer("conv", "", lambda: conv(5, 3), _IMAGE),
-    _layer("conv", "tiny", lambda: conv(2, 2), (2, 3, 5, 1)),
-    _layer("conv", "many channels", lambda: conv(5, 3), (2, 5, 7, 11)),
-    _layer("conv", "no bias", lambda: conv(5, [2, 3], bias=False), _IMAGE),
-    _layer("conv", "1×1", lambda: conv(5, 1), _IMAGE),
-    _layer("conv", "kernel as large as the image", lambda: conv(5, [7, 11]), _IMAGE),
-    _layer("conv", "SAME, even kernel", lambda: conv(5, [2, 4], padding="SAME"), _IMAGE),
-    _layer("conv", "SAME, stride 2", lambda: conv(5, 3, 2, "SAME"), _IMAGE),
-    _layer("conv", "stride (3, 2) leaves rows unread", lambda: conv(5, [2, 3], [3, 2]), (2, 7, 12, 3)),
-    _layer("conv", "stride beyond the kernel", lambda: conv(5, 2, 3), _IMAGE),
-    _layer("conv", "dilation (2, 3)", lambda: conv(5, [3, 2], dilation=[2, 3]), _IMAGE),
-    _layer("conv", "uneven padding", lambda: conv(5, 3, padding=[[0, 2], [2, 1]]), _IMAGE),
+    *(_layer(name, "", _plain, (3, 5, 7)) for name in _ELEMENTWISE),
+    _layer("leaky_relu", "slope 0.3", lambda of: of(0.3), (7, 13)),
+    _layer("elu", "alpha 0.7", lambda of: of(0.7), (7, 13)),
+    _layer("softmax", "", _plain, (7, 13)),
+    _layer("softmax", "along the last of three axes", _plain, (3, 5, 7)),
+    _layer("dense", "", lambda of: of(11), (7, 13)),
+    _layer("dense", "tiny", lambda of: of(3), (2, 5)),
+    _layer("dense", "no bias", lambda of: of(11, bias=False), (7, 13)),
+    _layer("dense", "one unit", lambda of: of(1), (7, 13)),
+    _layer("dense", "three axes", lambda of: of(11), (3, 5, 7)),
+    _layer("conv", "", lambda of: of(5, 3), _IMAGE),
+    _layer("conv", "tiny", lambda of: of(2, 2), (2, 3, 5, 1)),
+    _layer("conv", "many channels", lambda of: of(5, 3), (2, 5, 7, 11)),
+    _layer("conv", "no bias", lambda of: of(5, [2, 3], bias=False), _IMAGE),
+    _layer("conv", "1×1", lambda of: of(5, 1), _IMAGE),
+    _layer("conv", "kernel as large as the image", lambda of: of(5, [7, 11]), _IMAGE),
+    _layer("conv", "SAME, even kernel", lambda of: of(5, [2, 4], padding="SAME"), _IMAGE),
+    _layer("conv", "SAME, stride 2", lambda of: of(5, 3, 2, "SAME"), _IMAGE),
+    _layer("conv", "stride (3, 2) leaves rows unread", lambda of: of(5, [2, 3], [3, 2]), (2, 7, 12, 3)),
+    _layer("conv", "stride beyond the kernel", lambda of: of(5, 2, 3), _IMAGE),
+    _layer("conv", "dilation (2, 3)", lambda of: of(5, [3, 2], dilation=[2, 3]), _IMAGE),
+    _layer("conv", "uneven padding", lambda of: of(5, 3, padding=[[0, 2], [2, 1]]), _IMAGE),
     _layer(
-        "conv", "all at once", lambda: conv(5, [3, 2], [2, 3], [[1, 2], [3, 0]], [2, 3]), (2, 7, 11, 13), thorough=True
+        "conv", "all at once", lambda of: of(5, [3, 2], [2, 3], [[1, 2], [3, 0]], [2, 3]), (2, 7, 11, 13), thorough=True
     ),
-    _layer("conv_max_pool", "", lambda: conv_max_pool(5, [3, 2]), _IMAGE),
-    _layer("conv_max_pool", "tiny", lambda: conv_max_pool(2, 2), (2, 3, 5, 1)),
-    _layer("conv_max_pool", "pool (2, 3) leaves columns unread", lambda: conv_max_pool(5, 2, [2, 3]), (2, 7, 12, 3)),
-    *(_layer(pool.__name__, "", functools.partial(pool, 2), _IMAGE) for pool in _POOLS),
-    *(_layer(pool.__name__, "tiny", functools.partial(pool, 2), (2, 2, 5, 3)) for pool in _POOLS),
-    *(_layer(pool.__name__, "overlapping", functools.partial(pool, [3, 2], 1), _IMAGE) for pool in _POOLS),
-    *(
-        _layer(pool.__name__, "SAME, stride 2", functools.partial(pool, 3, 2, "SAME"), _IMAGE, thorough=True)
-        for pool in _POOLS
-    ),
-    *(_layer(pool.__name__, "SAME tiles", functools.partial(pool, [3, 2], None, "SAME"), _IMAGE) for pool in _POOLS),
-    *(_layer(pool.__name__, "stride beyond the window", functools.partial(pool, 2, 3), _IMAGE) for pool in _POOLS),
-    *(
-        _layer(pool.__name__, "uneven padding", functools.partial(pool, [3, 2], [2, 3], [[0, 2], [1, 0]]), _IMAGE)
-        for pool in _POOLS
-    ),
-    _layer("flatten", "", flatten, (2, 3, 5, 7)),
-    _layer("reshape", "", lambda: reshape([5, 3, 7]), (2, 7, 15)),
-    _layer("dropout", "", lambda: dropout(0.3), (7, 13), seed=2),
-    _layer("dropout", "evaluating", lambda: dropout(0.3), (7, 13)),
-    _layer("serial", "", lambda: serial(dense(11), tanh(), dense(5), softplus()), (7, 13)),
-    _layer("serial", "images", lambda: serial(conv(5, 3), gelu(), l2_pool(2), flatten(), dense(3)), (2, 7, 9, 3)),
-    _layer("serial", "no layers", serial, (7, 13)),
-    _layer("parallel", "", lambda: parallel(dense(11), serial(dense(5), sigmoid(), dense(11))), (7, 13)),
-    _layer(
-        "parallel", "concatenated", lambda: parallel(dense(3), identity(), dense(5), combine="concatenate"), (7, 13)
-    ),
-    _layer("residual", "", lambda: residual(serial(dense(11), silu(), dense(13))), (7, 13)),
-    _layer("residual", "images", lambda: residual(conv(3, 3, padding="SAME")), _IMAGE),
+    _layer("conv_max_pool", "", lambda of: of(5, [3, 2]), _IMAGE),
+    _layer("conv_max_pool", "tiny", lambda of: of(2, 2), (2, 3, 5, 1)),
+    _layer("conv_max_pool", "pool (2, 3) leaves columns unread", lambda of: of(5, 2, [2, 3]), (2, 7, 12, 3)),
+    *(_layer(pool, "", lambda of: of(2), _IMAGE) for pool in _POOLS),
+    *(_layer(pool, "tiny", lambda of: of(2), (2, 2, 5, 3)) for pool in _POOLS),
+    *(_layer(pool, "overlapping", lambda of: of([3, 2], 1), _IMAGE) for pool in _POOLS),
+    *(_layer(pool, "SAME, stride 2", lambda of: of(3, 2, "SAME"), _IMAGE, thorough=True) for pool in _POOLS),
+    *(_layer(pool, "SAME tiles", lambda of: of([3, 2], None, "SAME"), _IMAGE) for pool in _POOLS),
+    *(_layer(pool, "stride beyond the window", lambda of: of(2, 3), _IMAGE) for pool in _POOLS),
+    *(_layer(pool, "uneven padding", lambda of: of([3, 2], [2, 3], [[0, 2], [1, 0]]), _IMAGE) for pool in _POOLS),
+    _layer("flatten", "", _plain, (2, 3, 5, 7)),
+    _layer("reshape", "", lambda of: of([5, 3, 7]), (2, 7, 15)),
+    _layer("dropout", "", lambda of: of(0.3), (7, 13), seed=2),
+    _layer("dropout", "evaluating", lambda of: of(0.3), (7, 13)),
+    _layer("serial", "", lambda of: of(dense(11), tanh(), dense(5), softplus()), (7, 13)),
+    _layer("serial", "images", lambda of: of(conv(5, 3), gelu(), l2_pool(2), flatten(), dense(3)), (2, 7, 9, 3)),
+    _layer("serial", "no layers", _plain, (7, 13)),
+    _layer("parallel", "", lambda of: of(dense(11), serial(dense(5), sigmoid(), dense(11))), (7, 13)),
+    _layer("parallel", "concatenated", lambda of: of(dense(3), identity(), dense(5), combine="concatenate"), (7, 13)),
+    _layer("residual", "", lambda of: of(serial(dense(11), silu(), dense(13))), (7, 13)),
+    _layer("residual", "images", lambda of: of(conv(3, 3, padding="SAME")), _IMAGE),
     _layer("autodiff", "", _bare_tanh, (7, 13)),
     *(
         _loss(name, reduction, *target)
@@ -178,10 +187,11 @@ ROWS: tuple[Row, ...] = (
         for target in _TARGETS
         if (name, target[1]) != ("softmax_cross_entropy", 1)
     ),
-    _layer("mlp", "", lambda: mlp((11, 7, 5), tanh()), (3, 13)),
+    _layer("mlp", "", lambda of: of((11, 7, 5), tanh()), (3, 13)),
     _model("mlp", lambda: mlp((11, 5), sigmoid()), (7, 13), 5),
-    _layer("cnn", "", lambda: cnn(5, 3, 3, 7), (2, 7, 9, 1)),
+    _layer("cnn", "", lambda of: of(5, 3, 3, 7), (2, 7, 9, 1)),
     _model("cnn", lambda: cnn(5, 3, 3, 7), (2, 7, 9, 1), 5),
+    _decay(),
 )
 
 
@@ -190,8 +200,24 @@ TABLE = {row.name: row for row in ROWS}
 assert len(TABLE) == len(ROWS), "two rows of the table have one name"
 
 
+#: Where the names stand that are no layer, combinator, loss or model.
+_OTHERS = {"autodiff": "jaxnn.backprop", "value_and_grad": "jaxnn.backprop", "optimizer": "jaxnn.train.optimizers"}
+
+
+def constructor(of: str) -> Constructor:
+    """What the public name `of` stands for."""
+    for table in (LAYERS, LOSSES, vars(combine), vars(models)):
+        if of in table:
+            return table[of]
+    return getattr(importlib.import_module(_OTHERS[of]), of)
+
+
+def case_of(row: Row, make: Constructor | None = None) -> Case:
+    """The case of a row; `make` builds it in place of what its name stands for."""
+    return case(row.name, row.of, *row.build(make or constructor(row.of)))
+
+
 @functools.cache
 def build(name: str) -> Case:
     """The case of the row of this name."""
-    row = TABLE[name]
-    return case(name, row.of, *row.build())
+    return case_of(TABLE[name])

@@ -7,7 +7,7 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array
 
-from jaxnn.backprop import objective, value_and_grad
+from jaxnn.backprop import ValueAndGrad, objective, value_and_grad
 from jaxnn.layer import Key, Layer
 from jaxnn.losses import Loss
 
@@ -65,7 +65,7 @@ def of_loss(loss: Loss) -> Rule:
     return Rule(f, loss.__call__, backward, ("y", "target"), (0,), (True, True), loss.reduction)
 
 
-def of_model(model: Layer, loss: Loss) -> Rule:
+def of_model(model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad) -> Rule:
     """`value_and_grad(model, loss)` as a function of (params, x, target), differentiated with respect to params."""
 
     def f(params, x, target):

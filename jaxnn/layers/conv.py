@@ -11,6 +11,7 @@ from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine, Linear, add_bias, affine_gradient
+from jaxnn.layers.blocks import mapped, summed
 from jaxnn.layers.window import Padding, Window, pair, window
 
 #: From this many input channels on, one matmul for each tap beats one over all the patches (2-core CPU, batch 128:
@@ -82,20 +83,31 @@ def conv(
 
 def weight_gradient_by_taps(w: Window, x: Images, dy: Outputs) -> Kernel:
     """dW as matmuls over what each tap reads: XLA on a CPU is 3–70× slower at the convolution it equals."""
-    dy_rows = dy.reshape(-1, dy.shape[-1])
     channel = x.shape[-1]
-    if channel >= CHANNELS_FOR_A_MATMUL:
-        dweight = jnp.stack([tap.reshape(-1, channel).T @ dy_rows for tap in w.taps(x)])
-    else:
+
+    def of_block(x, dy):
+        dy_rows = dy.reshape(-1, dy.shape[-1])
+        if channel >= CHANNELS_FOR_A_MATMUL:
+            return jnp.stack([tap.reshape(-1, channel).T @ dy_rows for tap in w.taps(x)])
         patches = jnp.concatenate(w.taps(x), axis=-1)
-        dweight = (dy_rows.T @ patches.reshape(dy_rows.shape[0], -1)).T
-    return dweight.reshape(*w.size, channel, dy.shape[-1])
+        return (dy_rows.T @ patches.reshape(dy_rows.shape[0], -1)).T
+
+    return summed(of_block, (x, dy), _patch_bytes(w, x, dy)).reshape(*w.size, channel, dy.shape[-1])
 
 
 def input_gradient_by_taps(w: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:
     """dx as one matmul, whose column blocks are added back where each tap read."""
-    columns = dy @ weight.reshape(-1, weight.shape[-1]).T
-    return w.scatter(jnp.split(columns, w.size[0] * w.size[1], axis=-1), x)
+
+    def of_block(dy):
+        columns = dy @ weight.reshape(-1, weight.shape[-1]).T
+        return w.scatter(jnp.split(columns, w.size[0] * w.size[1], axis=-1), x)
+
+    return mapped(of_block, (dy,), _patch_bytes(w, x, dy))
+
+
+def _patch_bytes(w: Window, x: Images, dy: Outputs) -> int:
+    """The bytes of what all taps read of one image."""
+    return dy.shape[1] * dy.shape[2] * w.size[0] * w.size[1] * x.shape[-1] * x.dtype.itemsize
 
 
 def weight_gradient_by_conv(w: Window, x: Images, dy: Outputs) -> Kernel:

@@ -116,7 +116,10 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
     def backward(params, res, dy):
         del params
         x, y = res
-        share = jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))
-        return (), x * over(x).spread(lambda k, share: share, (share,), x)
+
+        def share(k, y, dy):
+            return jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))
+
+        return (), x * over(x).spread(share, (y, dy), x)
 
     return Layer(no_params, forward, backward)

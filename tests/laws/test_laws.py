@@ -1,8 +1,9 @@
 """Every law for every layer, loss and model of the table of cases."""
 
+import numpy as np
 import pytest
 
-from jaxnn.certify.cases import TABLE, build
+from jaxnn.certify.cases import TABLE, build, constructor
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edges import EDGES, edge
 
@@ -23,5 +24,5 @@ def test_law(name, law):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", EDGES, ids=lambda row: row.name)
 def test_edge(row, dtype):
-    finding = edge(row, dtype)
+    finding = edge(row, constructor(row.of), np.dtype(dtype))
     assert finding.holds, str(finding)

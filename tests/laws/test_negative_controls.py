@@ -137,7 +137,7 @@ def test_nan_in_a_gradient_is_caught():
 
 
 def _edges_of(name: str, note: str, build) -> list:
-    return [edge(row._replace(build=build)) for row in EDGES if row.of == name and note in row.note]
+    return [edge(row, lambda *args: build()) for row in EDGES if row.of == name and note in row.note]
 
 
 def _relu_open_at_zero() -> Layer:

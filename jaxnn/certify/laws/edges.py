@@ -8,28 +8,12 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.case import Case
+from jaxnn.certify.case import Case, Constructor
 from jaxnn.certify.finding import Finding, compare, place, worst
 from jaxnn.certify.pullback import compiled, compiled_f, compiled_pullback
 from jaxnn.certify.rule import rows_of
 from jaxnn.layer import Layer
-from jaxnn.layers import (
-    average_pool,
-    elu,
-    gelu,
-    identity,
-    l2_pool,
-    leaky_relu,
-    max_pool,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-    tanh,
-    threshold,
-)
-from jaxnn.losses import Loss, sigmoid_cross_entropy, softmax_cross_entropy
+from jaxnn.losses import Loss
 
 BOUND = 4 * float(np.finfo(np.float32).eps)
 BIG, LARGE = 1e38, 1e4
@@ -41,7 +25,7 @@ class Edge(NamedTuple):
 
     of: str
     note: str
-    build: Callable[[], Layer | Loss]
+    build: Callable[[Constructor], Layer | Loss]
     x: Any
     y: Any
     dx: Any
@@ -52,16 +36,20 @@ class Edge(NamedTuple):
         return f"{self.of}: {self.note}"
 
 
-def _saturated(of: Callable[[], Layer], y: list, slope: list) -> Edge:
-    return Edge(of.__name__, "saturated", of, [-BIG, -LARGE, 0.0, LARGE, BIG], y, slope)
+def _plain(of: Constructor) -> Layer | Loss:
+    return of()
+
+
+def _saturated(of: str, y: list, slope: list) -> Edge:
+    return Edge(of, "saturated", _plain, [-BIG, -LARGE, 0.0, LARGE, BIG], y, slope)
 
 
 def _image(rows: list) -> np.ndarray:
     return np.asarray(rows, np.float32)[None, :, :, None]
 
 
-def _zero(of: Callable[[], Layer], y: float, slope: float) -> Edge:
-    return Edge(of.__name__, "0 and −0", of, [0.0, -0.0], [y, y], [slope, slope])
+def _zero(of: str, y: float, slope: float) -> Edge:
+    return Edge(of, "0 and −0", _plain, [0.0, -0.0], [y, y], [slope, slope])
 
 
 _FLAT = _image([[7, 7, 7, 7]] * 4)
@@ -71,83 +59,83 @@ _CORNERS = _image([[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]])
 _FAR = [[BIG, -BIG, 0.0], [LARGE, LARGE, -LARGE], [-BIG, -BIG, -BIG]]
 
 EDGES: tuple[Edge, ...] = (
-    _zero(relu, 0, 0),
-    _zero(leaky_relu, 0, 1),
-    _zero(elu, 0, 1),
-    _zero(threshold, 1, 0),
-    _saturated(identity, [-BIG, -LARGE, 0, LARGE, BIG], [1, 1, 1, 1, 1]),
-    _saturated(relu, [0, 0, 0, LARGE, BIG], [0, 0, 0, 1, 1]),
-    _saturated(leaky_relu, [-0.01 * BIG, -0.01 * LARGE, 0, LARGE, BIG], [0.01, 0.01, 1, 1, 1]),
-    _saturated(threshold, [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]),
-    _saturated(sigmoid, [0, 0, 0.5, 1, 1], [0, 0, 0.25, 0, 0]),
-    _saturated(tanh, [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]),
-    _saturated(softplus, [0, 0, LN2, LARGE, BIG], [0, 0, 0.5, 1, 1]),
-    _saturated(elu, [-1, -1, 0, LARGE, BIG], [0, 0, 1, 1, 1]),
-    _saturated(gelu, [0, 0, 0, LARGE, BIG], [0, 0, 0.5, 1, 1]),
-    _saturated(silu, [0, 0, 0, LARGE, BIG], [0, 0, 0.5, 1, 1]),
-    Edge("relu", "infinite", relu, [-math.inf, math.inf], [0, math.inf], [0, 1]),
-    Edge("softmax", "saturated", softmax, _FAR, [[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3], np.zeros((3, 3))),
-    Edge("max_pool", "all alike: the first", lambda: max_pool(2), _FLAT, _image([[7, 7], [7, 7]]), _EVERY_FIRST),
-    Edge("max_pool", "two alike: the first", lambda: max_pool(2), _PAIRS, _image([[5, 5], [3, 0]]), _CORNERS),
+    _zero("relu", 0, 0),
+    _zero("leaky_relu", 0, 1),
+    _zero("elu", 0, 1),
+    _zero("threshold", 1, 0),
+    _saturated("identity", [-BIG, -LARGE, 0, LARGE, BIG], [1, 1, 1, 1, 1]),
+    _saturated("relu", [0, 0, 0, LARGE, BIG], [0, 0, 0, 1, 1]),
+    _saturated("leaky_relu", [-0.01 * BIG, -0.01 * LARGE, 0, LARGE, BIG], [0.01, 0.01, 1, 1, 1]),
+    _saturated("threshold", [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]),
+    _saturated("sigmoid", [0, 0, 0.5, 1, 1], [0, 0, 0.25, 0, 0]),
+    _saturated("tanh", [-1, -1, 0, 1, 1], [0, 0, 1, 0, 0]),
+    _saturated("softplus", [0, 0, LN2, LARGE, BIG], [0, 0, 0.5, 1, 1]),
+    _saturated("elu", [-1, -1, 0, LARGE, BIG], [0, 0, 1, 1, 1]),
+    _saturated("gelu", [0, 0, 0, LARGE, BIG], [0, 0, 0.5, 1, 1]),
+    _saturated("silu", [0, 0, 0, LARGE, BIG], [0, 0, 0.5, 1, 1]),
+    Edge("relu", "infinite", _plain, [-math.inf, math.inf], [0, math.inf], [0, 1]),
+    Edge("softmax", "saturated", _plain, _FAR, [[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3], np.zeros((3, 3))),
+    Edge("max_pool", "all alike: the first", lambda of: of(2), _FLAT, _image([[7, 7], [7, 7]]), _EVERY_FIRST),
+    Edge("max_pool", "two alike: the first", lambda of: of(2), _PAIRS, _image([[5, 5], [3, 0]]), _CORNERS),
     Edge(
-        "max_pool", "overlapping and alike", lambda: max_pool(2, 1), _FLAT, _image([[7] * 3] * 3),
+        "max_pool", "overlapping and alike", lambda of: of(2, 1), _FLAT, _image([[7] * 3] * 3),
         _image([[1, 1, 1, 0]] * 3 + [[0] * 4]),
     ),
     Edge(
-        "max_pool", "padding is never the maximum", lambda: max_pool(3, 2, "SAME"), -_FLAT, _image([[-7] * 2] * 2),
+        "max_pool", "padding is never the maximum", lambda of: of(3, 2, "SAME"), -_FLAT, _image([[-7] * 2] * 2),
         _CORNERS * 0 + _image([[1, 0, 1, 0], [0] * 4, [1, 0, 1, 0], [0] * 4]),
     ),
-    Edge("max_pool", "NaN is the largest", lambda: max_pool(2), _image([[1, math.nan], [2, 3]]), [[[[math.nan]]]],
+    Edge("max_pool", "NaN is the largest", lambda of: of(2), _image([[1, math.nan], [2, 3]]), [[[[math.nan]]]],
         _image([[0, 1], [0, 0]])),
     Edge(
-        "average_pool", "padding is not counted", lambda: average_pool(2, 3, "SAME"), _FLAT, _image([[7] * 2] * 2),
+        "average_pool", "padding is not counted", lambda of: of(2, 3, "SAME"), _FLAT, _image([[7] * 2] * 2),
         _image([[0.25, 0.25, 0, 0.5], [0.25, 0.25, 0, 0.5], [0] * 4, [0.5, 0.5, 0, 1]]),
     ),
-    Edge("l2_pool", "all zero", lambda: l2_pool(2), 0 * _FLAT, _image([[0, 0]] * 2), 0 * _FLAT),
+    Edge("l2_pool", "all zero", lambda of: of(2), 0 * _FLAT, _image([[0, 0]] * 2), 0 * _FLAT),
     Edge(
-        "l2_pool", "one number each", lambda: l2_pool(2), _image([[-3, 0], [0, -0.0]]), _image([[3]]),
+        "l2_pool", "one number each", lambda of: of(2), _image([[-3, 0], [0, -0.0]]), _image([[3]]),
         _image([[-1, 0], [0, 0]]),
     ),
     *(
         Edge(
-            "softmax_cross_entropy", f"logits ±{size:.0e}", lambda: softmax_cross_entropy("sum"),
+            "softmax_cross_entropy", f"logits ±{size:.0e}", lambda of: of("sum"),
             [[size, -size, 0.0]], 2 * size, [[1, -1, 0]], [1],
         )
         for size in (LARGE, BIG)
     ),
     *(
         Edge(
-            "softmax_cross_entropy", f"right by {size:.0e}", softmax_cross_entropy,
+            "softmax_cross_entropy", f"right by {size:.0e}", _plain,
             [[size, -size, 0.0]], 0, [[0, 0, 0]], [0],
         )
         for size in (LARGE, BIG)
     ),
     *(
         Edge(
-            "sigmoid_cross_entropy", f"logits ±{size:.0e}", lambda: sigmoid_cross_entropy("sum"),
+            "sigmoid_cross_entropy", f"logits ±{size:.0e}", lambda of: of("sum"),
             [[size, -size, 0.0]], 2 * size + LN2, [[1, -1, -0.5]], [[0.0, 1.0, 1.0]],
         )
         for size in (LARGE, BIG)
     ),
     *(
         Edge(
-            "sigmoid_cross_entropy", f"right by {size:.0e}", sigmoid_cross_entropy, [[size], [-size]], 0,
+            "sigmoid_cross_entropy", f"right by {size:.0e}", _plain, [[size], [-size]], 0,
             [[0], [0]], [1, 0],
         )
         for size in (LARGE, BIG)
     ),
-    Edge("softmax_cross_entropy", "a mean of two that are too large to add", softmax_cross_entropy,
+    Edge("softmax_cross_entropy", "a mean of two that are too large to add", _plain,
         [[BIG, -BIG], [BIG, -BIG]], 2 * BIG, [[0.5, -0.5], [0.5, -0.5]], [1, 1],
     ),
-    Edge("sigmoid_cross_entropy", "a mean of four that are too large to add", sigmoid_cross_entropy,
+    Edge("sigmoid_cross_entropy", "a mean of four that are too large to add", _plain,
         [[BIG]] * 4, BIG, [[0.25]] * 4, [0, 0, 0, 0],
     ),
 )  # fmt: skip
 
 
-def edge(row: Edge, dtype=np.float32) -> Finding:
+def edge(row: Edge, constructor: Constructor, dtype=np.float32) -> Finding:
     """The largest error of any entry, relative to it, and to 1 at the least where zero is expected."""
-    x, made = jnp.asarray(row.x, dtype), row.build()
+    x, made = jnp.asarray(row.x, dtype), row.build(constructor)
     if isinstance(made, Loss):
         target = jnp.asarray(row.target, np.int32 if isinstance(np.ravel(row.target)[0], np.integer) else dtype)
         got = compiled(made.__call__)(x, target)

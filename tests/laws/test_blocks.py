@@ -1,0 +1,26 @@
+"""A batch that is taken block by block gives what it gives at once, for every way that blocks can divide it."""
+
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+
+from jaxnn.certify.cases import TABLE, case_of
+from jaxnn.certify.laws import LAWS
+from jaxnn.layers import blocks
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 7, 11, 100])
+def test_blocks_give_what_the_whole_batch_gives(most, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", most)
+    x, y = jax.random.normal(jax.random.key(0), (11, 3)), jax.random.normal(jax.random.key(1), (11, 5))
+    np.testing.assert_allclose(blocks.summed(lambda x, y: x.T @ y, (x, y), 1), x.T @ y, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(blocks.mapped(lambda x: jnp.cos(x), (x,), 1), jnp.cos(x))
+
+
+@pytest.mark.parametrize("law", ["autodiff", "hessian", "shard_map", "vmap"])
+@pytest.mark.parametrize("of", ["conv", "conv: many channels"])
+def test_the_laws_hold_where_a_batch_is_cut(law, of, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
+    finding = LAWS[law].measure(case_of(TABLE[of]))
+    assert finding.holds, str(finding)
