@@ -12,7 +12,6 @@ from jaxnn.cli.arguments import Checkpoint
 from jaxnn.cli.rerun import compare
 from jaxnn.cli.tables import show
 from jaxnn.errors import UserError
-from jaxnn.files import read_sealed
 
 
 def run(command: Checkpoint) -> None:
@@ -134,4 +133,3 @@ def sound(path: Path) -> None:
     others = {file.name for file in path.iterdir()} - {checkpoints.MANIFEST, checkpoints.STATE}
     if others:
         raise UserError(f"{path}: expected no other files, found {', '.join(sorted(others))}")
-    read_sealed(path / checkpoints.MANIFEST)

@@ -1,6 +1,7 @@
 """The compiled program of a run, and what it says of itself after each chunk."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -58,7 +59,7 @@ class Program:
 
     def first(self) -> State:
         """The state before the first step."""
-        return self._init(self._keys, self.data)
+        return jax.block_until_ready(self._init(self._keys, self.data))
 
     def to_device(self, state: State) -> State:
         """A state that `on_host` made, where the program expects it."""
@@ -75,11 +76,17 @@ class Program:
 
     def pass_over(self, state: State, done: int) -> tuple[State, History, np.ndarray]:
         """The same for one step, from which nothing is learned."""
-        return self._run(self._compiled(self._training.passing)[0], state, done, 1)
+        return self._run(self._passing, state, done, 1)
+
+    @cached_property
+    def _passing(self) -> Callable[..., Any]:
+        return self._compiled(self._training.passing)[0]
 
     def _run(self, compiled: Callable[..., Any], state: State, done: int, count: int):
         record = self.chunks.record
-        state, rows, sound = compiled(state, self.data, jnp.int32(done % record), jnp.int32(count))
+        computed = compiled(state, self.data, jnp.int32(done % record), jnp.int32(count))
+        # What got no memory is said here; NumPy's look at it would end the process.
+        state, rows, sound = jax.block_until_ready(computed)
         ended = (done + count) // record - done // record
         rows = jax.tree.map(lambda a: np.asarray(a)[:, :ended], rows)
         # A seed that patience has stopped leaves its rows blank.

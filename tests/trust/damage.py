@@ -1,10 +1,10 @@
 """A run whose files are damaged one at a time: whether it is noticed, and what is taken in its place."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxnn import checkpoints, run_folder
@@ -13,6 +13,7 @@ from jaxnn.cli.checkpoint import examined
 from jaxnn.errors import UserError
 from jaxnn.experiment import first_state
 from jaxnn.train.run import State
+from tests.trust.numbers import of_the_door
 
 
 class Damage(NamedTuple):
@@ -25,8 +26,7 @@ class Damage(NamedTuple):
 
 def expected_state(run: Path) -> State:
     """Shapes and types of what the checkpoints of a run hold."""
-    promoting = jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False)
-    with promoting[0], promoting[1], promoting[2]:
+    with of_the_door():
         manifest = run_folder.read_manifest(run)
         experiment, _ = experiment_of(run, manifest, None)
         return first_state(experiment, manifest["grad"])
@@ -46,9 +46,12 @@ def damages(run: Path, flips: int, cuts: int, seed: int) -> Iterator[Damage]:
         whole = path.read_bytes()
         place = int(draw.integers(len(whole)))
         bit = int(draw.integers(8))
-        flipped = whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
-        what = f"bit {bit} of byte {place:,}" if i < flips else f"cut to {place:,} bytes"
-        yield noticed(run, like, path, what, lambda new=flipped if i < flips else whole[:place]: path.write_bytes(new))
+        if i < flips:
+            new = whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
+            what = f"bit {bit} of byte {place:,}"
+        else:
+            new, what = whole[:place], f"cut to {place:,} bytes"
+        yield noticed(run, like, path, what, partial(path.write_bytes, new))
         path.write_bytes(whole)
 
 

@@ -76,9 +76,7 @@ def shapes(name: str) -> State:
     """Shapes and types of the state of two seeds under the optimizer `name`, as a run of the door has them."""
     data = Data(Examples(np.zeros((5, 3), np.float32), np.zeros((5, 2), np.float32)))
     model, plan = serial(dense(7), tanh(), dense(2)), Plan(3, best="train.loss")
-    # optax's own arithmetic promotes implicitly, and noisy_sgd asks for a key.
-    promoting = jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False)
-    with promoting[0], promoting[1], promoting[2], warnings.catch_warnings(action="ignore"):
+    with of_the_door(), warnings.catch_warnings(action="ignore"):  # noisy_sgd asks for a key
         how = optimizer(name, 0.1) if needs_rate(name) else optimizer(name)
         one = jax.eval_shape(make_training(model, quadratic(), how, plan).init, jax.random.key(0), data)
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((SEEDS, *a.shape), a.dtype), one)

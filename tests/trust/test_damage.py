@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from functools import partial
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_no_missing_or_exchanged_file_is_silent(copy, tmp_path):
             ("emptied", lambda path, aside: (shutil.copy(path, aside), path.write_bytes(b""))),
             ("a link", lambda path, aside: (path.rename(aside), path.symlink_to(aside))),
         ):
-            damage = noticed(copy, like, path, what, lambda harm=harm, path=path: harm(path, aside))
+            damage = noticed(copy, like, path, what, partial(harm, path, aside))
             path.unlink(missing_ok=True)
             aside.rename(path)
             # Without its manifest a folder is no run.
