@@ -8,15 +8,17 @@ RUN/checkpoints/000000001234/    after so many steps
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from annotated_types import Ge, Le
 from jax import numpy as jnp
+from pydantic import BaseModel
 
 from jaxnn.checkpoint import load_arrays, named_arrays, restore, save_arrays
 from jaxnn.errors import UserError
-from jaxnn.files import read_sealed, sha256, whole_folder, write_sealed
+from jaxnn.files import in_a_line, read_sealed, sha256, whole_folder, write_sealed
 from jaxnn.train.metrics import Metrics
 from jaxnn.train.run import History, State
 from jaxnn.train.snapshot import Snapshot, is_key
@@ -26,6 +28,30 @@ STATE = "state.safetensors"
 MANIFEST = "manifest.json"
 #: The version of a checkpoint's manifest.
 FORMAT = 1
+
+
+class ArrayFacts(BaseModel):
+    """What a manifest says of an array."""
+
+    dtype: str
+    shape: list[int]
+    sha256: str
+
+
+class Facts(BaseModel):
+    """What is read of a checkpoint's manifest, its format apart."""
+
+    run: str
+    steps: Annotated[int, Ge(0)]
+    epoch: list[int]
+    best_epoch: list[int]
+    score: list[float | None]
+    rows: Annotated[int, Ge(0), Le(10**9)]
+    seconds: float
+    faults: list[dict[str, Any]]
+    keys: dict[str, Literal["threefry2x32", "rbg", "unsafe_rbg"]]
+    sha256: str
+    arrays: dict[str, ArrayFacts]
 
 
 class Checkpoint(NamedTuple):
@@ -102,6 +128,12 @@ def read(path: Path) -> Checkpoint:
     facts = read_sealed(path / MANIFEST)
     if facts.get("format") != FORMAT:
         raise UserError(f"{path}: expected a checkpoint of format {FORMAT}, found {facts.get('format')}")
+    try:
+        Facts.model_validate(facts, strict=True)
+    except ValueError as error:
+        raise UserError(f"{path}: expected a checkpoint's manifest, found another: {in_a_line(error)}") from error
+    if path.name != f"{facts['steps']:012}":
+        raise UserError(f"{path}: expected the checkpoint of that step, found that of step {facts['steps']:,}")
     if sha256(path / STATE) != facts["sha256"]:
         raise UserError(f"{path / STATE}: is damaged: its SHA-256 is not the one that was written")
     return Checkpoint(path, facts)

@@ -34,6 +34,12 @@ def _cannot(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot write {path}: {error.strerror or error}; give a folder that can be written and has room")
 
 
+def in_a_line(error: Exception) -> str:
+    """What an error says, without its line breaks, cut where it goes on and on."""
+    said = " ".join(str(error).split())
+    return said if len(said) < 500 else f"{said[:500]} …"
+
+
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes a file beside `path`, flushes it to the disk and renames it: `path` is the old file or the new one.
 
@@ -125,7 +131,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
         content = json.loads(data)
         sealed = isinstance(content, dict) and _canonical(content) == data
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: expected JSON, found damage: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path}: expected JSON, found damage: {in_a_line(error)}") from error
     seal = content.pop("seal", None) if sealed else None
     if not sealed or hashlib.sha256(_canonical(content)).hexdigest() != seal:
         raise UserError(f"{path}: is damaged: its SHA-256 is not the one that was written")

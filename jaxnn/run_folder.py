@@ -5,21 +5,21 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-from annotated_types import Len
+from annotated_types import Ge, Len, Lt
 from jax import numpy as jnp
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from jaxnn import checkpoint, checkpoints
 from jaxnn.config import Config, build_model, dump, load
 from jaxnn.data import preprocess
 from jaxnn.errors import UserError
 from jaxnn.experiment import Experiment
-from jaxnn.files import held, read_sealed, sha256, whole_folder, write_sealed, write_whole
+from jaxnn.files import held, in_a_line, read_sealed, sha256, whole_folder, write_sealed, write_whole
 from jaxnn.layer import Params
 
 MANIFEST = "manifest.json"
@@ -29,10 +29,18 @@ CONFIG = "config.toml"
 class DataFacts(BaseModel):
     """What the other commands read of a manifest's data."""
 
-    sha256: list[str]
+    sha256: Annotated[list[str], Len(1)]
     classes: list[str]
     white: float
-    example: list[int]
+    example: list[Annotated[int, Ge(1)]]
+
+
+def _inside(name: str) -> str:
+    """A file's place in a run's folder, unless it leads out of it."""
+    place = PurePosixPath(name)
+    if place.is_absolute() or ".." in place.parts or place.as_posix() != name or not name.isprintable():
+        raise ValueError(f"expected the place of a file in the run's folder, found {name!r}")
+    return name
 
 
 class Facts(BaseModel):
@@ -40,19 +48,20 @@ class Facts(BaseModel):
 
     run: str
     status: Literal["running", "finished", "interrupted", "failed"]
-    seeds: Annotated[list[int], Len(1)]
+    seeds: Annotated[list[Annotated[int, Ge(0), Lt(2**32)]], Len(1)]
     grad: Literal["hand", "auto"]
     precision: Literal["float32", "float64", "bfloat16"]
     data: DataFacts
     command: list[str]
-    files: dict[str, str]
+    files: dict[Annotated[str, AfterValidator(_inside)], str]
 
 
 class FinishedFacts(Facts):
     """What there is besides when a run has finished."""
 
     best_epoch: list[int]
-    scores: list[dict[str, Any]]
+    scores: Annotated[list[dict[str, Any]], Len(1)]
+    seconds: dict[Literal["compile", "train"], float]
 
 
 class Run(NamedTuple):
@@ -136,6 +145,8 @@ def refuse_link(path: Path) -> None:
 def check_file(folder: Path, manifest: Mapping[str, Any], name: str) -> Path:
     """The path of one of a run's files. Raises `UserError` unless it is as it was when the manifest was written."""
     path = folder / name
+    for parent in PurePosixPath(name).parents[:-1]:
+        refuse_link(folder / parent)
     if sha256(path) != manifest["files"].get(name):
         raise UserError(f"{path}: is damaged: its SHA-256 is not the one in {MANIFEST}")
     return path
@@ -160,17 +171,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         (FinishedFacts if manifest.get("status") == "finished" else Facts).model_validate(manifest)
     except ValueError as error:
-        raise UserError(f"{file}: expected the manifest of a run, found another: {_line(error)}") from error
+        raise UserError(f"{file}: expected the manifest of a run, found another: {in_a_line(error)}") from error
     return manifest
 
 
 def read_config(folder: Path, manifest: Mapping[str, Any]) -> Config:
     """The config of a run. Raises `UserError` when it is damaged."""
     return load(check_file(folder, manifest, CONFIG), ())
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def read_run(folder: Path) -> Run:

@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.errors import UserError
 
+_MOST = 10_000_000  # numbers in a set that is drawn: 80 MB on the way
+_LARGEST = 1e30  # of a size that is given: its float32 is finite, and so is what is drawn with it
+
 
 def blobs(n: int = 500, centers: int = 2, box: float = 3.0, seed: int = 0) -> Dataset:
     """``n`` points of the plane in Gaussian clouds of unit width, one class for each of ``centers``.
@@ -18,8 +21,14 @@ def blobs(n: int = 500, centers: int = 2, box: float = 3.0, seed: int = 0) -> Da
     from sklearn.datasets import make_blobs  # a second to import
 
     _expect("blobs", "centers", centers, centers >= 2, "2 or more")
-    _expect("blobs", "n", n, n >= centers, f"a point for each of the {centers} centres")
-    _expect("blobs", "box", box, math.isfinite(box) and box > 0, "a positive number")
+    _expect(
+        "blobs",
+        "n",
+        n,
+        centers <= n <= _MOST // 2,
+        f"a point for each of the {centers} centres, at most {_MOST // 2:,}",
+    )
+    _expect("blobs", "box", box, 0 < box <= _LARGEST, "a positive number up to 1e30")
     drawn = make_blobs(n_samples=n, centers=centers, center_box=(-box, box), random_state=seed)
     return _points("blobs", drawn[0], drawn[1], centers)
 
@@ -78,10 +87,10 @@ def cosine(
     all examples share one clean signal and differ by their noise; with 3.14 a net cannot learn it by heart.
     Source: the course's "Denoising a cosine".
     """
-    _expect("cosine", "examples", examples, examples >= 1, "1 or more")
-    _expect("cosine", "length", length, length >= 2, "2 or more")
+    _expect("cosine", "length", length, 2 <= length <= _MOST, f"from 2 to {_MOST:,}")
+    _expect("cosine", "examples", examples, 1 <= examples <= _MOST // length, f"from 1 to {_MOST // length:,}")
     for option, value in (("noise", noise), ("periods", periods), ("phase", phase)):
-        _expect("cosine", option, value, math.isfinite(value) and value >= 0, "0 or more")
+        _expect("cosine", option, value, 0 <= value <= _LARGEST, "a number from 0 to 1e30")
     generator = np.random.default_rng([seed, *b"cosine"])
     angle = np.linspace(-math.pi * periods, math.pi * periods, length)
     shift = generator.uniform(-phase, phase, (examples, 1))
@@ -108,8 +117,8 @@ def _points(name: str, x: ArrayLike, y: ArrayLike, classes: int) -> Dataset:
 
 
 def _expect_drawing(name: str, n: int, noise: float) -> None:
-    _expect(name, "n", n, n >= 2, "2 or more")
-    _expect(name, "noise", noise, math.isfinite(noise) and noise >= 0, "0 or more")
+    _expect(name, "n", n, 2 <= n <= _MOST // 2, f"from 2 to {_MOST // 2:,}")
+    _expect(name, "noise", noise, 0 <= noise <= _LARGEST, "a number from 0 to 1e30")
 
 
 def _expect(name: str, option: str, value: int | float, holds: bool, expected: str) -> None:

@@ -17,6 +17,7 @@ from jaxnn.train.metrics import Metrics
 from jaxnn.train.optimizers import needs_rate, optimizer_names
 from jaxnn.train.run import History, State, make_training
 from jaxnn.train.snapshot import Snapshot, is_key
+from tests.trust.numbers import of_the_door
 
 SHAPES = ((), (0,), (1,), (7,), (3, 5), (2, 0, 3))
 KEYS = ("threefry2x32", "rbg", "unsafe_rbg")
