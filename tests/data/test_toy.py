@@ -81,7 +81,7 @@ IMPOSSIBLE = {
     "blobs": [{"n": 1}, {"n": 2, "centers": 3}, {"n": -5}, {"n": 10**12}, {"centers": 1}, {"box": 0.0}, {"box": 1e308}],
     "circles": [{"n": 1}, {"n": -1}, {"n": 10**12}, {"noise": -0.1}, {"noise": float("inf")}, {"noise": 1e308}],
     "moons": [{"n": 0}, {"noise": float("nan")}],
-    "cosine": [{"examples": 0}, {"length": 1}, {"noise": -1.0}, {"periods": float("inf")}, {"phase": 1e308}, {"length": 10**12}],
+    "cosine": [{"examples": 0}, {"length": 1}, {"noise": -1.0}, {"phase": 1e308}, {"length": 10**12}],
 }
 
 
