@@ -10,13 +10,14 @@ from jaxnn.errors import UserError
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
-def start(device: str | None, *, deterministic: bool = False) -> str:
+def start(device: str | None, *, deterministic: bool = False, brief: bool = False) -> str:
     """Chooses the device, before anything is computed; returns its name for a header.
 
     On a CPU each core is a device of its own, so that seeds run side by side. Raises `UserError` for a device that is
     not there.
 
     deterministic: refuses a GPU operations that add in an order which changes from run to run
+    brief: compiles in haste, for programs that run for a moment
     """
     if deterministic and DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
         # Before JAX starts: XLA reads its flags once.
@@ -27,6 +28,7 @@ def start(device: str | None, *, deterministic: bool = False) -> str:
     if device is not None:
         jax.config.update("jax_platforms", platforms[device])
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    jax.config.update("jax_disable_most_optimizations", brief)
     try:
         found = jax.local_devices()
     except RuntimeError as error:

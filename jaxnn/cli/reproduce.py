@@ -23,7 +23,7 @@ def run(command: Reproduce) -> None:
         raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
     from jaxnn.reproduce.course import RECORDS, choose
 
-    where = device.start(command.device)
+    where = device.start(command.device, brief=command.quick)
     systems = RECORDS if command.records else choose(command.ids)
     from jaxnn.cli.pictures import save_pictures
     from jaxnn.cli.reproduced import Show
@@ -65,10 +65,6 @@ def in_turn(shown: Any, systems: Any, quick: bool) -> Iterator[Callable[[], Any]
     if not quick:
         yield from (functools.partial(shown, system) for system in systems)
         return
-    import jax
-
-    # A program that runs for a moment is not worth a long compilation.
-    jax.config.update("jax_disable_most_optimizations", True)
     with ThreadPoolExecutor(2) as pool:
         yield from [pool.submit(shown, system).result for system in systems]
 

@@ -1,0 +1,58 @@
+"""`jaxnn reproduce`: a table, JSON and a report of the systems that were asked for, and a word on what cannot be."""
+
+import json
+
+import jax
+import pytest
+
+from jaxnn.reproduce.course import SYSTEMS
+
+CHEAP = ("S01", "S03", "S13", "S22")
+DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow", "jax_enable_x64": False}
+
+
+@pytest.fixture(autouse=True)
+def defaults_in_every_thread(started):
+    """`started` sets them for one thread; the systems of a quick run are in two."""
+    strict = {"jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise", "jax_enable_x64": True}
+    for name, value in DEFAULTS.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in strict.items():
+        jax.config.update(name, value)
+
+
+def test_it_writes_table_json_and_report_of_what_was_asked(jaxnn, tmp_path):
+    out, file = tmp_path / "out", tmp_path / "rows.json"
+    code, table, err = jaxnn("reproduce", *CHEAP, "--quick", "--seeds", 2, "--json", file, "--out", out)
+    assert code == 0, err
+    assert all(id in table for id in CHEAP) and "prove nothing" in table
+    found = json.loads((out / "results.json").read_text())
+    assert [system["id"] for system in found] == list(CHEAP)
+    rows = [number for system in found for number in system["numbers"]]
+    assert rows and all(r["min"] <= r["mean"] <= r["max"] and len(r["values"]) >= 1 for r in rows)
+    written = json.loads(file.read_text())
+    assert len(written["rows"]) == len(rows)
+    assert found[0]["numbers"][0]["course"] == 100.0 and len(found[0]["numbers"][0]["values"]) == 2
+    report = (out / "report.html").read_text()
+    assert all(f"{id} " in report for id in CHEAP) and report.count("<img") == 3
+    assert len(list((out / "figures").glob("S*.png"))) == 3
+
+
+def test_a_system_without_its_data_is_named_and_the_others_are_done(jaxnn, tmp_path, monkeypatch):
+    monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
+    code, table, err = jaxnn("reproduce", "S03", "S09", "--quick", "--out", tmp_path)
+    assert code != 0 and "S09" in err and "--data-dir" in err
+    assert "1.4" in table
+    assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03"]
+
+
+def test_an_id_that_is_none_gets_the_list_of_good_ones(jaxnn, tmp_path):
+    code, _, err = jaxnn("reproduce", "S03", "S24", "--out", tmp_path / "none")
+    assert code != 0 and "S24" in err and all(system.id in err for system in SYSTEMS)
+    assert not (tmp_path / "none").exists()
+
+
+def test_no_seeds_are_refused(jaxnn, tmp_path):
+    code, _, err = jaxnn("reproduce", "S03", "--seeds", 0, "--out", tmp_path / "none")
+    assert code != 0 and "--seeds" in err
