@@ -115,7 +115,7 @@ def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[s
         said = " ".join(str(error).split())
         raise UserError(f"{path}: expected a sound safetensors file, found damage ({said})") from error
     for name, array in arrays.items():
-        if digest(array) != about[name][2]:
+        if array.dtype != about[name][1] or digest(array) != about[name][2]:
             raise UserError(f"{path}: array {name!r} is damaged: its SHA-256 is not the one that was written")
     return arrays
 

@@ -150,20 +150,16 @@ def load(path: Path, like: State) -> Snapshot:
     tree = {"state": like, "history": History(Metrics(row, row), Metrics(row, row))}
     plain = data_of_keys(tree)
     found = restore(plain, load_arrays(path / STATE, named_leaves(plain)))
-    keys = facts["keys"]
-
-    def typed(name, leaf, kind):
-        if name not in keys:
-            return leaf
-        key = jax.random.wrap_key_data(leaf, impl=keys[name])
-        if key.dtype != kind.dtype:
-            raise UserError(f"{path}: expected keys of {kind.dtype} at {name!r}, found {key.dtype}")
-        return key
-
-    names, kinds = named_leaves(found), named_leaves(tree)
-    found = jax.tree.unflatten(
-        jax.tree.structure(tree), [typed(name, leaf, kinds[name]) for name, leaf in names.items()]
-    )
+    kinds = named_leaves(tree)
+    typed = {name for name, kind in kinds.items() if jnp.issubdtype(kind.dtype, jax.dtypes.prng_key)}
+    if facts["keys"].keys() != typed:
+        raise UserError(f"{path}: expected keys at {sorted(typed)}, found them at {sorted(facts['keys'])}")
+    leaves = named_leaves(found)
+    for name, kind in facts["keys"].items():
+        if (of := jax.random.key(0, impl=kind).dtype) != kinds[name].dtype:
+            raise UserError(f"{path}: expected keys of {kinds[name].dtype} at {name!r}, found {of}")
+        leaves[name] = jax.random.wrap_key_data(leaves[name], impl=kind)
+    found = jax.tree.unflatten(jax.tree.structure(tree), leaves.values())
     return Snapshot(facts["steps"], found["state"], found["history"], tuple(facts["faults"]), facts["seconds"])
 
 

@@ -38,7 +38,13 @@ class DataFacts(BaseModel):
 def _inside(name: str) -> str:
     """A file's place in a run's folder, unless it leads out of it."""
     place = PurePosixPath(name)
-    if place.is_absolute() or ".." in place.parts or place.as_posix() != name or not name.isprintable():
+    if (
+        not place.name
+        or place.is_absolute()
+        or ".." in place.parts
+        or place.as_posix() != name
+        or not name.isprintable()
+    ):
         raise ValueError(f"expected the place of a file in the run's folder, found {name!r}")
     return name
 
@@ -169,7 +175,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: expected a run's folder (made by `jaxnn train`), found no {MANIFEST} there")
     manifest = read_sealed(file)
     try:
-        (FinishedFacts if manifest.get("status") == "finished" else Facts).model_validate(manifest)
+        (FinishedFacts if manifest.get("status") == "finished" else Facts).model_validate(manifest, strict=True)
     except ValueError as error:
         raise UserError(f"{file}: expected the manifest of a run, found another: {in_a_line(error)}") from error
     return manifest

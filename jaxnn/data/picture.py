@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from jaxnn.errors import UserError
 
 MAX_PIXELS = 1 << 25  # 33 million: a camera's; decoded within 0.5 GB and 2 seconds
+MAX_SIDE = (1 << 16) - 1  # JPEG's and GIF's own: to resize a longer line takes more memory than the line
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 
 
@@ -23,12 +24,14 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
         # Pillow warns of large images, which are refused below, and of odd metadata, which is not used.
         with warnings.catch_warnings(action="ignore"), Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
                 raise Image.DecompressionBombError
             image.load()
             return _resizable(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
-        raise UserError(f"{file}: expected at most {MAX_PIXELS:,} pixels, found more; make it smaller") from error
+        raise UserError(
+            f"{file}: expected at most {MAX_PIXELS:,} pixels, {MAX_SIDE:,} a side, found more; make it smaller"
+        ) from error
     except Exception as error:
         # Pillow's decoders raise whatever a broken file makes them trip over: OSError, SyntaxError, struct.error, ...
         raise UserError(f"{file}: expected a PNG, JPEG, BMP or GIF image, found none that can be read") from error

@@ -107,7 +107,7 @@ def png(width, height):
 WRONG = {
     "text": (b"hello", "expected a PNG, JPEG"),
     "empty": (b"", "expected a PNG, JPEG"),
-    "too many pixels": (png(MAX_PIXELS // 8192 + 1, 8192), "pixels, found more"),
+    "too many pixels": (png(MAX_PIXELS // 8192 + 1, 8192), "a side, found more"),
     "far too many pixels": (png(2**31 - 1, 2**31 - 1), "found"),
     "no pixels": (png(0, 5), "expected a PNG, JPEG"),
     "cut short": (png(1000, 1000), "expected a PNG, JPEG"),

@@ -1,0 +1,152 @@
+"""Files made to do harm, but for pickles and IDX files, whose own tests hold theirs: bytes of weights and pictures."""
+
+import hashlib
+import io
+import json
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from jaxnn.checkpoint import digest
+from jaxnn.data.picture import MAX_PIXELS, MAX_SIDE
+
+HUGE = 2**62
+
+
+def weights(header: Any, data: bytes = b"", size: int | None = None) -> bytes:
+    """A safetensors file with any header."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if size is None else size) + text + data
+
+
+def named(arrays: dict[str, Any], said: Any, data: bytes = bytes(16)) -> bytes:
+    """A safetensors file with entries of arrays, and what our own entry says of them."""
+    entry = said if isinstance(said, str) else json.dumps({"format": 2, "arrays": said})
+    return weights({"__metadata__": {"jaxnn": entry}, **arrays}, data)
+
+
+def hostile_weights() -> dict[str, bytes]:
+    """Name, bytes: none holds arrays that we wrote."""
+    zeros = np.zeros(4, np.float32)
+    fact = {"dtype": "float32", "shape": [4], "sha256": digest(zeros)}
+    place = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    small = {"dtype": "U8", "shape": [16], "data_offsets": [0, 16]}
+
+    def other(**changes: Any) -> bytes:
+        return named({"a": place}, {"a": fact | changes})
+
+    return {
+        "empty": b"",
+        "short": b"\x01\0\0",
+        "no header": weights(b""),
+        "header of 2^63 bytes": weights({"a": place}, size=2**63),
+        "header of 2^64 - 1 bytes": weights({"a": place}, size=2**64 - 1),
+        "header of 100 MB": weights({"a": place}, size=100_000_000),
+        "header is no JSON": weights(b"{" * 64),
+        "header is nested deeply": weights(b"[" * 100_000),
+        "metadata nested deeply": named({"a": place}, "[" * 100_000),
+        "metadata of deep tables": named({"a": place}, '{"arrays":' * 100_000),
+        "header is a list": weights([1, 2]),
+        "a pickle": b"\x80\x04cos\nsystem\nX\x04\0\0\0true\x85R.",
+        "overlapping": named({"a": place, "b": place}, {"a": fact, "b": fact}),
+        "overlapping by half": named(
+            {"a": place, "b": place | {"data_offsets": [8, 24]}}, {"a": fact, "b": fact}, bytes(24)
+        ),
+        "huge offsets": named({"a": place | {"data_offsets": [HUGE, HUGE + 16]}}, {"a": fact}),
+        "offset beyond the end": named({"a": place | {"data_offsets": [0, 17]}}, {"a": fact}),
+        "offsets turned round": named({"a": place | {"data_offsets": [16, 0]}}, {"a": fact}),
+        "negative offset": named({"a": place | {"data_offsets": [-16, 0]}}, {"a": fact}),
+        "a hole": named({"a": place | {"data_offsets": [16, 32]}}, {"a": fact}, bytes(32)),
+        "bytes after the arrays": named({"a": place}, {"a": fact}, bytes(32)),
+        "huge shape": named({"a": place | {"shape": [HUGE]}}, {"a": fact | {"shape": [HUGE]}}),
+        "shape whose product is 2^64": named(
+            {"a": place | {"shape": [2**32, 2**32]}}, {"a": fact | {"shape": [2**32, 2**32]}}
+        ),
+        "unknown type": named({"a": place | {"dtype": "O8"}}, {"a": fact}),
+        "no facts": weights({"a": place}, bytes(16)),
+        "facts of another format": named({"a": place}, json.dumps({"format": 3, "arrays": {"a": fact}})),
+        "facts are a list": named({"a": place}, json.dumps([1])),
+        "facts are NaN": named({"a": place}, "NaN"),
+        "facts of no array": named({"a": place}, {}),
+        "facts of one array more": named({"a": place}, {"a": fact, "b": fact}),
+        "arrays as a list": named({"a": place}, json.dumps({"format": 2, "arrays": ["a"]})),
+        "an array's facts as a number": named({"a": place}, {"a": 7}),
+        "no type": named({"a": place}, {"a": {"shape": [4], "sha256": fact["sha256"]}}),
+        "type object": other(dtype="object"),
+        "type void": other(dtype="V4"),
+        "type as a list": other(dtype=["float32"]),
+        "shape of text": other(shape=["4"]),
+        "shape of lists": other(shape=[[4]]),
+        "shape of fractions": other(shape=[4.0]),
+        "shape of booleans": other(shape=[True, 4]),
+        "shape is null": other(shape=None),
+        "negative shape": other(shape=[-1]),
+        "product of negatives": named(
+            {"a": small}, {"a": {"dtype": "bfloat16", "shape": [-2, -4], "sha256": fact["sha256"]}}
+        ),
+        "another shape of that size": other(shape=[2, 2]),
+        "another type of that size": other(dtype="int32"),
+        "bytes of a type of ours with a wrong sum": named(
+            {"a": small}, {"a": {"dtype": "bfloat16", "shape": [8], "sha256": fact["sha256"]}}
+        ),
+        "another sum": other(sha256=hashlib.sha256(b"").hexdigest()),
+        "sum is null": other(sha256=None),
+    }
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, colour: int = 0) -> bytes:
+    """A PNG that promises a size, with any chunks behind."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*c) for c in chunks) + chunk(b"IEND", b"")
+
+
+def flat(mode: str, kind: str, side: tuple[int, int] = (8192, 4096)) -> bytes:
+    """As many pixels as are allowed, in a few kilobytes."""
+    file = io.BytesIO()
+    Image.new(mode, side).save(file, kind)
+    return file.getvalue()
+
+
+def hostile_pictures() -> dict[str, bytes]:
+    """Name, bytes: pictures whose decoding takes more than they weigh, or that lie."""
+    pixels, bomb = zlib.compress(bytes(8 * 9)), zlib.compress(bytes(200 << 20), 9)
+    jpeg = flat("L", "JPEG", (64, 64))
+    gif = b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\x80\0\0" + bytes(6)
+    frame = b"," + struct.pack("<HHHH", 0, 0, 65535, 65535) + b"\0\x08\x01\0\0"
+    bmp = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 2**31 - 1, 2**31 - 1, 1, 24, 0, 0, 0, 0, 0, 0)
+    return {
+        "as many pixels as are allowed, grey": flat("L", "PNG"),
+        "as many in colours and alpha": flat("RGBA", "PNG"),
+        "as many in 16 bits": flat("I;16", "PNG"),
+        "as many in bits": flat("1", "PNG"),
+        "as many with a palette": flat("P", "PNG"),
+        "as many in CMYK": flat("CMYK", "JPEG"),
+        "as many as GIF": flat("P", "GIF"),
+        "the longest side": flat("L", "PNG", (MAX_SIDE, MAX_PIXELS // MAX_SIDE)),
+        "one line of all pixels": flat("L", "PNG", (MAX_PIXELS, 1)),
+        "one pixel too many": png(MAX_PIXELS + 1, 1, (b"IDAT", pixels)),
+        "2^62 pixels": png(2**31 - 1, 2**31 - 1, (b"IDAT", pixels)),
+        "200 MB in 200 KB of pixels": png(8, 8, (b"IDAT", bomb)),
+        "200 MB in a text": png(8, 8, (b"zTXt", b"a\0\0" + bomb), (b"IDAT", pixels)),
+        "200 MB in a text of many languages": png(8, 8, (b"iTXt", b"a\0\1\0\0\0" + bomb), (b"IDAT", pixels)),
+        "200 MB in a colour profile": png(8, 8, (b"iCCP", b"a\0\0" + bomb), (b"IDAT", pixels)),
+        "texts without end": png(8, 8, *[(b"tEXt", b"a\0b")] * 100_000, (b"IDAT", pixels)),
+        "chunks of nothing": png(8, 8, *[(b"IDAT", b"")] * 100_000),
+        "a chunk of 2^31 bytes": png(8, 8)[:33] + b"\x7f\xff\xff\xffIDAT",
+        "a JPEG of 65535 by 65535": jpeg.replace(b"\0\x40\0\x40\x01", b"\xff\xff\xff\xff\x01"),
+        "a JPEG of a million tables": jpeg[:2] + b"\xff\xdb\0\x43\0" + (b"\xff\xdb\0\x03\0" * 10**6) + jpeg[2:],
+        "a GIF of 65535 by 65535": gif + frame + b";",
+        "a GIF of many frames": gif[:6] + struct.pack("<HH", 8, 8) + gif[10:] + frame * 10_000 + b";",
+        "a BMP of 2^62 pixels": bmp,
+        "a BMP of negative height": bmp[:22] + struct.pack("<i", -(2**31)) + bmp[26:],
+        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n",
+        "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
+        "a zip": b"PK\x03\x04" + bytes(26),
+    }
