@@ -1,0 +1,107 @@
+"""Data that cannot be learned from end a command with one line, before anything is compiled or written."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from jaxnn.cli import device
+from jaxnn.cli.main import main
+from tests.trust.numbers import of_the_door
+
+CONFIG = """
+title = "from a stranger"
+data = {{ {data} }}
+net = [{{ layer = "flatten" }}, {{ layer = "dense", units = 3 }}]
+loss = {{ name = "softmax_cross_entropy" }}
+optimizer = {{ name = "sgd", learning_rate = 0.1 }}
+train = {{ epochs = 1, best = "train.loss" }}
+"""
+
+#: The text of a CSV file with the column "label", and what is said.
+TABLES = {
+    "a row of another length": ("a,b,label\n1,2,u\n3,v\n", "line 3: expected 3 columns, found 2"),
+    "a word among the numbers": ("a,b,label\n1,2,u\n3,x,v\n", "line 3 column 1: expected a finite number, found 'x'"),
+    "NaN": ("a,b,label\n1,2,u\n3,nan,v\n", "line 3 column 1: expected a finite number, found 'nan'"),
+    "infinity": ("a,b,label\n1,2,u\n3,-inf,v\n", "line 3 column 1: expected a finite number"),
+    "a label with a fraction": ("a,b,label\n1,2,0\n3,4,1.5\n", "expected a word or a whole number, found '1.5'"),
+    "no label": ("a,b,label\n1,2,\n", "expected a label, found nothing"),
+    "one class": ("a,b,label\n1,2,u\n3,4,u\n", "expected two or more classes of different names, found u"),
+    "no rows": ("a,b,label\n", "expected rows of features and a label, found 0"),
+    "no file": (None, "found no "),
+    "more classes than outputs": (
+        "a,b,label\n1,2,u\n3,4,v\n5,6,w\n7,8,x\n", "expected labels 0 … 2 for 3 outputs, found labels 0 … 3",
+    ),
+}  # fmt: skip
+IMAGES, LABELS = np.arange(7 * 25, dtype=np.uint8).reshape(7, 5, 5), np.arange(7, dtype=np.uint8) % 3
+#: Images and labels to train on, of MNIST's format, and what is said.
+SETS = {
+    "more images than labels": (IMAGES, LABELS[:-1], "expected as many answers as examples, found 7 examples and 6"),
+    "fewer images than labels": (IMAGES[:-1], LABELS, "found 6 examples and 7 answers"),
+    "a label of as many as there are classes": (IMAGES, LABELS + 8, "expected labels from 0 to 9, found 10"),
+    "labels of two axes": (IMAGES, LABELS[:, None], "expected the IDX header"),
+    "images without rows": (IMAGES[..., 0], LABELS, "expected the IDX header"),
+    "no images": (IMAGES[:0], LABELS[:0], "expected examples, found the empty shape"),
+    "one class": (IMAGES, LABELS * 0, "expected examples of two or more classes, found only 0"),
+    "others to test on": (IMAGES[:, :4], LABELS, "expected x of one shape and type"),
+}
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys, tmp_path):
+    """Runs `jaxnn train` on a table of data; returns the one line that it says."""
+
+    def compiled(*args, **options):
+        raise AssertionError("something was compiled")
+
+    def run(data: str) -> str:
+        config = tmp_path / "config.toml"
+        config.write_text(CONFIG.format(data=data))
+        monkeypatch.setattr(device, "start", lambda *args, **options: "this device")
+        monkeypatch.setattr(device, "allow", lambda precision: None)
+        monkeypatch.setattr("jaxnn.train.live.Program", compiled)
+        with of_the_door(), pytest.raises(SystemExit) as left:
+            main(["train", str(config), "--out", str(tmp_path / "run"), "--data-dir", str(tmp_path)])
+        said = capsys.readouterr().err
+        assert left.value.code == 2 and len(said.splitlines()) == 1 and not (tmp_path / "run").exists()
+        return said
+
+    return run
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_table_that_cannot_be_learned_from(refused, tmp_path, case):
+    text, expected = TABLES[case]
+    if text is not None:
+        (tmp_path / "table.csv").write_text(text)
+    assert expected in refused('name = "csv", path = "table.csv"')
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.mark.parametrize("case", SETS)
+def test_images_that_cannot_be_learned_from(refused, tmp_path, case):
+    images, labels, expected = SETS[case]
+    for stem, x, y in (("train", images, labels), ("t10k", IMAGES, LABELS)):
+        (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(idx(x))
+        (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(idx(y))
+    assert expected in refused('name = "mnist"')
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ('name = "digits", train = 1', "two or more classes"),
+        ('name = "digits", validation = 1797', "found none left"),
+        ('name = "digits", test = 0.0001', "which is none"),
+        ('name = "digits", test = 5000', "5,000 asked for"),
+        ('name = "blobs", n = -5', "blobs: n: expected"),
+        ('name = "blobs", n = 1000000000000', "blobs: n: expected"),
+        ('name = "circles", noise = -1.0', "circles: noise: expected"),
+        ('name = "cosine"', "expected targets of the model's output shape (3,), found (200,)"),
+    ],
+)
+def test_parts_and_sizes_that_cannot_be(refused, data, expected):
+    assert expected in refused(data)
