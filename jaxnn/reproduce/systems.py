@@ -20,6 +20,8 @@ from jaxnn.train.snapshot import Snapshot
 
 #: What makes a run short: nothing is proved by its numbers, but all of the program runs.
 QUICK_STEPS, QUICK_EXAMPLES, QUICK_EPOCHS = 100, 500, 2
+#: Why its numbers differ from the course's: the reasons of a whole run are not those of a short one.
+QUICK_WHY = "a quick run"
 
 
 class Outcome(NamedTuple):
@@ -66,6 +68,8 @@ def reproduce(
         kept: list[Snapshot] = []
         result = run(experiment, report=report, care=Care(keep=kept.append))
         measured = read(experiment, result, system.numbers, kept[0].state.params)
+        if quick:
+            measured = tuple(number._replace(why=QUICK_WHY) for number in measured)
     return Outcome(system, measured, n, time.perf_counter() - began, experiment, result)
 
 

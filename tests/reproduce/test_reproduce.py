@@ -95,6 +95,7 @@ def test_claims_are_read_as_they_are_written():
 def test_a_claim_is_possible(config):
     for claim in claimed(config):
         if claim.low is not None:
+            assert claim.sd is not None and claim.high is not None
             assert claim.low <= claim.mean <= claim.high
             # Each is rounded by itself.
             assert claim.sd <= 1.05 * (claim.high - claim.low) + 0.01
@@ -133,6 +134,8 @@ def test_a_run_starts_where_its_seed_says_and_seeds_differ():
     again = reproduce(of("circles_mlp"), seeds=2, quick=True)
     start = outcome.numbers[0].values
     assert start[:2] == again.numbers[0].values and len(set(start)) == 3
+    # What the course's number has to do with a whole run's is no reason here.
+    assert {number.why for number in outcome.numbers} == {"a quick run"}
     best = outcome.numbers[1].values
     assert all(b >= s for b, s in zip(best, start, strict=True)) and np.isfinite(best).all()
 
