@@ -15,7 +15,8 @@ from jaxnn.reproduce.rivals import rival_name
 IDS = [f"S{i:02}" for i in range(1, 24)]
 RUNS = [system for system in (*SYSTEMS, *RECORDS) if not system.study]
 #: Whole in a second or two; of the others a few of the seeds that were measured.
-SHORT, SAMPLED = ("beach_perceptron", "blobs_neuron", "parabola"), ("circles_mlp", "circles_mlp_2017", "cosine_denoise")
+SHORT = ("beach_perceptron", "blobs_neuron", "parabola")
+SAMPLED = ("circles_mlp", "circles_mlp_2017", "cosine_denoise", "digits_mlp")
 
 
 @pytest.fixture(autouse=True)
