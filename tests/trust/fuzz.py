@@ -164,7 +164,7 @@ def fuzz(reader: Reader, name: str, path: Path, times: float = 1.0) -> int:
         database=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
     @given(data=reader.inputs)
     def attempt(data: bytes) -> None:

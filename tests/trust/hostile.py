@@ -4,8 +4,14 @@ import hashlib
 import io
 import json
 import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
 import zlib
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -108,12 +114,15 @@ def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, c
 
 
 def flat(mode: str, kind: str, side: tuple[int, int] = (8192, 4096)) -> bytes:
-    """As many pixels as are allowed, in a few kilobytes."""
-    file = io.BytesIO()
-    Image.new(mode, side).save(file, kind)
+    """As many pixels as are allowed, in a few kilobytes: a block of ink on paper."""
+    grey, file = np.zeros(side[::-1], np.uint8), io.BytesIO()
+    grey[side[1] // 4 : -side[1] // 4, side[0] // 4 : -side[0] // 4] = 255
+    whole = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    whole.save(file, kind, compress_level=1)
     return file.getvalue()
 
 
+@cache
 def hostile_pictures() -> dict[str, bytes]:
     """Name, bytes: pictures whose decoding takes more than they weigh, or that lie."""
     pixels, bomb = zlib.compress(bytes(8 * 9)), zlib.compress(bytes(200 << 20), 9)
@@ -150,3 +159,56 @@ def hostile_pictures() -> dict[str, bytes]:
         "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
         "a zip": b"PK\x03\x04" + bytes(26),
     }
+
+
+#: What reads each kind, as it is used.
+READ = {
+    "weights": """
+        from jaxnn.checkpoint import load_arrays as read
+    """,
+    "pictures": """
+        from jaxnn.data.drawing import read_image
+        def read(path):
+            for channels in (1, 3):
+                assert read_image(path, (28, 28, channels), 255.0).shape == (1, 28, 28, channels)
+    """,
+}
+
+
+class Bounds(NamedTuple):
+    """Which files were accepted, the most memory that the process held, and the slowest file's processor seconds."""
+
+    accepted: list[str]
+    mebibytes: int
+    seconds: float
+
+
+def bounds(kind: str) -> Bounds:
+    """Reads all hostile files of a kind in a process of its own. Raises where one crashes or says more than a line."""
+    files = hostile_weights() if kind == "weights" else hostile_pictures()
+    program = f"""
+        import json, resource, sys, time
+        from pathlib import Path
+        from jaxnn.errors import UserError
+        {textwrap.dedent(READ[kind]).strip().replace(chr(10), chr(10) + " " * 8)}
+        accepted, slowest = [], 0.0
+        for path in sorted(Path(sys.argv[1]).iterdir()):
+            began = time.process_time()
+            try:
+                read(path)
+                accepted.append(int(path.name))
+            except UserError as error:
+                assert "\\n" not in str(error), path
+            slowest = max(slowest, time.process_time() - began)
+        print(json.dumps([accepted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, slowest]))
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for number, data in enumerate(files.values()):
+            (Path(folder) / f"{number}").write_bytes(data)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(program), folder],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    accepted, mebibytes, seconds = json.loads(done.stdout)
+    return Bounds([list(files)[number] for number in accepted], mebibytes, seconds)
