@@ -1,5 +1,8 @@
 """Every system of the course has a row; what a config claims is what its run gives."""
 
+import re
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -143,3 +146,17 @@ def test_a_run_starts_where_its_seed_says_and_seeds_differ():
 
 def test_the_head_is_the_comment_on_top_alone():
     assert head("# a\n# b\n\n# c\ntitle = 1\n") == "a b"
+
+
+def test_the_course_map_names_every_system_config_and_notebook():
+    root = Path(__file__).parents[2]
+    page = (root / "README.md").read_text(encoding="utf-8")
+    section = page[page.index("## The course") :].split("\n## ")[0]
+    named = {
+        f"S{i:02}" for a, b in re.findall(r"S(\d\d)(?:–S(\d\d))?", section) for i in range(int(a), int(b or a) + 1)
+    }
+    assert named == set(IDS)
+    assert all(f"`{system.config}`" in section for system in SYSTEMS if system.config)
+    links = set(re.findall(r"\]\((.+?)\)", section))
+    assert {f"notebooks/{path.name}" for path in (root / "notebooks").glob("*.ipynb")} < links
+    assert all((root / link).is_file() for link in links)
