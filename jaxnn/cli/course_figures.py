@@ -75,7 +75,10 @@ def of_rivals(name: str, config: Config, rivals: Sequence[Rival], ways: Plane) -
     seconds = np.geomspace(max(1e-5, min(r.seconds[0] for r in rivals)), max(r.seconds[-1] for r in rivals), 200)
     curves = {r.name: np.array([_at(seconds, r.seconds, row) for row in r.loss]) for r in rivals}
     by_time = plots.loss_against(seconds, curves, "seconds of one seed", title=config.title)
-    by_time.axes[0].set_xscale("log")
+    axis = by_time.axes[0]
+    axis.set_xscale("log")
+    # The default writes powers in mathtext, which our figures do not read: a title may hold a dollar.
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     paths = plots.optimizer_paths(
         ways.x, ways.y, ways.loss, ways.paths,
         xlabel="first principal direction", ylabel="second principal direction", title=f"Paths: {config.title}",

@@ -32,7 +32,9 @@ def activations() -> tuple[np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]],
     z = np.linspace(-5, 5, 401)
     found = jax.device_get(jax.jit(_slopes)(jnp.asarray(z)))
     worst = max(float(np.abs(slope - auto)[z != 0].max()) for _, slope, auto in found.values())
-    return z, {name: (y, slope) for name, (y, slope, _) in found.items()}, worst
+    # jit gives a dict back in alphabetical order; the course begins with the sigmoid.
+    order = sorted(found, key=lambda name: ACTIVATIONS.index(name) if name in ACTIVATIONS else len(ACTIVATIONS))
+    return z, {name: found[name][:2] for name in order}, worst
 
 
 def _slopes(z: jax.Array) -> dict[str, tuple[jax.Array, jax.Array, jax.Array]]:
