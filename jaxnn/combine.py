@@ -24,6 +24,8 @@ def serial(*layers: Layer) -> Combined:
     x₀ = x,  xᵢ = fᵢ(xᵢ₋₁),  y = xₙ
     dxₙ = dy,  (dparamsᵢ, dxᵢ₋₁) = fᵢ.backward(dxᵢ) for i = n … 1,  dx = dx₀
 
+    Derivation: the chain rule, from the output to the input.
+
     params, res and dparams are tuples with an entry a layer.
     """
 
@@ -56,6 +58,8 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
 
     y = Σ fᵢ(x), or y = [f₁(x) … fₙ(x)]
     dyᵢ = dy, or its columns that fᵢ made;  dx = Σ fᵢ.backward(dyᵢ)
+
+    Derivation: x stands in each branch, and what stands several times gathers all its derivatives.
 
     params, res and dparams are tuples with an entry a layer. Raises `UserError` for no layers or another `combine`.
     """
@@ -93,6 +97,8 @@ def residual(layer: Layer) -> Combined:
 
     y = x + f(x)
     dx = dy + f.backward(dy)
+
+    Derivation: x stands in y twice, once by itself.
 
     f's output must have the shape of x. (He et al. 2016.) Raises `UserError` when it has not.
     """

@@ -71,7 +71,10 @@ def _loss(terms, derivative, probabilities, reduction: Reduction, residuals=None
 
 
 def quadratic(reduction: Reduction = "mean") -> Loss:
-    """The course's cost, C = ½ Σₖ (yₖ − tₖ)² for each example;  dy = y − t."""
+    """The course's cost, C = ½ Σₖ (yₖ − tₖ)² for each example;  dy = y − t.
+
+    Derivation: the ½ takes the 2 of the square.
+    """
     return _loss(
         lambda y, t: 0.5 * ((y - _dense(t, y)) ** 2).sum(-1),
         lambda y, t: y - _dense(t, y),
@@ -82,7 +85,10 @@ def quadratic(reduction: Reduction = "mean") -> Loss:
 
 
 def mean_squared_error(reduction: Reduction = "mean") -> Loss:
-    """Keras's, C = (1/m) Σₖ (yₖ − tₖ)² over an example's m outputs;  dy = 2 (y − t) / m."""
+    """Keras's, C = (1/m) Σₖ (yₖ − tₖ)² over an example's m outputs;  dy = 2 (y − t) / m.
+
+    Derivation: that of the square, for each of m terms.
+    """
     return _loss(
         lambda y, t: ((y - _dense(t, y)) ** 2).mean(-1),
         lambda y, t: (2 / y.shape[-1]) * (y - _dense(t, y)),
@@ -96,6 +102,8 @@ def sigmoid_cross_entropy(reduction: Reduction = "mean") -> Loss:
     """C = −Σₖ [tₖ ln σ(yₖ) + (1 − tₖ) ln(1 − σ(yₖ))] from logits;  dy = σ(y) − t.
 
     Written with −ln σ(y) = softplus(−y), which neither overflows nor cancels.
+
+    Derivation: softplus′ = σ, so each term gives −t σ(−y) + (1 − t) σ(y) = σ(y) − t, for σ(−y) = 1 − σ(y).
     """
 
     def terms(y, target):
@@ -109,6 +117,8 @@ def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:
     """C = −Σₖ tₖ ln softmax(y)ₖ from logits;  dy = (Σₖ tₖ) softmax(y) − t, where Σₖ tₖ is 1 for labels.
 
     Written with ln softmax(y)ₖ = (yₖ − max y) − ln Σⱼ e^{yⱼ − max y}, which does not overflow.
+
+    Derivation: C = −Σₖ tₖ yₖ + (Σₖ tₖ) ln Σⱼ e^{yⱼ}, and the logarithm's derivative is softmax(y).
     """
 
     def terms(y, target):
@@ -128,6 +138,8 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
 
     A right answer costs nothing, a wrong one |z|. Its descent is the perceptron rule, Δw = η (t − y) x with
     y = [z ≥ 0]: the step itself has no derivative that could be descended (Rosenblatt 1958).
+
+    Derivation: C is linear on each side of z = 0.
     """
 
     def derivative(z, target):

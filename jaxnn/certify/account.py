@@ -10,14 +10,17 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import Var
 
 from jaxnn.certify.pullback import answers, autodiff_answers
 from jaxnn.certify.rule import Rule, leaves, named, replaced
 
 #: Seconds that the timing of one pair may take.
 PATIENCE = 0.2
-#: A time this many times autodiff's is noise on a shared machine; beyond it, it is worse.
-NOISE = 1.25
+#: Working memory beyond autodiff's is a price: it must buy at least this many times the speed.
+BOUGHT = 1.25
+#: By hand is slower from this many times autodiff's time on, and so many seconds: less is a shared machine's noise.
+SLOWER, NOISE = 1.5, 1e-4
 
 
 class Cost(NamedTuple):
@@ -41,17 +44,22 @@ class Account(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether by hand is never worse: no more bytes kept, no more working memory."""
+        """Whether by hand is never worse: it keeps no more, is not slower, and needs working memory beyond autodiff's
+        only where that makes it faster."""
         return not self.worse
 
     @property
     def worse(self) -> tuple[str, ...]:
         """What is worse by hand, in words."""
-        pairs = (
-            ("residual bytes", self.hand.residual_bytes, self.auto.residual_bytes),
-            ("temporary bytes", self.hand.temporary_bytes, self.auto.temporary_bytes),
-        )
-        return tuple(f"{name} {hand:,} by hand, {auto:,} by autodiff" for name, hand, auto in pairs if hand > auto)
+        (kept, room, _, took), (auto_kept, auto_room, _, auto_took) = self.hand, self.auto
+        found = []
+        if kept > auto_kept:
+            found.append(f"residual bytes {kept:,} by hand, {auto_kept:,} by autodiff")
+        if room > auto_room and not took * BOUGHT <= auto_took:
+            found.append(f"temporary bytes {room:,} by hand, {auto_room:,} by autodiff, which buy no time")
+        if took > SLOWER * auto_took and took - auto_took > NOISE:
+            found.append(f"time {1e3 * took:.3g} ms by hand, {1e3 * auto_took:.3g} ms by autodiff")
+        return tuple(found)
 
 
 def account(rule: Rule, args: tuple, dy: Any, timed: bool = True) -> Account:
@@ -83,14 +91,12 @@ def _kept_by_autodiff(rule: Rule, args: tuple) -> int:
 
 
 def _bytes(rule: Rule, args: tuple, residuals: Callable[..., Any]) -> int:
-    """Bytes of the distinct arrays among `residuals(*args)`; what all examples share, the parameters, is kept anyway."""
+    """Bytes of the distinct arrays among `residuals(*args)`, without the parameters, which are kept anyway."""
     jaxpr = jax.make_jaxpr(residuals)(*args).jaxpr
-    batched = rule.batched or (True,) * len(args)
-    own = dict(zip(rule.arguments, batched, strict=True))
+    batched = dict(zip(rule.arguments, rule.batched or (True,) * len(args), strict=True))
     names = [name.split(".")[0] for name, _, _ in named(rule, args)]
-    parameters = {id(var) for var, name in zip(jaxpr.invars, names, strict=True) if not own[name]}
-    distinct = {id(var): var for var in jaxpr.outvars if hasattr(var, "count") or not hasattr(var, "val")}
-    return sum(_size(var.aval) for key, var in distinct.items() if key not in parameters)
+    parameters = {var for var, name in zip(jaxpr.invars, names, strict=True) if not batched[name]}
+    return sum(_size(var.aval) for var in {v for v in jaxpr.outvars if isinstance(v, Var)} - parameters)
 
 
 def _size(aval: Any) -> int:

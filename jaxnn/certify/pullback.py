@@ -15,6 +15,9 @@ Pullback = Callable[[tuple, Any], Leaves]
 #: (args, dy) -> (cotangents by leaf, floating outputs by leaf)
 Answers = Callable[[tuple, Any], tuple[Leaves, Leaves]]
 
+#: The name of what the function gives: no argument can have it.
+OUTPUT = "f(·)"
+
 
 def _tangent(dy: Any) -> Any:
     """`dy` with JAX's empty `float0` for outputs that are no floating numbers."""
@@ -25,7 +28,7 @@ def _tangent(dy: Any) -> Any:
 
 def _outputs(y: Any) -> Leaves:
     flat = jax.tree_util.tree_leaves_with_path((y,))
-    names = (("y", jax.tree_util.keystr(path[1:], simple=True, separator="."), leaf) for path, leaf in flat)
+    names = ((OUTPUT, jax.tree_util.keystr(path[1:], simple=True, separator="."), leaf) for path, leaf in flat)
     return {".".join(filter(None, name)): a for *name, a in names if jnp.issubdtype(a.dtype, jnp.inexact)}
 
 

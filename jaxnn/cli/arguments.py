@@ -143,6 +143,29 @@ class Reproduce:
 
 
 @dataclass(frozen=True)
+class Certify:
+    """Measure hand-derived gradients against autodiff, finite differences and their own bytes, FLOPs and time.
+
+    Without a target, the whole library. The exit code is 1 where a law is broken.
+    """
+
+    targets: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="[TARGET…]", help="Layers, losses, combinators; configs; module:function of your own."),
+    ] = ()
+    shape: Annotated[
+        tuple[str, ...],
+        arg(metavar="N,M…", help="Shapes for a function of your own: of a layer's batch, or of each argument."),
+    ] = ()
+    quick: bool = False
+    """The main laws, one case each, nothing timed."""
+    mutants: bool = False
+    """Plant mistakes in the library's own backward passes, and show which law kills each."""
+    device: Device = None
+    json: Json = None
+
+
+@dataclass(frozen=True)
 class Configs:
     """List the configs that come with the package."""
 
@@ -159,6 +182,7 @@ Command = (
     | Annotated[Summary, subcommand("summary")]
     | Annotated[Plot, subcommand("plot")]
     | Annotated[Reproduce, subcommand("reproduce")]
+    | Annotated[Certify, subcommand("certify")]
     | Annotated[Configs, subcommand("configs")]
 )
 #: The commands after which a config's fields may follow, by dotted name.

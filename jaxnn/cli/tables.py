@@ -26,15 +26,23 @@ def cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def show(title: str, rows: Sequence[Mapping[str, Any]], file: Path | None = None, **facts: Any) -> None:
-    """Prints rows, all of the same keys; writes `{"title": …, "rows": […], **facts}` to `file`, where one is given."""
+def show(
+    title: str, rows: Sequence[Mapping[str, Any]], file: Path | None = None, *, width: int = 0, **facts: Any
+) -> None:
+    """Prints rows, all of the same keys; writes `{"title": …, "rows": […], **facts}` to `file`, where one is given.
+
+    width: of the table at the least where it goes to no terminal
+    """
     table = Table(title=title, title_justify="left", title_style="bold")
     for key in rows[0] if rows else ():
         number = all(isinstance(row[key], int | float | Mapping) for row in rows)
         table.add_column(key, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, width)
+    console.print(table)
     if file is not None:
         write_json(file, {"title": title, "rows": list(rows), **facts})
 

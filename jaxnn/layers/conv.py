@@ -39,6 +39,9 @@ def conv(
     dW[i, j, c, o] = Σ_{n, r, s} x[n, r·t + i·d, s·t + j·d, c] dy[n, r, s, o],  db = Σ dy
     dx[n, h, w, c] = Σ_{i, j, o} dy[n, r, s, o] W[i, j, c, o] over all (r, s) with h = r·t + i·d, w = s·t + j·d
 
+    Derivation: y is a sum of products of one x and one W. Each W is a factor once for each place (n, r, s), and the
+    other factor there is the x that its tap reads; each x is one once for each tap that reads it, and the other is W.
+
     x (batch, height, width, channel), W (*kernel, channel, channels), b (channels), y (batch, rows, columns, channels).
     `kernel`, `stride`, `dilation`: one number or (height, width); `padding`: "SAME", "VALID" or
     [[low, high], [low, high]].

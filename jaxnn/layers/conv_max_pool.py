@@ -30,6 +30,9 @@ def conv_max_pool(
     dz = dy at q = q*, else 0
     dV = patchᵀ dz,  dW = Σ dV over the places,  db = Σ dy,  dpatch = dz Vᵀ,  dx = Σ dpatch over the patches
 
+    Derivation: a maximum hands dy to the place that it chose. z is a dense layer of patches; W stands in V once for
+    each place, x in the patches once for each that overlaps it: what stands several times gathers all its derivatives.
+
     x (batch, height, width, channel), W (*kernel, channel, channels), b (channels), y (batch, rows, columns, channels).
     Keeps x and q*, a byte each. A ReLU may follow instead of standing between: max and ReLU change places freely.
     Raises `UserError` when built of impossible numbers, or initialized for images smaller than a patch.

@@ -15,6 +15,9 @@ def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "z
     y = x W + b
     dW = xᵀ dy,  db = Σ dy,  dx = dy Wᵀ
 
+    Derivation: with yᵢₖ = Σⱼ xᵢⱼ Wⱼₖ + bₖ, the factor of Wⱼₖ is xᵢⱼ for each example i, so dWⱼₖ = Σᵢ xᵢⱼ dyᵢₖ; the
+    factor of xᵢⱼ is Wⱼₖ for each unit k, so dxᵢⱼ = Σₖ dyᵢₖ Wⱼₖ; that of bₖ is 1 for each example.
+
     x (batch, …, n), W (n, units), b (units), y (batch, …, units); the sums run over all axes but the last.
     Raises `UserError` when built with fewer than one unit.
     """

@@ -13,6 +13,8 @@ def dropout(rate: float) -> Layer:
     y = m ∘ x / (1 − rate),  m = 1 with probability 1 − rate
     dx = m ∘ dy / (1 − rate)
 
+    Derivation: for a given mask, y is linear in x. The scale makes the mean of y over masks x itself.
+
     `x` and `y` of any shape, alike; the same key gives the same mask; `key=None` gives y = x.
     (Srivastava et al. 2014, with the scale on the training side.)
     Raises `UserError` for a rate outside [0, 1).

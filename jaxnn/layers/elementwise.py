@@ -68,27 +68,42 @@ def identity() -> Layer:
 
 
 def sigmoid() -> Layer:
-    """y = σ(x) = 1 / (1 + e⁻ˣ);  dx = y (1 − y) dy."""
+    """y = σ(x) = 1 / (1 + e⁻ˣ);  dx = y (1 − y) dy.
+
+    Derivation: σ′ = e⁻ˣ / (1 + e⁻ˣ)², and 1 − σ = e⁻ˣ / (1 + e⁻ˣ).
+    """
     return elementwise(Elementwise("sigmoid", jax.nn.sigmoid, keep_y, lambda y: y * (1 - y)))
 
 
 def tanh() -> Layer:
-    """y = tanh x;  dx = (1 − y²) dy."""
+    """y = tanh x;  dx = (1 − y²) dy.
+
+    Derivation: tanh = sinh / cosh, so tanh′ = (cosh² − sinh²) / cosh².
+    """
     return elementwise(Elementwise("tanh", jnp.tanh, keep_y, lambda y: 1 - y * y))
 
 
 def relu() -> Layer:
-    """y = max(x, 0);  dx = [x > 0] dy: the derivative at 0 is 0 (Nair and Hinton 2010)."""
+    """y = max(x, 0);  dx = [x > 0] dy: the derivative at 0 is 0 (Nair and Hinton 2010).
+
+    Derivation: y is x to the right of 0 and constant to the left.
+    """
     return elementwise(Elementwise("relu", jax.nn.relu, lambda x, y: y > 0, lambda positive: positive))
 
 
 def softplus() -> Layer:
-    """y = ln(1 + eˣ);  dx = σ(x) dy = (1 − e⁻ʸ) dy."""
+    """y = ln(1 + eˣ);  dx = σ(x) dy = (1 − e⁻ʸ) dy.
+
+    Derivation: y′ = eˣ / (1 + eˣ), and e⁻ʸ = 1 / (1 + eˣ).
+    """
     return elementwise(Elementwise("softplus", jax.nn.softplus, keep_y, lambda y: -jnp.expm1(-y)))
 
 
 def leaky_relu(slope: float = 0.01) -> Layer:
-    """y = x where x ≥ 0, else slope · x;  dx = (1 or slope) dy (Maas, Hannun and Ng 2013)."""
+    """y = x where x ≥ 0, else slope · x;  dx = (1 or slope) dy (Maas, Hannun and Ng 2013).
+
+    Derivation: y is a line through 0 on each side of it.
+    """
     return elementwise(
         Elementwise(
             "leaky_relu",
@@ -100,14 +115,20 @@ def leaky_relu(slope: float = 0.01) -> Layer:
 
 
 def elu(alpha: float = 1.0) -> Layer:
-    """y = x where x > 0, else α (eˣ − 1);  dx = (1 or y + α) dy (Clevert, Unterthiner and Hochreiter 2016)."""
+    """y = x where x > 0, else α (eˣ − 1);  dx = (1 or y + α) dy (Clevert, Unterthiner and Hochreiter 2016).
+
+    Derivation: to the left of 0, y′ = α eˣ = α (eˣ − 1) + α.
+    """
     return elementwise(
         Elementwise("elu", lambda x: jax.nn.elu(x, alpha), keep_y, lambda y: jnp.where(y > 0, 1, y + alpha))
     )
 
 
 def gelu() -> Layer:
-    """y = x Φ(x);  dx = (Φ(x) + x φ(x)) dy, Φ and φ the standard normal's (Hendrycks and Gimpel 2016)."""
+    """y = x Φ(x);  dx = (Φ(x) + x φ(x)) dy, Φ and φ the standard normal's (Hendrycks and Gimpel 2016).
+
+    Derivation: the product rule, with Φ′ = φ.
+    """
 
     def derivative(x: Array) -> Array:
         cumulative = 0.5 * erfc(-x * math.sqrt(0.5))
@@ -117,7 +138,10 @@ def gelu() -> Layer:
 
 
 def silu() -> Layer:
-    """y = x σ(x);  dx = σ (1 + x (1 − σ)) dy (Elfwing, Uchibe and Doya 2018)."""
+    """y = x σ(x);  dx = σ (1 + x (1 − σ)) dy (Elfwing, Uchibe and Doya 2018).
+
+    Derivation: the product rule, with σ′ = σ (1 − σ): y′ = σ + x σ (1 − σ).
+    """
 
     def derivative(x: Array) -> Array:
         s = jax.nn.sigmoid(x)

@@ -52,6 +52,8 @@ def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID
     y[n, r, s, c] = max of x[n, h, w, c] over the window of (r, s)
     dx[n, h, w, c] = Σ dy[n, r, s, c] over the windows whose maximum, the first in row-major order, is at (h, w)
 
+    Derivation: near x, y is the one number that is largest: its derivative is 1 there and 0 elsewhere.
+
     Keeps the tap of each maximum, one byte. Deterministic on every platform (scatter-free).
     """
     over = _over("max_pool", window, stride, padding)
@@ -79,6 +81,8 @@ def average_pool(window: Size, stride: Size | None = None, padding: Padding = "V
 
     y[n, r, s, c] = Σ x[n, h, w, c] / m over the window of (r, s), m how many there are
     dx[n, h, w, c] = Σ dy[n, r, s, c] / m over the windows that hold (h, w)
+
+    Derivation: y is linear, and each number of a window has the factor 1 / m.
     """
     over = _over("average_pool", window, stride, padding)
 
@@ -102,6 +106,8 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
 
     y[n, r, s, c] = √ Σ x[n, h, w, c]² over the window of (r, s)
     dx[n, h, w, c] = x[n, h, w, c] Σ dy[n, r, s, c] / y[n, r, s, c] over the windows that hold (h, w), 0 where y = 0
+
+    Derivation: y² = Σ x², so 2 y ∂y/∂x = 2 x.
     """
     over = _over("l2_pool", window, stride, padding)
 

@@ -11,6 +11,8 @@ def softmax() -> Layer:
     yᵢ = e^{xᵢ} / Σⱼ e^{xⱼ}
     dx = y ∘ (dy − Σⱼ dyⱼ yⱼ)
 
+    Derivation: ∂yⱼ/∂xᵢ = yⱼ (δᵢⱼ − yᵢ), so dxᵢ = Σⱼ dyⱼ yⱼ (δᵢⱼ − yᵢ) = dyᵢ yᵢ − yᵢ Σⱼ dyⱼ yⱼ.
+
     x and y (batch, …, class). To train a classifier leave it out: `softmax_cross_entropy` takes the logits.
     """
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
 from jaxnn.plots.style import MISSING
@@ -87,7 +87,12 @@ def log_where_wide(ax: Axes, bands: Sequence[Band]) -> None:
 
 
 def logarithmic(ax: Axes) -> None:
-    """A logarithmic y axis whose ticks read 0.01, 0.1, 1; zero stands below the frame."""
+    """A logarithmic y axis whose ticks read 0.01, 0.1, 1, within a decade those between; zero stands below the frame."""
     ax.set_yscale("log", nonpositive="clip")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+
+    def between(value: float, _: int) -> str:
+        low, high = ax.get_ylim()
+        return f"{value:g}" if high < 10 * low else ""
+
+    ax.yaxis.set_minor_formatter(FuncFormatter(between))

@@ -102,6 +102,13 @@ def test_the_law_catches_what_is_planted(law):
     assert not finding.holds
 
 
+def test_a_loss_whose_derivative_is_wrong_is_caught():
+    """Its argument is called y, as the output of a layer is."""
+    right = build("softmax_cross_entropy: mean, labels")
+    wrong = right.rule._replace(backward=lambda dy, dvalue: (1.001 * dvalue * dy, None))
+    assert not LAWS["autodiff"].measure(right._replace(rule=wrong)).holds
+
+
 @pytest.mark.parametrize("leaf", ["params.weight", "params.bias", "x"])
 def test_the_finding_names_leaf_and_entry(leaf):
     right = build("dense: tiny")

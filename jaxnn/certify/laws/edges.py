@@ -136,16 +136,16 @@ EDGES: tuple[Edge, ...] = (
 def edge(row: Edge, constructor: Constructor, dtype=np.float32) -> Finding:
     """The largest error of any entry, relative to it, and to 1 at the least where zero is expected."""
     x, made = jnp.asarray(row.x, dtype), row.build(constructor)
-    if isinstance(made, Loss):
-        target = jnp.asarray(row.target, np.int32 if isinstance(np.ravel(row.target)[0], np.integer) else dtype)
-        got = compiled(made.__call__)(x, target)
-    else:
+    if isinstance(made, Layer):
 
         def forth_and_back(x):
             y, res = made.forward((), x, None)
             return y, made.backward((), res, jnp.ones_like(y))[1]
 
         got = compiled(forth_and_back)(x)
+    else:
+        target = jnp.asarray(row.target, np.int32 if isinstance(np.ravel(row.target)[0], np.integer) else dtype)
+        got = compiled(made.__call__)(x, target)
     return worst(
         _entrywise(name, np.asarray(a, np.float64), np.asarray(e, np.float64))
         for name, a, e in zip(("y", "dx"), got, (row.y, row.dx), strict=True)

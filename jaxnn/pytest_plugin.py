@@ -1,0 +1,22 @@
+"""Fixtures for a user's own tests: one line checks a hand-derived gradient under all the laws. Imports no JAX."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def certify() -> Callable[..., Any]:
+    """`certify(layer, x)`: the layer's certificate; the test fails, with every fault, where a law is broken."""
+    from jaxnn.certify import certify
+
+    return lambda *args, **options: certify(*args, **options).check()
+
+
+@pytest.fixture
+def certify_vjp() -> Callable[..., Any]:
+    """`certify_vjp(f, fwd, bwd, *args)`: the rule's certificate; the test fails where a law is broken."""
+    from jaxnn.certify import certify_vjp
+
+    return lambda *args, **options: certify_vjp(*args, **options).check()
