@@ -87,7 +87,7 @@ def log_where_wide(ax: Axes, bands: Sequence[Band]) -> None:
 
 
 def logarithmic(ax: Axes) -> None:
-    """A logarithmic y axis whose ticks read 0.01, 0.1, 1, within a decade those between; zero stands below the frame."""
+    """A logarithmic y axis whose ticks read 0.01, 0.1, 1 (in one decade: all); zero stands below the frame."""
     ax.set_yscale("log", nonpositive="clip")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
