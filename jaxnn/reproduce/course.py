@@ -72,7 +72,7 @@ _LESS = (
     "its net trained less far than nearly all of ours (85.8 %), and those of ours that train least test lower too; of "
     "a test of 100 digits chance alone makes 5 points more or less"
 )
-_DRAW = "update, λ and step are the deck's; its 500 digits are one draw, not recorded; why it fits them less is not known"
+_DRAW = "update, λ and step are the deck's; its 500 digits are one draw; why it fits them less is not known"
 _MANY = "one seed; of a test on 10 000 digits chance alone makes 0.2 points more or less"
 _AHEAD = (
     "the course's epoch 1 begins where a new net is in epoch 3, and its loss falls from there half as fast (by 0.0033 "
