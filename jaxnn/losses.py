@@ -99,18 +99,22 @@ def mean_squared_error(reduction: Reduction = "mean") -> Loss:
 
 
 def sigmoid_cross_entropy(reduction: Reduction = "mean") -> Loss:
-    """C = −Σₖ [tₖ ln σ(yₖ) + (1 − tₖ) ln(1 − σ(yₖ))] from logits;  dy = σ(y) − t.
+    """C = −Σₖ [tₖ ln σ(yₖ) + (1 − tₖ) ln(1 − σ(yₖ))] from logits;  dy = σ(y) − t = (1 − t) σ(y) − t σ(−y).
 
-    Written with −ln σ(y) = softplus(−y), which neither overflows nor cancels.
+    Written with −ln σ(y) = softplus(−y) and with σ(−y) = 1 − σ(y), which neither overflow nor cancel.
 
-    Derivation: softplus′ = σ, so each term gives −t σ(−y) + (1 − t) σ(y) = σ(y) − t, for σ(−y) = 1 − σ(y).
+    Derivation: softplus′ = σ, so the two terms give −t σ(−y) + (1 − t) σ(y).
     """
 
     def terms(y, target):
         t = _dense(target, y)
         return (t * jax.nn.softplus(-y) + (1 - t) * jax.nn.softplus(y)).sum(-1)
 
-    return _loss(terms, lambda y, t: jax.nn.sigmoid(y) - _dense(t, y), jax.nn.sigmoid, reduction)
+    def derivative(y, target):
+        t = _dense(target, y)
+        return (1 - t) * jax.nn.sigmoid(y) - t * jax.nn.sigmoid(-y)
+
+    return _loss(terms, derivative, jax.nn.sigmoid, reduction)
 
 
 def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:

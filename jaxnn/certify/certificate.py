@@ -250,12 +250,12 @@ def _rule_of(f, fwd, bwd, args, batched, reduction) -> tuple[Rule, tuple]:
         raise UserError("certify_vjp: expected fwd and bwd (or a jax.custom_vjp function that has them), found None")
     names = _names(witness, len(args))
     if nondiff:  # these are no arrays: they are fixed, and bwd is given them first
-        fixed = [args[i] for i in nondiff]
+        given, fixed = args, [args[i] for i in nondiff]
         kept = [i for i in range(len(args)) if i not in nondiff]
 
         def whole(some):
             rest = iter(some)
-            return [args[i] if i in nondiff else next(rest) for i in range(len(args))]
+            return [given[i] if i in nondiff else next(rest) for i in range(len(given))]
 
         witness, fwd, bwd = (
             lambda *some, f=witness: f(*whole(some)),

@@ -25,7 +25,7 @@ class Finding(NamedTuple):
         """`measured` in units of `bound`: NaN counts as the worst."""
         if np.isnan(self.measured):
             return np.inf
-        return self.measured / self.bound if self.bound else np.inf if self.measured else 0.0
+        return float(self.measured) / float(self.bound) if self.bound else np.inf if self.measured else 0.0
 
     def __str__(self) -> str:
         place = f"{self.leaf}[{', '.join(map(str, self.index))}]" if self.index else self.leaf

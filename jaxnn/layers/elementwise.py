@@ -76,11 +76,11 @@ def sigmoid() -> Layer:
 
 
 def tanh() -> Layer:
-    """y = tanh x;  dx = (1 − y²) dy.
+    """y = tanh x;  dx = (1 − y²) dy, written (1 − y)(1 + y): 1 − y is exact where y is near 1, 1 − y² is not.
 
     Derivation: tanh = sinh / cosh, so tanh′ = (cosh² − sinh²) / cosh².
     """
-    return elementwise(Elementwise("tanh", jnp.tanh, keep_y, lambda y: 1 - y * y))
+    return elementwise(Elementwise("tanh", jnp.tanh, keep_y, lambda y: (1 - y) * (1 + y)))
 
 
 def relu() -> Layer:
@@ -115,13 +115,15 @@ def leaky_relu(slope: float = 0.01) -> Layer:
 
 
 def elu(alpha: float = 1.0) -> Layer:
-    """y = x where x > 0, else α (eˣ − 1);  dx = (1 or y + α) dy (Clevert, Unterthiner and Hochreiter 2016).
+    """y = x where x > 0, else α (eˣ − 1);  dx = (1 or α eˣ) dy (Clevert, Unterthiner and Hochreiter 2016).
 
-    Derivation: to the left of 0, y′ = α eˣ = α (eˣ − 1) + α.
+    Derivation: to the left of 0, y′ = α eˣ. It is y + α as well, but where y is near −α nothing is left of that sum.
     """
-    return elementwise(
-        Elementwise("elu", lambda x: jax.nn.elu(x, alpha), keep_y, lambda y: jnp.where(y > 0, 1, y + alpha))
-    )
+
+    def derivative(x: Array) -> Array:
+        return jnp.where(x > 0, 1, alpha * jnp.exp(jnp.minimum(x, 0)))
+
+    return elementwise(Elementwise("elu", lambda x: jax.nn.elu(x, alpha), keep_x, derivative))
 
 
 def gelu() -> Layer:

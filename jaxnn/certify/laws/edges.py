@@ -124,6 +124,10 @@ EDGES: tuple[Edge, ...] = (
         )
         for size in (LARGE, BIG)
     ),
+    Edge("sigmoid_cross_entropy", "right by 30: its digits are kept", lambda of: of("sum"), [[30.0]],
+        math.log1p(math.exp(-30)), [[-math.exp(-30) / (1 + math.exp(-30))]], [[1.0]],
+    ),
+    Edge("elu", "its slope keeps its digits", _plain, [-20.0], [math.expm1(-20)], [math.exp(-20)]),
     Edge("softmax_cross_entropy", "a mean of two that are too large to add", _plain,
         [[BIG, -BIG], [BIG, -BIG]], 2 * BIG, [[0.5, -0.5], [0.5, -0.5]], [1, 1],
     ),
