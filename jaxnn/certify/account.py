@@ -14,6 +14,7 @@ from jax.extend.core import Var
 
 from jaxnn.certify.pullback import answers, autodiff_answers
 from jaxnn.certify.rule import Rule, leaves, named, replaced
+from jaxnn.layers.blocks import uncut
 
 #: Seconds that the timing of one pair may take.
 PATIENCE = 0.2
@@ -64,20 +65,21 @@ class Account(NamedTuple):
 
 def account(rule: Rule, args: tuple, dy: Any, timed: bool = True) -> Account:
     """The account of `rule` for arguments (arrays) of these shapes and types."""
-    programs = [jax.jit(make(rule)).lower(args, dy).compile() for make in (answers, autodiff_answers)]
+    both = (answers, autodiff_answers)
+    with uncut():
+        flops = [_flops(jax.jit(make(rule)).lower(args, dy)) for make in both]
+    programs = [jax.jit(make(rule)).lower(args, dy).compile() for make in both]
     seconds = _seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs]) if timed else []
     kept = (_kept_by_hand(rule, args), _kept_by_autodiff(rule, args))
     costs = [
-        Cost(bytes_, *_compiler_figures(run), took)
-        for run, bytes_, took in zip(programs, kept, seconds or [math.nan] * 2, strict=True)
+        Cost(some, int(run.memory_analysis().temp_size_in_bytes), count, took)
+        for run, some, count, took in zip(programs, kept, flops, seconds or [math.nan] * 2, strict=True)
     ]
     return Account(*costs)
 
 
-def _compiler_figures(program: Any) -> tuple[int, int]:
-    """Temporary bytes and FLOPs of a compiled program."""
-    memory, cost = program.memory_analysis(), program.cost_analysis()
-    return int(memory.temp_size_in_bytes), int((cost or {}).get("flops", 0))
+def _flops(lowered: Any) -> int:
+    return int((lowered.cost_analysis() or {}).get("flops", 0))
 
 
 def _kept_by_hand(rule: Rule, args: tuple) -> int:

@@ -33,7 +33,7 @@ NAMES = tuple(dict.fromkeys(row.of for row in ROWS))
 #: The course's nets, by config.
 NETS = ("blobs_neuron", "circles_mlp", "mnist_sigmoid_mse", "mnist_tanh_softmax", "mnist_cnn", "cosine_denoise")
 #: Random cases of law 4 in a whole certificate.
-FUZZED, FUZZED_QUICKLY = 40, 8
+FUZZED, FUZZED_QUICKLY = 24, 8
 #: The batch that an account is made for, and a net's laws.
 ACCOUNT_BATCH, NET_BATCH = 128, 3
 

@@ -1,6 +1,8 @@
 """A batch taken a few examples at a time, so that what is made on the way stays small and in a CPU's cache."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from jax import lax
 from jax import numpy as jnp
@@ -8,6 +10,17 @@ from jaxtyping import Array
 
 #: Bytes that what is made of one block may take.
 BLOCK_BYTES = 2**19
+
+
+@contextmanager
+def uncut() -> Iterator[None]:
+    """Within it, what is traced takes every batch whole: for counting, since a compiler counts a loop's body once."""
+    global BLOCK_BYTES
+    before, BLOCK_BYTES = BLOCK_BYTES, sys.maxsize
+    try:
+        yield
+    finally:
+        BLOCK_BYTES = before
 
 
 def summed(f: Callable[..., Array], arrays: tuple[Array, ...], bytes_of_one: int) -> Array:

@@ -44,7 +44,7 @@ def differences(case: Case) -> Finding:
         if leaf.size == 0:
             continue
         g = np.asarray(gradient[name])
-        size = max(float(np.linalg.norm(g)), np.finfo(np.float64).tiny) / math.sqrt(leaf.size)
+        size = max(float(np.linalg.norm(g)), float(np.finfo(np.float64).tiny)) / math.sqrt(leaf.size)
         for _ in range(DIRECTIONS):
             v = rng.normal(size=leaf.shape)
             v /= np.linalg.norm(v)
