@@ -72,7 +72,7 @@ def account(rule: Rule, args: tuple, dy: Any, timed: bool = True) -> Account:
     seconds = _seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs]) if timed else []
     kept = (_kept_by_hand(rule, args), _kept_by_autodiff(rule, args))
     costs = [
-        Cost(some, int(run.memory_analysis().temp_size_in_bytes), count, took)
+        Cost(some, _temporary(run), count, took)
         for run, some, count, took in zip(programs, kept, flops, seconds or [math.nan] * 2, strict=True)
     ]
     return Account(*costs)
@@ -80,6 +80,10 @@ def account(rule: Rule, args: tuple, dy: Any, timed: bool = True) -> Account:
 
 def _flops(lowered: Any) -> int:
     return int((lowered.cost_analysis() or {}).get("flops", 0))
+
+
+def _temporary(program: Any) -> int:
+    return int(program.memory_analysis().temp_size_in_bytes)
 
 
 def _kept_by_hand(rule: Rule, args: tuple) -> int:

@@ -29,8 +29,8 @@ def run(command: Certify) -> None:
         return
     import jax
 
+    from jaxnn.certificates import Job, jobs
     from jaxnn.certify.certificate import Certificate
-    from jaxnn.certify.library import Job, jobs
 
     wanted = jobs(command.targets, shapes)
 

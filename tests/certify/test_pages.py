@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxnn.certificates import NAMES
 from jaxnn.certify.cases import constructor
-from jaxnn.certify.library import NAMES
 from jaxnn.certify.mutants import MUTANTS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "layers"

@@ -137,7 +137,7 @@ EDGES: tuple[Edge, ...] = (
 )  # fmt: skip
 
 
-def edge(row: Edge, constructor: Constructor, dtype=np.float32) -> Finding:
+def edge(row: Edge, constructor: Constructor, dtype: Any = np.float32) -> Finding:
     """The largest error of any entry, relative to it, and to 1 at the least where zero is expected."""
     x, made = jnp.asarray(row.x, dtype), row.build(constructor)
     if isinstance(made, Layer):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from jaxnn.certify.library import NAMES, NETS, jobs
+from jaxnn.certificates import NAMES, NETS, jobs
 from jaxnn.errors import UserError
 
 
