@@ -2,11 +2,10 @@
 
 import os
 from io import BytesIO
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from jaxnn.errors import UserError
+from jaxnn.files import write_whole
 from jaxnn.plots.style import DPI
 
 
@@ -18,21 +17,10 @@ def png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> bytes:
-    """Writes the figure as a PNG beside `path`, renames it there, and returns the bytes written.
+    """Writes the figure as a PNG, whole or not at all, and returns the bytes written.
 
     Raises UserError where the file cannot be written.
     """
-    path = Path(path)
     picture = png(figure)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        beside.write_bytes(picture)
-        os.replace(beside, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            f"cannot write the figure {path}: {reason}; give a folder that exists and can be written"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, picture)
     return picture

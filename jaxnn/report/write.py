@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from jaxnn.errors import UserError
+from jaxnn.files import write_whole
 from jaxnn.report.page import Picture, Table, page
 
 
@@ -19,7 +18,7 @@ def write_report(
     config_text: str,
     manifest: Mapping[str, object],
 ) -> None:
-    """Writes the report beside `path` and renames it there.
+    """Writes the report, whole or not at all.
 
     Args:
         title: what was run, in a line.
@@ -32,18 +31,6 @@ def write_report(
 
     Raises UserError where the file cannot be written, ValueError where a table or a figure is malformed.
     """
-    path = Path(path)
     # A command line may hold bytes that are no text (lone surrogates): they are shown, not refused.
     text = page(title, command, summary_rows, tables, figures, config_text, manifest)
-    content = text.encode("utf-8", "backslashreplace")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            f"cannot write the report {path}: {reason}; give a folder that exists and can be written"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
