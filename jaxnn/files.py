@@ -31,7 +31,8 @@ def _beside(path: Path) -> Path:
 
 
 def _cannot(path: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {path}: {error.strerror or error}; give a folder that exists, can be written and has room")
+    hint = "give a folder that exists, can be written and has room"
+    return UserError(f"cannot write {path}: {error.strerror or error}; {hint}")
 
 
 def in_a_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ mistake before or after its backward.
 
 import importlib
 import inspect
+import itertools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -229,11 +230,13 @@ def mutated(mutant: Mutant) -> Constructor:
 
 def _changed(name: str, mutant: Mutant) -> types.ModuleType:
     source = inspect.getsource(importlib.import_module(name))
-    # From the constructor on, where that stands there: a text may stand in several layers of one module.
-    start = max(source.find(f"def {mutant.of}("), 0) if not mutant.module and mutant.old in source else 0
+    # From the constructor's code on, where that stands there: a text may stand in several layers, and in a docstring.
+    start = max(source.find(f"def {mutant.of}("), 0)
+    for _ in range(2 if start else 0):
+        start = source.index('"""', start) + 3
+    if mutant.old not in source[start:]:
+        start = 0
     head, tail = source[:start], source[start:]
-    if mutant.old not in tail:
-        head, tail = "", source
     if mutant.old not in tail:
         raise LookupError(f"mutant {mutant.name!r}: expected in {name} the text {mutant.old!r}, found it nowhere")
     return _run(name, head + tail.replace(mutant.old, mutant.new, 1))
@@ -251,19 +254,22 @@ def kill(mutant: Mutant) -> Killed:
     """The first law that notices the mutant, in all the cases of the table that its name has."""
     make = mutated(mutant)
     rows = [row for row in ROWS if row.of == mutant.of]
-    for law in sorted(LAWS.values(), key=lambda law: law.thorough):
-        for row in rows:
-            if law.thorough and not row.thorough:
-                continue
-            found = _noticed(law, lambda row=row: case_of(row, make))
-            if found:
-                return Killed(mutant.name, mutant.of, *found)
-    for place in EDGES:
-        if place.of == mutant.of:
-            finding = edge(place, make)
-            if not finding.holds:
-                return Killed(mutant.name, mutant.of, "edges", f"{place.name}: {finding}")
-    return Killed(mutant.name, mutant.of, NOBODY, "")
+
+    def by_laws(thorough: bool) -> Iterator[tuple[str, str] | None]:
+        for law in (law for law in LAWS.values() if law.thorough == thorough):
+            for row in rows:
+                if row.thorough or not thorough:
+                    yield _noticed(law, lambda row=row: case_of(row, make))
+
+    def by_edges() -> Iterator[tuple[str, str] | None]:
+        for place in EDGES:
+            if place.of == mutant.of:
+                finding = edge(place, make)
+                yield None if finding.holds else ("edges", f"{place.name}: {finding}")
+
+    # What is quick to measure comes first.
+    found = next(filter(None, itertools.chain(by_laws(False), by_edges(), by_laws(True))), (NOBODY, ""))
+    return Killed(mutant.name, mutant.of, *found)
 
 
 def _noticed(law: Law, build: Callable[[], Case]) -> tuple[str, str] | None:
