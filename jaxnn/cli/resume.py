@@ -31,10 +31,15 @@ def run(command: Resume) -> None:
     if not same:
         raise UserError(f"{command.run}: expected the data that it is trained on, found others; name their --data-dir")
     said: list[str] = []
-    begun = checkpoints.newest(command.run, first_state(experiment, manifest["grad"]), said.append)
+    begun = None
+    # A run that was killed before its first checkpoint has taken no step: it begins again.
+    if checkpoints.paths(command.run):
+        begun = checkpoints.newest(command.run, first_state(experiment, manifest["grad"]), said.append)
     for line in said:
         print(f"jaxnn: {line}", file=sys.stderr)
     console = Console()
-    console.print(f"{experiment.config.title}\ngoes on after step {begun.steps:,}", highlight=False)
+    where = "no checkpoint was kept: begins again" if begun is None else f"goes on after step {begun.steps:,}"
+    console.print(f"{experiment.config.title}\n{where}", highlight=False)
     with listening("interrupted; the run is as it was") as leaving:
-        go(Keeper(command.run, experiment, manifest, begun=begun, leave=leaving), leaving, console, command.json, begun)
+        keeper = Keeper(command.run, experiment, manifest, begun=begun, overwrite=begun is None, leave=leaving)
+        go(keeper, leaving, console, command.json, begun)

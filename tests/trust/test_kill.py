@@ -1,5 +1,6 @@
 """A run that is killed, told to leave or out of disk loses nothing, and ends as if nothing had happened."""
 
+import shutil
 import signal
 
 import pytest
@@ -33,6 +34,15 @@ def test_a_run_that_left_and_was_resumed_is_bit_equal(zygote, tmp_path):
     assert result(tmp_path / "left") == result(tmp_path / "whole")
     assert state(tmp_path / "left") == state(tmp_path / "whole")
     assert zygote.run("resume", tmp_path / "left")["code"] == 0  # nothing is left to do
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(zygote, tmp_path):
+    assert zygote.run(*command(tmp_path / "whole"))["code"] == 0
+    assert zygote.run(*command(tmp_path / "cut"), once=[tmp_path / "cut", signal.SIGTERM])["code"] == 143
+    shutil.rmtree(tmp_path / "cut" / "checkpoints")
+    answer = zygote.run("resume", tmp_path / "cut")
+    assert answer["code"] == 0, answer["err"]
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
 
 
 def test_the_second_signal_leaves_at_once(zygote, tmp_path):
