@@ -1,6 +1,5 @@
 """What `jaxnn certify` can be asked about: public names, nets of configs, and functions of the user's own modules."""
 
-import difflib
 import importlib
 import math
 import os
@@ -13,15 +12,16 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.account import Account, Cost
-from jaxnn.certify.case import Case, case, normal_like
+from jaxnn.certify.account import Account, kept
+from jaxnn.certify.case import Case, case, cast, normal_like
 from jaxnn.certify.cases import ROWS, case_of, constructor, layer_args
 from jaxnn.certify.certificate import QUICK, Certificate, Entry, certify, certify_vjp, examine, float32_account
 from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edges import EDGES, edge
-from jaxnn.certify.rule import of_layer, of_model
-from jaxnn.config import Config, build_loss, build_model, load
+from jaxnn.certify.rule import of_layer, of_loss, of_model
+from jaxnn.config import Config, build_loss, build_model, load, shipped
+from jaxnn.config.errors import nearest
 from jaxnn.errors import UserError
 from jaxnn.experiment import example_shape
 from jaxnn.layer import Layer
@@ -61,15 +61,12 @@ def _job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
         return _of_name(target)
     if ":" in target:
         return _of_user(target, shapes)
-    from jaxnn.config import shipped
-
     if target in shipped.names() or target.endswith(".toml"):
         return _of_config(target)
-    known = [*NAMES, *shipped.names()]
-    near = difflib.get_close_matches(target, known, n=1)
+    near = nearest(target, [*NAMES, *shipped.names()])
     raise UserError(
         f"certify: expected one of {', '.join(NAMES)}, a config, or module:function, found {target!r}"
-        + (f"; did you mean {near[0]!r}?" if near else "")
+        + (f"; did you mean {near!r}?" if near else "")
     )
 
 
@@ -97,7 +94,6 @@ _ACCOUNTS: dict[str, tuple[tuple, tuple[int, ...]]] = {
     "flatten": ((), (12, 12, 20)),
     "reshape": (((12, 240),), (12, 12, 20)),
     "dropout": ((0.3,), (100,)),
-    "cnn": ((), (28, 28, 1)),
 }
 
 
@@ -118,35 +114,28 @@ def _name_account(of: str) -> Account | None:
 
 
 def _loss_account(loss: Loss) -> Account:
-    from jaxnn.certify.rule import of_loss
-
-    rng = np.random.default_rng(0)
-    y = rng.normal(size=(ACCOUNT_BATCH, 10))
-    return float32_account(of_loss(loss), (jnp.asarray(y), jnp.asarray(rng.integers(10, size=ACCOUNT_BATCH))))
+    y = normal_like(0, jax.ShapeDtypeStruct((ACCOUNT_BATCH, 10), jnp.float32))
+    return float32_account(of_loss(loss), (y, _labels(ACCOUNT_BATCH, 10)))
 
 
-def _net_account(model: Layer, loss: Loss, shape: tuple[int, ...], outputs: int, labels: bool = True) -> Account:
+def _net_account(model: Layer, loss: Loss, shape: tuple[int, ...], outputs: int) -> Account:
     """What a training step of a net costs: its gradient with respect to the parameters, and what it keeps."""
     args = layer_args(model, (ACCOUNT_BATCH, *shape))
-    step = float32_account(of_model(model, loss), (*args, _targets(ACCOUNT_BATCH, outputs, labels)))
-    kept = float32_account(of_layer(model), args, timed=False)
-    return Account(*(_kept(a, b) for a, b in zip(step, kept, strict=True)))
+    step = float32_account(of_model(model, loss), (*args, _labels(ACCOUNT_BATCH, outputs)))
+    # The rule of a step leaves the gradient itself: what is kept on the way is the model's.
+    of_each = kept(of_layer(model), cast(args, np.float32))
+    return Account(*(cost._replace(residual_bytes=some) for cost, some in zip(step, of_each, strict=True)))
 
 
-def _kept(step: Cost, layer: Cost) -> Cost:
-    return step._replace(residual_bytes=layer.residual_bytes)
-
-
-def _targets(batch: int, outputs: int, labels: bool) -> jax.Array:
-    rng = np.random.default_rng(2)
-    return jnp.asarray(rng.integers(max(outputs, 2), size=batch) if labels else rng.normal(size=(batch, outputs)))
+def _labels(batch: int, outputs: int) -> jax.Array:
+    """Labels, which every loss takes, whatever a net's own targets are."""
+    return jnp.asarray(np.random.default_rng(2).integers(max(outputs, 2), size=batch))
 
 
 def _of_config(name: str) -> Job:
     config: Config = load(name)
     model, loss = build_model(config), build_loss(config)
     shape = tuple(example_shape(config, None))
-    labels = config.data.name != "noisy_cosine"
 
     def outputs() -> int:
         x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
@@ -157,12 +146,12 @@ def _of_config(name: str) -> Job:
         args = layer_args(model, (NET_BATCH, *shape))
         # As large as initial weights are: random ones of size 1 would saturate every neuron.
         params = jax.tree.map(lambda a: a / math.sqrt(max(a.size // a.shape[-1], 1)), args[0])
-        return case(name, name, of_model(model, loss), (params, args[1], _targets(NET_BATCH, outputs(), labels)))
+        return case(name, name, of_model(model, loss), (params, args[1], _labels(NET_BATCH, outputs())))
 
     def laws(quick: bool) -> Certificate:
         return examine([case_of_net()], name, laws=QUICK if quick else tuple(LAWS))
 
-    return Job(name, laws, lambda: _net_account(model, loss, shape, outputs(), labels))
+    return Job(name, laws, lambda: _net_account(model, loss, shape, outputs()))
 
 
 def _fuzzed() -> Job:
@@ -211,6 +200,6 @@ def _imported(module: str, name: str) -> Any:
     except ImportError as error:
         raise UserError(f"{module}:{name}: cannot import {module!r}: {error}") from error
     if not hasattr(found, name):
-        near = difflib.get_close_matches(name, dir(found), n=1)
-        raise UserError(f"{module} has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        near = nearest(name, dir(found))
+        raise UserError(f"{module} has no {name!r}" + (f"; did you mean {near!r}?" if near else ""))
     return getattr(found, name)

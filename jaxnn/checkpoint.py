@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from jaxnn.errors import UserError
-from jaxnn.files import write_whole
+from jaxnn.files import in_a_line, write_whole
 
 #: The version of what the metadata hold, and their name.
 FORMAT = 2
@@ -112,8 +112,7 @@ def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[s
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
-        said = " ".join(str(error).split())
-        raise UserError(f"{path}: expected a sound safetensors file, found damage ({said})") from error
+        raise UserError(f"{path}: expected a sound safetensors file, found damage ({in_a_line(error)})") from error
     for name, array in arrays.items():
         if array.dtype != about[name][1] or digest(array) != about[name][2]:
             raise UserError(f"{path}: array {name!r} is damaged: its SHA-256 is not the one that was written")

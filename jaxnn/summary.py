@@ -1,12 +1,13 @@
 """What a model is made of: shapes, parameters, what its forward pass keeps for the way back, and its arithmetic."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 
 from jaxnn.layer import Batch, Combined, Layer, Params, layer_name
+from jaxnn.layers.blocks import uncut
 
 
 class Row(NamedTuple):
@@ -80,7 +81,7 @@ def _rows(model: Layer, params: Params, x: Batch) -> Iterator[Row]:
         layer_name(model),
         shapes[0] if len(shapes) == 1 else tuple(shapes),
         sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)),
-        sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(res)),
+        sum(nbytes(leaf) for leaf in jax.tree.leaves(res)),
         _flops(model, params, x, y),
     )
 
@@ -94,5 +95,16 @@ def _flops(layer: Layer, params: Params, x: Batch, dy: Batch) -> int:
         y, res = layer.forward(params, x, None)
         return y, layer.backward(params, res, dy)
 
-    cost = jax.jit(there_and_back).lower(params, x, dy).cost_analysis()
+    return flops(there_and_back, params, x, dy)
+
+
+def flops(f: Callable[..., Any], *args: Any) -> int:
+    """The floating-point operations of `f(*args)` (arrays or shapes), as the compiler counts them."""
+    with uncut():
+        cost = jax.jit(f).lower(*args).cost_analysis()
     return int(cost.get("flops", 0)) if isinstance(cost, dict) else 0
+
+
+def nbytes(a: Any) -> int:
+    """The bytes of an array, or of one of that shape and type; none for a key."""
+    return math.prod(a.shape) * getattr(a.dtype, "itemsize", 0)

@@ -3,7 +3,6 @@
 The figures are the compiler's own, for one forward and one backward in float32 on the device at hand.
 """
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from jax.extend.core import Var
 
 from jaxnn.certify.pullback import answers, autodiff_answers
 from jaxnn.certify.rule import Rule, leaves, named, replaced
-from jaxnn.layers.blocks import uncut
+from jaxnn.summary import flops, nbytes
 
 #: Seconds that the timing of one pair may take.
 PATIENCE = 0.2
@@ -28,7 +27,7 @@ class Cost(NamedTuple):
     """residual_bytes: what the forward pass leaves for the backward pass, parameters aside
     temporary_bytes: the working memory of the compiled pair
     flops: its floating-point operations
-    seconds: how long it takes; NaN where it was not timed
+    seconds: how long it takes
     """
 
     residual_bytes: int
@@ -63,37 +62,29 @@ class Account(NamedTuple):
         return tuple(found)
 
 
-def account(rule: Rule, args: tuple, dy: Any, timed: bool = True) -> Account:
+def account(rule: Rule, args: tuple, dy: Any) -> Account:
     """The account of `rule` for arguments (arrays) of these shapes and types."""
     both = (answers, autodiff_answers)
-    with uncut():
-        flops = [_flops(jax.jit(make(rule)).lower(args, dy)) for make in both]
     programs = [jax.jit(make(rule)).lower(args, dy).compile() for make in both]
-    seconds = _seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs]) if timed else []
-    kept = (_kept_by_hand(rule, args), _kept_by_autodiff(rule, args))
+    seconds = _seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs])
     costs = [
-        Cost(some, _temporary(run), count, took)
-        for run, some, count, took in zip(programs, kept, flops, seconds or [math.nan] * 2, strict=True)
+        Cost(some, _temporary(run), flops(make(rule), args, dy), took)
+        for make, run, some, took in zip(both, programs, kept(rule, args), seconds, strict=True)
     ]
     return Account(*costs)
 
 
-def _flops(lowered: Any) -> int:
-    return int((lowered.cost_analysis() or {}).get("flops", 0))
+def kept(rule: Rule, args: tuple) -> tuple[int, int]:
+    """The bytes that the forward pass leaves for the backward pass, by hand and by autodiff; nothing is compiled."""
+    by_hand = _bytes(rule, args, lambda *args: rule.forward(*args)[1])
+    by_autodiff = _bytes(
+        rule, args, lambda *args: jax.vjp(lambda some: rule.f(*replaced(rule, args, some)), leaves(rule, args))[1]
+    )
+    return by_hand, by_autodiff
 
 
 def _temporary(program: Any) -> int:
     return int(program.memory_analysis().temp_size_in_bytes)
-
-
-def _kept_by_hand(rule: Rule, args: tuple) -> int:
-    return _bytes(rule, args, lambda *args: rule.forward(*args)[1])
-
-
-def _kept_by_autodiff(rule: Rule, args: tuple) -> int:
-    return _bytes(
-        rule, args, lambda *args: jax.vjp(lambda some: rule.f(*replaced(rule, args, some)), leaves(rule, args))[1]
-    )
 
 
 def _bytes(rule: Rule, args: tuple, residuals: Callable[..., Any]) -> int:
@@ -102,11 +93,7 @@ def _bytes(rule: Rule, args: tuple, residuals: Callable[..., Any]) -> int:
     batched = dict(zip(rule.arguments, rule.batched or (True,) * len(args), strict=True))
     names = [name.split(".")[0] for name, _, _ in named(rule, args)]
     parameters = {var for var, name in zip(jaxpr.invars, names, strict=True) if not batched[name]}
-    return sum(_size(var.aval) for var in {v for v in jaxpr.outvars if isinstance(v, Var)} - parameters)
-
-
-def _size(aval: Any) -> int:
-    return math.prod(aval.shape) * getattr(aval.dtype, "itemsize", 0)
+    return sum(nbytes(var.aval) for var in {v for v in jaxpr.outvars if isinstance(v, Var)} - parameters)
 
 
 def _seconds(runs: list[Callable[[], Any]]) -> list[float]:

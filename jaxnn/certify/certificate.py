@@ -195,10 +195,10 @@ def _laws(quick: bool) -> tuple[str, ...]:
     return QUICK if quick else tuple(LAWS)
 
 
-def float32_account(rule: Rule, args: tuple, timed: bool = True) -> Account:
+def float32_account(rule: Rule, args: tuple) -> Account:
     """The account at `args` in float32, as nets are trained."""
     args = cast(args, np.float32)
-    return account(rule, args, cotangent(0, rule, args), timed)
+    return account(rule, args, cotangent(0, rule, args))
 
 
 def _planted(one: Case, test: Callable | None) -> Iterator[Mistaken]:

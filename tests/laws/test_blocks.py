@@ -7,7 +7,8 @@ from jax import numpy as jnp
 
 from jaxnn.certify.cases import TABLE, case_of
 from jaxnn.certify.laws import LAWS
-from jaxnn.layers import blocks
+from jaxnn.layers import blocks, conv
+from jaxnn.summary import summary
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 7, 11, 100])
@@ -16,6 +17,14 @@ def test_blocks_give_what_the_whole_batch_gives(most, monkeypatch):
     x, y = jax.random.normal(jax.random.key(0), (11, 3)), jax.random.normal(jax.random.key(1), (11, 5))
     np.testing.assert_allclose(blocks.summed(lambda x, y: x.T @ y, (x, y), 1), x.T @ y, rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(blocks.mapped(lambda x: jnp.cos(x), (x,), 1), jnp.cos(x))
+
+
+def test_the_arithmetic_of_blocks_is_counted_whole(monkeypatch):
+    """A compiler counts the body of a loop once."""
+    x = jax.ShapeDtypeStruct((11, 7, 5, 1), jnp.float32)
+    whole = summary(conv(3, 2), x).flops
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
+    assert summary(conv(3, 2), x).flops == whole
 
 
 @pytest.mark.parametrize("law", ["autodiff", "hessian", "shard_map", "vmap"])
