@@ -21,10 +21,10 @@ from jaxnn.files import write_whole
 def run(command: Reproduce) -> None:
     if command.seeds is not None and command.seeds < 1:
         raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
-    from jaxnn.reproduce.course import RECORDS, choose
+    from jaxnn.reproduce.course import RECORDS, SYSTEMS, choose
 
     where = device.start(command.device, brief=command.quick)
-    systems = RECORDS if command.records else choose(command.ids)
+    systems = choose(command.ids, RECORDS if command.records else SYSTEMS)
     from jaxnn.cli.pictures import save_pictures
     from jaxnn.cli.reproduced import Show
 
@@ -48,7 +48,9 @@ def run(command: Reproduce) -> None:
         named = [d._replace(title=f"{system.id} {d.title}") for d in named]
         figures += save_pictures(folder, iter(named))
     seconds = time.perf_counter() - began
-    title = "The course, reproduced" + (" (quick: its numbers prove nothing)" if command.quick else "")
+    title = ("Records on MNIST" if command.records else "The course, reproduced") + (
+        " (quick: its numbers prove nothing)" if command.quick else ""
+    )
     machine = {"device": where, "seconds": seconds, "quick": command.quick}
     show(title, rows, command.json, systems=outcomes, **machine)
     write_report(command, title, rows, figures, outcomes, machine)
@@ -71,19 +73,34 @@ def in_turn(shown: Any, systems: Any, quick: bool) -> Iterator[Callable[[], Any]
 
 def rows_of(system: Any, numbers: Any, seeds: int, seconds: float, error: str) -> list[dict[str, Any]]:
     """A row for each number; the time stands in the first."""
+    row = record_row if system.id.startswith("R") else course_row
     if error:
-        return [row(system, "–", None, error, seeds, seconds, None)]
-    return [row(system, n.name, n.spread, n.verdict, seeds, seconds if i == 0 else 0.0, n.course)
-            for i, n in enumerate(numbers)]  # fmt: skip
+        return [row(system, None, error, seeds, seconds)]
+    return [row(system, n, n.verdict, seeds, seconds if i == 0 else 0.0) for i, n in enumerate(numbers)]
 
 
-def row(system: Any, name: str, spread: Any, verdict: str, seeds: int, seconds: float, course: Any) -> dict[str, Any]:
+def course_row(system: Any, number: Any, verdict: str, seeds: int, seconds: float) -> dict[str, Any]:
+    course = None if number is None else number.number
     return {
         "system": f"{system.id} {system.config or system.study}",
-        "number": name,
+        "number": "–" if number is None else number.name,
         "course": "–" if course is None else course,
-        "ours": "–" if spread is None else spread,
+        "ours": "–" if number is None else number.spread,
         "the course's number lies": verdict,
+        "seeds": seeds,
+        "s": round(seconds, 1) if seconds else "",
+    }
+
+
+def record_row(system: Any, number: Any, verdict: str, seeds: int, seconds: float) -> dict[str, Any]:
+    """± by chance: the binomial standard error of an accuracy of so many examples."""
+    chance = None if number is None else number.chance
+    return {
+        "record": f"{system.id} {system.config}",
+        "number": "–" if number is None else number.name,
+        "ours": "–" if number is None else number.spread,
+        "± by chance": "–" if chance is None else f"{chance:.2f}",
+        "target": verdict if number is None or number.target is not None else "–",
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }
@@ -98,7 +115,15 @@ def facts(outcome: Any) -> dict[str, Any]:
         "seeds": outcome.seeds,
         "seconds": outcome.seconds,
         "numbers": [
-            {"name": n.name, "course": n.course, **n.spread, "place": n.place, "values": list(n.values)}
+            {
+                "name": n.name,
+                "course": n.number,
+                "target": n.target,
+                **n.spread,
+                "chance": n.chance,
+                "place": n.place,
+                "values": list(n.values),
+            }
             for n in outcome.numbers
         ],
     }
@@ -114,10 +139,10 @@ def write_report(command: Reproduce, title: str, rows: Any, figures: Any, outcom
         title=title,
         command=shlex.join(("jaxnn", *sys.argv[1:])),
         summary_rows=[
-            ("systems", str(len({r["system"].split()[0] for r in rows}))),
+            ("systems", str(len({next(iter(r.values())).split()[0] for r in rows}))),
             ("seconds", f"{machine['seconds']:.0f}"),
         ],
-        tables=[Table("The course beside our seeds", head, [[cell(v) for v in r.values()] for r in rows])],
+        tables=[Table(title, head, [[cell(v) for v in r.values()] for r in rows])],
         figures=figures,
         config_text="each system's config: jaxnn configs",
         manifest=machine,

@@ -8,7 +8,8 @@ from jaxnn.reproduce.measured import Measured
 
 _NUMBER = r"-?\d[\d.]*(?:e[-+]?\d+)?"
 _CLAIM = re.compile(
-    rf"(?P<name>(?:start|first|end|best) (?:train|validation|test) (?:accuracy|loss)|[\w]+(?:, batch \d+)? loss) "
+    r"(?P<name>(?:start|first|end|best|ensemble) (?:train|validation|test) (?:accuracy|loss)|"
+    r"[\w]+(?:, batch \d+)? loss) "
     rf"(?P<mean>{_NUMBER})(?: ± (?P<sd>{_NUMBER}))?(?: %)?(?: \((?P<low>{_NUMBER}) … (?P<high>{_NUMBER})\))?"
     r"(?:, (?P<seeds>\d+) seeds)?"
 )

@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax import numpy as jnp
 
 from jaxnn.config import Config, load
-from jaxnn.experiment import Experiment, Result, make_experiment, run, scores
+from jaxnn.experiment import Experiment, Result, make_experiment, predict, run, scores, seed_params
 from jaxnn.layer import Params
 from jaxnn.reproduce.course import Number, System
 from jaxnn.reproduce.measured import Measured
 from jaxnn.train.care import Care
 from jaxnn.train.live import Progress
-from jaxnn.train.metrics import Metrics
+from jaxnn.train.metrics import Metrics, predicted_labels
 from jaxnn.train.snapshot import Snapshot
 
 #: What makes a run short: nothing is proved by its numbers, but all of the program runs.
@@ -87,7 +88,10 @@ def read(experiment: Experiment, result: Result, numbers: Sequence[Number], star
         unit = 100.0 if number.metric == "accuracy" else 1.0
         return tuple(unit * float(v) for v in np.asarray(each))
 
-    return tuple(Measured(n.name, values(n), n.course, n.why) for n in numbers)
+    def examples(part: str) -> int:
+        return len(getattr(experiment.of_seed(0)[0], part).y)
+
+    return tuple(Measured(n.name, values(n), n.course, n.why, n.target, examples(n.part)) for n in numbers)
 
 
 def _metrics(experiment: Experiment, result: Result, when: str, start: Params) -> dict[str, Metrics]:
@@ -99,8 +103,27 @@ def _metrics(experiment: Experiment, result: Result, when: str, start: Params) -
     }
     if when == "best":
         return result.scores
+    if when == "ensemble":
+        return ensemble(experiment, state.best.params)
     if when == "start":
         return scores(experiment, start)
     if when == "end":
         return scores(experiment, state.params) | rows
     return rows
+
+
+def ensemble(experiment: Experiment, params: Params) -> dict[str, Metrics]:
+    """validation and test -> metrics, over one "seed", of the mean over the seeds of their class probabilities."""
+    config, found = experiment.config, {}
+    params = jax.device_get(params)
+    for name in ("validation", "test"):
+        part = getattr(experiment.splits[0], name)
+        if part is None:
+            continue
+        stats = experiment.stats[0]
+        each = [predict(config, seed_params(params, i), stats, part.x) for i in range(len(experiment.seeds))]
+        mean = np.mean(each, axis=0, dtype=np.float64)
+        right = np.asarray(predicted_labels(jnp.asarray(mean))) == part.y
+        likely = np.maximum(mean[np.arange(len(part.y)), part.y], np.finfo(np.float64).tiny)
+        found[name] = Metrics(-np.log(likely).mean(keepdims=True), right.mean(keepdims=True))
+    return found

@@ -5,7 +5,8 @@ import json
 import jax
 import pytest
 
-from jaxnn.reproduce.course import SYSTEMS
+from jaxnn.reproduce import course
+from jaxnn.reproduce.course import RECORDS, SYSTEMS
 
 CHEAP = ("S01", "S03", "S13", "S22")
 DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow", "jax_enable_x64": False}
@@ -37,6 +38,19 @@ def test_it_writes_table_json_and_report_of_what_was_asked(jaxnn, tmp_path):
     report = (out / "report.html").read_text()
     assert all(f"{id} " in report for id in CHEAP) and report.count("<img") == 3
     assert len(list((out / "figures").glob("S*.png"))) == 3
+
+
+def test_records_are_named_with_targets_and_the_error_of_chance(jaxnn, tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "RECORDS", (RECORDS[0]._replace(config="digits_mlp"),))
+    code, table, err = jaxnn("reproduce", "R1", "--records", "--quick", "--out", tmp_path)
+    assert code == 0, err
+    (found,) = json.loads((tmp_path / "results.json").read_text())
+    numbers = {number["name"]: number for number in found["numbers"]}
+    assert numbers["best test accuracy %"]["target"] == 98.6 and numbers["best test accuracy %"]["chance"] > 0
+    assert len(numbers["ensemble test accuracy %"]["values"]) == 1 < len(numbers["best test accuracy %"]["values"])
+    assert "98.6" in table and "± by" in table
+    code, _, err = jaxnn("reproduce", "S03", "--records", "--out", tmp_path)
+    assert code != 0 and "R1" in err
 
 
 def test_a_system_without_its_data_is_named_and_the_others_are_done(jaxnn, tmp_path, monkeypatch):

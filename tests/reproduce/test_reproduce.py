@@ -12,8 +12,9 @@ from jaxnn.config import find, load
 from jaxnn.errors import UserError
 from jaxnn.reproduce import SYSTEMS, Measured, choose, reproduce
 from jaxnn.reproduce.claims import claims, head, written
-from jaxnn.reproduce.course import RECORDS
+from jaxnn.reproduce.course import RECORDS, Number, System
 from jaxnn.reproduce.rivals import rival_name
+from jaxnn.reproduce.systems import ensemble
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
 RUNS = [system for system in (*SYSTEMS, *RECORDS) if not system.study]
@@ -71,10 +72,47 @@ def test_ids_come_in_the_order_of_the_course_whatever_their_case():
 
 @pytest.mark.parametrize(
     ("course", "place"),
-    [(82.0, "inside"), (75.0, "inside"), (75.2, "below all"), (74.0, "below all"), (91.1, "above all")],
+    [
+        ("82.0", "inside"),
+        ("75", "inside"),
+        ("75.2", "below all"),
+        ("75.0", "below all"),
+        ("91", "inside"),
+        ("91.1", "above all"),
+        ("", ""),
+    ],
 )
 def test_a_number_lies_inside_unless_it_rounds_to_none_of_the_range(course, place):
     assert Measured("best test accuracy %", (75.3, 82.0, 91.0), course).place == place
+
+
+def test_the_error_of_chance_is_the_binomial_one():
+    number = Measured("best test accuracy %", (97.0, 99.0), examples=10_000)
+    draws = np.random.default_rng(0).binomial(10_000, 0.98, 20_000) / 100
+    assert number.chance == pytest.approx(draws.std(), rel=0.02)
+    assert number._replace(examples=None).chance is None and number._replace(name="best test loss").chance is None
+
+
+def test_a_target_is_reached_by_the_mean():
+    number = Measured("best test accuracy %", (98.5, 98.75), target=98.6)
+    assert number.verdict == "98.6 reached"
+    assert number._replace(target=99.0).verdict == "99 missed by 0.38"
+
+
+def test_an_ensemble_is_no_worse_than_its_members_in_the_mean_of_their_losses():
+    both = tuple(Number(when, "test", metric) for when in ("best", "ensemble") for metric in ("accuracy", "loss"))
+    outcome = reproduce(System("R9", "", "", "digits_mlp", 3, both), quick=True, seeds=3)
+    assert outcome.experiment is not None and outcome.result is not None
+    found = {number.name: number for number in outcome.numbers}
+    assert len(found["ensemble test loss"].values) == 1
+    # −log of a mean is at most the mean of −log (Jensen).
+    assert found["ensemble test loss"].values[0] < np.mean(found["best test loss"].values)
+    assert found["ensemble test accuracy %"].examples == 200
+    # Of one member, it is that member.
+    one = jax.tree.map(lambda a: a[:1], outcome.result.outcome.state.best.params)
+    alone = ensemble(outcome.experiment._replace(seeds=(0,)), one)["test"]
+    assert 100 * alone.accuracy == pytest.approx(found["best test accuracy %"].values[0])
+    assert alone.loss == pytest.approx(found["best test loss"].values[0], rel=1e-5)
 
 
 def test_claims_are_read_as_they_are_written():
@@ -83,6 +121,7 @@ def test_claims_are_read_as_they_are_written():
         Measured("end validation loss", (1.25e-5, 3.5e-5)),
         Measured("sgd, batch 40 loss", (0.25, 0.5)),
         Measured("first train loss", (0.125,)),
+        Measured("ensemble test accuracy %", (99.5,)),
     ]
     text = "# Ours:\n" + "".join(f"#     {line}\n" for line in written(numbers)) + "\ntitle = 'best test loss 7'\n"
     found = claims(text)
