@@ -107,7 +107,7 @@ def test_an_ensemble_is_no_worse_than_its_members_in_the_mean_of_their_losses():
     assert len(found["ensemble test loss"].values) == 1
     # −log of a mean is at most the mean of −log (Jensen).
     assert found["ensemble test loss"].values[0] < np.mean(found["best test loss"].values)
-    assert found["ensemble test accuracy %"].examples == 200
+    assert found["ensemble test accuracy %"].examples == 360
     # Of one member, it is that member.
     one = jax.tree.map(lambda a: a[:1], outcome.result.outcome.state.best.params)
     alone = ensemble(outcome.experiment._replace(seeds=(0,)), one)["test"]
