@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 #: Seconds between two looks: each costs up to 20 ms, most of it the fresh memory that the program asks for anew.
 PAUSE = 0.75
-#: Records that one chunk can end: the length of its history's buffer.
+#: Records that one chunk can end: the length of its history's buffer, in every run, so that one program serves all.
 LONGEST = 64
 #: Steps of the first chunk, whose pace is not known.
 FIRST = 8
@@ -22,11 +22,6 @@ class Chunks(NamedTuple):
     every: int = 0
     pause: float = PAUSE
 
-    @property
-    def rows(self) -> int:
-        """The longest history of one chunk."""
-        return min(-(-self.total // self.record), LONGEST)
-
     def next(self, done: int, seconds_per_step: float | None) -> int:
         """How many steps to take after `done`; whole records where they are short, so that few epochs are cut."""
         rest = self.record - done % self.record
@@ -37,7 +32,7 @@ class Chunks(NamedTuple):
             # Up to four pauses, a record is not cut.
             whole = rest + max(0, wanted - rest) // self.record * self.record
             count = whole if rest <= 4 * wanted else wanted
-        ends = [self.total, (done // self.record + self.rows) * self.record]
+        ends = [self.total, (done // self.record + LONGEST) * self.record]
         if self.every:
             ends.append((done // self.every + 1) * self.every)
         return max(1, min(count, min(ends) - done))

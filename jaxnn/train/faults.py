@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxnn.train.care import Care, Fault
+from jaxnn.train.chunks import LONGEST
 from jaxnn.train.program import Program
 from jaxnn.train.run import History, State
 from jaxnn.train.snapshot import Snapshot, join, on_host
@@ -45,7 +46,7 @@ def walk_far(program: Program, start: Snapshot, count: int) -> tuple[State, list
     sound = np.ones(len(start.history.train.loss), bool)
     record = program.chunks.record
     while done < end:
-        some = min(end, (done // record + program.chunks.rows) * record) - done
+        some = min(end, (done // record + LONGEST) * record) - done
         state, new, well = program.walk(state, done, some)
         done, sound = done + some, sound & well
         rows.append(new)

@@ -14,7 +14,7 @@ from jaxnn.train.faults import check_divergence, find_step, handle
 from jaxnn.train.memory import named
 from jaxnn.train.plan import Data, Plan
 from jaxnn.train.program import Program
-from jaxnn.train.run import History, State, Training
+from jaxnn.train.run import History, Settings, State, Training
 from jaxnn.train.seeds import How
 from jaxnn.train.snapshot import Snapshot, join, on_host
 
@@ -53,6 +53,7 @@ def run_live(
     seeds: Sequence[int],
     plan: Plan,
     *,
+    settings: Settings | None = None,
     how: How = "in_turn",
     stacked_data: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -61,6 +62,7 @@ def run_live(
 ) -> Outcome:
     """The runs of `seeds`, as one program, reported to `report` about once a second.
 
+    settings: each of them with a number for each seed, as the training binds them
     stacked_data: every leaf of `data` has a leading axis of seeds
     begun: goes on from here; what comes of it does not depend, in any bit, on where a run was cut
     Raises `Fault` for NaN, infinity or divergence (see `Care`), `UserError` when the memory does not suffice.
@@ -72,7 +74,7 @@ def run_live(
     with named(plan, n):
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
         started = time.perf_counter()
-        program = Program(training, keys, data, stacked_data, how, plan, chunks)
+        program = Program(training, keys, settings or {}, data, stacked_data, how, plan, chunks)
         compile_seconds = time.perf_counter() - started
         first = program.first()
         now = begun or Snapshot(0, on_host(first), program.no_rows)

@@ -43,6 +43,10 @@ class Seen(NamedTuple):
         return jax.tree.map(lambda a: jnp.mean(a, where=self.counts), self.metrics)
 
 
+#: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
+Settings = dict[str, Array]
+
+
 class State(NamedTuple):
     """Everything that the next step reads, but its place in the epoch, which all the seeds of a program share."""
 
@@ -52,6 +56,7 @@ class State(NamedTuple):
     epoch: Int[Array, ""]
     best: Best
     seen: Seen
+    settings: Settings
 
 
 class History(NamedTuple):
@@ -71,7 +76,7 @@ class Trained(NamedTuple):
 class Training(NamedTuple):
     """A run in pure functions, so that it can pause after any step.
 
-    init(key, data) -> state
+    init(key, data, settings={}) -> state
     advance(state, data, n, length) -> (state, history): the next `n` ≤ `length` records; `length` rows, NaN after the
         n-th
     part(state, data, start, count, length) -> (state, history): the next `count` steps, of which the first is the
@@ -81,7 +86,7 @@ class Training(NamedTuple):
     `n`, `start` and `count` may be traced: then one compilation serves all, and how a run is cut changes no bit.
     """
 
-    init: Callable[[PRNGKeyArray, Data], State]
+    init: Callable[..., State]
     advance: Callable[[State, Data, Int[Array, ""] | int, int], tuple[State, History]]
     part: Callable[[State, Data, Int[Array, ""] | int, Int[Array, ""] | int, int], tuple[State, History]]
     passing: Callable[[State, Data, Int[Array, ""] | int, Int[Array, ""] | int, int], tuple[State, History]]
@@ -102,6 +107,15 @@ def dropout_key(key: PRNGKeyArray, epoch: Int[Array, ""]) -> PRNGKeyArray:
     return jax.random.fold_in(stream(key, "dropout"), epoch)
 
 
+class Parts(NamedTuple):
+    """What a training is made of; `gradient` is that of the model under the loss."""
+
+    model: Layer
+    loss: Loss
+    optimizer: optax.GradientTransformation | FullBatch
+    gradient: ValueAndGrad
+
+
 def make_training(
     model: Layer,
     loss: Loss,
@@ -116,30 +130,48 @@ def make_training(
     prepare: runs inside the step, so that images stay `uint8` in memory
     grad: `value_and_grad` (by hand) or `autodiff_value_and_grad`
     """
-    gradient = grad(model, loss)
-    begin, update = _updates(optimizer, model, loss, gradient)
+    parts = Parts(model, loss, optimizer, grad(model, loss))
+    return bound_training(lambda settings: parts, plan, prepare=prepare)
 
-    def init(key, data):
+
+def bound_training(bind: Callable[[Settings], Parts], plan: Plan, *, prepare: Prepare = as_float) -> Training:
+    """The training of what `bind` makes of the settings, which are traced: it is called wherever a state is read."""
+
+    def init(key, data, settings=None):
+        settings = {} if settings is None else settings
+        parts = bind(settings)
         example = prepared_example(data, prepare)
-        params = model.init(stream(key, "init"), example)
+        params = parts.model.init(stream(key, "init"), example)
         best = Best(params, jnp.full((), -jnp.inf, example.dtype), jnp.zeros((), jnp.int32))
         blank = jnp.zeros(plan.steps(len(data.train.y)), example.dtype)
         seen = Seen(Metrics(blank, blank), jnp.zeros(blank.shape, bool))
-        return State(key, params, begin(params, data, prepare), jnp.zeros((), jnp.int32), best, seen)
+        begun = _updates(parts)[0](params, data, prepare)
+        return State(key, params, begun, jnp.zeros((), jnp.int32), best, seen, settings)
 
     def keep_best(best, params, metrics, epoch):
         value = getattr(metrics, plan.best_metric).astype(best.score.dtype)
         seen = Best(params, value if plan.best_metric == "accuracy" else -value, epoch)
         return jax.tree.map(lambda new, old: jnp.where(seen.score > best.score, new, old), seen, best)
 
-    def learn(state, i, x, y, key):
-        params, opt_state, seen = update(state.params, state.optimizer, x, y, key)
-        metrics = jax.tree.map(lambda a, m: a.at[i].set(m), state.seen.metrics, seen)
-        return state._replace(params=params, optimizer=opt_state, seen=Seen(metrics, state.seen.counts.at[i].set(True)))
+    def learning(parts):
+        update = _updates(parts)[1]
 
-    def pass_over(state, i, x, y, key):
-        del x, y, key
-        return state._replace(seen=state.seen._replace(counts=state.seen.counts.at[i].set(False)))
+        def learn(state, i, x, y, key):
+            params, opt_state, seen = update(state.params, state.optimizer, x, y, key)
+            metrics = jax.tree.map(lambda a, m: a.at[i].set(m), state.seen.metrics, seen)
+            seen = Seen(metrics, state.seen.counts.at[i].set(True))
+            return state._replace(params=params, optimizer=opt_state, seen=seen)
+
+        return learn
+
+    def passing(parts):
+        del parts
+
+        def pass_over(state, i, x, y, key):
+            del x, y, key
+            return state._replace(seen=state.seen._replace(counts=state.seen.counts.at[i].set(False)))
+
+        return pass_over
 
     def full_batch_epoch(step, state, data):
         new = step(state, 0, *data.train, dropout_key(state.key, state.epoch))
@@ -161,41 +193,44 @@ def make_training(
         state = lax.fori_loop(first, last, body, state)
         return state._replace(epoch=state.epoch + (last == steps))
 
-    def finish(state, data):
+    def finish(parts, state, data):
         train = state.seen.mean()
         validation = jax.tree.map(lambda a: jnp.full_like(a, jnp.nan), train)
         if data.validation is not None:
             x, y = data.validation
-            validation = evaluate(model, loss, state.params, x, y, prepare=functools.partial(prepare, data.stats))
+            own = functools.partial(prepare, data.stats)
+            validation = evaluate(parts.model, parts.loss, state.params, x, y, prepare=own)
         history = History(train, validation)
         if plan.best_part == "validation" or plan.batch_size is not None:
             best = keep_best(state.best, state.params, getattr(history, plan.best_part), state.epoch)
             state = state._replace(best=best)
         return state, history
 
-    def parts(step):
-        def epoch(state, data, first, last):
-            size = plan.batch_size
-            if size is None:
-                return full_batch_epoch(step, state, data)
-            return mini_batch_epoch(step, state, data, size, first, last)
-
+    def walk(kind):
         def part(state, data, start, count, length):
+            parts = bind(state.settings)
+            step = kind(parts)
             steps = plan.steps(len(data.train.y))
             whole = steps * plan.record_every
             if plan.batch_size is None:  # every step sees the same x: it is prepared once
                 data = data._replace(train=data.train._replace(x=prepare(data.stats, data.train.x)))
-            rows = jax.eval_shape(lambda state: finish(state, data)[1], state)
+            rows = jax.eval_shape(lambda state: finish(parts, state, data)[1], state)
             blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), rows)
+
+            def epoch(state, first, last):
+                size = plan.batch_size
+                if size is None:
+                    return full_batch_epoch(step, state, data)
+                return mini_batch_epoch(step, state, data, size, first, last)
 
             def record(state, first, last):
                 def one(e, state):
-                    return epoch(
-                        state, data, jnp.clip(first - e * steps, 0, steps), jnp.clip(last - e * steps, 0, steps)
-                    )
+                    return epoch(state, jnp.clip(first - e * steps, 0, steps), jnp.clip(last - e * steps, 0, steps))
 
                 state = lax.fori_loop(first // steps, (last + steps - 1) // steps, one, state)
-                return lax.cond(last == whole, lambda state: finish(state, data), lambda state: (state, blank), state)
+                return lax.cond(
+                    last == whole, lambda state: finish(parts, state, data), lambda state: (state, blank), state
+                )
 
             def body(state, i):
                 first, last = (jnp.clip(step - i * whole, 0, whole) for step in (start, start + count))
@@ -208,19 +243,20 @@ def make_training(
 
         return part
 
-    part = parts(learn)
+    part = walk(learning)
 
     def advance(state, data, n, length):
         return part(state, data, 0, n * plan.steps(len(data.train.y)) * plan.record_every, length)
 
-    return Training(init, advance, part, parts(pass_over))
+    return Training(init, advance, part, walk(passing))
 
 
-def _updates(optimizer, model, loss, gradient):
+def _updates(parts: Parts):
     """begin(params, data, prepare) -> state;  update(params, state, x, y, key) -> (params, state, metrics).
 
     `state` is the optimizer's; the metrics are those of the parameters that the update began with.
     """
+    model, loss, optimizer, gradient = parts
     if isinstance(optimizer, FullBatch):
         from jaxnn.train.solvers import solver_steps  # optimistix takes a second to import
 
