@@ -26,8 +26,8 @@ from jaxnn.train.snapshot import Snapshot, is_key
 FOLDER = "checkpoints"
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
-#: The version of a checkpoint's manifest.
-FORMAT = 1
+#: The version of a checkpoint's manifest, and of the arrays beside it.
+FORMAT = 2
 
 
 class ArrayFacts(BaseModel):

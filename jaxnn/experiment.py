@@ -3,15 +3,15 @@
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
 from jaxnn import data as datasets
-from jaxnn.augment import Augment, augmented
-from jaxnn.backprop import GRADIENTS, ValueAndGrad, apply
+from jaxnn.backprop import apply
+from jaxnn.binding import Step, binding, free, preparer, settings_of, step_of, training_of_step
 from jaxnn.config import Config, build_loss, build_model, build_optimizer
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.errors import UserError
@@ -22,7 +22,7 @@ from jaxnn.train.diagnosis import diagnose
 from jaxnn.train.live import Outcome, Progress, run_live
 from jaxnn.train.metrics import Metrics, evaluate
 from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
-from jaxnn.train.run import State, Training, make_training
+from jaxnn.train.run import State, Training
 from jaxnn.train.second_order import FullBatch, check_optimizer
 from jaxnn.train.snapshot import Snapshot
 
@@ -41,7 +41,7 @@ class Experiment(NamedTuple):
 
     @property
     def prepare(self) -> Prepare:
-        return preparer(self.config)
+        return preparer(self.config.train.precision)
 
     def of_seed(self, i: int) -> tuple[Splits, preprocess.Stats]:
         """The data of the i-th seed."""
@@ -57,16 +57,6 @@ class Result(NamedTuple):
 
     outcome: Outcome
     scores: dict[str, Metrics]
-
-
-def preparer(config: Config) -> Prepare:
-    """What the model sees of a batch: preprocessed, in the precision that the config asks for."""
-    return _preparer(config.train.precision)
-
-
-@functools.cache
-def _preparer(precision: str) -> Prepare:
-    return lambda stats, x: preprocess.apply(stats, x).astype(jnp.dtype(precision))
 
 
 def make_experiment(
@@ -131,21 +121,27 @@ def device_data(experiment: Experiment) -> Data:
     return jax.tree.map(lambda *a: jnp.stack([jnp.asarray(b) for b in a]), *parts)
 
 
+def step(experiment: Experiment, grad: str = "hand") -> Step:
+    """The step that the config asks for, by hand-derived backprop or by autodiff; what numbers can be are inputs."""
+    names = free(experiment.config, _data(*experiment.of_seed(0)), grad=grad)
+    return step_of(experiment.config, names, grad)
+
+
+def settings(experiment: Experiment, of: Step) -> dict[str, np.ndarray]:
+    """The numbers that the step takes, for each seed."""
+    own = settings_of(experiment.config, of.names)
+    return {name: np.full(len(experiment.seeds), value) for name, value in own.items()}
+
+
 def training_of(experiment: Experiment, grad: str) -> Training:
-    """The training that the config asks for, by hand-derived backprop or by autodiff."""
-    return make_training(
-        experiment.model,
-        experiment.loss,
-        build_optimizer(experiment.config),
-        experiment.plan,
-        prepare=experiment.prepare,
-        grad=_gradient(experiment.config, grad),
-    )
+    """The training that the config asks for, by hand-derived backprop or by autodiff, with its own numbers."""
+    of = step(experiment, grad)
+    training, own = training_of_step(of), settings_of(experiment.config, of.names)
 
+    def init(key, data):
+        return training.init(key, data, {name: jnp.asarray(value) for name, value in own.items()})
 
-def _gradient(config: Config, grad: str) -> Callable[[Layer, Loss], ValueAndGrad]:
-    table = config.augment
-    return GRADIENTS[grad] if table is None else augmented(GRADIENTS[grad], Augment(**table.model_dump()))
+    return training._replace(init=init)
 
 
 def run(
@@ -164,11 +160,13 @@ def run(
     def explain(state: State, data: Data, step: int) -> str:
         return diagnose(experiment.model, experiment.loss, experiment.plan, experiment.prepare, state, data, step)
 
+    of = step(experiment, grad)
     outcome = run_live(
-        training_of(experiment, grad),
+        training_of_step(of),
         device_data(experiment),
         experiment.seeds,
         experiment.plan,
+        settings=settings(experiment, of),
         how="one_device" if isinstance(build_optimizer(experiment.config), FullBatch) else "in_turn",
         stacked_data=len(experiment.splits) > 1,
         report=report,
@@ -193,6 +191,8 @@ def first_state(experiment: Experiment, grad: str) -> State:
 def scores(experiment: Experiment, params: Params) -> dict[str, Metrics]:
     """The metrics of each seed's parameters on each part that there is, as arrays of one number a seed."""
     found: dict[str, Metrics] = {}
+    of = step(experiment)
+    own = settings_of(experiment.config, of.names)
     # Cut apart on the host: on the device each leaf's slice is a program to compile.
     params = jax.device_get(params)
     for name in ("train", "validation", "test"):
@@ -201,17 +201,18 @@ def scores(experiment: Experiment, params: Params) -> dict[str, Metrics]:
             splits, stats = experiment.of_seed(i)
             part: Part | None = getattr(splits, name)
             if part is not None:
-                of_seed = seed_params(params, i), stats, part.x, part.y
-                rows.append(_measure(experiment.model, experiment.loss, experiment.prepare, *of_seed))
+                of_seed = seed_params(params, i), own, stats, part.x, part.y
+                rows.append(_measure(binding(of), experiment.prepare, *of_seed))
         if rows:
             found[name] = jax.tree.map(lambda *a: np.stack(a), *rows)
     return found
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _measure(model: Layer, loss: Loss, prepare: Prepare, params, stats, x, y) -> Metrics:
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _measure(bind: Callable[..., Any], prepare: Prepare, params, own, stats, x, y) -> Metrics:
     """Compiled once for a model, however often it is measured."""
-    return evaluate(model, loss, params, x, y, prepare=lambda x: prepare(stats, x))
+    parts = bind(own)
+    return evaluate(parts.model, parts.loss, params, x, y, prepare=lambda x: prepare(stats, x))
 
 
 def seed_params(params: Params, i: int) -> Params:
@@ -221,7 +222,7 @@ def seed_params(params: Params, i: int) -> Params:
 
 def predict(config: Config, params: Params, stats: preprocess.Stats, x: np.ndarray) -> np.ndarray:
     """What one seed's model makes of inputs: class probabilities, or its outputs where there are no classes."""
-    model, loss, prepare = build_model(config), build_loss(config), preparer(config)
+    model, loss, prepare = build_model(config), build_loss(config), preparer(config.train.precision)
 
     @jax.jit
     def some(x):

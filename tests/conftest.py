@@ -3,8 +3,9 @@
 import jax
 from jaxtyping import install_import_hook
 
-# An integer is a number too: `is_pep484_tower`.
-install_import_hook("jaxnn", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# An integer is a number too, and so is one that is traced: rates are inputs of a compiled training.
+NUMBERS = "beartype.BeartypeHintOverrides({float: float | int | __import__('jax').core.Tracer})"
+install_import_hook("jaxnn", f"beartype.beartype(conf=beartype.BeartypeConf(hint_overrides={NUMBERS}))")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 8)

@@ -7,6 +7,10 @@ from .errors import ConfigError as ConfigError
 from .fields import Described as Described
 from .fields import fields as fields
 from .load import load as load
+from .numbers import numbers as numbers
+from .numbers import step_text as step_text
+from .numbers import value_at as value_at
+from .numbers import with_numbers as with_numbers
 from .schema import Config as Config
 from .shipped import find as find
 from .shipped import names as names

@@ -13,22 +13,22 @@ from jaxnn.config.table import Table
 
 def dump(config: Config) -> str:
     """TOML text that loads to an equal config; it depends on no default."""
-    return tomli_w.dumps(_plain(config))
+    return tomli_w.dumps(plain(config))
 
 
 def config_hash(config: Config) -> str:
     """SHA-256 of the config as canonical JSON: equal configs, however they are written, have equal hashes."""
-    text = json.dumps(_plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """Tables as dictionaries, without the keys that are None: TOML has no such value."""
+def plain(value: Any) -> Any:
+    """A part of a config as TOML has it: tables as dictionaries, without the keys that are None."""
     if isinstance(value, Table):
-        return _plain({key: getattr(value, key) for key in type(value).model_fields})
+        return plain({key: getattr(value, key) for key in type(value).model_fields})
     if isinstance(value, Mapping):
         # An empty list says what its absence says: a config's hash does not depend on it.
-        return {str(key): _plain(inner) for key, inner in value.items() if inner is not None and inner != ()}
+        return {str(key): plain(inner) for key, inner in value.items() if inner is not None and inner != ()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -32,6 +32,7 @@ def _options(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
+@cache
 def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation | FullBatch]]:
     """Every optax alias that takes a learning rate, by name, the course's own names, and the second-order methods."""
     found: dict[str, Callable[..., optax.GradientTransformation | FullBatch]] = {}
@@ -48,6 +49,7 @@ def needs_rate(name: str) -> bool:
     return name not in SECOND_ORDER
 
 
+@cache
 def schedule_names() -> dict[str, Callable[..., optax.Schedule]]:
     """Every optax schedule by name."""
     return {name: getattr(optax, name) for name in dir(optax) if name.endswith("_schedule") and name.islower()}
@@ -69,7 +71,11 @@ def schedule(name: str, **options: Any) -> optax.Schedule:
 
 
 def optimizer(
-    name: str, learning_rate: float | jax.Array | optax.Schedule | None = None, *, l2: float = 0.0, **options: Any
+    name: str,
+    learning_rate: float | jax.Array | optax.Schedule | None = None,
+    *,
+    l2: float | jax.Array = 0.0,
+    **options: Any,
 ) -> optax.GradientTransformation | FullBatch:
     """The optimizer `name`: an optax alias, "gradient_descent" (plain), "momentum" (0.9), or one of `SECOND_ORDER`.
 

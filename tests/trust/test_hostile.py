@@ -100,7 +100,7 @@ CHECKPOINT_FACTS = {
     "other steps": {"steps": 7},
     "faults of text": {"faults": "none"},
     "seconds of text": {"seconds": "9"},
-    "another format": {"format": 2},
+    "another format": {"format": 3},
     "another sum": {"sha256": "0" * 64},
 }
 
