@@ -17,8 +17,8 @@ from jaxnn.losses import Loss
 from jaxnn.train.plan import Data, Plan, output, prepared_example
 
 #: Copies of its largest matrix that a method holds at once: the old and the new estimate and two products (BFGS, DFP);
-#: the Hessian, its eigenvectors and their workspace (Newton); the Jacobian, what damps it and their factors.
-COPIES = {"newton": 3, "dfp": 4, "bfgs": 4, "levenberg_marquardt": 3}
+#: the Hessian, its eigenvectors and their workspace (Newton); of JᵀJ the same, old and new, beside J itself.
+COPIES = {"newton": 3, "dfp": 4, "bfgs": 4, "levenberg_marquardt": 4}
 
 
 class FullBatch(NamedTuple):
@@ -110,8 +110,8 @@ def matrix_bytes(optimizer: FullBatch, params: Params, targets: int) -> int:
     """Bytes of the dense matrices that the optimizer holds at once."""
     leaves = jax.tree.leaves(params)
     n = sum(leaf.size for leaf in leaves)
-    rows = targets + n if optimizer.name == "levenberg_marquardt" else n
-    return COPIES.get(optimizer.name, 0) * rows * n * max((np.dtype(leaf.dtype).itemsize for leaf in leaves), default=4)
+    rows = COPIES.get(optimizer.name, 0) * n + (targets if optimizer.name == "levenberg_marquardt" else 0)
+    return rows * n * max((np.dtype(leaf.dtype).itemsize for leaf in leaves), default=4)
 
 
 def memory_bytes() -> int:

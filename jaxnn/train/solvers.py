@@ -90,7 +90,7 @@ def _solver(optimizer: FullBatch, gradient: Callable[[Array], Array]) -> Any:
         case "nonlinear_cg":
             return optx.NonlinearCG(rtol, atol, method=getattr(optx, optimizer.method))
         case "levenberg_marquardt":
-            return optx.LevenbergMarquardt(rtol, atol)
+            return LevenbergMarquardt(rtol, atol, optx.max_norm, Damped(), optx.ClassicalTrustRegion())
         case name:
             raise ValueError(f"no solver {name!r}")
 
@@ -124,6 +124,49 @@ class Newton(optx.AbstractGradientDescent):
     norm: Callable
     descent: Downhill
     search: optx.BacktrackingArmijo
+
+
+class Bowl(NamedTuple):
+    """What the squares look like about a point: JᵀJ = V S Vᵀ and Vᵀ Jᵀ r."""
+
+    size: Array
+    vectors: Array
+    slope: Array
+
+
+class Damped(optx.AbstractDescent):
+    """−(JᵀJ + λI)⁻¹ Jᵀr = −V (S + λ)⁻¹ Vᵀ Jᵀr, where λ is one over the size of the step.
+
+    JᵀJ is taken apart once for each point that is accepted; after this another λ costs next to nothing. Optimistix's
+    own factors J, with the damping below it, anew for each: a matrix as tall as there are residuals.
+    """
+
+    def init(self, y, f_info_struct):
+        del f_info_struct
+        return Bowl(y, jnp.zeros((y.size, y.size), y.dtype), y)
+
+    def query(self, y, f_info, state):
+        del state
+        jacobian = f_info.jac.as_matrix()
+        size, vectors = jnp.linalg.eigh(jacobian.T @ jacobian)
+        # What lies below the precision of JᵀJ is not known, not even its sign.
+        size = jnp.maximum(size, jnp.finfo(y.dtype).eps * size.max())
+        return Bowl(size, vectors, vectors.T @ (jacobian.T @ f_info.residual))
+
+    def step(self, step_size, state):
+        damping = 1 / jnp.maximum(step_size, jnp.finfo(step_size.dtype).tiny)
+        return -state.vectors @ (state.slope / (state.size + damping)), optx.RESULTS.successful
+
+
+class LevenbergMarquardt(optx.AbstractGaussNewton):
+    """Damped least squares, whose damping falls where the squares fall as foreseen, and grows where not."""
+
+    rtol: float
+    atol: float
+    norm: Callable
+    descent: Damped
+    search: optx.ClassicalTrustRegion
+    verbose: Callable = eqx.field(static=True, default=lambda **_: None)
 
 
 def _measure(loss: Loss, out: Array, target: Array) -> Metrics:
