@@ -16,6 +16,7 @@ Device = Annotated[
 Deterministic = Annotated[
     bool, arg(help="Have a GPU compute in one order alone (a CPU always does); what it cannot promise is said.")
 ]
+Cache = Annotated[bool, arg(help="Keep compiled programs in your cache folder, so that the next start is quick.")]
 Out = Annotated[Path | None, arg(metavar="DIR", help="The run's folder (default: runs/CONFIG, then -2, -3, …).")]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="A run's folder, as `jaxnn train` made it.")]
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="A shipped config's name, or a TOML file.")]
@@ -44,6 +45,7 @@ class Train:
     """Replace the run that --out holds."""
     data_dir: DataDir = None
     device: Device = None
+    cache: Cache = True
     deterministic: Deterministic = False
     json: Json = None
 
@@ -55,6 +57,7 @@ class Resume:
     run: RunFolder
     data_dir: DataDir = None
     device: Device = None
+    cache: Cache = True
     json: Json = None
 
 
@@ -65,6 +68,7 @@ class Rerun:
     run: RunFolder
     data_dir: DataDir = None
     device: Device = None
+    cache: Cache = True
     json: Json = None
 
 
@@ -88,6 +92,7 @@ class Evaluate:
     run: RunFolder
     data_dir: DataDir = None
     device: Device = None
+    cache: Cache = True
     json: Json = None
 
 
@@ -98,6 +103,7 @@ class Predict:
     run: RunFolder
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE…", help="PNG or JPEG files.")]
     device: Device = None
+    cache: Cache = True
     json: Json = None
 
 
@@ -120,6 +126,7 @@ class Plot:
     out: Annotated[Path | None, arg(metavar="DIR", help="Where figures of the course go (default: figures).")] = None
     data_dir: DataDir = None
     device: Device = None
+    cache: Cache = True
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,7 @@ class Reproduce:
     out: Annotated[Path, arg(metavar="DIR", help="The report's folder.")] = Path("runs/reproduce")
     data_dir: DataDir = None
     device: Device = None
+    cache: Cache = True
     json: Json = None
 
 
@@ -162,6 +170,7 @@ class Certify:
     mutants: bool = False
     """Plant mistakes in the library's own backward passes, and show which law kills each."""
     device: Device = None
+    cache: Cache = True
     json: Json = None
 
 

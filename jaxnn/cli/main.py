@@ -9,6 +9,7 @@ from dataclasses import fields
 import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
+from jaxnn.cli.compiled import keep_none, keep_programs
 from jaxnn.cli.signals import Left
 from jaxnn.errors import UserError
 
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     try:
         refuse(command, [*rest, *(() if isinstance(command, OVERRIDABLE) else changes)])
+        if hasattr(command, "cache"):
+            keep_programs() if command.cache else keep_none()
         name = type(command).__name__.lower()
         # A command's module is imported when it is asked for: most of them start JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")

@@ -15,7 +15,6 @@ from jaxnn.train.run import History, Settings, State, Training
 from jaxnn.train.seeds import How, over_seeds
 from jaxnn.train.snapshot import is_key, on_device
 
-
 #: Compiled programs that a process keeps at once.
 KEPT = 64
 
@@ -49,7 +48,9 @@ def _jitted(training: Training, n: int, stacked: bool, how: How) -> dict[str, An
         # The state is given up to the next one: training needs no second copy of the parameters.
         return jax.jit(over_seeds(walk, n, (True, stacked, False, False, False), how), donate_argnums=0)
 
-    init = jax.jit(over_seeds(training.init, n, (True, stacked, True), how))
+    # Run once: it is compiled in haste.
+    hasty = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    init = jax.jit(over_seeds(training.init, n, (True, stacked, True), how), compiler_options=hasty)
     return {"init": init, "part": chunk(training.part), "passing": chunk(training.passing)}
 
 
