@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import optimistix as optx
+import scipy.linalg.cython_lapack  # noqa: F401  whose threads are limited: it must be there
 from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool
+from threadpoolctl import threadpool_limits
 
 from jaxnn.backprop import ValueAndGrad, apply
 from jaxnn.layer import Layer, Params
@@ -39,7 +41,11 @@ def solver_steps(optimizer: FullBatch, model: Layer, loss: Loss, gradient: Value
 
     A step evaluates the point that was proposed and accepts it or not; once the solver has converged, or fails, the
     parameters stay.
+
+    From here on LAPACK, which factors matrices on a CPU, computes on one thread: several wait for one another while
+    XLA's have the cores, and take 100 times as long.
     """
+    threadpool_limits(1, user_api="blas")
 
     def parts(params, x, target):
         flat, unravel = ravel_pytree(params)
