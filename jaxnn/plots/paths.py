@@ -29,7 +29,8 @@ def optimizer_paths(
 
     grid_x is (columns,), grid_y (rows,), both increasing.
 
-    A path that leaves the finite numbers is drawn as far as it stays among them; a star marks its end.
+    A path that leaves the finite numbers is drawn as far as it stays among them, one that leaves the grid as far as its
+    edge; a star marks the end.
     """
     x, y, height = np.asarray(grid_x), np.asarray(grid_y), np.asarray(loss, np.float64)
     if height.shape != (len(y), len(x)):
@@ -48,6 +49,8 @@ def optimizer_paths(
         marker = "o" if len(way) <= FEW else ""
         what = f"{style.plain(name)}, " + (f"{len(way) - 1} steps" if len(way) else "not finite")
         what += ", then not finite" if len(way) and lost.any() else ""
+        outside = len(way) and not (x[0] <= way[-1, 0] <= x[-1] and y[0] <= way[-1, 1] <= y[-1])
+        what += ", ends outside" if outside else ""
         ax.plot(*way.T, label=what, color=color, linestyle=dashes, linewidth=1.7, marker=marker, markersize=3)
         ax.plot(*way[-1:].T, "*", color=color, markersize=14, markeredgecolor="white")
         ax.plot(*way[:1].T, "o", color=style.INK, markersize=8, markeredgecolor="white")

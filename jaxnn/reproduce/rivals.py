@@ -1,7 +1,7 @@
 """Several optimizers on one net: the loss against steps and against seconds, and their ways over a plane of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -20,6 +20,8 @@ from jaxnn.train.live import Progress
 QUICK = ("adam", "bfgs")
 #: Points on each side of the plane, and how far it reaches beyond the paths.
 GRID, MARGIN = 61, 0.25
+#: A path that goes so many times farther than half of them do is drawn as far as the plane of the others goes.
+FAR = 1.5
 
 
 class Rival(NamedTuple):
@@ -125,15 +127,22 @@ def _first(experiment: Experiment):
     return jax.tree.map(lambda a: a[0], data) if len(experiment.splits) > 1 else data
 
 
+def _near(points: np.ndarray, ways: Iterable[np.ndarray], start: np.ndarray) -> np.ndarray:
+    """Which of the points, counted from the start, are finite and no farther than `FAR` times what most paths reach."""
+    reach = [np.linalg.norm(way[np.isfinite(way).all(axis=1)] - start, axis=1).max() for way in ways]
+    return np.linalg.norm(points, axis=1) <= FAR * np.median(reach)
+
+
 def _plane(experiment: Experiment, ways: dict[str, np.ndarray]) -> Plane:
     data = _first(experiment)
     start = next(iter(ways.values()))[0]
     # A few points of each path, so that a long one does not choose the plane alone.
     points = np.concatenate([way[np.linspace(0, len(way) - 1, 20).astype(int)] for way in ways.values()]) - start
-    points = points[np.isfinite(points).all(axis=1)]
+    points = points[_near(points, ways.values(), start)]
     axes = np.linalg.svd(points, full_matrices=False)[2][:2]
     paths = {name: (way - start) @ axes.T for name, way in ways.items()}
-    corners = np.concatenate([p[np.isfinite(p).all(axis=1)] for p in paths.values()])
+    near = {name: _near(way - start, ways.values(), start) for name, way in ways.items()}
+    corners = np.concatenate([paths[name][rows] for name, rows in near.items()])
     low, high = corners.min(axis=0), corners.max(axis=0)
     room = MARGIN * np.maximum(high - low, 1e-3)
     x, y = (np.linspace(a, b, GRID) for a, b in zip(low - room, high + room, strict=True))
