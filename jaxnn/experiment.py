@@ -47,6 +47,10 @@ class Experiment(NamedTuple):
         """The data of the i-th seed."""
         return self.splits[i % len(self.splits)], self.stats[i % len(self.stats)]
 
+    def data_of_seed(self, i: int) -> Data:
+        """The same as a training takes it."""
+        return _data(*self.of_seed(i))
+
 
 class Result(NamedTuple):
     """What came of an experiment. Every leaf has a leading axis of seeds.
@@ -74,23 +78,35 @@ def make_experiment(
         preprocess.fit(config.data.preprocess, s.train.x, dataset.white)
         for s, dataset in zip(splits, sets, strict=True)
     )
-    plan = Plan(
-        config.train.epochs,
-        config.train.batch_size,
-        config.train.best,
-        config.train.patience,
-        config.train.record_every,
+    seeds = tuple(seeds)
+    return _checked(
+        Experiment(config, sets[0], splits, stats, build_model(config), build_loss(config), plan_of(config), seeds)
     )
-    experiment = Experiment(config, sets[0], splits, stats, build_model(config), build_loss(config), plan, tuple(seeds))
-    first = _data(splits[0], stats[0])
-    check(experiment.model, first, plan, experiment.prepare)
+
+
+def plan_of(config: Config) -> Plan:
+    """How long to train, and what to keep."""
+    train = config.train
+    return Plan(train.epochs, train.batch_size, train.best, train.patience, train.record_every)
+
+
+def with_config(experiment: Experiment, config: Config) -> Experiment:
+    """The experiment of another config on the same data, checked."""
+    built = {"model": build_model(config), "loss": build_loss(config), "plan": plan_of(config)}
+    return _checked(experiment._replace(config=config, **built))
+
+
+def _checked(experiment: Experiment) -> Experiment:
+    config, x = experiment.config, experiment.splits[0].train.x
+    first = experiment.data_of_seed(0)
+    check(experiment.model, first, experiment.plan, experiment.prepare)
     optimizer = build_optimizer(config)
-    if config.augment is not None and (np.ndim(splits[0].train.x) != 4 or isinstance(optimizer, FullBatch)):
+    if config.augment is not None and (np.ndim(x) != 4 or isinstance(optimizer, FullBatch)):
         raise UserError(
             f"[augment]: expected images and a first-order optimizer, "
-            f"found examples of shape {splits[0].train.x.shape[1:]} and {config.optimizer.name}"
+            f"found examples of shape {x.shape[1:]} and {config.optimizer.name}"
         )
-    check_optimizer(optimizer, experiment.model, experiment.loss, first, plan, experiment.prepare)
+    check_optimizer(optimizer, experiment.model, experiment.loss, first, experiment.plan, experiment.prepare)
     return experiment
 
 
@@ -123,7 +139,7 @@ def device_data(experiment: Experiment) -> Data:
 
 def step(experiment: Experiment, grad: str = "hand") -> Step:
     """The step that the config asks for, by hand-derived backprop or by autodiff; what numbers can be are inputs."""
-    names = free(experiment.config, _data(*experiment.of_seed(0)), grad=grad)
+    names = free(experiment.config, experiment.data_of_seed(0), grad=grad)
     return step_of(experiment.config, names, grad)
 
 
@@ -180,7 +196,7 @@ def run(
 
 def first_state(experiment: Experiment, grad: str) -> State:
     """Shapes and types of the state of all seeds: what a checkpoint of this experiment holds."""
-    data = _data(*experiment.of_seed(0))
+    data = experiment.data_of_seed(0)
     data = jax.tree.map(
         lambda a: jax.ShapeDtypeStruct(np.shape(a), jax.dtypes.canonicalize_dtype(np.asarray(a).dtype)), data
     )

@@ -5,8 +5,8 @@ import os
 # A test's programs are compiled anew, here and in the processes that it starts: nobody's cache folder is touched.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
 
-import jax  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
+import jax
+from jaxtyping import install_import_hook
 
 # An integer is a number too, and so is one that is traced: rates are inputs of a compiled training.
 NUMBERS = "beartype.BeartypeHintOverrides({float: float | int | __import__('jax').core.Tracer})"

@@ -9,7 +9,7 @@ from jaxnn.train.plan import Data
 from jaxnn.train.run import State
 from jaxnn.train.snapshot import Snapshot
 
-Policy = Literal["stop", "skip", "rollback"]
+Policy = Literal["stop", "skip", "rollback", "let"]
 
 
 class Fault(UserError):
@@ -27,7 +27,7 @@ class Care(NamedTuple):
     every: steps after which the run must be kept (0: none)
     pause: seconds from one look to the next
     on_fault: `stop` raises a `Fault`; `skip` passes over the step; `rollback` also goes back to the parameters and
-        the optimizer's state that were last kept
+        the optimizer's state that were last kept; `let` goes on: what comes of it is for the caller to look at
     """
 
     due: Callable[[int], bool] = lambda steps: False

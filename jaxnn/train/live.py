@@ -94,13 +94,13 @@ def run_live(
             pace = (time.perf_counter() - chunk) / count
             done += count
             rows.append(new)
-            if not sound.all():
+            if not sound.all() and care.on_fault != "let":
                 failing = find_step(program, safe, done)
                 safe = handle(program, failing, care)
                 state, done, rows = program.to_device(safe.state), safe.steps, [safe.history]
             seconds = before + time.perf_counter() - began
             newest = [part for part in rows if part.train.loss.shape[1]]
-            if newest:
+            if newest and care.on_fault != "let":
                 check_divergence(newest[0], newest[-1])
             if new.train.loss.shape[1]:
                 row = jax.tree.map(lambda a: a[:, -1], new)
