@@ -9,7 +9,7 @@ import jax
 from jaxtyping import install_import_hook
 
 # An integer is a number too, and so is one that is traced: rates are inputs of a compiled training.
-NUMBERS = "beartype.BeartypeHintOverrides({float: float | int | __import__('jax').core.Tracer})"
+NUMBERS = "beartype.FrozenDict({float: float | int | __import__('jax').core.Tracer})"
 install_import_hook("jaxnn", f"beartype.beartype(conf=beartype.BeartypeConf(hint_overrides={NUMBERS}))")
 
 jax.config.update("jax_enable_x64", True)
