@@ -1,0 +1,129 @@
+"""PyTorch, by its tutorial: a module, `nn` losses, `torch.optim.SGD`, batches out of one shuffled tensor."""
+
+import time
+
+import torch
+from torch import nn
+
+from benchmarks.contest import Contestant, Runner, Work
+from benchmarks.digits import digits
+
+NETS = {
+    "mlp_sigmoid": lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 30), nn.Sigmoid(), nn.Linear(30, 10), nn.Sigmoid()
+    ),
+    "mlp_tanh": lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 30), nn.Tanh(), nn.Linear(30, 10)),
+    "cnn": lambda: nn.Sequential(
+        nn.Conv2d(1, 20, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(2880, 100),
+        nn.Tanh(),
+        nn.Linear(100, 10),
+    ),
+}
+
+
+class Loop:
+    """One loop over batches."""
+
+    def __init__(self, work: Work, *, compiled: bool, channels_last: bool):
+        torch.manual_seed(0)
+        found, self.work = digits(work.examples), work
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        x, self.test_x = (
+            torch.from_numpy(a).permute(0, 3, 1, 2).contiguous(memory_format=layout) for a in (found.x, found.test_x)
+        )
+        self.x, self.y, self.test_y = x, torch.from_numpy(found.y), torch.from_numpy(found.test_y)
+        self.squared = work.net == "mlp_sigmoid"
+        self.loss = nn.MSELoss() if self.squared else nn.CrossEntropyLoss()
+        self.net = NETS[work.net]().to(memory_format=layout)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=work.rate)
+        self.call = torch.compile(self.net) if compiled else self.net
+        self.place = work.examples
+
+    def target(self, y: torch.Tensor) -> torch.Tensor:
+        return nn.functional.one_hot(y, 10).float() if self.squared else y
+
+    def train(self, steps: int) -> None:
+        batch = self.work.batch
+        for _ in range(steps):
+            if self.place + batch > len(self.y):
+                self.order, self.place = torch.randperm(len(self.y)), 0
+            rows = self.order[self.place : self.place + batch]
+            self.place += batch
+            self.optimizer.zero_grad()
+            loss = self.loss(self.call(self.x[rows]), self.target(self.y[rows]))
+            loss.backward()
+            self.optimizer.step()
+
+    @torch.no_grad()
+    def test(self) -> tuple[float, float]:
+        out = self.net(self.test_x)
+        right = (out.argmax(1) == self.test_y).float().mean()
+        return float(self.loss(out, self.target(self.test_y))), float(right)
+
+
+def eager(work: Work) -> Contestant:
+    return Loop(work, compiled=False, channels_last=False)
+
+
+def eager_channels_last(work: Work) -> Contestant:
+    return Loop(work, compiled=False, channels_last=True)
+
+
+def compiled(work: Work) -> Contestant:
+    return Loop(work, compiled=True, channels_last=False)
+
+
+def compiled_channels_last(work: Work) -> Contestant:
+    return Loop(work, compiled=True, channels_last=True)
+
+
+class OneCycle:
+    """To 99 %: two convolutions, Adam, one cycle of the learning rate, batches of 256, one epoch, channels last."""
+
+    def __init__(self, work: Work, *, compiled: bool):
+        found = digits(work.examples)
+        self.compiled, self.batch = compiled, 256
+        self.x, self.test_x = (
+            torch.from_numpy(a).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+            for a in (found.x, found.test_x)
+        )
+        self.y, self.test_y = torch.from_numpy(found.y), torch.from_numpy(found.test_y)
+        net = nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10),
+        )  # fmt: skip
+        self.net = net.to(memory_format=torch.channels_last)
+        self.call = torch.compile(self.net) if compiled else self.net
+
+    def run(self, seed: int) -> tuple[float, float]:
+        """Seconds of a training from new weights on, and its test accuracy."""
+        torch.manual_seed(seed)
+        began = time.perf_counter()
+        for layer in self.net:
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+        steps = len(self.y) // self.batch
+        optimizer = torch.optim.Adam(self.net.parameters(), lr=0.01)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps)
+        loss, order = nn.CrossEntropyLoss(), torch.randperm(len(self.y))
+        for step in range(steps):
+            rows = order[step * self.batch : (step + 1) * self.batch]
+            optimizer.zero_grad()
+            loss(self.call(self.x[rows]), self.y[rows]).backward()
+            optimizer.step()
+            schedule.step()
+        seconds = time.perf_counter() - began
+        with torch.no_grad():
+            return seconds, float((self.net(self.test_x).argmax(1) == self.test_y).float().mean())
+
+
+def one_cycle(work: Work) -> Runner:
+    return OneCycle(work, compiled=False)
+
+
+def one_cycle_compiled(work: Work) -> Runner:
+    return OneCycle(work, compiled=True)

@@ -1,0 +1,38 @@
+"""How long `jaxnn train` takes as a process, first with nothing compiled before, then again."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.findings import Finding, Ratio
+from benchmarks.race import Timing
+
+ROUNDS = 5
+
+
+def finding(title: str) -> Finding:
+    cold, warm = [], []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as folder:
+            cold.append(seconds(Path(folder)))
+            warm.append(seconds(Path(folder)))
+    timings = [
+        Timing(name, "digits_mlp", statistics.median(some), min(some), max(some), 0.0, float("nan"), float("nan"))
+        for name, some in (("cold", cold), ("warm", warm))
+    ]
+    ratios = [Ratio("cold, seconds", timings[0].seconds, 8), Ratio("warm, seconds", timings[1].seconds, 4)]
+    return Finding("start", title, "process", timings, ratios, {})
+
+
+def seconds(folder: Path) -> float:
+    """One `jaxnn train` that finds its cache in `folder`. Raises CalledProcessError if it fails."""
+    command = [sys.executable, "-m", "jaxnn", "train", "--out", "run", "--overwrite"]
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - began
