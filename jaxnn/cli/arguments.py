@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 Json = Annotated[Path | None, arg(metavar="FILE", help="Also write the table as JSON.")]
 DataDir = Annotated[
@@ -43,6 +43,52 @@ class Train:
     out: Out = None
     overwrite: bool = False
     """Replace the run that --out holds."""
+    data_dir: DataDir = None
+    device: Device = None
+    cache: Cache = True
+    deterministic: Deterministic = False
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Train a config with many values and seeds, as few programs; choose by the metric of train.best.
+
+    Every field of the config can be set for all by its dotted name, as `jaxnn train` takes it.
+    """
+
+    config: ConfigName = "digits_mlp"
+    over: UseAppendAction[
+        Annotated[tuple[str, ...], arg(metavar="NAME=V1,V2,…", help="Values of a field; may be given again.")]
+    ] = ()
+    draw: UseAppendAction[
+        Annotated[
+            tuple[str, ...],
+            arg(
+                metavar="NAME=KIND(…)",
+                help="A field drawn from uniform(LOW,HIGH), log-uniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,…).",
+            ),
+        ]
+    ] = ()
+    seeds: int | None = None
+    """Seeds of each member (default: the config's)."""
+    search: Literal["grid", "random", "halving", "optuna"] = "grid"
+    """All members of a grid, or some that are drawn; the best go on while others stop; or as optuna proposes."""
+    trials: int = 16
+    """Members that are drawn or proposed."""
+    batch: int = 8
+    """Members that optuna proposes at once; they are one program."""
+    eta: int = 3
+    """From rung to rung of halving, one in so many goes on for as many times the epochs."""
+    draw_seed: int = 0
+    """Of what is drawn."""
+    grad: Literal["hand", "auto"] = "hand"
+    """Hand-derived backprop, or JAX's autodiff of the same forward pass."""
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="The sweep's folder (default: runs/CONFIG-sweep, then -2, -3, …).")
+    ] = None
+    overwrite: bool = False
+    """Replace the sweep that --out holds."""
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -183,6 +229,7 @@ class Configs:
 
 Command = (
     Annotated[Train, subcommand("train")]
+    | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Resume, subcommand("resume")]
     | Annotated[Rerun, subcommand("rerun")]
     | Annotated[Checkpoint, subcommand("checkpoint")]
@@ -195,4 +242,4 @@ Command = (
     | Annotated[Configs, subcommand("configs")]
 )
 #: The commands after which a config's fields may follow, by dotted name.
-OVERRIDABLE = (Train, Summary)
+OVERRIDABLE = (Train, Sweep, Summary)

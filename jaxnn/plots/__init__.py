@@ -14,5 +14,7 @@ from jaxnn.plots.mistakes import misclassified as misclassified
 from jaxnn.plots.paths import optimizer_paths as optimizer_paths
 from jaxnn.plots.scatter import preprocessing as preprocessing
 from jaxnn.plots.signal_panels import signals as signals
+from jaxnn.plots.sweep_panels import sweep as sweep
+from jaxnn.plots.sweep_panels import sweep_curves as sweep_curves
 from jaxnn.plots.weight_images import filters as filters
 from jaxnn.plots.weight_images import weights as weights

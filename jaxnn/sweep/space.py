@@ -31,19 +31,23 @@ class Axis(NamedTuple):
         """A number as an override has it."""
         return str(int(number)) if self.kind == "integer" else repr(float(number))
 
+    def rounded(self, number: float) -> str:
+        """A number between the ends, to four digits: more say nothing."""
+        return self.text(min(self.high, max(self.low, float(f"{number:.4g}"))))
+
     def drawn(self, draw: random.Random) -> str:
         """A value at random."""
         return DISTRIBUTIONS[self.kind](self, draw)
 
 
 def _log_uniform(axis: Axis, draw: random.Random) -> str:
-    return axis.text(min(axis.high, max(axis.low, math.exp(draw.uniform(math.log(axis.low), math.log(axis.high))))))
+    return axis.rounded(math.exp(draw.uniform(math.log(axis.low), math.log(axis.high))))
 
 
 #: kind -> (axis, random numbers) -> a value
 DISTRIBUTIONS: dict[str, Callable[[Axis, random.Random], str]] = {
     "choice": lambda axis, draw: draw.choice(axis.choices),
-    "uniform": lambda axis, draw: axis.text(draw.uniform(axis.low, axis.high)),
+    "uniform": lambda axis, draw: axis.rounded(draw.uniform(axis.low, axis.high)),
     "log-uniform": _log_uniform,
     "integer": lambda axis, draw: axis.text(draw.randint(int(axis.low), int(axis.high))),
 }

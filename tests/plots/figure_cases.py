@@ -99,6 +99,25 @@ def loss_against(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.loss_against(np.arange(7), curves, "batch size (examples)")
 
 
+def sweep(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    values = {name: [f"{rate:g}" for rate in rng.random(13)] for name in HOSTILE[:2]} | {HOSTILE[2]: list(HOSTILE[:13])}
+    n = min(len(column) for column in values.values())
+    return plots.sweep({name: column[:n] for name, column in values.items()}, spoil(rng.random((n, 3))))
+
+
+def sweep_of_one(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.sweep({HOSTILE[0]: ["0.001", "0.01", "0.1", "1"]}, spoil(rng.random((4, 3))))
+
+
+def sweep_of_two(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    values = {"rate": ["0.1", "0.2", "0.3"] * 2, HOSTILE[1]: ["a"] * 3 + ["b"] * 3}
+    return plots.sweep(values, spoil(rng.random((6, 3))))
+
+
+def sweep_curves(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.sweep_curves(np.arange(1, 20), {name: spoil(rng.random((3, 19))) for name in HOSTILE}, "loss")
+
+
 CASES: dict[str, Callable[[np.random.Generator, Spoil], Figure]] = {
     case.__name__: case
     for case in (
@@ -119,5 +138,9 @@ CASES: dict[str, Callable[[np.random.Generator, Spoil], Figure]] = {
         optimizer_paths,
         feature_maps,
         loss_against,
+        sweep,
+        sweep_of_one,
+        sweep_of_two,
+        sweep_curves,
     )
 }
