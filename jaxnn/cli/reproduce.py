@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -68,7 +69,9 @@ def in_turn(shown: Any, systems: Any, quick: bool) -> Iterator[Callable[[], Any]
         yield from (functools.partial(shown, system) for system in systems)
         return
     with ThreadPoolExecutor(2) as pool:
-        yield from [pool.submit(shown, system).result for system in systems]
+        waiting = deque(pool.submit(shown, system) for system in systems)
+        while waiting:  # each is let go of once it was shown
+            yield waiting.popleft().result
 
 
 def rows_of(system: Any, numbers: Any, seeds: int, seconds: float, error: str) -> list[dict[str, Any]]:

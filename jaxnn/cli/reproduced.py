@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -17,10 +18,12 @@ from jaxnn.reproduce.systems import QUICK_WHY
 
 #: Draws the figures of a system, when asked.
 Draw = Callable[[], Iterable[Drawn]]
+#: The configs whose run a later study looks at again, each with those that do.
+STUDIED = {"mnist_cnn": ("filters", "time"), "mnist1000_sigmoid_mse": ("gap",)}
 
 
 class Show:
-    """(system) -> (outcome, draw). Remembers the runs of this session: several studies look at one run.
+    """(system) -> (outcome, draw). Remembers a run until the last study that looks at it again: a run holds its data.
 
     draw() -> the figures: to be called by one thread alone, since matplotlib's settings are everyone's
     """
@@ -28,24 +31,37 @@ class Show:
     def __init__(self, quick: bool, seeds: int | None, data_dir: Path | None):
         self.quick, self.seeds, self.data_dir = quick, seeds, data_dir
         self.runs: dict[str, Outcome] = {}
+        self.looks = {config: set(studies) for config, studies in STUDIED.items()}
+        self.alone = {config: Lock() for config in STUDIED}
 
     def __call__(self, system: System) -> tuple[Outcome, Draw]:
         if system.study:
             return getattr(self, system.study)(system)
-        outcome = reproduce(system, seeds=self.seeds, quick=self.quick, data_dir=self.data_dir)
-        self.runs[system.config] = outcome
-        return outcome, lambda: islice(pictures_of(outcome), self.few)
+        outcome = self.run(system, self.seeds) if system.config not in STUDIED else self.remembered(system, self.seeds)
+        return outcome._replace(experiment=None, result=None), lambda: islice(pictures_of(outcome), self.few)
+
+    def run(self, system: System, seeds: int | None) -> Outcome:
+        return reproduce(system, seeds=seeds, quick=self.quick, data_dir=self.data_dir)
+
+    def remembered(self, system: System, seeds: int | None) -> Outcome:
+        """The run of a config that studies look at, made now if it was not made in this session."""
+        with self.alone[system.config]:
+            if system.config not in self.runs:
+                self.runs[system.config] = self.run(system, seeds)
+            return self.runs[system.config]
 
     @property
     def few(self) -> int | None:
         """How many of a run's figures are drawn; None: all."""
         return 1 if self.quick else None
 
-    def run_of(self, config: str) -> Outcome:
-        """The run of a config, made now if it was not made in this session; then of one seed alone."""
-        if config not in self.runs:
-            self.runs[config] = reproduce(System("", "", "", config), seeds=1, quick=self.quick, data_dir=self.data_dir)
-        return self.runs[config]
+    def run_of(self, config: str, study: str) -> Outcome:
+        """The run of a config for a study, of one seed alone if made for that; forgotten when no other will look."""
+        outcome = self.remembered(System("", "", "", config), 1)
+        self.looks[config].discard(study)
+        if not self.looks[config]:
+            self.runs.pop(config, None)
+        return outcome
 
     def activations(self, system: System) -> tuple[Outcome, Draw]:
         worst = studies.activations()[2]
@@ -68,7 +84,7 @@ class Show:
         return outcome, lambda: course_figures.of_rivals(system.config, config, rivals, ways)
 
     def filters(self, system: System) -> tuple[Outcome, Draw]:
-        outcome = self.run_of("mnist_cnn")
+        outcome = self.run_of("mnist_cnn", "filters")
         experiment, result = outcome.experiment, outcome.result
         assert experiment is not None and result is not None
         params = result.outcome.state.best.params
@@ -78,7 +94,7 @@ class Show:
         )
 
     def time(self, system: System) -> tuple[Outcome, Draw]:
-        outcome = self.run_of("mnist_cnn")
+        outcome = self.run_of("mnist_cnn", "time")
         assert outcome.experiment is not None and outcome.result is not None
         epochs = outcome.experiment.plan.epochs * len(outcome.experiment.seeds)
         seconds = outcome.result.outcome.seconds / epochs
@@ -97,7 +113,7 @@ class Show:
         ]
 
     def gap(self, system: System) -> tuple[Outcome, Draw]:
-        outcome = self.run_of("mnist1000_sigmoid_mse")
+        outcome = self.run_of("mnist1000_sigmoid_mse", "gap")
         assert outcome.result is not None
         history, why = outcome.result.outcome.history, QUICK_WHY if self.quick else ""
         gap = 100 * (history.train.accuracy[:, -1] - history.validation.accuracy[:, -1])

@@ -122,7 +122,7 @@ def ensemble(experiment: Experiment, params: Params) -> dict[str, Metrics]:
             continue
         stats = experiment.stats[0]
         each = [predict(config, seed_params(params, i), stats, part.x) for i in range(len(experiment.seeds))]
-        mean = np.mean(each, axis=0, dtype=np.float64)
+        mean = np.stack(each).astype(np.float64).mean(axis=0)
         right = np.asarray(predicted_labels(jnp.asarray(mean))) == part.y
         likely = np.maximum(mean[np.arange(len(part.y)), part.y], np.finfo(np.float64).tiny)
         found[name] = Metrics(-np.log(likely).mean(keepdims=True), right.mean(keepdims=True))

@@ -7,13 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from jaxnn.cli.reproduced import Show
+from jaxnn.cli import reproduced
+from jaxnn.cli.reproduced import STUDIED, Show
 from jaxnn.config import find, load
 from jaxnn.errors import UserError
-from jaxnn.reproduce import SYSTEMS, Measured, choose, reproduce
+from jaxnn.reproduce import SYSTEMS, Measured, Outcome, choose, reproduce
 from jaxnn.reproduce.claims import claims, head, written
 from jaxnn.reproduce.course import RECORDS, Number, System
-from jaxnn.reproduce.rivals import rival_name
+from jaxnn.reproduce.rivals import _near, rival_name
 from jaxnn.reproduce.systems import ensemble
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
@@ -113,6 +114,41 @@ def test_an_ensemble_is_no_worse_than_its_members_in_the_mean_of_their_losses():
     alone = ensemble(outcome.experiment._replace(seeds=(0,)), one)["test"]
     assert 100 * alone.accuracy == pytest.approx(found["best test accuracy %"].values[0])
     assert alone.loss == pytest.approx(found["best test loss"].values[0], rel=1e-5)
+
+
+def test_a_run_is_made_once_and_kept_while_a_study_is_to_look_at_it(monkeypatch):
+    made = []
+
+    def fake(system, **_):
+        made.append(system.config)
+        return Outcome(system, (), 1, 0.0)
+
+    monkeypatch.setattr(reproduced, "reproduce", fake)
+    shown = Show(quick=True, seeds=None, data_dir=None)
+    for system in choose(["S10", "S11"]):
+        shown(system)
+    assert set(shown.runs) == {"mnist_cnn"}
+    for study in STUDIED["mnist_cnn"]:
+        assert shown.run_of("mnist_cnn", study).system.id == "S11"
+    assert not shown.runs and made == ["mnist_tanh_softmax", "mnist_cnn"]
+    # What no system ran is run for the study.
+    shown.run_of("mnist1000_sigmoid_mse", "gap")
+    assert made[2:] == ["mnist1000_sigmoid_mse"] and not shown.runs
+
+
+def test_a_study_looks_at_the_runs_that_are_kept_for_it():
+    studies = {system.study for system in SYSTEMS if system.study}
+    assert {study for looking in STUDIED.values() for study in looking} <= studies
+
+
+def test_a_path_that_runs_away_does_not_make_the_plane():
+    start = np.zeros(3)
+    ways = [np.outer(np.linspace(0, 1, 5), direction) for direction in (np.ones(3), -np.ones(3), [0, 1e6, 0])]
+    ways.append(np.full((5, 3), np.nan))
+    ways[-1][0] = 0
+    points = np.concatenate(ways)
+    near = _near(points, ways, start)
+    assert near[:10].all() and not near[11:15].any() and near[15] and not near[16:].any()
 
 
 def test_claims_are_read_as_they_are_written():
