@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import optax
 from jax import lax
 from jax import numpy as jnp
@@ -44,7 +45,7 @@ class Seen(NamedTuple):
 
 
 #: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
-Settings = dict[str, Array]
+Settings = dict[str, Array | np.ndarray]
 
 
 class State(NamedTuple):

@@ -1,0 +1,65 @@
+"""`jaxnn sweep`: what it writes, and how it refuses."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from jaxnn.config import load
+
+SMALL = ["--data.train", 163, "--data.validation", 61, "--data.test", 59, "--net.1.units", 7, "--train.epochs", 3]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("sweep") / "out"
+
+
+def sweep(jaxnn, folder, *words):
+    return jaxnn("sweep", "digits_mlp", "--out", folder, *SMALL, *words)
+
+
+def test_a_sweep_leaves_a_table_figures_a_report_and_a_config_that_can_be_trained(jaxnn, folder, tmp_path):
+    over = ["--over", "optimizer.learning-rate=0.001,0.02,1e30", "--seeds", 2, "--json", tmp_path / "t.json"]
+    code, out, err = sweep(jaxnn, folder, *over)
+    assert code == 0 and not err
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "best.toml", "sweep.json", "sweep.csv", "report.html", "figures/sweep.png", "figures/learning_curves.png",
+    }  # fmt: skip
+    with (folder / "sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["optimizer.learning_rate"] for row in rows] == ["0.02", "0.001", "1e30"]
+    means = [float(row["validation.loss"]) for row in rows[:2]]
+    for row, mean in zip(rows, means, strict=False):
+        np.testing.assert_allclose(np.mean([float(row[f"validation.loss, seed {i}"]) for i in (1, 2)]), mean)
+    assert means == sorted(means) and rows[2]["validation.loss"] == "" and rows[2]["diverged seeds"] == "2"
+    best = load(folder / "best.toml")
+    overrides = [f"{name.removeprefix('--')}={value}" for name, value in zip(SMALL[::2], SMALL[1::2], strict=True)]
+    assert best == load("digits_mlp", [*overrides, "optimizer.learning_rate=0.02"])
+    assert "Command:  " in (folder / "best.toml").read_text().split("title")[0]
+    assert json.loads((tmp_path / "t.json").read_text())["rows"][0]["place"] == 1
+    assert "optimizer.learning_rate = 0.02; test accuracy %" in " ".join(out.split())
+
+
+def test_a_sweep_is_not_overwritten_unasked(jaxnn, folder):
+    before = (folder / "sweep.csv").read_bytes()
+    code, _, err = sweep(jaxnn, folder, "--over", "optimizer.learning-rate=0.01")
+    assert code == 2 and "--overwrite" in err and (folder / "sweep.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "something to vary"),
+        (("--over", "optimizer.learning-rat=0.1"), "did you mean learning_rate?"),
+        (("--over", "optimizer.l2=-1,x", "--over", "net.1.units=0"), "at least 1 unit"),
+        (("--draw", "optimizer.l2=log-unifrm(1,2)", "--search", "random"), "did you mean log-uniform?"),
+        (("--over", "optimizer.l2=0,1", "--seeds", 0), "--seeds: expected at least 1"),
+        (("--sed", 3), "did you mean --seeds?"),
+    ],
+)
+def test_mistakes_are_refused_with_2_and_write_nothing(jaxnn, tmp_path, words, said):
+    code, _, err = jaxnn("sweep", "digits_mlp", "--out", tmp_path / "new", *words)
+    assert code == 2 and said in err and not (tmp_path / "new").exists()
