@@ -2,7 +2,9 @@
 
 import chex
 import jax
+import lineax as lx
 import numpy as np
+import optimistix as optx
 import pytest
 from jax import numpy as jnp
 
@@ -14,6 +16,7 @@ from jaxnn.experiment import make_experiment
 from jaxnn.train import Data, Examples, Plan, make_run, make_training, optimizer
 from jaxnn.train.live import run_live
 from jaxnn.train.second_order import SECOND_ORDER, lbfgs, matrix_bytes, newton
+from jaxnn.train.solvers import Damped
 
 NAMES = sorted(SECOND_ORDER)
 LINE = serial(dense(2))
@@ -97,6 +100,21 @@ def test_a_run_in_pieces_and_among_other_seeds_is_the_run_alone(name):
     for n in (7, 53):
         state, _ = jax.jit(training.advance, static_argnums=3)(state, line_data(), jnp.int32(n), 60)
     chex.assert_trees_all_close(state.params, jax.tree.map(lambda a: a[0], alone.state.params), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [3, 17])
+@pytest.mark.parametrize("size", [1e-6, 0.3, 1e9])
+def test_a_damped_step_is_what_the_damped_equations_say(rows, size):
+    draw = np.random.default_rng(0)
+    jacobian, residual, y = (jnp.asarray(draw.normal(size=shape)) for shape in ((rows, 5), (rows,), (5,)))
+    operator = lx.MatrixLinearOperator(jacobian)
+    info = optx.FunctionInfo.ResidualJac(residual, operator)
+    descent = Damped()
+    step, _ = descent.step(jnp.asarray(size), descent.query(y, info, descent.init(y, info)))
+    damped = np.vstack([jacobian, np.eye(5) / np.sqrt(size)])
+    expected = -np.linalg.lstsq(damped, np.concatenate([residual, np.zeros(5)]), rcond=None)[0]
+    # With fewer rows than parameters and next to no damping, what JᵀJ cannot see is left alone.
+    np.testing.assert_allclose(step, expected, rtol=1e-4, atol=1e-7 * np.abs(expected).max())
 
 
 def test_levenberg_marquardt_refuses_what_is_no_sum_of_squares():
