@@ -142,6 +142,7 @@ ROWS: tuple[Row, ...] = (
     _layer("dense", "tiny", lambda of: of(3), (2, 5)),
     _layer("dense", "no bias", lambda of: of(11, bias=False), (7, 13)),
     _layer("dense", "one unit", lambda of: of(1), (7, 13)),
+    _layer("dense", "few units, long batch", lambda of: of(3), (67, 5)),
     _layer("dense", "three axes", lambda of: of(11), (3, 5, 7)),
     _layer("conv", "", lambda of: of(5, 3), _IMAGE),
     _layer("conv", "tiny", lambda of: of(2, 2), (2, 3, 5, 1)),

@@ -46,7 +46,7 @@ class Killed(NamedTuple):
 
 
 NOBODY = "nobody"
-_A, _W = "jaxnn.layers.affine", "jaxnn.layers.window"
+_A, _P, _W = "jaxnn.layers.affine", "jaxnn.layers.product", "jaxnn.layers.window"
 
 MUTANTS: tuple[Mutant, ...] = (
     # Functions of one number.
@@ -83,28 +83,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("softmax: over the wrong axis", "softmax", "(dy * y).sum(-1", "(dy * y).sum(0"),
     Mutant("softmax: y left out of the sum", "softmax", "(dy * y).sum(-1", "dy.sum(-1"),
     # Dense.
-    Mutant("dense: dW 0.1 % too large", "dense", "jnp.tensordot(x, dy, (batch, batch))",
-           "1.001 * jnp.tensordot(x, dy, (batch, batch))"),
-    Mutant("dense: dW of the wrong sign", "dense", "jnp.tensordot(x, dy, (batch, batch))",
-           "-jnp.tensordot(x, dy, (batch, batch))"),
-    Mutant("dense: dW without its transpose", "dense", "dweight = jnp.tensordot(x, dy, (batch, batch))",
-           "dweight = jnp.tensordot(dy, x, (batch, batch)).reshape(params.weight.shape)"),
-    Mutant("dense: dW of a stale activation", "dense", "jnp.tensordot(x, dy,", "jnp.tensordot(jnp.roll(x, 1, 0), dy,"),
-    Mutant("dense: a row of the batch lost in dW", "dense", "jnp.tensordot(x, dy,",
-           "jnp.tensordot(x.at[-1].set(0), dy,"),
-    Mutant("dense: dW a mean over the batch", "dense", "jnp.tensordot(x, dy, (batch, batch))",
-           "jnp.tensordot(x, dy, (batch, batch)) / len(x)"),
-    Mutant("dense: dx without the transpose", "dense", "dy @ params.weight.T",
-           "dy @ params.weight.reshape(params.weight.shape[::-1])"),
-    Mutant("dense: dx dropped", "dense", "dy @ params.weight.T", "0 * (dy @ params.weight.T)"),
-    Mutant("dense: dx in half precision", "dense", "dy @ params.weight.T",
-           "(dy @ params.weight.T).astype('bfloat16').astype(dy.dtype)"),
-    Mutant("dense: db a mean over the batch", "dense", "dy.sum(axis=tuple(range(dy.ndim - 1)))",
-           "dy.mean(axis=tuple(range(dy.ndim - 1)))", _A),
-    Mutant("dense: db dropped", "dense", "Affine(dweight, dy.sum(axis=tuple(range(dy.ndim - 1))))",
-           "Affine(dweight, jnp.zeros_like(params.bias))", _A),
-    Mutant("dense: db over the first axis alone", "dense", "dy.sum(axis=tuple(range(dy.ndim - 1)))",
-           "dy.sum(0).reshape(-1, dy.shape[-1])[0]", _A),
+    Mutant("dense: dW 0.1 % too large", "dense", "outer(x, dy)", "1.001 * outer(x, dy)"),
+    Mutant("dense: dW of the wrong sign", "dense", "outer(x, dy)", "-outer(x, dy)"),
+    Mutant("dense: dW without its transpose", "dense", "outer(x, dy)", "outer(dy, x).reshape(params.weight.shape)"),
+    Mutant("dense: dW of a stale activation", "dense", "outer(x, dy)", "outer(jax.numpy.roll(x, 1, 0), dy)"),
+    Mutant("dense: a row of the batch lost in dW", "dense", "outer(x, dy)", "outer(x.at[-1].set(0), dy)"),
+    Mutant("dense: dW a mean over the batch", "dense", "outer(x, dy)", "outer(x, dy) / len(x)"),
+    Mutant("dense: dW of a long batch without its last examples", "dense", "jnp.pad(z, [(0, 0)] * (z.ndim - 1) + ["
+           "(0, -z.shape[-1] % LANES)])", "z[..., : len(z.T) // LANES * LANES]", _P),
+    Mutant("dense: dx without the transpose", "dense", "product(dy, params.weight.T)",
+           "product(dy, params.weight.reshape(params.weight.shape[::-1]))"),
+    Mutant("dense: dx dropped", "dense", "product(dy, params.weight.T)", "0 * product(dy, params.weight.T)"),
+    Mutant("dense: dx in half precision", "dense", "product(dy, params.weight.T)",
+           "product(dy, params.weight.T).astype('bfloat16').astype(dy.dtype)"),
+    Mutant("dense: db a mean over the batch", "dense", "total(dy))", "total(dy) / len(dy))", _A),
+    Mutant("dense: db dropped", "dense", "Affine(dweight, total(dy))", "Affine(dweight, jnp.zeros_like(params.bias))",
+           _A),
+    Mutant("dense: db over the first axis alone", "dense", "total(dy))", "dy.sum(0).reshape(-1, dy.shape[-1])[0])", _A),
     # Convolution.
     Mutant("conv: kernel not turned in dx", "conv", "zip(self.positions(), parts, strict=True)",
            "zip(list(self.positions())[::-1], parts, strict=True)", _W),

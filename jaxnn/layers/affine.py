@@ -5,6 +5,8 @@ from typing import NamedTuple
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxnn.layers.product import total
+
 
 class Linear(NamedTuple):
     """A weight alone."""
@@ -27,5 +29,5 @@ def add_bias(params: Linear | Affine, y: Array) -> Array:
 def affine_gradient(params: Linear | Affine, dweight: Array, dy: Array) -> Linear | Affine:
     """`dweight`, and db = Σ dy over all axes but the channels', where there is a bias."""
     if isinstance(params, Affine):
-        return Affine(dweight, dy.sum(axis=tuple(range(dy.ndim - 1))))
+        return Affine(dweight, total(dy))
     return Linear(dweight)

@@ -1,12 +1,12 @@
 """The fully connected layer."""
 
 import jax
-from jax import numpy as jnp
 
 from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine, Linear, add_bias, affine_gradient
+from jaxnn.layers.product import outer, product
 
 
 def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "zeros", bias: bool = True) -> Layer:
@@ -32,11 +32,10 @@ def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "z
 
     def forward(params, x, key):
         del key
-        return add_bias(params, x @ params.weight), x
+        return add_bias(params, product(x, params.weight)), x
 
     def backward(params, res, dy):
-        x, batch = res, list(range(dy.ndim - 1))
-        dweight = jnp.tensordot(x, dy, (batch, batch))
-        return affine_gradient(params, dweight, dy), dy @ params.weight.T
+        x, dx = res, product(dy, params.weight.T)
+        return affine_gradient(params, outer(x, dy), dy), dx
 
     return Layer(init, forward, backward)

@@ -41,7 +41,7 @@ def test_a_timing_is_the_median_round_as_an_epoch_and_the_first_is_compiling(mon
 def test_who_has_not_learned_has_no_time(monkeypatch):
     monkeypatch.setattr(races, "Child", Slow)
     monkeypatch.setattr(races, "installed", lambda name: True)
-    with pytest.raises(RuntimeError, match="expected a test loss of at most 0.5 and an accuracy of at least 0.9"):
+    with pytest.raises(RuntimeError, match=r"expected a test loss of at most 0\.5 and an accuracy of at least 0\.9"):
         race([("jaxnn", WORK), ("Keras", WORK)])
 
 
