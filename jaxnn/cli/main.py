@@ -28,8 +28,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     try:
         refuse(command, [*rest, *(() if isinstance(command, OVERRIDABLE) else changes)])
-        if hasattr(command, "cache"):
-            keep_programs() if command.cache else keep_none()
+        match getattr(command, "cache", None):
+            case True:
+                keep_programs()
+            case False:
+                keep_none()
         name = type(command).__name__.lower()
         # A command's module is imported when it is asked for: most of them start JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")

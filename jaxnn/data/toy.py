@@ -1,6 +1,9 @@
 """Small sets that are drawn, not read: the course's points in the plane, its beach table and its noisy cosine."""
 
+import gzip
 import math
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -104,10 +107,12 @@ def digits() -> Dataset:
 
     Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits" (1998), the test part.
     """
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    part = Part(images.astype(np.uint8).reshape(-1, 8, 8, 1), labels.astype(np.int32))
+    # The file, not `load_digits`: scikit-learn takes a second to import.
+    home = find_spec("sklearn")
+    assert home is not None and home.origin is not None
+    with gzip.open(Path(home.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
+        table = np.loadtxt(file, np.uint8, delimiter=",")
+    part = Part(table[:, :-1].reshape(-1, 8, 8, 1), table[:, -1].astype(np.int32))
     return Dataset("digits", part, None, tuple(str(label) for label in range(10)), 16.0)
 
 

@@ -101,8 +101,9 @@ def sweep(
     if best is None or best.kept is None or not np.isfinite(best.merit):
         best = None
     else:
+        params = best.kept.state.best.params
         best = best._replace(experiment=with_config(best.experiment, best.member.config))
-        measured = scores(best.experiment, best.kept.state.best.params)
+        measured = scores(best.experiment, params)
     return Swept(tuple(light), best, measured, config.train.best, tuple(own), seconds)
 
 

@@ -24,7 +24,7 @@ from jaxnn.train.program import Compiled
 from jaxnn.train.run import History, Training
 from jaxnn.train.second_order import FullBatch, memory_bytes
 from jaxnn.train.seeds import How
-from jaxnn.train.snapshot import Snapshot, on_host
+from jaxnn.train.snapshot import Snapshot, is_key, on_host
 
 #: Of the memory that there is, what a program may take: the rest is for the data and the copies of this process.
 SHARE = 0.6
@@ -271,17 +271,13 @@ def _cut(whole: Snapshot, i: int) -> Snapshot:
 
 
 def _together(rows: Sequence[Snapshot]) -> Snapshot:
-    keys = jax.tree.map(lambda a: jax.random.key_data(a) if _is_key(a) else a, [(r.state, r.history) for r in rows])
+    keys = jax.tree.map(lambda a: jax.random.key_data(a) if is_key(a) else a, [(r.state, r.history) for r in rows])
     joined = jax.tree.map(lambda *a: np.concatenate(a), *keys)
     like = rows[0].state, rows[0].history
     state, history = jax.tree.map(
-        lambda a, b: jax.random.wrap_key_data(a, impl=jax.random.key_impl(b)) if _is_key(b) else a, joined, like
+        lambda a, b: jax.random.wrap_key_data(a, impl=jax.random.key_impl(b)) if is_key(b) else a, joined, like
     )
     return rows[0]._replace(state=state, history=history)
-
-
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _trial(member: Member, experiment: Experiment, plan: Plan, kept: Snapshot) -> Trial:

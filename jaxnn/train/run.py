@@ -6,7 +6,7 @@ between two rows of the history, at whose end the validation part is evaluated.
 
 import functools
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -45,7 +45,7 @@ class Seen(NamedTuple):
 
 
 #: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
-Settings = dict[str, Array | np.ndarray]
+Settings = Mapping[str, Array | np.ndarray]
 
 
 class State(NamedTuple):

@@ -96,9 +96,14 @@ def test_a_number_that_python_looks_at_is_a_part_of_the_program():
 
 #: What JAX compiled, ever.
 COMPILED: list[str] = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **about: COMPILED.append(event) if event.endswith("backend_compile_duration") else None
-)
+
+
+def note(event: str, duration_secs: float, **kwargs: str | int) -> None:
+    if event.endswith("backend_compile_duration"):
+        COMPILED.append(event)
+
+
+jax.monitoring.register_event_duration_secs_listener(note)
 
 
 def test_another_rate_seed_or_number_of_epochs_compiles_nothing(monkeypatch):
@@ -107,7 +112,9 @@ def test_another_rate_seed_or_number_of_epochs_compiles_nothing(monkeypatch):
     monkeypatch.setattr(binding, "build_model", lambda config: bound.append(config) or build(config))
 
     def once(seed, *overrides):
-        return run(make_experiment(load("digits_mlp", [*SHORT, "net.1.units=6", *overrides]), seeds=[seed])).outcome.history.train.loss
+        return run(
+            make_experiment(load("digits_mlp", [*SHORT, "net.1.units=6", *overrides]), seeds=[seed])
+        ).outcome.history.train.loss
 
     first = once(0)
     assert bound and COMPILED
