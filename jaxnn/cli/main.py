@@ -9,7 +9,6 @@ from dataclasses import fields
 import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
-from jaxnn.cli.compiled import keep_none, keep_programs
 from jaxnn.cli.signals import Left
 from jaxnn.errors import UserError
 
@@ -28,11 +27,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     try:
         refuse(command, [*rest, *(() if isinstance(command, OVERRIDABLE) else changes)])
-        match getattr(command, "cache", None):
-            case True:
-                keep_programs()
-            case False:
-                keep_none()
+        cache = getattr(command, "cache", None)
+        if cache is not None:
+            from jaxnn.cli.compiled import keep_none, keep_programs
+
+            keep_programs() if cache else keep_none()
         name = type(command).__name__.lower()
         # A command's module is imported when it is asked for: most of them start JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")

@@ -139,11 +139,13 @@ def figures(swept: Swept) -> list[Drawn]:
     names = list(dict.fromkeys(key for trial in swept.trials for key in trial.member.values))
     values = {name: [trial.member.values.get(name, "") for trial in swept.trials] for name in names}
     scores = unit * np.stack([trial.score for trial in swept.trials])
+    epochs = {trial.epochs for trial in swept.trials}
+    stopped = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
     found = [
         Drawn(
             "sweep",
             "What the values do",
-            plots.sweep(values, scores, ylabel=f"best {part} {what}", title=title),
+            plots.sweep(values, scores, ylabel=f"best {part} {what}", title=title + stopped),
             f"The best {part} {what} against {', '.join(names)}; {len(swept.trials)} members.",
         )
     ]
