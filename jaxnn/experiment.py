@@ -239,6 +239,7 @@ def seed_params(params: Params, i: int) -> Params:
 def predict(config: Config, params: Params, stats: preprocess.Stats, x: np.ndarray) -> np.ndarray:
     """What one seed's model makes of inputs: class probabilities, or its outputs where there are no classes."""
     model, loss, prepare = build_model(config), build_loss(config), preparer(config.train.precision)
+    params = jax.tree.map(jnp.asarray, params)
 
     @jax.jit
     def some(x):
