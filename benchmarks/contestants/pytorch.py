@@ -82,19 +82,22 @@ def compiled_channels_last(work: Work) -> Contestant:
 
 
 class OneCycle:
-    """To 99 %: two convolutions, Adam, one cycle of the learning rate, batches of 256, one epoch, channels last."""
+    """To 99 %: two convolutions, Adam, one cycle of the learning rate, batches of 128, two epochs, channels last.
+
+    The least that had 99 % of 10,000 validation digits among four nets, one or two epochs, batches of 128 or 256.
+    """
 
     def __init__(self, work: Work, *, compiled: bool):
         found = digits(work.examples)
-        self.compiled, self.batch = compiled, 256
+        self.batch, self.epochs = 128, 2
         self.x, self.test_x = (
             torch.from_numpy(a).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
             for a in (found.x, found.test_x)
         )
         self.y, self.test_y = torch.from_numpy(found.y), torch.from_numpy(found.test_y)
         net = nn.Sequential(
-            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(1600, 128), nn.ReLU(), nn.Linear(128, 10),
+            nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(512, 10),
         )  # fmt: skip
         self.net = net.to(memory_format=torch.channels_last)
         self.call = torch.compile(self.net) if compiled else self.net
@@ -108,14 +111,16 @@ class OneCycle:
                 layer.reset_parameters()
         steps = len(self.y) // self.batch
         optimizer = torch.optim.Adam(self.net.parameters(), lr=0.01)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps)
-        loss, order = nn.CrossEntropyLoss(), torch.randperm(len(self.y))
-        for step in range(steps):
-            rows = order[step * self.batch : (step + 1) * self.batch]
-            optimizer.zero_grad()
-            loss(self.call(self.x[rows]), self.y[rows]).backward()
-            optimizer.step()
-            schedule.step()
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=self.epochs * steps + 1)
+        loss = nn.CrossEntropyLoss()
+        for _ in range(self.epochs):
+            order = torch.randperm(len(self.y))
+            for step in range(steps):
+                rows = order[step * self.batch : (step + 1) * self.batch]
+                optimizer.zero_grad()
+                loss(self.call(self.x[rows]), self.y[rows]).backward()
+                optimizer.step()
+                schedule.step()
         seconds = time.perf_counter() - began
         with torch.no_grad():
             return seconds, float((self.net(self.test_x).argmax(1) == self.test_y).float().mean())
