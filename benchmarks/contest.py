@@ -62,7 +62,6 @@ CONTESTANTS: dict[str, tuple[str, str, str]] = {
     "jaxnn 32 seeds": ("ours", "many_seeds", "jaxnn"),
     "jaxnn to 99 %": ("ours", "whole_run", "jaxnn"),
     "PyTorch to 99 %": ("pytorch", "one_cycle", "torch"),
-    "PyTorch compiled to 99 %": ("pytorch", "one_cycle_compiled", "torch"),
     "Keras": ("keras_fit", "fit", "keras"),
     "Flax NNX": ("flax_nnx", "loop", "flax"),
     "Equinox": ("equinox_loop", "loop", "equinox"),

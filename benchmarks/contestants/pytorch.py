@@ -87,7 +87,7 @@ class OneCycle:
     The least that had 99 % of 10,000 validation digits among four nets, one or two epochs, batches of 128 or 256.
     """
 
-    def __init__(self, work: Work, *, compiled: bool):
+    def __init__(self, work: Work):
         found = digits(work.examples)
         self.batch, self.epochs = 128, 2
         self.x, self.test_x = (
@@ -100,7 +100,6 @@ class OneCycle:
             nn.Flatten(), nn.Linear(512, 10),
         )  # fmt: skip
         self.net = net.to(memory_format=torch.channels_last)
-        self.call = torch.compile(self.net) if compiled else self.net
 
     def run(self, seed: int) -> tuple[float, float]:
         """Seconds of a training from new weights on, and its test accuracy."""
@@ -118,7 +117,7 @@ class OneCycle:
             for step in range(steps):
                 rows = order[step * self.batch : (step + 1) * self.batch]
                 optimizer.zero_grad()
-                loss(self.call(self.x[rows]), self.y[rows]).backward()
+                loss(self.net(self.x[rows]), self.y[rows]).backward()
                 optimizer.step()
                 schedule.step()
         seconds = time.perf_counter() - began
@@ -127,8 +126,4 @@ class OneCycle:
 
 
 def one_cycle(work: Work) -> Runner:
-    return OneCycle(work, compiled=False)
-
-
-def one_cycle_compiled(work: Work) -> Runner:
-    return OneCycle(work, compiled=True)
+    return OneCycle(work)
