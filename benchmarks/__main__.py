@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,14 @@ def main() -> None:
     measure: Any = benches.Measure(rate, asked.rounds) if asked.device == "cpu" else gpu.Measure(rate)
     kept: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
     findings: dict[str, Finding] = {name: of_json(some["found"]) for name, some in kept.get("benchmarks", {}).items()}
+    failed: list[str] = []
     for name in asked.names or known:
-        findings[name] = getattr(measure, name)()
+        try:
+            findings[name] = getattr(measure, name)()
+        except RuntimeError as error:
+            failed.append(f"{name}: {error}")
+            console.print(failed[-1], markup=False)
+            continue
         show(console, findings[name])
         entry = {
             "found": as_json(findings[name]),
@@ -58,6 +65,8 @@ def main() -> None:
         README.write_text(between_marks(README.read_text(), markdown(in_order)))
     missed = [f"{f.name}: {said(r)}" for f in in_order for r in f.ratios if r.met is False]
     console.print(f"{sum(len(f.ratios) for f in in_order)} ratios, {len(missed)} missed", *missed, sep="\n  ")
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from jaxtyping import Array
 
 #: Bytes that what is made of one block may take.
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 3 * 2**19
 
 
 @contextmanager
