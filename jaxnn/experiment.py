@@ -22,9 +22,10 @@ from jaxnn.train.diagnosis import diagnose
 from jaxnn.train.live import Outcome, Progress, run_live
 from jaxnn.train.metrics import Metrics, evaluate
 from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
-from jaxnn.train.run import State, Training
+from jaxnn.train.run import Training
 from jaxnn.train.second_order import FullBatch, check_optimizer
 from jaxnn.train.snapshot import Snapshot
+from jaxnn.train.state import State
 
 
 class Experiment(NamedTuple):
@@ -239,7 +240,6 @@ def seed_params(params: Params, i: int) -> Params:
 def predict(config: Config, params: Params, stats: preprocess.Stats, x: np.ndarray) -> np.ndarray:
     """What one seed's model makes of inputs: class probabilities, or its outputs where there are no classes."""
     model, loss, prepare = build_model(config), build_loss(config), preparer(config.train.precision)
-    params = jax.tree.map(jnp.asarray, params)
 
     @jax.jit
     def some(x):

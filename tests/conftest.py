@@ -8,8 +8,9 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
 import jax
 from jaxtyping import install_import_hook
 
-# An integer is a number too, and so is one that is traced: rates are inputs of a compiled training.
-NUMBERS = "beartype.FrozenDict({float: float | int | __import__('jax').core.Tracer})"
+# An integer is a number too, a real number a complex one, and so is one that is traced: rates are inputs of a compiled
+# training.
+NUMBERS = "beartype.FrozenDict({float: float | int | __import__('jax').core.Tracer, complex: complex | float | int})"
 install_import_hook("jaxnn", f"beartype.beartype(conf=beartype.BeartypeConf(hint_overrides={NUMBERS}))")
 
 jax.config.update("jax_enable_x64", True)

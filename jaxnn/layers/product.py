@@ -8,8 +8,11 @@ vectorized 0.22 in place of 0.42.
 
 import functools
 
+import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Float
+
+AnyArray = Array | np.ndarray
 
 #: With more inputs or units, a matrix product is faster.
 NARROW = 16
@@ -19,15 +22,15 @@ LONG = 64
 LANES = 16
 
 
-def product(x: Float[Array, "batch ... n"], weight: Float[Array, "n units"]) -> Float[Array, "batch ... units"]:
+def product(x: Float[AnyArray, "batch ... n"], weight: Float[AnyArray, "n units"]) -> Float[Array, "batch ... units"]:
     """x W."""
     if not _narrow(x, *weight.shape):
-        return x @ weight
+        return jnp.matmul(x, weight)
     # Unit by unit, with the batch innermost in memory.
     return functools.reduce(jnp.add, (weight[i][:, None] * x.T[i][None] for i in range(weight.shape[0]))).T
 
 
-def outer(x: Float[Array, "batch ... n"], dy: Float[Array, "batch ... units"]) -> Float[Array, "n units"]:
+def outer(x: Float[AnyArray, "batch ... n"], dy: Float[AnyArray, "batch ... units"]) -> Float[Array, "n units"]:
     """xᵀ dy, summed over all axes but the last."""
     if not _narrow(x, x.shape[-1], dy.shape[-1]):
         batch = list(range(dy.ndim - 1))
@@ -35,17 +38,17 @@ def outer(x: Float[Array, "batch ... n"], dy: Float[Array, "batch ... units"]) -
     return _along_batch(x.T[:, None] * dy.T[None])
 
 
-def total(dy: Float[Array, "batch ... units"]) -> Float[Array, "units"]:
+def total(dy: Float[AnyArray, "batch ... units"]) -> Float[Array, "units"]:
     """Σ dy over all axes but the last."""
     if not _narrow(dy, dy.shape[-1]):
-        return dy.sum(axis=tuple(range(dy.ndim - 1)))
+        return jnp.sum(dy, axis=tuple(range(dy.ndim - 1)))
     return _along_batch(dy.T)
 
 
-def _narrow(x: Array, *widths: int) -> bool:
+def _narrow(x: AnyArray, *widths: int) -> bool:
     return x.ndim == 2 and len(x) >= LONG and max(widths) <= NARROW
 
 
-def _along_batch(z: Float[Array, "... batch"]) -> Float[Array, "..."]:
+def _along_batch(z: Float[AnyArray, "... batch"]) -> Float[Array, "..."]:
     z = jnp.pad(z, [(0, 0)] * (z.ndim - 1) + [(0, -z.shape[-1] % LANES)])
     return z.reshape(*z.shape[:-1], -1, LANES).sum(-2).sum(-1)
