@@ -21,7 +21,8 @@ from jaxnn.data import preprocess
 from jaxnn.layer import Layer
 from jaxnn.losses import Loss
 from jaxnn.train.plan import Data, Plan, Prepare
-from jaxnn.train.run import Parts, Settings, Training, bound_training
+from jaxnn.train.run import Parts, Training, bound_training
+from jaxnn.train.state import Settings
 
 #: Trainings that a process remembers.
 KEPT = 256

@@ -21,8 +21,7 @@ from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edges import EDGES, edge
 from jaxnn.certify.rule import of_layer, of_loss, of_model
 from jaxnn.config import Config, build_loss, build_model, load, shipped
-from jaxnn.config.errors import nearest
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, hint
 from jaxnn.experiment import example_shape
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, tanh
@@ -63,10 +62,9 @@ def _job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
         return _of_user(target, shapes)
     if target in shipped.names() or target.endswith(".toml"):
         return _of_config(target)
-    near = nearest(target, [*NAMES, *shipped.names()])
     raise UserError(
         f"certify: expected one of {', '.join(NAMES)}, a config, or module:function, found {target!r}"
-        + (f"; did you mean {near!r}?" if near else "")
+        + hint(target, [*NAMES, *shipped.names()], repr)
     )
 
 
@@ -200,6 +198,5 @@ def _imported(module: str, name: str) -> Any:
     except ImportError as error:
         raise UserError(f"{module}:{name}: cannot import {module!r}: {error}") from error
     if not hasattr(found, name):
-        near = nearest(name, dir(found))
-        raise UserError(f"{module} has no {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        raise UserError(f"{module} has no {name!r}{hint(name, dir(found), repr)}")
     return getattr(found, name)

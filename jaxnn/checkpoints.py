@@ -20,8 +20,8 @@ from jaxnn.checkpoint import load_arrays, named_arrays, restore, save_arrays
 from jaxnn.errors import UserError
 from jaxnn.files import in_a_line, read_sealed, sha256, whole_folder, write_sealed
 from jaxnn.train.metrics import Metrics
-from jaxnn.train.run import History, State
 from jaxnn.train.snapshot import Snapshot, is_key
+from jaxnn.train.state import History, State
 
 FOLDER = "checkpoints"
 STATE = "state.safetensors"

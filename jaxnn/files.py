@@ -86,6 +86,24 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def new_folder(out: Path | None, name: str, *, holds: str, known_by: str, overwrite: bool) -> Path:
+    """Where a run or a sweep goes: `out`, or the first free of runs/NAME, runs/NAME-2, …
+
+    holds: what such a folder has, in a word; it is known by the file of the name `known_by`
+    Raises `UserError` when `out` has one already (unless `overwrite`) or anything else.
+    """
+    if out is None:
+        free = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in range(1, 1_000_000))
+        return next(path for path in free if not path.exists())
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return out
+    if not (out.is_dir() and (out / known_by).is_file()):
+        raise UserError(f"{out}: expected a new folder, found something that is no {holds}; choose another --out")
+    if not overwrite:
+        raise UserError(f"{out}: expected a new folder, found a {holds}; choose another --out, or add --overwrite")
+    return out
+
+
 def read(path: Path, most: int) -> bytes:
     """A regular file of at most `most` bytes; a link is not followed. Raises `UserError`."""
     try:

@@ -1,6 +1,5 @@
 """Initial values by name: those of `jax.nn.initializers` and the course's own two."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +8,7 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, hint
 
 Initializer = Callable[[PRNGKeyArray, tuple[int, ...], Any], Array]
 #: A name, a table of a name and its options, or the initializer itself.
@@ -60,9 +59,8 @@ def initializer(spec: Init) -> Initializer:
     options = {"name": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("name", None)
     if name not in INITIALIZERS:
-        near = difflib.get_close_matches(str(name), INITIALIZERS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"expected an initializer among {', '.join(sorted(INITIALIZERS))}, found {name!r}{hint}")
+        known = sorted(INITIALIZERS)
+        raise UserError(f"expected an initializer among {', '.join(known)}, found {name!r}{hint(name, known, repr)}")
     known = inspect.signature(INITIALIZERS[name]).parameters
     for option in options:
         if option not in known:

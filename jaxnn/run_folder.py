@@ -19,7 +19,7 @@ from jaxnn.config import Config, build_model, dump, load
 from jaxnn.data import preprocess
 from jaxnn.errors import UserError
 from jaxnn.experiment import Experiment
-from jaxnn.files import held, in_a_line, read_sealed, sha256, whole_folder, write_sealed, write_whole
+from jaxnn.files import held, in_a_line, new_folder, read_sealed, sha256, whole_folder, write_sealed, write_whole
 from jaxnn.layer import Params
 
 MANIFEST = "manifest.json"
@@ -81,21 +81,8 @@ class Run(NamedTuple):
 
 
 def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the run of the config `name` goes: `out`, or the first free of runs/NAME, runs/NAME-2, …
-
-    Raises `UserError` when `out` holds a run (unless `overwrite`) or anything else.
-    """
-    if out is None:
-        free = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in range(1, 1_000_000))
-        return next(path for path in free if not path.exists())
-    path = out
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return path
-    if not (path.is_dir() and (path / MANIFEST).is_file()):
-        raise UserError(f"{path}: expected a new folder, found something that is no run; choose another --out")
-    if not overwrite:
-        raise UserError(f"{path}: expected a new folder, found a run; choose another --out, or add --overwrite")
-    return path
+    """Where the run of the config `name` goes; see `files.new_folder`."""
+    return new_folder(out, name, holds="run", known_by=MANIFEST, overwrite=overwrite)
 
 
 def create(path: Path, config: Config, manifest: dict[str, Any], *, overwrite: bool) -> None:

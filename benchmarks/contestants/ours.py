@@ -18,8 +18,9 @@ from jaxnn.layers.affine import Affine
 from jaxnn.train import make_training
 from jaxnn.train.chunks import LONGEST, Chunks
 from jaxnn.train.program import Program
-from jaxnn.train.run import Settings, Training
+from jaxnn.train.run import Training
 from jaxnn.train.seeds import How
+from jaxnn.train.state import Settings
 
 
 class Ours:

@@ -1,22 +1,18 @@
 """The certificate: every law measured on one thing, whoever wrote it, and the verdict."""
 
-import functools
-import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
 from jaxnn.certify.account import Account, account
 from jaxnn.certify.case import Case, case, cast, cotangent
 from jaxnn.certify.cases import layer_args
 from jaxnn.certify.finding import Finding, worst
 from jaxnn.certify.laws import LAWS
-from jaxnn.certify.rule import Rule, of_layer
-from jaxnn.errors import UserError
+from jaxnn.certify.rule import Reduction, Rule, of_layer, of_vjp
 from jaxnn.layer import Key, Layer, layer_name
 
 #: What a quick certificate measures.
@@ -128,7 +124,7 @@ def certify_vjp(
     bwd: Callable[..., tuple] | None = None,
     *args: Any,
     batched: Sequence[bool] = (),
-    reduction: Literal["rows", "sum", "mean"] = "rows",
+    reduction: Reduction = "rows",
     quick: bool = False,
     mutants: bool = False,
     test: Callable[[Callable[..., Any]], Any] | None = None,
@@ -155,7 +151,7 @@ def certify_vjp(
     >>> certificate.holds
     False
     """
-    rule, args = _rule_of(f, fwd, bwd, args, tuple(batched), reduction)
+    rule, args = of_vjp(f, fwd, bwd, args, tuple(batched), reduction)
     name = getattr(f, "__name__", "f")
     with jax.enable_x64(True):
         one = case(name, name, rule, args)
@@ -202,7 +198,8 @@ def float32_account(rule: Rule, args: tuple) -> Account:
 
 
 def _planted(one: Case, test: Callable | None) -> Iterator[Mistaken]:
-    from jaxnn.certify.mutants import NOBODY, kill_mistakes, mistakes
+    from jaxnn.certify.kill import NOBODY, kill_mistakes
+    from jaxnn.certify.mistakes import mistakes
     from jaxnn.certify.pullback import custom_vjp
 
     by_name = dict(mistakes(one.rule))
@@ -238,51 +235,3 @@ def _smallest(build: Callable[[tuple[int, ...]], Case], shape: tuple[int, ...], 
                 best[axis] = n
                 break
     return "×".join(map(str, best))
-
-
-def _rule_of(f, fwd, bwd, args, batched, reduction) -> tuple[Rule, tuple]:
-    nondiff: tuple[int, ...] = ()
-    witness = f
-    if isinstance(f, jax.custom_vjp):
-        witness, nondiff = f.fun, tuple(f.nondiff_argnums)
-        fwd, bwd = fwd or f.fwd, bwd or f.bwd
-    if fwd is None or bwd is None:
-        raise UserError("certify_vjp: expected fwd and bwd (or a jax.custom_vjp function that has them), found None")
-    names = _names(witness, len(args))
-    if nondiff:  # these are no arrays: they are fixed, and bwd is given them first
-        given, fixed = args, [args[i] for i in nondiff]
-        kept = [i for i in range(len(args)) if i not in nondiff]
-
-        def whole(some):
-            rest = iter(some)
-            return [given[i] if i in nondiff else next(rest) for i in range(len(given))]
-
-        witness, fwd, bwd = (
-            lambda *some, f=witness: f(*whole(some)),
-            lambda *some, f=fwd: f(*whole(some)),
-            functools.partial(bwd, *fixed),
-        )
-        names, args = tuple(names[i] for i in kept), tuple(args[i] for i in kept)
-    args = jax.tree.map(_array, args)
-    if batched and len(batched) != len(args):
-        raise UserError(f"certify_vjp: expected batched for each of {len(args)} arguments, found {len(batched)}")
-    if not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(args)):
-        raise UserError("certify_vjp: expected an argument with floating numbers, found none")
-    return Rule(witness, fwd, bwd, names, tuple(range(len(args))), batched, reduction), args
-
-
-def _array(leaf: Any) -> Any:
-    if isinstance(leaf, jax.Array):
-        return leaf
-    try:
-        return jnp.asarray(leaf)
-    except TypeError as error:
-        raise UserError(f"certify_vjp: expected arrays as arguments, found {leaf!r}") from error
-
-
-def _names(f: Callable, n: int) -> tuple[str, ...]:
-    try:
-        names = list(inspect.signature(f).parameters)[:n]
-    except (TypeError, ValueError):
-        names = []
-    return tuple(names[i] if i < len(names) else f"argument {i}" for i in range(n))

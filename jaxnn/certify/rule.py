@@ -1,5 +1,7 @@
 """What is certified: a function and the pullback derived for it by hand, whatever it belongs to."""
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -8,11 +10,15 @@ from jax import numpy as jnp
 from jaxtyping import Array
 
 from jaxnn.backprop import ValueAndGrad, objective, value_and_grad
+from jaxnn.errors import UserError
 from jaxnn.layer import Key, Layer
 from jaxnn.losses import Loss
 
 #: Arrays by the name of the leaf that they belong to: `{"params.weight": …, "x": …}`.
 Leaves = dict[str, Array]
+
+#: What becomes of the examples' outputs: one for each, their sum or their mean.
+Reduction = Literal["rows", "sum", "mean"]
 
 
 class Rule(NamedTuple):
@@ -33,7 +39,7 @@ class Rule(NamedTuple):
     arguments: tuple[str, ...]
     argnums: tuple[int, ...]
     batched: tuple[bool, ...] = ()
-    reduction: Literal["rows", "sum", "mean"] = "rows"
+    reduction: Reduction = "rows"
 
 
 def of_layer(layer: Layer, key: Key = None) -> Rule:
@@ -79,6 +85,65 @@ def of_model(model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], V
         return jax.tree.map(lambda g: dvalue * g, dparams), None, None
 
     return Rule(f, forward, backward, ("params", "x", "target"), (0,), (False, True, True), loss.reduction)
+
+
+def of_vjp(
+    f: Callable[..., Any],
+    fwd: Callable[..., tuple[Any, Any]] | None,
+    bwd: Callable[..., tuple] | None,
+    args: tuple,
+    batched: tuple[bool, ...],
+    reduction: Reduction,
+) -> tuple[Rule, tuple]:
+    """The rule of a `jax.custom_vjp`, whole or in its three functions, and its arguments as arrays.
+
+    Raises `UserError` for what cannot be certified.
+    """
+    nondiff: tuple[int, ...] = ()
+    witness = f
+    if isinstance(f, jax.custom_vjp):
+        witness, nondiff = f.fun, tuple(f.nondiff_argnums)
+        fwd, bwd = fwd or f.fwd, bwd or f.bwd
+    if fwd is None or bwd is None:
+        raise UserError("certify_vjp: expected fwd and bwd (or a jax.custom_vjp function that has them), found None")
+    names = _names(witness, len(args))
+    if nondiff:  # these are no arrays: they are fixed, and bwd is given them first
+        given, fixed = args, [args[i] for i in nondiff]
+        kept = [i for i in range(len(args)) if i not in nondiff]
+
+        def whole(some):
+            rest = iter(some)
+            return [given[i] if i in nondiff else next(rest) for i in range(len(given))]
+
+        witness, fwd, bwd = (
+            lambda *some, f=witness: f(*whole(some)),
+            lambda *some, f=fwd: f(*whole(some)),
+            functools.partial(bwd, *fixed),
+        )
+        names, args = tuple(names[i] for i in kept), tuple(args[i] for i in kept)
+    args = jax.tree.map(_array, args)
+    if batched and len(batched) != len(args):
+        raise UserError(f"certify_vjp: expected batched for each of {len(args)} arguments, found {len(batched)}")
+    if not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(args)):
+        raise UserError("certify_vjp: expected an argument with floating numbers, found none")
+    return Rule(witness, fwd, bwd, names, tuple(range(len(args))), batched, reduction), args
+
+
+def _array(leaf: Any) -> Any:
+    if isinstance(leaf, jax.Array):
+        return leaf
+    try:
+        return jnp.asarray(leaf)
+    except TypeError as error:
+        raise UserError(f"certify_vjp: expected arrays as arguments, found {leaf!r}") from error
+
+
+def _names(f: Callable, n: int) -> tuple[str, ...]:
+    try:
+        names = list(inspect.signature(f).parameters)[:n]
+    except (TypeError, ValueError):
+        names = []
+    return tuple(names[i] if i < len(names) else f"argument {i}" for i in range(n))
 
 
 def named(rule: Rule, args: tuple) -> list[tuple[str, Any, bool]]:

@@ -134,7 +134,8 @@ def _mutants(command: Certify) -> None:
     """Every mutant and the law that killed it; exit code 1 where one survives."""
     import jax
 
-    from jaxnn.certify.mutants import MUTANTS, Killed, Mutant, kill
+    from jaxnn.certify.kill import Killed, kill
+    from jaxnn.certify.mutants import MUTANTS, Mutant
 
     names = {mutant.of for mutant in MUTANTS}
     for target in command.targets:

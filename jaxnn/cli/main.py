@@ -1,6 +1,5 @@
 """The door: reads the command line, runs the command, and turns a user's mistake into one line and exit code 2."""
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
 from jaxnn.cli.signals import Left
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, hint
 
 DESCRIPTION = "Neural networks you can check: every backward pass is derived by hand, and is the one that trains."
 
@@ -69,6 +68,5 @@ def refuse(command: object, rest: Sequence[str]) -> None:
     """Raises `UserError` for the first thing that the command does not take."""
     for word in rest:
         known = [f"--{field.name.replace('_', '-')}" for field in fields(command)]  # type: ignore[arg-type]
-        near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"unexpected argument {word!r}{hint} (`jaxnn {type(command).__name__.lower()} --help`)")
+        meant = hint(word.partition("=")[0], known)
+        raise UserError(f"unexpected argument {word!r}{meant} (`jaxnn {type(command).__name__.lower()} --help`)")

@@ -16,8 +16,7 @@ from jaxnn.cli.pictures import Drawn, save_pictures
 from jaxnn.cli.scores import score_rows
 from jaxnn.cli.tables import cell
 from jaxnn.config import config_hash, dump
-from jaxnn.errors import UserError
-from jaxnn.files import whole_folder, write_whole
+from jaxnn.files import new_folder, whole_folder, write_whole
 from jaxnn.manifest import git_state, now, surroundings
 from jaxnn.report import Table, write_report
 from jaxnn.sweep import Swept, Trial
@@ -28,20 +27,8 @@ DRAWN = 5
 
 
 def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the sweep of the config `name` goes: `out`, or the first free of runs/NAME-sweep, runs/NAME-sweep-2, …
-
-    Raises `UserError` when `out` holds a sweep (unless `overwrite`) or anything else.
-    """
-    if out is None:
-        free = (Path("runs") / (f"{name}-sweep" if i == 1 else f"{name}-sweep-{i}") for i in range(1, 1_000_000))
-        return next(path for path in free if not path.exists())
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return out
-    if not (out.is_dir() and (out / TABLE).is_file()):
-        raise UserError(f"{out}: expected a new folder, found something that is no sweep; choose another --out")
-    if not overwrite:
-        raise UserError(f"{out}: expected a new folder, found a sweep; choose another --out, or add --overwrite")
-    return out
+    """Where the sweep of the config `name` goes; see `files.new_folder`."""
+    return new_folder(out, f"{name}-sweep", holds="sweep", known_by=TABLE, overwrite=overwrite)
 
 
 def table(swept: Swept) -> list[dict[str, Any]]:

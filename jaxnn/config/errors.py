@@ -1,10 +1,9 @@
 """What is wrong with a config: every mistake at once, each a line that says where it is."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, nearest
 
 #: Keys and indices from the top of the file to a value: ("net", 0, "units").
 Path = tuple[str | int, ...]
@@ -28,12 +27,6 @@ class ConfigError(UserError):
 def dotted(path: Path) -> str:
     """The name of a value in an error and in an override: `net.0.units`."""
     return ".".join(str(part) for part in path)
-
-
-def nearest(found: object, known: Iterable[str]) -> str | None:
-    """The name that was meant, if one is near."""
-    near = difflib.get_close_matches(found, list(known), n=1) if isinstance(found, str) else []
-    return near[0] if near else None
 
 
 def among(found: object, known: Iterable[str]) -> str:

@@ -10,7 +10,8 @@ from annotated_types import Ge, Gt
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from jaxnn.config.errors import Path, Problem, among, nearest, shown
+from jaxnn.config.errors import Path, Problem, among, shown
+from jaxnn.errors import nearest
 
 
 class Says(NamedTuple):

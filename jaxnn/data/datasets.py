@@ -1,6 +1,5 @@
 """The data sets by name, and ``load``."""
 
-import difflib
 import inspect
 import os
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from jaxnn.data.mnist import mnist
 from jaxnn.data.named import tfds
 from jaxnn.data.table import table
 from jaxnn.data.toy import beach, blobs, circles, cosine, digits, moons, parabola
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, hint
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     "blobs": blobs,
@@ -83,6 +82,4 @@ def _loader(name: str) -> Callable[..., Dataset]:
 
 
 def _expected(what: str, known: list[str], found: str) -> str:
-    nearest = difflib.get_close_matches(found, known, n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    return f"expected {what} of {', '.join(known) or 'none'}, found {found}{hint}"
+    return f"expected {what} of {', '.join(known) or 'none'}, found {found}{hint(found, known)}"

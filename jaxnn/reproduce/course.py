@@ -4,11 +4,10 @@ A course number is one run of one seed on data whose seed was not recorded; accu
 with the digits that the deck prints: 96.0 says more than 96.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, hint
 
 #: When in a run a number was read. start: of the initial parameters; first and end: of the first and the last epoch
 #: (the training part's as measured while training); best: of the best parameters, on the whole part; ensemble: of the
@@ -163,7 +162,5 @@ def choose(ids: Sequence[str], among: Sequence[System] = SYSTEMS) -> tuple[Syste
     wanted = [text.upper() for text in ids]
     for text, given in zip(wanted, ids, strict=True):
         if text not in good:
-            near = difflib.get_close_matches(text, good, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise UserError(f"expected systems among {', '.join(good)}, found {given!r}{hint}")
+            raise UserError(f"expected systems among {', '.join(good)}, found {given!r}{hint(text, good)}")
     return tuple(system for system in among if not wanted or system.id in wanted)

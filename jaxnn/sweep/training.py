@@ -21,10 +21,11 @@ from jaxnn.train.care import Care
 from jaxnn.train.live import Progress, run_live
 from jaxnn.train.plan import Plan
 from jaxnn.train.program import Compiled
-from jaxnn.train.run import History, Training
+from jaxnn.train.run import Training
 from jaxnn.train.second_order import FullBatch, memory_bytes
 from jaxnn.train.seeds import How
 from jaxnn.train.snapshot import Snapshot, is_key, on_host
+from jaxnn.train.state import History
 
 #: Of the memory that there is, what a program may take: the rest is for the data and the copies of this process.
 SHARE = 0.6

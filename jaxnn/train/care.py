@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 from jaxnn.errors import UserError
 from jaxnn.train.chunks import PAUSE
 from jaxnn.train.plan import Data
-from jaxnn.train.run import State
 from jaxnn.train.snapshot import Snapshot
+from jaxnn.train.state import State
 
 Policy = Literal["stop", "skip", "rollback", "let"]
 

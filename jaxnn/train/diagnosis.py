@@ -10,7 +10,8 @@ from jax import numpy as jnp
 from jaxnn.layer import Batch, Combined, Layer, Params, layer_name
 from jaxnn.losses import Loss
 from jaxnn.train.plan import Data, Plan, Prepare
-from jaxnn.train.run import State, dropout_key, order
+from jaxnn.train.run import dropout_key, order
+from jaxnn.train.state import State
 
 
 def finite(tree: Any) -> bool:

@@ -8,8 +8,8 @@ import numpy as np
 from jaxnn.train.care import Care, Fault
 from jaxnn.train.chunks import LONGEST
 from jaxnn.train.program import Program
-from jaxnn.train.run import History, State
 from jaxnn.train.snapshot import Snapshot, join, on_host
+from jaxnn.train.state import History, State
 
 #: A loss so many times that of the first record (or 1, if that is less) has diverged.
 DIVERGED = 1e4

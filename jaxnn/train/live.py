@@ -14,9 +14,10 @@ from jaxnn.train.faults import check_divergence, find_step, handle
 from jaxnn.train.memory import named
 from jaxnn.train.plan import Data, Plan
 from jaxnn.train.program import Program
-from jaxnn.train.run import History, Settings, State, Training
+from jaxnn.train.run import Training
 from jaxnn.train.seeds import How
 from jaxnn.train.snapshot import Snapshot, join, on_host
+from jaxnn.train.state import History, Settings, State
 
 #: A copy of the state for the case of a fault may take this share of the time.
 COPYING = 0.01

@@ -1,6 +1,5 @@
 """Optimizers and schedules by name: optax's first-order ones, those of `second_order`; decay on weights only."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
@@ -9,7 +8,7 @@ from typing import Any
 import jax
 import optax
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, hint
 from jaxnn.layer import Params
 from jaxnn.train.second_order import SECOND_ORDER, FullBatch
 
@@ -22,10 +21,7 @@ COURSE_NAMES: dict[str, Callable[..., optax.GradientTransformation]] = {
 
 def _unknown(what: str, found: str, good: Iterable[str]) -> UserError:
     good = sorted(good)
-    near = difflib.get_close_matches(found, good, n=1)
-    return UserError(
-        f"expected {what} among {', '.join(good)}, found {found!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    )
+    return UserError(f"expected {what} among {', '.join(good)}, found {found!r}{hint(found, good, repr)}")
 
 
 def _options(function: Callable[..., Any]) -> list[str]:

@@ -11,9 +11,10 @@ from jaxtyping import Array, Bool
 
 from jaxnn.train.chunks import LONGEST, Chunks
 from jaxnn.train.plan import Data, Plan
-from jaxnn.train.run import History, Settings, State, Training
+from jaxnn.train.run import Training
 from jaxnn.train.seeds import How, over_seeds
 from jaxnn.train.snapshot import is_key, on_device
+from jaxnn.train.state import History, Settings, State
 
 #: Compiled programs that a process keeps at once.
 KEPT = 64

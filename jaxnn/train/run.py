@@ -6,72 +6,23 @@ between two rows of the history, at whose end the validation part is evaluated.
 
 import functools
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import numpy as np
 import optax
 from jax import lax
 from jax import numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
-from jaxnn.layer import Layer, Params
+from jaxnn.layer import Layer
 from jaxnn.losses import Loss
 from jaxnn.train.metrics import Metrics, evaluate, measure
 from jaxnn.train.order import shuffled
 from jaxnn.train.plan import Data, Plan, Prepare, as_float, check, prepared_example
 from jaxnn.train.second_order import FullBatch, check_optimizer
-
-
-class Best(NamedTuple):
-    """The best parameters seen, their score (larger is better) and the epochs done when they were seen."""
-
-    params: Params
-    score: Float[Array, ""]
-    epoch: Int[Array, ""]
-
-
-class Seen(NamedTuple):
-    """What each step of the epoch under way measured, and whether it counts: one that was passed over does not."""
-
-    metrics: Metrics
-    counts: Bool[Array, "steps"]
-
-    def mean(self) -> Metrics:
-        """Over the steps that count."""
-        return jax.tree.map(lambda a: jnp.mean(a, where=self.counts), self.metrics)
-
-
-#: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
-Settings = Mapping[str, Array | np.ndarray]
-
-
-class State(NamedTuple):
-    """Everything that the next step reads, but its place in the epoch, which all the seeds of a program share."""
-
-    key: PRNGKeyArray
-    params: Params
-    optimizer: optax.OptState
-    epoch: Int[Array, ""]
-    best: Best
-    seen: Seen
-    settings: Settings
-
-
-class History(NamedTuple):
-    """One row a record; NaN for what was not measured, and after an early stop."""
-
-    train: Metrics
-    validation: Metrics
-
-
-class Trained(NamedTuple):
-    """The parameters with the best score, and those after the last step."""
-
-    best: Params
-    last: Params
+from jaxnn.train.state import Best, History, Seen, Settings, State, Trained
 
 
 class Training(NamedTuple):

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.train.run import History, State
+from jaxnn.train.state import History, State
 
 
 class Snapshot(NamedTuple):

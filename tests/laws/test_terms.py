@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from jaxnn.certify.cases import constructor
-from jaxnn.certify.mutants import Mutant, kill
+from jaxnn.certify.kill import kill
+from jaxnn.certify.mutants import Mutant
 from jaxnn.layers import LAYERS
 from jaxnn.losses import LOSSES
 

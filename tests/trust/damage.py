@@ -12,7 +12,7 @@ from jaxnn.cli.again import experiment_of
 from jaxnn.cli.checkpoint import examined
 from jaxnn.errors import UserError
 from jaxnn.experiment import first_state
-from jaxnn.train.run import State
+from jaxnn.train.state import State
 from tests.trust.numbers import of_the_door
 
 

@@ -15,8 +15,9 @@ from jaxnn.checkpoint import TYPES, load_arrays, save_arrays
 from jaxnn.train import Data, Examples, Plan, optimizer
 from jaxnn.train.metrics import Metrics
 from jaxnn.train.optimizers import needs_rate, optimizer_names
-from jaxnn.train.run import History, State, make_training
+from jaxnn.train.run import make_training
 from jaxnn.train.snapshot import Snapshot, is_key
+from jaxnn.train.state import History, State
 from tests.trust.numbers import of_the_door
 
 SHAPES = ((), (0,), (1,), (7,), (3, 5), (2, 0, 3))
