@@ -1,9 +1,15 @@
 """Every test runs with strict numbers: shapes checked, no silent promotion, float64 at hand, eight devices."""
 
 import os
+import tempfile
 
-# A test's programs are compiled anew, here and in the processes that it starts: nobody's cache folder is touched.
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
+# Programs are kept for this session alone, and for the processes that its tests start: nobody's cache is touched.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    programs = tempfile.TemporaryDirectory(prefix="jaxnn-programs-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = programs.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+# Compiling is most of the time, and XLA's older code generator needs two thirds of it. `XLA_FLAGS= pytest` has the other.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")
 
 import jax
 from jaxtyping import install_import_hook

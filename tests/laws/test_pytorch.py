@@ -133,6 +133,7 @@ LOSSES = {
         y, nn.one_hot(t, 11).double(), reduction="sum"
     ),
     "softmax_cross_entropy": lambda y, t: nn.cross_entropy(y, t, reduction="sum"),
+    "perceptron": lambda y, t: (-(2 * nn.one_hot(t, 11) - 1) * y).clamp(min=0).sum(),
 }
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,17 @@ every_figure = pytest.mark.parametrize("name", CASES)
 
 def draw(name: str, spoil=np.asarray) -> Figure:
     return CASES[name](np.random.default_rng(7), spoil)
+
+
+@cache
+def drawn(name: str) -> Figure:
+    """The figure for the laws that only look at it."""
+    return draw(name)
+
+
+@cache
+def painted(name: str) -> bytes:
+    return plots.png(draw(name))
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -42,14 +54,14 @@ def test_every_public_figure_has_a_case():
 
 @every_figure
 def test_every_axis_says_what_it_shows(name):
-    for ax in draw(name).axes:
+    for ax in drawn(name).axes:
         bar = ax.get_label() == "<colorbar>"
         assert not ax.axison or (ax.get_ylabel() and (bar or ax.get_xlabel()))
 
 
 @every_figure
 def test_every_text_is_inside_the_figure_and_large_enough(name):
-    figure = draw(name)
+    figure = drawn(name)
     for text in texts(figure):
         box = text.get_window_extent()
         assert box.x0 >= 0 and box.y0 >= 0, text
@@ -59,7 +71,7 @@ def test_every_text_is_inside_the_figure_and_large_enough(name):
 
 @every_figure
 def test_no_text_lies_on_another(name):
-    figure = draw(name)
+    figure = drawn(name)
     boxes = [(text, text.get_window_extent()) for text in texts(figure)]
     for i, (text, box) in enumerate(boxes):
         for other, beside in boxes[:i]:
@@ -70,11 +82,11 @@ def test_no_text_lies_on_another(name):
 
 @every_figure
 def test_same_arrays_give_the_same_bytes(name):
-    assert plots.png(draw(name)) == plots.png(draw(name))
+    assert plots.png(draw(name)) == painted(name)
 
 
 def test_threads_draw_what_one_alone_draws():
-    alone = [plots.png(draw(name)) for name in CASES]
+    alone = [painted(name) for name in CASES]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda name: plots.png(draw(name)), CASES)) == alone
 
