@@ -19,7 +19,7 @@ from jaxnn.certify.certificate import QUICK, Certificate, Entry, certify, certif
 from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edges import EDGES, edge
-from jaxnn.certify.rule import of_layer, of_loss, of_model
+from jaxnn.certify.rule import of_layer, of_loss, of_model, of_vjp
 from jaxnn.config import Config, build_loss, build_model, load, shipped
 from jaxnn.errors import UserError, hint
 from jaxnn.experiment import example_shape
@@ -170,7 +170,12 @@ def _of_user(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
         if not shapes:
             raise UserError(f"{wanted} each argument, found none")
         x = [normal_like(i, jax.ShapeDtypeStruct(shape, jnp.float32)) for i, shape in enumerate(shapes)]
-        return Job(target, lambda quick: certify_vjp(found, None, None, *x, quick=quick), lambda: None)
+        rule, args = of_vjp(found, None, None, tuple(x), (), "rows")
+        return Job(
+            target,
+            lambda quick: certify_vjp(found, None, None, *x, quick=quick, timed=False),
+            lambda: float32_account(rule, args),
+        )
     layer = found() if callable(found) and not isinstance(found, Layer) else found
     if isinstance(layer, Certificate):
         return Job(target, lambda quick: layer, lambda: None)
@@ -182,7 +187,11 @@ def _of_user(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
     if len(shapes) != 1:
         raise UserError(f"{wanted} a batch, found {len(shapes)} shapes")
     x = jax.ShapeDtypeStruct(shapes[0], jnp.float32)
-    return Job(target, lambda quick: certify(layer, x, quick=quick), lambda: None)
+    return Job(
+        target,
+        lambda quick: certify(layer, x, quick=quick, timed=False),
+        lambda: float32_account(of_layer(layer), layer_args(layer, shapes[0])),
+    )
 
 
 def _imported(module: str, name: str) -> Any:

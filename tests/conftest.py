@@ -8,7 +8,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     programs = tempfile.TemporaryDirectory(prefix="jaxnn-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = programs.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-# Compiling is most of the time, and XLA's older code generator needs two thirds of it. `XLA_FLAGS= pytest` has the other.
+# Compiling is most of the time, and XLA's older code generator takes two thirds of it. `XLA_FLAGS= pytest` has the new.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")
 
 import jax

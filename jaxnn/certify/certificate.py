@@ -94,10 +94,13 @@ class Certificate(NamedTuple):
         return self
 
 
-def certify(layer: Layer, x: Any, *, key: Key = None, quick: bool = False, mutants: bool = False) -> Certificate:
+def certify(
+    layer: Layer, x: Any, *, key: Key = None, quick: bool = False, mutants: bool = False, timed: bool = True
+) -> Certificate:
     """The certificate of a layer, yours or ours, for a batch like `x` (an array or a `jax.ShapeDtypeStruct`).
 
-    Parameters and inputs are drawn at random, in float64. key: for a layer that draws (dropout).
+    Parameters and inputs are drawn at random, in float64. key: for a layer that draws (dropout). timed: with the
+    account, unless quick; it measures time, so nothing else may run beside it.
     Sizes that are distinct primes are best: then no axis passes for another.
 
     >>> import jax, jaxnn
@@ -108,7 +111,7 @@ def certify(layer: Layer, x: Any, *, key: Key = None, quick: bool = False, mutan
     with jax.enable_x64(True):
         name, shape = layer_name(layer), tuple(x.shape)
         certificate = examine([layer_case(layer, shape, key)], name, laws=_laws(quick), mutants=mutants)
-        if not quick:
+        if timed and not quick:
             account = float32_account(of_layer(layer, key), layer_args(layer, shape))
             certificate = certificate._replace(account=account)
         if certificate.broken:
@@ -127,6 +130,7 @@ def certify_vjp(
     reduction: Reduction = "rows",
     quick: bool = False,
     mutants: bool = False,
+    timed: bool = True,
     test: Callable[[Callable[..., Any]], Any] | None = None,
 ) -> Certificate:
     """The certificate of a rule in the form of `jax.custom_vjp`, at `args`.
@@ -138,6 +142,7 @@ def certify_vjp(
     precision.
     batched: which arguments hold a row for each example; then the laws of batches are measured too. reduction: what
     becomes of the examples' outputs.
+    timed: with the account, as in `certify`.
     mutants: also plants mistakes in the rule and says which law notices each. test: your own test, a function of a
     `jax.custom_vjp` function that raises `AssertionError` when it notices something; it is tried on each mistake.
 
@@ -156,7 +161,7 @@ def certify_vjp(
     with jax.enable_x64(True):
         one = case(name, name, rule, args)
         certificate = examine([one], name, laws=_laws(quick), mutants=mutants, test=test)
-        if not quick:
+        if timed and not quick:
             certificate = certificate._replace(account=float32_account(rule, one.args))
         shapes = ", ".join(str(tuple(leaf.shape)) for leaf in jax.tree.leaves(args))
         return certificate._replace(smallest=shapes) if certificate.broken else certificate

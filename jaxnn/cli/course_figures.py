@@ -110,7 +110,7 @@ def of_filters(experiment: Experiment, params: Params) -> Iterator[Drawn]:
     first, image = seed_params(params, 0), part.x[:1]
     kernel = first_kernel(first)
     x = experiment.prepare(stats, jnp.asarray(image))
-    begin = serial(*experiment.model.parts[:2])  # type: ignore[attr-defined]
+    begin = serial(*experiment.model.parts[:2])  # type: ignore[attr-defined]  # of a `serial`
     maps = jax.jit(lambda params, x: apply(begin, params, x))(first[:2], x)
     yield Drawn(
         "feature_maps",

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command line; exits with 2 for a mistake in what was asked, 130 when interrupted."""
     words, changes = overrides(sys.argv[1:] if argv is None else argv)
     command, rest = tyro.cli(
-        Command,  # type: ignore[arg-type]
+        Command,  # type: ignore[arg-type]  # a union is a type to tyro
         prog="jaxnn",
         description=DESCRIPTION,
         args=words,
@@ -67,6 +67,6 @@ def overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def refuse(command: object, rest: Sequence[str]) -> None:
     """Raises `UserError` for the first thing that the command does not take."""
     for word in rest:
-        known = [f"--{field.name.replace('_', '-')}" for field in fields(command)]  # type: ignore[arg-type]
+        known = [f"--{field.name.replace('_', '-')}" for field in fields(command)]  # type: ignore[arg-type]  # a dataclass
         meant = hint(word.partition("=")[0], known)
         raise UserError(f"unexpected argument {word!r}{meant} (`jaxnn {type(command).__name__.lower()} --help`)")

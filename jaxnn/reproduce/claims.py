@@ -34,10 +34,8 @@ def head(text: str) -> str:
 def claims(text: str) -> list[Claim]:
     """The claims in a config's head."""
     found = _CLAIM.finditer(head(text))
-    return [
-        Claim(m["name"], *(None if m[key] is None else float(m[key]) for key in ("mean", "sd", "low", "high")))  # type: ignore[arg-type]
-        for m in found
-    ]
+    spread = ("sd", "low", "high")
+    return [Claim(m["name"], float(m["mean"]), *(float(m[k]) if m[k] else None for k in spread)) for m in found]
 
 
 def written(numbers: Iterable[Measured]) -> list[str]:

@@ -64,7 +64,7 @@ def _keras(why: Mapping[str, str] | None = None, **numbers: tuple[str, str]) -> 
         when, part = key.split("_")
         for metric, number in zip(("loss", "accuracy"), pair, strict=True):
             reason = why.get(f"{part} {metric}", why.get("", ""))
-            found.append(Number(when, part, metric, number, reason))  # type: ignore[arg-type]
+            found.append(Number(when, part, metric, number, reason))  # type: ignore[arg-type]  # words of `key`
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """Where a step goes wrong: it is walked again layer by layer, out of the compiled program."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -61,14 +61,14 @@ def walk(model: Layer, loss: Loss, params: Params, x: Batch, y: Batch, key: Any,
     return "the update makes NaN or infinity, forward and backward passes are finite: lower optimizer.learning_rate"
 
 
-def in_a_row(layer: Layer) -> bool:
+def in_a_row(layer: Layer) -> TypeGuard[Combined]:
     return isinstance(layer, Combined) and layer_name(layer) == "serial"
 
 
 def flat(layer: Layer) -> Iterator[Layer]:
     """The layers of a model in their order; what stands side by side is one."""
     if in_a_row(layer):
-        for part in layer.parts:  # type: ignore[attr-defined]  # pyright cannot see through `in_a_row`
+        for part in layer.parts:
             yield from flat(part)
     else:
         yield layer
@@ -77,7 +77,7 @@ def flat(layer: Layer) -> Iterator[Layer]:
 def flat_params(layer: Layer, params: Params) -> Iterator[Params]:
     """The parameters of each layer of `flat`."""
     if in_a_row(layer):
-        for part, own in zip(layer.parts, params, strict=True):  # type: ignore[attr-defined]
+        for part, own in zip(layer.parts, params, strict=True):
             yield from flat_params(part, own)
     else:
         yield params
@@ -86,7 +86,7 @@ def flat_params(layer: Layer, params: Params) -> Iterator[Params]:
 def flat_keys(layer: Layer, key: Any) -> Iterator[Any]:
     """The key of each layer of `flat`, as `serial` splits it."""
     if in_a_row(layer):
-        for i, part in enumerate(layer.parts):  # type: ignore[attr-defined]
+        for i, part in enumerate(layer.parts):
             yield from flat_keys(part, None if key is None else jax.random.fold_in(key, i))
     else:
         yield key
