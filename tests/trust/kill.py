@@ -11,7 +11,7 @@ from tests.trust.zygote import Zygote
 
 #: A few thousand steps of a small net: mid-epoch, with dropout, and as many checkpoints as the disk can take.
 SMALL = (
-    "digits_mlp", "--net.1.units", "13", "--data.train", "331", "--train.batch_size", "7", "--train.epochs", "307",
+    "digits_mlp", "--net.1.units", "13", "--data.train", "331", "--train.batch_size", "7", "--train.epochs", "199",
     "--checkpoint.minutes", "0.0004", "--net.3.rate", "0.1",
 )  # fmt: skip
 

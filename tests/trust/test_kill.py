@@ -10,10 +10,11 @@ from tests.trust.kill import command, result, state, trials
 LONG = ("train", "digits_mlp", "--train.epochs", 100_000, "--checkpoint.epochs", 1000)
 
 
-def test_killed_runs_end_bit_equal_to_the_run_never_killed(zygote, tmp_path):
-    found = trials(zygote, tmp_path, 20, seed=0, most=1)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_killed_runs_end_bit_equal_to_the_run_never_killed(zygote, tmp_path, seed):
+    found = trials(zygote, tmp_path, 10, seed=seed, most=1)
     assert [t for t in found if not t.equal] == []
-    assert sum(t.kills for t in found) >= 10
+    assert sum(t.kills for t in found) >= 5
     # Killed at more than one place of the run, or the law would say little.
     assert len({step for t in found for step in t.steps}) >= 3
 
