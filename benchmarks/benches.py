@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from benchmarks import ninety_nine, start
+from benchmarks import ninety_nine, progress, start
 from benchmarks.contest import Work
 from benchmarks.contestants.ours import data_bytes, experiment_of
 from benchmarks.findings import Finding, Ratio
@@ -71,7 +71,7 @@ class Measure:
             if work.steps and name != "s11_250000":
                 hand, auto = race([("jaxnn", work), ("jaxnn autodiff", work)], self.rounds)
                 timings += [hand, auto]
-                ratios.append(Ratio(f"{name}: by hand / autodiff", hand.seconds / auto.seconds, 1.0))
+                ratios.append(Ratio(f"{name}: by hand / autodiff", hand.seconds / auto.seconds, 1.0, hand.seconds))
         return Finding("autodiff", _title(Measure.autodiff), "epoch, or round", timings, ratios, {})
 
     def autodiff_of_lax(self) -> Finding:
@@ -102,6 +102,10 @@ class Measure:
     def start(self) -> Finding:
         """`jaxnn train` on the digits, whole process, with an empty and with a filled compilation cache"""
         return start.finding(_title(Measure.start))
+
+    def progress(self) -> Finding:
+        """The live bar: a run cut into pieces and shown, against the same in one call"""
+        return progress.finding(_title(Measure.progress))
 
     def _against_peers(self, name: str, peers: Sequence[str], target: float) -> Finding:
         work = WORKS[name]

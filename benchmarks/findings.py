@@ -6,11 +6,15 @@ from benchmarks.race import Timing
 
 
 class Ratio(NamedTuple):
-    """One number with its target: at most `target`, where there is one."""
+    """One number with its target: at most `target`, where there is one.
+
+    seconds: ours, of which it is made; None where they are the finding's first
+    """
 
     what: str
     value: float
     target: float | None = None
+    seconds: float | None = None
 
     @property
     def met(self) -> bool | None:

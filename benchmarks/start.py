@@ -24,7 +24,10 @@ def finding(title: str) -> Finding:
         Timing(name, "digits_mlp", statistics.median(some), min(some), max(some), 0.0, float("nan"), float("nan"))
         for name, some in (("cold", cold), ("warm", warm))
     ]
-    ratios = [Ratio("cold, seconds", timings[0].seconds, 8), Ratio("warm, seconds", timings[1].seconds, 4)]
+    ratios = [
+        Ratio("cold, seconds", timings[0].seconds, 8),
+        Ratio("warm, seconds", timings[1].seconds, 4, timings[1].seconds),
+    ]
     return Finding("start", title, "process", timings, ratios, {})
 
 

@@ -13,7 +13,7 @@ BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 def show(console: Console, finding: Finding) -> None:
     """Every time and every ratio of one benchmark."""
     table = Table(title=f"{finding.name}: {finding.title}", title_justify="left")
-    for name in ("", f"seconds a {finding.unit}", "least … most", "compile", "test loss", "test accuracy"):
+    for name in ("", f"seconds per {finding.unit}", "least … most", "compile", "test loss", "test accuracy"):
         table.add_column(name, justify="left" if not name else "right")
     for t in finding.timings:
         accuracy = "" if t.accuracy != t.accuracy else f"{100 * t.accuracy:.2f} %"
@@ -41,7 +41,8 @@ def markdown(findings: Sequence[Finding]) -> str:
         for ratio in finding.ratios:
             target = "" if ratio.target is None else f"≤ {ratio.target:g}"
             verdict = {None: "", True: "met", False: "**missed**"}[ratio.met]
-            ours = f"{finding.timings[0].seconds:.3g} a {finding.unit}"
+            seconds = finding.timings[0].seconds if ratio.seconds is None else ratio.seconds
+            ours = f"{seconds:.3g} per {finding.unit}"
             lines.append(f"| {finding.title} | {ours} | {ratio.what} | {ratio.value:.3g} | {target} | {verdict} |")
     return "\n".join(lines)
 

@@ -6,6 +6,11 @@ _60 = ("data.train=60000", "data.validation=0", "train.best=train.loss")
 _50 = ("data.train=50000", "data.validation=0", "train.best=train.loss")
 _ALL = ("data.validation=0", "train.best=train.loss")
 
+_S11 = Work(
+    "s11", "convolutional net of the course, batch 128", "mnist_cnn", "cnn",
+    50_000, 128, 100, 7, 0.01, (*_50, "train.batch_size=128"), loss=0.8, accuracy=0.8,
+)  # fmt: skip
+
 #: name -> work
 WORKS: dict[str, Work] = {
     work.name: work
@@ -18,18 +23,12 @@ WORKS: dict[str, Work] = {
             "s10", "784-30-10, tanh and softmax, batch 20", "mnist_tanh_softmax", "mlp_tanh",
             50_000, 20, 2500, 9, 0.01, _50, loss=0.4, accuracy=0.88,
         ),
-        Work(
-            "s11", "convolutional net of the course, batch 128", "mnist_cnn", "cnn",
-            50_000, 128, 100, 7, 0.01, (*_50, "train.batch_size=128"), loss=0.8, accuracy=0.8,
-        ),
+        _S11,
         Work(
             "s11_batch_20", "convolutional net of the course, batch 20", "mnist_cnn", "cnn",
             50_000, 20, 500, 7, 0.01, _50, loss=0.4, accuracy=0.88,
         ),
-        Work(
-            "s11_250000", "the same, its examples five times over", "mnist_cnn", "cnn",
-            250_000, 128, 100, 7, 0.01, (*_50, "train.batch_size=128"), loss=0.8, accuracy=0.8,
-        ),
+        _S11._replace(name="s11_250000", title="the same, its examples five times over", examples=250_000),
         Work(
             "s05", "784-30-10 on 500 digits, full batch", "mnist500_mlp_2017", "numpy",
             500, 0, 1000, 7, 4e-5, ("data.per_seed=false", "train.best=train.loss"), accuracy=0.4,

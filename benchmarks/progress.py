@@ -1,0 +1,48 @@
+"""What the live bar costs: a run that is cut and shown, as `jaxnn train` does it, against one call of its program."""
+
+import io
+import statistics
+import time
+
+from rich.console import Console
+
+from benchmarks.contestants.ours import Ours, experiment_of, ours
+from benchmarks.findings import Finding, Ratio
+from benchmarks.race import Timing
+from benchmarks.works import WORKS
+from jaxnn.cli.progress import bar
+from jaxnn.experiment import run
+
+ROUNDS = 7
+WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=16"))
+
+
+def finding(title: str) -> Finding:
+    experiment, whole = experiment_of(WORK), ours(WORK)
+    steps = experiment.plan.epochs * WORK.epoch
+    in_one(whole, steps)
+    shown, one = [], []
+    console = Console(file=io.StringIO(), force_terminal=True)
+    for turn in range(ROUNDS):
+        for with_bar in (True, False) if turn % 2 else (False, True):
+            if not with_bar:
+                one.append(in_one(whole, steps))
+                continue
+            with bar(console, experiment.plan.record_every) as report:
+                shown.append(run(experiment, report=report).outcome.seconds)
+    timings = [
+        Timing(name, WORK.name, statistics.median(some), min(some), max(some), 0.0, float("nan"), float("nan"))
+        for name, some in (("with the bar", shown), ("in one call", one))
+    ]
+    pairs = statistics.median(a / b for a, b in zip(shown, one, strict=True))
+    return Finding(
+        "progress", title, f"{experiment.plan.epochs} epochs", timings, [Ratio("with / without", pairs, 1.03)], {}
+    )
+
+
+def in_one(whole: Ours, steps: int) -> float:
+    """Seconds of that many steps from the first state on."""
+    whole.state, whole.done = whole.program.first(), 0
+    began = time.perf_counter()
+    whole.train(steps)
+    return time.perf_counter() - began
