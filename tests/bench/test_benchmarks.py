@@ -32,6 +32,15 @@ class Slow:
         pass
 
 
+def test_a_net_without_classes_needs_no_accuracy(monkeypatch):
+    monkeypatch.setattr(races, "Child", Slow)
+    monkeypatch.setattr(Slow, "ask", lambda self, order: (0.1, float("nan")))
+    (timing,) = race([("jaxnn", WORK._replace(accuracy=0.0))])
+    assert timing.seconds == 4.0
+    with pytest.raises(RuntimeError, match=r"found 0\.1000 and nan"):
+        race([("jaxnn", WORK)])
+
+
 def test_a_timing_is_the_median_round_as_an_epoch_and_the_first_is_compiling(monkeypatch):
     monkeypatch.setattr(races, "Child", Slow)
     (timing,) = race([("jaxnn", WORK)])
