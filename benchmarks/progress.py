@@ -6,9 +6,9 @@ import time
 
 from rich.console import Console
 
-from benchmarks.contestants.ours import Ours, experiment_of, ours
+from benchmarks.contestants.ours import Ours, ours
 from benchmarks.findings import Finding, Ratio
-from benchmarks.race import Timing
+from benchmarks.race import of_times
 from benchmarks.works import WORKS
 from jaxnn.cli.progress import bar
 from jaxnn.experiment import run
@@ -18,7 +18,8 @@ WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=1
 
 
 def finding(title: str) -> Finding:
-    experiment, whole = experiment_of(WORK), ours(WORK)
+    whole = ours(WORK)
+    experiment = whole.experiment
     steps = experiment.plan.epochs * WORK.epoch
     in_one(whole, steps)
     shown, one = [], []
@@ -30,10 +31,7 @@ def finding(title: str) -> Finding:
                 continue
             with bar(console, experiment.plan.record_every) as report:
                 shown.append(run(experiment, report=report).outcome.seconds)
-    timings = [
-        Timing(name, WORK.name, statistics.median(some), min(some), max(some), 0.0, float("nan"), float("nan"))
-        for name, some in (("with the bar", shown), ("in one call", one))
-    ]
+    timings = [of_times("with the bar", WORK.name, shown), of_times("in one call", WORK.name, one)]
     pairs = statistics.median(a / b for a, b in zip(shown, one, strict=True))
     return Finding(
         "progress", title, f"{experiment.plan.epochs} epochs", timings, [Ratio("with / without", pairs, 1.03)], {}

@@ -1,6 +1,7 @@
 """Contestants side by side, each in its process, a round each in turn: what the machine does to one it does to all."""
 
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,11 @@ class Timing(NamedTuple):
     compile_seconds: float
     loss: float
     accuracy: float
+
+
+def of_times(name: str, work: str, times: Sequence[float]) -> Timing:
+    """The timing of what was run whole, so many times: nothing is compiled apart, and no test asked for."""
+    return Timing(name, work, statistics.median(times), min(times), max(times), 0.0, math.nan, math.nan)
 
 
 class Child:

@@ -1,7 +1,6 @@
 """How long `jaxnn train` takes as a process, first with nothing compiled before, then again."""
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -9,7 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.findings import Finding, Ratio
-from benchmarks.race import Timing
+from benchmarks.race import of_times
 
 ROUNDS = 5
 
@@ -20,10 +19,7 @@ def finding(title: str) -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             cold.append(seconds(Path(folder)))
             warm.append(seconds(Path(folder)))
-    timings = [
-        Timing(name, "digits_mlp", statistics.median(some), min(some), max(some), 0.0, float("nan"), float("nan"))
-        for name, some in (("cold", cold), ("warm", warm))
-    ]
+    timings = [of_times("cold", "digits_mlp", cold), of_times("warm", "digits_mlp", warm)]
     ratios = [
         Ratio("cold, seconds", timings[0].seconds, 8),
         Ratio("warm, seconds", timings[1].seconds, 4, timings[1].seconds),
