@@ -7,6 +7,7 @@ from .backprop import value_and_grad as value_and_grad
 from .combine import parallel as parallel
 from .combine import residual as residual
 from .combine import serial as serial
+from .compiling import compiler_options as compiler_options
 from .errors import UserError as UserError
 from .layer import Layer as Layer
 from .layers import average_pool as average_pool

@@ -12,6 +12,7 @@ from jax import numpy as jnp
 from jaxnn import data as datasets
 from jaxnn.backprop import apply
 from jaxnn.binding import Step, binding, free, preparer, settings_of, step_of, training_of_step
+from jaxnn.compiling import compiler_options
 from jaxnn.config import Config, build_loss, build_model, build_optimizer
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.errors import UserError
@@ -22,6 +23,7 @@ from jaxnn.train.diagnosis import diagnose
 from jaxnn.train.live import Outcome, Progress, run_live
 from jaxnn.train.metrics import Metrics, evaluate
 from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
+from jaxnn.train.program import KEPT
 from jaxnn.train.run import Training
 from jaxnn.train.second_order import FullBatch, check_optimizer
 from jaxnn.train.snapshot import Snapshot
@@ -219,17 +221,21 @@ def scores(experiment: Experiment, params: Params) -> dict[str, Metrics]:
             part: Part | None = getattr(splits, name)
             if part is not None:
                 of_seed = seed_params(params, i), own, stats, part.x, part.y
-                rows.append(_measure(binding(of), experiment.prepare, *of_seed))
+                rows.append(_measure(binding(of), experiment.prepare)(*of_seed))
         if rows:
             found[name] = jax.tree.map(lambda *a: np.stack(a), *rows)
     return found
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _measure(bind: Callable[..., Any], prepare: Prepare, params, own, stats, x, y) -> Metrics:
+@functools.lru_cache(KEPT)
+def _measure(bind: Callable[..., Any], prepare: Prepare) -> Callable[..., Metrics]:
     """Compiled once for a model, however often it is measured."""
-    parts = bind(own)
-    return evaluate(parts.model, parts.loss, params, x, y, prepare=lambda x: prepare(stats, x))
+
+    def measure(params, own, stats, x, y):
+        parts = bind(own)
+        return evaluate(parts.model, parts.loss, params, x, y, prepare=lambda x: prepare(stats, x))
+
+    return jax.jit(measure, compiler_options=compiler_options())
 
 
 def seed_params(params: Params, i: int) -> Params:
@@ -241,7 +247,7 @@ def predict(config: Config, params: Params, stats: preprocess.Stats, x: np.ndarr
     """What one seed's model makes of inputs: class probabilities, or its outputs where there are no classes."""
     model, loss, prepare = build_model(config), build_loss(config), preparer(config.train.precision)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiler_options())
     def some(x):
         return loss.probabilities(apply(model, params, prepare(stats, x)))
 

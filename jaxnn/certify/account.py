@@ -13,6 +13,7 @@ from jax.extend.core import Var
 
 from jaxnn.certify.pullback import answers, autodiff_answers
 from jaxnn.certify.rule import Rule, leaves, named, replaced
+from jaxnn.compiling import compiler_options
 from jaxnn.summary import flops, nbytes
 
 #: Seconds that the timing of one pair may take.
@@ -65,7 +66,7 @@ class Account(NamedTuple):
 def account(rule: Rule, args: tuple, dy: Any) -> Account:
     """The account of `rule` for arguments (arrays) of these shapes and types."""
     both = (answers, autodiff_answers)
-    programs = [jax.jit(make(rule)).lower(args, dy).compile() for make in both]
+    programs = [jax.jit(make(rule), compiler_options=compiler_options()).lower(args, dy).compile() for make in both]
     seconds = _seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs])
     costs = [
         Cost(some, _temporary(run), flops(make(rule), args, dy), took)

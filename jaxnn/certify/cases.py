@@ -27,6 +27,7 @@ from jaxnn.layers import (
     softplus,
     tanh,
 )
+from jaxnn.layers.loop import same_batch
 from jaxnn.losses import LOSSES, Reduction, softmax_cross_entropy
 from jaxnn.models import cnn, mlp
 
@@ -118,6 +119,16 @@ def _plain(of: Constructor) -> Layer:
     return of()
 
 
+def _staying(layer: Layer) -> Layer:
+    """The layer as it is traced in a loop whose every step sees the same batch."""
+
+    def backward(params, res, dy):
+        with same_batch():
+            return layer.backward(params, res, dy)
+
+    return layer._replace(backward=backward)
+
+
 def _bare_tanh(of: Constructor) -> Layer:
     """tanh with its weight, left to autodiff: the one layer of the table whose backward nobody derived."""
     return of(lambda key, x: (jnp.ones(x.shape[-1:], x.dtype),), _weighed_tanh)
@@ -144,6 +155,8 @@ ROWS: tuple[Row, ...] = (
     _layer("dense", "one unit", lambda of: of(1), (7, 13)),
     _layer("dense", "few units, long batch", lambda of: of(3), (67, 5)),
     _layer("dense", "three axes", lambda of: of(11), (3, 5, 7)),
+    _layer("dense", "few units", lambda of: of(3), (17, 19)),
+    _layer("dense", "a batch that stays", lambda of: _staying(of(11)), (7, 17)),
     _layer("conv", "", lambda of: of(5, 3), _IMAGE),
     _layer("conv", "tiny", lambda of: of(2, 2), (2, 3, 5, 1)),
     _layer("conv", "many channels", lambda of: of(5, 3), (2, 5, 7, 11)),

@@ -91,22 +91,12 @@ def weight_gradient_by_taps(w: Window, x: Images, dy: Outputs) -> Kernel:
     def of_block(x, dy):
         dy_rows = dy.reshape(-1, dy.shape[-1])
         if channel >= CHANNELS_FOR_A_MATMUL:
-            across, down = _axes(w)
+            down, across = w.axes()
             rows = down.taps(jnp.concatenate(across.taps(x), axis=-1))
             return jnp.stack([row.reshape(dy_rows.shape[0], -1).T @ dy_rows for row in rows])
-        patches = jnp.concatenate(w.taps(x), axis=-1)
-        return (dy_rows.T @ patches.reshape(dy_rows.shape[0], -1)).T
+        return w.patches(x).T @ dy_rows
 
     return summed(of_block, (x, dy), _patch_bytes(w, x, dy)).reshape(*w.size, channel, dy.shape[-1])
-
-
-def _axes(w: Window) -> tuple[Window, Window]:
-    """The window as two: along each padded row of the image, then down what the first one leaves."""
-    down, across = zip(w.size, w.stride, w.dilation, strict=True)
-    return (
-        Window((1, across[0]), (1, across[1]), (1, across[2]), w.pads),
-        Window((down[0], 1), (down[1], 1), (down[2], 1), ((0, 0), (0, 0))),
-    )
 
 
 def input_gradient_by_taps(w: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Sequence
 
 import jax
+import numpy as np
+from jax import lax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
@@ -61,9 +63,6 @@ def conv_max_pool(
         moved = [blocks[i : i + size[0], j : j + size[1], :, q] for q, (i, j) in enumerate(shifts())]
         return functools.reduce(jnp.add, moved)
 
-    def patches(w, x):
-        return jnp.concatenate(w.taps(x), axis=-1)
-
     def init(key, x):
         over(x)
         key_weight, key_bias = jax.random.split(key)
@@ -72,17 +71,21 @@ def conv_max_pool(
 
     def forward(params, x, key):
         del key
-        z = patches(over(x), x) @ spread(params.weight)
-        y, index = first_maximum(jnp.split(z, count, axis=-1))
+        w = over(x)
+        z = (w.patches(x) @ spread(params.weight)).reshape(-1, count, channels)
+        # A reduction of its own: XLA would choose anew, from all of z, wherever q* is read.
+        index = lax.argmax(z, 1, np.min_scalar_type(count - 1))
+        y, _ = first_maximum([z[:, q] for q in range(count)])
+        y, index = (a.reshape(len(x), *w.out(x), channels) for a in (y, index))
         return y + jnp.broadcast_to(params.bias, y.shape), (x, index)
 
     def backward(params, res, dy):
         x, index = res
         w = over(x)
-        dz = jnp.concatenate([jnp.where(index == q, dy, 0) for q in range(count)], axis=-1)
-        rows, columns = patches(w, x), dz.reshape(-1, count * channels)
-        dspread = (columns.T @ rows.reshape(columns.shape[0], -1)).T
-        dpatches = dz @ spread(params.weight).T
+        rows, chosen = (a.reshape(-1, channels) for a in (dy, index))
+        dz = jnp.concatenate([jnp.where(chosen == q, rows, 0) for q in range(count)], axis=-1)
+        dspread = w.patches(x).T @ dz
+        dpatches = (dz @ spread(params.weight).T).reshape(*dy.shape[:-1], -1)
         dx = w.scatter(jnp.split(dpatches, patch[0] * patch[1], axis=-1), x)
         return Affine(gather(dspread, params.weight), dy.sum((0, 1, 2))), dx
 

@@ -1,5 +1,6 @@
 """Several optimizers on one net: the loss against steps and against seconds, and their ways over a plane of it."""
 
+import functools
 import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from jaxnn.backprop import objective
+from jaxnn.compiling import compiler_options
 from jaxnn.config import Config
 from jaxnn.config.schema import RivalTable
 from jaxnn.experiment import Experiment, device_data, make_experiment, run, training_of
@@ -100,7 +102,7 @@ def path(experiment: Experiment, epochs: int | None = None) -> np.ndarray:
     training, data = training_of(experiment, "hand"), _first(experiment)
     n = epochs or experiment.plan.epochs
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiler_options())
     def way(data):
         state = training.init(jax.random.key(experiment.seeds[0]), data)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Bool
 
+from jaxnn.compiling import compiler_options
 from jaxnn.train.chunks import LONGEST, Chunks
 from jaxnn.train.plan import Data, Plan
 from jaxnn.train.run import Training
@@ -47,10 +48,11 @@ def _jitted(training: Training, n: int, stacked: bool, how: How) -> dict[str, An
             return state, rows, _sound(state, watched)
 
         # The state is given up to the next one: training needs no second copy of the parameters.
-        return jax.jit(over_seeds(walk, n, (True, stacked, False, False, False), how), donate_argnums=0)
+        whole = over_seeds(walk, n, (True, stacked, False, False, False), how)
+        return jax.jit(whole, donate_argnums=0, compiler_options=compiler_options())
 
     # Run once: it is compiled in haste.
-    hasty = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    hasty = compiler_options(xla_backend_optimization_level=1)
     init = jax.jit(over_seeds(training.init, n, (True, stacked, True), how), compiler_options=hasty)
     return {"init": init, "part": chunk(training.part), "passing": chunk(training.passing)}
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.layer import Layer
+from jaxnn.layers.loop import same_batch
 from jaxnn.losses import Loss
 from jaxnn.train.metrics import Metrics, evaluate, measure
 from jaxnn.train.order import shuffled
@@ -126,7 +127,8 @@ def bound_training(bind: Callable[[Settings], Parts], plan: Plan, *, prepare: Pr
         return pass_over
 
     def full_batch_epoch(step, state, data):
-        new = step(state, 0, *data.train, dropout_key(state.key, state.epoch))
+        with same_batch():
+            new = step(state, 0, *data.train, dropout_key(state.key, state.epoch))
         if plan.best_part == "train":
             # What was measured was measured before the update.
             new = new._replace(best=keep_best(state.best, state.params, new.seen.mean(), state.epoch))

@@ -30,6 +30,8 @@ CONVOLUTIONS = [
     ((2, 2), (3, 3), (1, 1), "VALID", 3),
     ((3, 2), (2, 3), (2, 3), [[1, 2], [3, 0]], 3),
     ((7, 11), (1, 1), (1, 1), "VALID", 2),
+    ((3, 2), (2, 3), (2, 3), [[1, 2], [3, 0]], 1),
+    ((2, 4), (1, 1), (1, 1), "SAME", 1),
 ]
 
 
@@ -54,10 +56,10 @@ def test_convolution_backward_by_taps_is_by_conv(size, stride, dilation, padding
     assert _equal(*both(x, weight, dy))
 
 
-@pytest.mark.parametrize(("kernel", "pool"), [(3, 2), ([2, 3], [3, 2])])
-def test_convolution_and_pooling_as_one_layer_are_the_two_in_a_row(kernel, pool):
+@pytest.mark.parametrize(("kernel", "pool", "channel"), [(3, 2, 3), ([2, 3], [3, 2], 3), ([2, 3], [3, 2], 1)])
+def test_convolution_and_pooling_as_one_layer_are_the_two_in_a_row(kernel, pool, channel):
     one, two = conv_max_pool(5, kernel, pool), serial(conv(5, kernel), max_pool(pool))
-    params, x = layer_args(one, (2, 7, 11, 3))
+    params, x = layer_args(one, (2, 7, 11, channel))
     dy = jax.eval_shape(lambda: one.forward(params, x, None)[0])
     dy = jnp.asarray(np.random.default_rng(0).normal(size=dy.shape))
     of_one = compiled_pullback(of_layer(one))((params, x), dy)
