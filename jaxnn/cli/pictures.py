@@ -14,6 +14,7 @@ from jaxnn.experiment import Experiment, predict, seed_params
 from jaxnn.layer import Params
 from jaxnn.layers.affine import Affine, Linear
 from jaxnn.report import Picture
+from jaxnn.reproduce.rivals import path, surface
 from jaxnn.train.metrics import predicted_labels
 
 #: Points along each side of the plane in which a decision boundary is drawn.
@@ -54,14 +55,25 @@ def pictures(
     seen = look(experiment, first)
     if np.issubdtype(seen.y.dtype, np.integer):
         yield from of_classes(experiment, first, seen, seed)
-    elif seen.x.shape == seen.y.shape:
+    elif seen.x.shape == seen.y.shape and seen.x.shape[-1] > 1:
         yield Drawn(
             "denoised",
             "Denoised signals",
             plots.signals(seen.y, seen.x, seen.output, title=f"{title}: {seen.part} part, seed {seed}"),
             "Clean, noisy and denoised signals, one above the other.",
         )
+    if sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1:
+        yield down(experiment)
     yield from of_first_layer(experiment, first, seed)
+
+
+def down(experiment: Experiment) -> Drawn:
+    """The way of the one parameter that there is down its cost."""
+    way, height = path(experiment), surface(experiment)
+    reach = 1.1 * max(float(np.abs(way[np.isfinite(way)]).max(initial=0)), 1e-3)
+    over = np.linspace(-reach, reach, GRID, dtype=way.dtype)
+    figure = plots.descent(over, height(over[:, None]), way[:, 0], height(way), title=experiment.config.title)
+    return Drawn("descent", "Descent", figure, f"The cost over the one parameter, and {len(way) - 1} steps down it.")
 
 
 def look(experiment: Experiment, params: Params) -> Seen:

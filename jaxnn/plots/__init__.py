@@ -5,6 +5,7 @@ from jaxnn.plots.against import loss_against as loss_against
 from jaxnn.plots.boundary import decision_boundary as decision_boundary
 from jaxnn.plots.confusion_matrix import confusion as confusion
 from jaxnn.plots.cost_curves import costs as costs
+from jaxnn.plots.descent_curve import descent as descent
 from jaxnn.plots.feature_map import feature_maps as feature_maps
 from jaxnn.plots.files import png as png
 from jaxnn.plots.files import save as save

@@ -3,6 +3,7 @@
 Nothing here touches matplotlib's global state (no pyplot, no rcParams): threads may draw side by side.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -56,7 +57,9 @@ def canvas(width: float, height: float, title: str) -> Figure:
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
     figure = Figure(figsize=(width, height), dpi=DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
-    figure.suptitle(plain(title, longest=200), fontsize=TITLE, fontweight="bold", color=INK)
+    # A bold letter of the title is about 0.13 inch wide.
+    lines = textwrap.fill(plain(title, longest=200), int(width / 0.13))
+    figure.suptitle(lines, fontsize=TITLE, fontweight="bold", color=INK)
     return figure
 
 

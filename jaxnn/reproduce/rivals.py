@@ -124,6 +124,20 @@ def unraveler(experiment: Experiment) -> Callable[[jax.Array], Params]:
     return ravel_pytree(jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes))[1]
 
 
+def surface(experiment: Experiment) -> Callable[[np.ndarray], np.ndarray]:
+    """(parameters as rows, as `path` has them) -> the mean cost of a training example of the first seed, at each."""
+    data, unravel = _first(experiment), unraveler(experiment)
+    cost = objective(experiment.model, experiment.loss)
+
+    @functools.partial(jax.jit, compiler_options=compiler_options())
+    def heights(points):
+        seen = experiment.prepare(data.stats, data.train.x)
+        n = len(data.train.y) if experiment.loss.reduction == "sum" else 1
+        return jax.lax.map(lambda p: cost(unravel(p), seen, data.train.y)[0] / n, points)
+
+    return lambda points: np.asarray(heights(points))
+
+
 def _first(experiment: Experiment):
     data = device_data(experiment)
     return jax.tree.map(lambda a: a[0], data) if len(experiment.splits) > 1 else data
@@ -136,7 +150,6 @@ def _near(points: np.ndarray, ways: Iterable[np.ndarray], start: np.ndarray) -> 
 
 
 def _plane(experiment: Experiment, ways: dict[str, np.ndarray]) -> Plane:
-    data = _first(experiment)
     start = next(iter(ways.values()))[0]
     # A few points of each path, so that a long one does not choose the plane alone.
     points = np.concatenate([way[np.linspace(0, len(way) - 1, 20).astype(int)] for way in ways.values()]) - start
@@ -148,15 +161,6 @@ def _plane(experiment: Experiment, ways: dict[str, np.ndarray]) -> Plane:
     low, high = corners.min(axis=0), corners.max(axis=0)
     room = MARGIN * np.maximum(high - low, 1e-3)
     x, y = (np.linspace(a, b, GRID) for a, b in zip(low - room, high + room, strict=True))
-    unravel = unraveler(experiment)
-    cost = objective(experiment.model, experiment.loss)
-
-    @jax.jit
-    def heights(points):
-        seen = experiment.prepare(data.stats, data.train.x)
-        n = len(data.train.y) if experiment.loss.reduction == "sum" else 1
-        return jax.lax.map(lambda p: cost(unravel(p), seen, data.train.y)[0] / n, points)
-
     mesh = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    loss = np.asarray(heights((start + mesh @ axes).astype(start.dtype))).reshape(GRID, GRID)
+    loss = surface(experiment)((start + mesh @ axes).astype(start.dtype)).reshape(GRID, GRID)
     return Plane(x, y, loss, paths)

@@ -4,7 +4,6 @@ A member with one of its seeds is a *row*: what a plain run has for each seed, a
 row is computed as it would be alone.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,10 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.binding import free, settings_of, step_of, training_of_step
-from jaxnn.config import Config, build_optimizer, numbers, step_text, value_at
-from jaxnn.config.dump import plain
-from jaxnn.experiment import Experiment, device_data, make_experiment, with_config
+from jaxnn.binding import settings_of, step_of, training_of_step
+from jaxnn.config import Config, build_optimizer
+from jaxnn.experiment import Experiment, device_data
+from jaxnn.sweep.groups import Group, groups
 from jaxnn.sweep.members import Member
 from jaxnn.train.care import Care
 from jaxnn.train.live import Progress, run_live
@@ -59,74 +58,6 @@ class Trial(NamedTuple):
         mean = float(self.score.mean())
         sign = 1 if self.experiment.plan.best_metric == "accuracy" else -1
         return -np.inf if np.isnan(mean) else sign * mean
-
-
-class Group(NamedTuple):
-    """Members that are one program: `names` are the numbers in which they differ, and others that are inputs too."""
-
-    experiment: Experiment
-    names: tuple[str, ...]
-    members: tuple[int, ...]
-
-
-def groups(
-    members: Sequence[Member],
-    seeds: Sequence[int],
-    *,
-    data_dir: str | os.PathLike[str] | None = None,
-    grad: str = "hand",
-    loaded: dict[str, Experiment] | None = None,
-) -> list[Group]:
-    """Members by program, in the order of their first ones; what may be an input is tried.
-
-    loaded: an experiment for each text of [data] that was seen, so that data are loaded once
-    """
-    loaded = {} if loaded is None else loaded
-    found: list[Group] = []
-    for first in _alike(members, range(len(members)), lambda member: _candidates(member)):
-        config = members[first[0]].config
-        text = json.dumps(plain(config.data), sort_keys=True, default=str)
-        if text not in loaded:
-            loaded[text] = make_experiment(config, data_dir=data_dir, seeds=seeds)
-        experiment = with_config(loaded[text], config)
-        data = jax.tree.map(np.asarray, experiment.data_of_seed(0))
-        names = free(experiment.config, data, grad=grad, also=_swept(members[first[0]]))
-        for some in _alike(members, first, lambda member, names=names: names):
-            own = with_config(experiment, members[some[0]].config)
-            found.append(Group(own, names, some))
-    return sorted(found, key=lambda group: group.members[0])
-
-
-def _swept(member: Member) -> tuple[str, ...]:
-    """The names that vary and have numbers."""
-    found = []
-    for name in member.values:
-        try:
-            if isinstance(value_at(member.config, name), float):
-                found.append(name)
-        except KeyError:  # the value was removed, or is part of one
-            continue
-    return tuple(name for name in found if name.split(".")[0] in ("net", "loss", "optimizer", "augment"))
-
-
-def _candidates(member: Member) -> tuple[str, ...]:
-    return tuple(sorted({*numbers(member.config), *_swept(member)}))
-
-
-def _alike(
-    members: Sequence[Member], of: Sequence[int], names: Callable[[Member], tuple[str, ...]]
-) -> list[tuple[int, ...]]:
-    """Those of `of` whose configs differ in the numbers `names` alone, together."""
-    found: dict[str, list[int]] = {}
-    for i in of:
-        own = names(members[i])
-        found.setdefault(_text(members[i].config, own), []).append(i)
-    return [tuple(some) for some in found.values()]
-
-
-def _text(config: Config, names: tuple[str, ...]) -> str:
-    rest = [plain(config.data), config.train.epochs]
-    return step_text(config, names) + json.dumps(rest, sort_keys=True, default=str)
 
 
 def how_here(config: Config) -> How:

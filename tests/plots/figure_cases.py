@@ -25,6 +25,16 @@ def confusion(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.confusion(rng.integers(0, 1000, (7, 7)), HOSTILE)
 
 
+def confusion_of_two(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    del spoil
+    return plots.confusion(rng.integers(0, 1000, (2, 2)), ("0", "1"), title="Confusion, validation part, seed 11")
+
+
+def descent(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    grid, steps = np.linspace(-1, 1, 31), 0.8 ** np.arange(13)
+    return plots.descent(grid, spoil(grid**2), spoil(steps), spoil(steps**2), title=HOSTILE[0])
+
+
 def misclassified(rng: np.random.Generator, spoil: Spoil) -> Figure:
     true, predicted = rng.integers(0, 6, (2, 29))
     images, chance = spoil(rng.random((29, 7, 5))), spoil(rng.random(29))
@@ -123,6 +133,8 @@ CASES: dict[str, Callable[[np.random.Generator, Spoil], Figure]] = {
     for case in (
         learning_curves,
         confusion,
+        confusion_of_two,
+        descent,
         misclassified,
         decision_boundary,
         decision_regions,

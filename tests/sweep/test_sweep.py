@@ -12,8 +12,9 @@ from jaxnn.config import build_loss, build_model, build_optimizer, load
 from jaxnn.errors import UserError
 from jaxnn.experiment import device_data, make_experiment, run
 from jaxnn.sweep import Member, axes, make_members, sweep, train, training
+from jaxnn.sweep.groups import groups
 from jaxnn.sweep.search import rungs
-from jaxnn.sweep.training import groups, rows_at_once
+from jaxnn.sweep.training import rows_at_once
 from jaxnn.train.live import run_live
 from jaxnn.train.run import make_training
 
