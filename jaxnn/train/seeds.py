@@ -11,9 +11,14 @@ from jax.sharding import Mesh, PartitionSpec
 How = Literal["vectorize", "in_turn", "one_device"]
 
 
+#: Seeds that are computed for nothing, so that every device has as many, may be a quarter of those that are wanted.
+IDLE = 0.25
+
+
 def seed_devices(n: int) -> int:
-    """How many of this machine's devices share `n` seeds evenly: the largest divisor of `n` that there are."""
-    return max(d for d in range(1, min(n, jax.local_device_count()) + 1) if n % d == 0)
+    """How many of this machine's devices share `n` seeds: the fewest of those that leave each the shortest turn."""
+    turns = {d: -(-n // d) for d in range(1, min(n, jax.local_device_count()) + 1)}
+    return min((d for d in turns if d * turns[d] <= (1 + IDLE) * n), key=lambda d: (turns[d], d))
 
 
 def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], how: How) -> Callable[..., Any]:
@@ -38,6 +43,17 @@ def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], 
     if how == "one_device":
         return of_some
     # One device is a mesh as well: what a seed computes must not depend on how many there are.
-    mesh = Mesh(np.array(jax.local_devices()[: seed_devices(n)]), ("seed",))
+    devices = seed_devices(n)
+    mesh = Mesh(np.array(jax.local_devices()[:devices]), ("seed",))
     specs = tuple(PartitionSpec("seed") if s else PartitionSpec() for s in stacked)
-    return jax.shard_map(of_some, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
+    shared = jax.shard_map(of_some, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
+    if n % devices == 0:
+        return shared
+
+    def filled(*args):
+        # Devices have equal shares: the last seed stands in for those that are not there.
+        rows = np.minimum(np.arange(-(-n // devices) * devices), n - 1)
+        whole = [jax.tree.map(lambda a: a[rows], arg) if s else arg for arg, s in zip(args, stacked, strict=True)]
+        return jax.tree.map(lambda a: a[:n], shared(*whole))
+
+    return filled

@@ -14,7 +14,7 @@ from jaxnn.backprop import autodiff_value_and_grad
 from jaxnn.errors import UserError
 from jaxnn.train import Data, Examples, Plan, evaluate, make_run, make_training, optimizer
 from jaxnn.train.live import run_live
-from jaxnn.train.seeds import over_seeds
+from jaxnn.train.seeds import over_seeds, seed_devices
 
 MODEL = serial(dense(7), tanh(), dropout(0.2), dense(3))
 LOSS = softmax_cross_entropy()
@@ -71,13 +71,14 @@ def test_seeds_together_are_the_seeds_alone(how):
         chex.assert_trees_all_close(together.history.train.loss[i], alone.history.train.loss[0], rtol=1e-6)
 
 
-def test_seeds_in_turn_are_bit_equal_to_the_seeds_alone():
+@pytest.mark.parametrize("n", [2, 9])  # nine are shared out unevenly: the last takes a turn twice
+def test_seeds_in_turn_are_bit_equal_to_the_seeds_alone(n):
     t = training()
     # A float32 run, as the door makes it: with 64-bit numbers on, XLA fuses one device's program otherwise than two's.
     with jax.enable_x64(False):
-        together, alone = run_live(t, DATA, [3, 4], PLAN), run_live(t, DATA, [4], PLAN)
+        together, alone = run_live(t, DATA, range(n), PLAN), run_live(t, DATA, [n - 1], PLAN)
     chex.assert_trees_all_equal(
-        jax.tree.map(lambda a: a[1], together.state.params), jax.tree.map(lambda a: a[0], alone.state.params)
+        jax.tree.map(lambda a: a[-1], together.state.params), jax.tree.map(lambda a: a[0], alone.state.params)
     )
 
 
@@ -233,13 +234,20 @@ def test_evaluation_does_not_depend_on_its_batch_size():
     np.testing.assert_allclose(whole.accuracy, (out.argmax(-1) == DATA.train.y).mean(), rtol=1e-6)
 
 
-def test_seeds_are_shared_out_evenly_over_the_devices():
-    double = over_seeds(lambda x, c: x * c, 6, (True, False), "in_turn")
-    result = jax.jit(double)(
-        jnp.arange(6.0), jnp.float32(2) if jnp.arange(6.0).dtype == jnp.float32 else jnp.float64(2)
-    )
-    np.testing.assert_array_equal(result, 2 * np.arange(6.0))
-    assert len(result.sharding.device_set) == max(d for d in (1, 2, 3, 6) if d <= jax.local_device_count())
+@pytest.mark.parametrize("n", [6, 7, 9, 11, 17])
+def test_seeds_are_shared_out_over_the_devices(n):
+    double = over_seeds(lambda x, c: x * c, n, (True, False), "in_turn")
+    x = np.arange(n, dtype=np.float32)
+    np.testing.assert_array_equal(jax.jit(double)(x, np.float32(2)), 2 * x)
+
+
+@pytest.mark.parametrize(
+    ("devices", "shared_by"),
+    [(1, [1] * 11), (2, [1, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2]), (4, [1, 2, 3, 4, 3, 3, 4, 4, 3, 4, 4])],
+)
+def test_devices_share_seeds_where_that_shortens_their_turns_and_few_stand_idle(monkeypatch, devices, shared_by):
+    monkeypatch.setattr(jax, "local_device_count", lambda: devices)
+    assert [seed_devices(n) for n in range(1, 12)] == shared_by
 
 
 def test_mlp_of_the_course_learns_a_linear_rule():
