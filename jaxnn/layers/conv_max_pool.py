@@ -12,7 +12,6 @@ from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine
-from jaxnn.layers.pool import first_maximum
 from jaxnn.layers.window import Window, pair, window
 
 
@@ -45,6 +44,7 @@ def conv_max_pool(
     make_weight, make_bias = initializer(weight_init), initializer(bias_init)
     patch = (size[0] + places[0] - 1, size[1] + places[1] - 1)
     count = places[0] * places[1]
+    place = np.min_scalar_type(count - 1)
 
     def over(x) -> Window:
         return window(x, f"conv_max_pool patch {patch[0]}×{patch[1]}", patch, places, "VALID")
@@ -63,6 +63,10 @@ def conv_max_pool(
         moved = [blocks[i : i + size[0], j : j + size[1], :, q] for q, (i, j) in enumerate(shifts())]
         return functools.reduce(jnp.add, moved)
 
+    def largest(z, axis):
+        """Of several, the first has the derivative; `jnp.max`, compiled by XLA's defaults, may lose a NaN."""
+        return lax.reduce(z, jnp.asarray(-jnp.inf, z.dtype), lambda a, b: jnp.where((b > a) | (b != b), b, a), (axis,))
+
     def init(key, x):
         over(x)
         key_weight, key_bias = jax.random.split(key)
@@ -71,11 +75,14 @@ def conv_max_pool(
 
     def forward(params, x, key):
         del key
-        w = over(x)
-        z = (w.patches(x) @ spread(params.weight)).reshape(-1, count, channels)
-        # A reduction of its own: XLA would choose anew, from all of z, wherever q* is read.
-        index = lax.argmax(z, 1, np.min_scalar_type(count - 1))
-        y, _ = first_maximum([z[:, q] for q in range(count)])
+        w, v = over(x), spread(params.weight)
+        if x.shape[-1] == 1:
+            # Its patches lie tap by tap; chosen along all outputs, not along a few channels: 0.5 ms less of 2.8.
+            z = (v.T @ w.patches(x).T).reshape(count, channels, -1)
+            y, index = (a.T for a in (largest(z, 0), lax.argmax(z, 0, place)))
+        else:
+            z = (w.patches(x) @ v).reshape(-1, count, channels)
+            y, index = largest(z, 1), lax.argmax(z, 1, place)
         y, index = (a.reshape(len(x), *w.out(x), channels) for a in (y, index))
         return y + jnp.broadcast_to(params.bias, y.shape), (x, index)
 

@@ -60,6 +60,7 @@ def test_convolution_backward_by_taps_is_by_conv(size, stride, dilation, padding
 def test_convolution_and_pooling_as_one_layer_are_the_two_in_a_row(kernel, pool, channel):
     one, two = conv_max_pool(5, kernel, pool), serial(conv(5, kernel), max_pool(pool))
     params, x = layer_args(one, (2, 7, 11, channel))
+    x = x.at[0].set(0)  # all places of this image tie: the first has the derivative
     dy = jax.eval_shape(lambda: one.forward(params, x, None)[0])
     dy = jnp.asarray(np.random.default_rng(0).normal(size=dy.shape))
     of_one = compiled_pullback(of_layer(one))((params, x), dy)
