@@ -37,21 +37,26 @@ def run(command: Reproduce) -> None:
     command.out.mkdir(parents=True, exist_ok=True)
     shown = Show(command.quick, command.seeds, command.data_dir)
     rows: list[dict[str, Any]] = []
-    outcomes, figures, missing = [], [], []
-    for system, found in zip(systems, in_turn(shown, systems, command.quick), strict=True):
-        console.print(f"{system.id} {system.title} …", highlight=False)
-        try:
-            outcome, draw = found()
-        except UserError as error:
-            missing.append(f"{system.id} {system.config}: {error}")
-            rows += rows_of(system, [], 0, 0.0, str(error))
-            continue
-        rows += rows_of(system, outcome.numbers, outcome.seeds, outcome.seconds, "")
-        outcomes.append(facts(outcome))
-        folder = command.out / "figures"
+    outcomes, drawn, missing = [], [], []
+
+    def save(system: Any, draw: Callable[[], Any]) -> Any:
         named = [d._replace(name=f"{system.id}_{system.config or system.study}_{d.name}") for d in draw()]
-        named = [d._replace(title=f"{system.id} {d.title}") for d in named]
-        figures += save_pictures(folder, iter(named))
+        return save_pictures(command.out / "figures", iter([d._replace(title=f"{system.id} {d.title}") for d in named]))
+
+    # One thread draws, beside what is run next: a figure takes a core for a second.
+    with ThreadPoolExecutor(1) as artist:
+        for system, found in zip(systems, in_turn(shown, systems, command.quick), strict=True):
+            console.print(f"{system.id} {system.title} …", highlight=False)
+            try:
+                outcome, draw = found()
+            except UserError as error:
+                missing.append(f"{system.id} {system.config}: {error}")
+                rows += rows_of(system, [], 0, 0.0, str(error))
+                continue
+            rows += rows_of(system, outcome.numbers, outcome.seeds, outcome.seconds, "")
+            outcomes.append(facts(outcome))
+            drawn.append(artist.submit(save, system, draw))
+        figures = [figure for of_system in drawn for figure in of_system.result()]
     seconds = time.perf_counter() - began
     title = ("Records on MNIST" if command.records else "The course, reproduced") + (
         " (quick: its numbers prove nothing)" if command.quick else ""
