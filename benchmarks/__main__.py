@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import benches, gpu
+from benchmarks.bounds import bounded
 from benchmarks.findings import Finding, as_json, of_json
 from benchmarks.machine import every_core_a_device, machine, matmul_rate
 from benchmarks.table import between_marks, markdown, said, show
@@ -55,7 +56,7 @@ def main() -> None:
             "machine": about,
             "date": time.strftime("%Y-%m-%d"),
             "command": f"python -m benchmarks {name} --device {asked.device}",
-        }
+        } | (bounded(findings[name]) if asked.device == "cpu" else {})
         kept.setdefault("benchmarks", {})[name] = entry
         # After each: what was measured is not lost with what follows.
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import race as races
 from benchmarks.benches import Measure, names
+from benchmarks.bounds import BOUNDS, bounded
 from benchmarks.contest import CONTESTANTS, Work
 from benchmarks.findings import Finding, Ratio, as_json, of_json
 from benchmarks.race import Timing, race
@@ -77,3 +78,11 @@ def test_every_benchmark_and_every_work_can_be_found():
 
     for work in WORKS.values():
         load(work.config, work.overrides)
+
+
+def test_a_results_file_says_what_bounds_a_missed_target_and_nothing_of_one_that_is_met():
+    assert set(BOUNDS) <= set(names())
+    for name in BOUNDS:
+        missed = FINDING._replace(name=name)
+        assert "performance.md" in bounded(missed)["what bounds it"]
+        assert bounded(missed._replace(ratios=[Ratio("x / y", 0.2, 0.25)])) == {}
