@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnn.files import read_sealed
-from tests.trust.zygote import Zygote
+from tests.trust.zygote import Zygote, reached
 
 #: A few thousand steps of a small net: mid-epoch, with dropout, and as many checkpoints as the disk can take.
 SMALL = (
@@ -41,23 +41,39 @@ def state(run: Path) -> dict[str, str]:
     return {name: about["sha256"] for name, about in read_sealed(last / "manifest.json")["arrays"].items()}
 
 
-def trial(zygote: Zygote, out: Path, seconds: float, draw: np.random.Generator, expected: Any, most: int) -> Trial:
-    """Kills a run at uniformly random moments of its time, at `most` so often; `expected` is the run never killed."""
+class Whole(NamedTuple):
+    """The run never killed: what it left, its seconds, its steps."""
+
+    left: Any
+    seconds: float
+    steps: int
+
+
+def random_kill(draw: np.random.Generator, out: Path, whole: Whole) -> dict[str, Any]:
+    """A kill as an option of `Zygote.run`: at a moment of the run's time, or after a step of its training.
+
+    Of the time the greater part is start and end, where a fast machine has half of all kills; hence the steps.
+    """
+    if draw.random() < 0.5:
+        return {"signals": [(float(draw.uniform(0, whole.seconds)), signal.SIGKILL)]}
+    step, later = int(draw.integers(whole.steps)), float(draw.uniform(0, 0.05))
+    return {"once": [out, signal.SIGKILL], "step": step, "later": later}
+
+
+def trial(zygote: Zygote, out: Path, whole: Whole, draw: np.random.Generator, most: int) -> Trial:
+    """Kills a run at random, at `most` so often."""
     kills, steps, said = 0, [], ""
     while True:
         words = ("resume", out) if (out / "manifest.json").exists() else command(out)
-        moment = float(draw.uniform(0, seconds))
-        signals = [(moment, signal.SIGKILL)] if kills < most else []
-        answer = zygote.run(*words, signals=signals)
+        answer = zygote.run(*words, **(random_kill(draw, out, whole) if kills < most else {}))
         said += answer["err"]
         if answer["code"] == 0:
             break
         if answer["code"] != -signal.SIGKILL:
             return Trial(kills, steps, False, said)
         kills += 1
-        if (out / "checkpoints").exists():
-            steps.append(max((int(p.name) for p in (out / "checkpoints").iterdir() if p.name.isdigit()), default=-1))
-    equal = (result(out), state(out)) == expected
+        steps.append(reached(out))
+    equal = (result(out), state(out)) == whole.left
     return Trial(kills, steps, equal, said)
 
 
@@ -66,6 +82,6 @@ def trials(zygote: Zygote, folder: Path, count: int, seed: int, most: int) -> li
     for name in ("first", "whole"):
         answer = zygote.run(*command(folder / name))
         assert answer["code"] == 0, answer["err"]
-    expected = result(folder / "whole"), state(folder / "whole")
+    whole = Whole((result(folder / "whole"), state(folder / "whole")), answer["seconds"], reached(folder / "whole"))
     draw = np.random.default_rng(seed)
-    return [trial(zygote, folder / f"{i}", answer["seconds"], draw, expected, most) for i in range(count)]
+    return [trial(zygote, folder / f"{i}", whole, draw, most) for i in range(count)]

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxnn import checkpoints
+
 
 def serve() -> None:
     """Answers until its standard input ends."""
@@ -45,11 +47,11 @@ def answer(wanted: dict[str, Any]) -> dict[str, Any]:
             run(wanted, err.fileno())
         left = None
         if wanted.get("once"):
-            # As soon as the run's folder has a checkpoint, and a little later.
+            # As soon as the run's folder has a checkpoint of that step or a later one, and a little later.
             folder, *numbers = wanted["once"]
-            while not ended(child) and not any(Path(folder, "checkpoints").glob("[0-9]*")):
-                time.sleep(0.01)
-            time.sleep(0.3)
+            while not ended(child) and reached(folder) < wanted.get("step", 0):
+                time.sleep(0.005)
+            time.sleep(wanted.get("later", 0.3))
             left = time.perf_counter()
             for number in numbers:
                 if not ended(child):
@@ -69,6 +71,11 @@ def answer(wanted: dict[str, Any]) -> dict[str, Any]:
         "err": said,
         "after": 0 if left is None else time.perf_counter() - left,
     }
+
+
+def reached(folder: Path | str) -> int:
+    """The step of a run's last checkpoint; -1 before the first."""
+    return max((int(place.name) for place in checkpoints.paths(Path(folder))), default=-1)
 
 
 def ended(child: int) -> bool:
