@@ -56,14 +56,14 @@ def main() -> None:
             "machine": about,
             "date": time.strftime("%Y-%m-%d"),
             "command": f"python -m benchmarks {name} --device {asked.device}",
-        } | (bounded(findings[name]) if asked.device == "cpu" else {})
+        } | bounded(findings[name], asked.device)
         kept.setdefault("benchmarks", {})[name] = entry
         # After each: what was measured is not lost with what follows.
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     in_order = [findings[name] for name in known if name in findings]
     if asked.readme:
-        README.write_text(between_marks(README.read_text(), markdown(in_order)))
+        README.write_text(between_marks(README.read_text(), markdown(in_order), asked.device))
     missed = [f"{f.name}: {said(r)}" for f in in_order for r in f.ratios if r.met is False]
     console.print(f"{sum(len(f.ratios) for f in in_order)} ratios, {len(missed)} missed", *missed, sep="\n  ")
     if failed:

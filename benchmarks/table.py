@@ -7,8 +7,6 @@ from rich.table import Table
 
 from benchmarks.findings import Finding, Ratio
 
-BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
-
 
 def show(console: Console, finding: Finding) -> None:
     """Every time and every ratio of one benchmark."""
@@ -41,16 +39,17 @@ def markdown(findings: Sequence[Finding]) -> str:
         for ratio in finding.ratios:
             target = "" if ratio.target is None else f"≤ {ratio.target:g}"
             verdict = {None: "", True: "met", False: "**missed**"}[ratio.met]
-            seconds = finding.timings[0].seconds if ratio.seconds is None else ratio.seconds
-            ours = f"{seconds:.3g} per {finding.unit}"
+            firsts = [t.seconds for t in finding.timings[:1]] if ratio.seconds is None else [ratio.seconds]
+            ours = "".join(f"{seconds:.3g} per {finding.unit}" for seconds in firsts)
             lines.append(f"| {finding.title} | {ours} | {ratio.what} | {ratio.value:.3g} | {target} | {verdict} |")
     return "\n".join(lines)
 
 
-def between_marks(page: str, table: str) -> str:
-    """A page with the table between its marks exchanged. Raises ValueError where it has no marks."""
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
+def between_marks(page: str, table: str, device: str) -> str:
+    """A page with the table of a device between its marks exchanged. Raises ValueError where it has no marks."""
+    begin, end = f"<!-- benchmarks {device} -->", f"<!-- /benchmarks {device} -->"
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
     if not (found and ended):
-        raise ValueError(f"expected the marks {BEGIN} and {END} in the page, found none")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+        raise ValueError(f"expected the marks {begin} and {end} in the page, found none")
+    return f"{before}{begin}\n{table}\n{end}{after}"

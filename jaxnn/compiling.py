@@ -6,6 +6,8 @@ from typing import Any
 import jax
 from jax.errors import JaxRuntimeError
 
+from jaxnn import devices
+
 #: On a CPU, XLA 0.10 leaves matrix products to YNNPACK. Its older way, Eigen, is faster at every net measured (two
 #: cores): 784-30-10 by 30 %, a perceptron of 1,000 units by 35 %, and at batches of 1,000 for that net, as in an
 #: evaluation, by a factor of 30. An empty list of what YNNPACK may take names none.
@@ -19,7 +21,7 @@ def compiler_options(**more: Any) -> dict[str, Any] | None:
     >>> jax.jit(lambda x: x @ x.T, compiler_options=jaxnn.compiler_options())(jax.numpy.ones((2, 3)))[0, 0].item()
     3.0
     """
-    if jax.default_backend() != "cpu":
+    if devices.platform() != "cpu":
         return None
     return {**(BY_EIGEN if _known() else {}), **more} or None
 

@@ -26,6 +26,7 @@ from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
 from jaxnn.train.program import KEPT
 from jaxnn.train.run import Training
 from jaxnn.train.second_order import FullBatch, check_optimizer
+from jaxnn.train.seeds import how_here
 from jaxnn.train.snapshot import Snapshot
 from jaxnn.train.state import State
 
@@ -186,7 +187,7 @@ def run(
         experiment.seeds,
         experiment.plan,
         settings=settings(experiment, of),
-        how="one_device" if isinstance(build_optimizer(experiment.config), FullBatch) else "in_turn",
+        how=how_here(build_optimizer(experiment.config)),
         stacked_data=len(experiment.splits) > 1,
         report=report,
         begun=begun,

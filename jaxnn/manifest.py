@@ -8,7 +8,7 @@ import tomllib
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,19 @@ def manifest(experiment: Experiment, *, grad: str, command: Sequence[str], start
 def surroundings() -> dict[str, Any]:
     """What of this machine and what is installed on it may change a bit of a result."""
     return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.local_devices()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "platform": platform.platform(),
     }
+
+
+def _version(name: str) -> str:
+    """The version of a package; a source tree that runs without being installed has none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def data_digest(splits: Sequence[Any]) -> str:

@@ -8,10 +8,12 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
+from jaxnn import devices
 from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine
+from jaxnn.layers.pool import first_maximum
 from jaxnn.layers.window import Window, pair, window
 
 
@@ -76,7 +78,11 @@ def conv_max_pool(
     def forward(params, x, key):
         del key
         w, v = over(x), spread(params.weight)
-        if x.shape[-1] == 1:
+        if devices.platform() != "cpu":
+            # Elementwise: it becomes one with what follows it.
+            z = (w.patches(x) @ v).reshape(-1, count, channels)
+            y, index = first_maximum([z[:, q] for q in range(count)])
+        elif x.shape[-1] == 1:
             # Its patches lie tap by tap; chosen along all outputs, not along a few channels: 0.5 ms less of 2.8.
             z = (v.T @ w.patches(x).T).reshape(count, channels, -1)
             y, index = (a.T for a in (largest(z, 0), lax.argmax(z, 0, place)))
@@ -90,7 +96,11 @@ def conv_max_pool(
         x, index = res
         w = over(x)
         rows, chosen = (a.reshape(-1, channels) for a in (dy, index))
-        dz = jnp.concatenate([jnp.where(chosen == q, rows, 0) for q in range(count)], axis=-1)
+        if devices.platform() == "cpu":
+            dz = jnp.concatenate([jnp.where(chosen == q, rows, 0) for q in range(count)], axis=-1)
+        else:
+            at_place = chosen[:, None] == jnp.arange(count, dtype=place).reshape(1, count, 1)
+            dz = jnp.where(at_place, rows[:, None], 0).reshape(-1, count * channels)
         dspread = w.patches(x).T @ dz
         dpatches = (dz @ spread(params.weight).T).reshape(*dy.shape[:-1], -1)
         dx = w.scatter(jnp.split(dpatches, patch[0] * patch[1], axis=-1), x)

@@ -18,6 +18,7 @@ from jax import lax
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxnn import devices
 from jaxnn.layers.loop import batch_stays
 
 AnyArray = Array | np.ndarray
@@ -48,6 +49,8 @@ def outer(x: Float[AnyArray, "batch ... n"], dy: Float[AnyArray, "batch ... unit
     if _narrow(x, n, units):
         return _along_batch(x.T[:, None] * dy.T[None])
     x, dy = jnp.reshape(x, (-1, n)), jnp.reshape(dy, (-1, units))
+    if devices.platform() != "cpu":
+        return x.T @ dy
     if batch_stays() and n > NARROW:
         return lax.optimization_barrier(x.T) @ dy  # of the first layer, xᵀ is made before the loop
     if n > NARROW and SHORT <= len(x) >= 2 / 3 * units and math.prod((*x.shape, units)) <= FEW:

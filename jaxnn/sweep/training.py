@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxnn.binding import settings_of, step_of, training_of_step
-from jaxnn.config import Config, build_optimizer
+from jaxnn.config import build_optimizer
 from jaxnn.experiment import Experiment, device_data
 from jaxnn.sweep.groups import Group, groups
 from jaxnn.sweep.members import Member
@@ -21,8 +21,8 @@ from jaxnn.train.live import Progress, run_live
 from jaxnn.train.plan import Plan
 from jaxnn.train.program import Compiled
 from jaxnn.train.run import Training
-from jaxnn.train.second_order import FullBatch, memory_bytes
-from jaxnn.train.seeds import How
+from jaxnn.train.second_order import memory_bytes
+from jaxnn.train.seeds import How, how_here
 from jaxnn.train.snapshot import Snapshot, is_key, on_host
 from jaxnn.train.state import History
 
@@ -60,13 +60,6 @@ class Trial(NamedTuple):
         return -np.inf if np.isnan(mean) else sign * mean
 
 
-def how_here(config: Config) -> How:
-    """How this machine takes many rows: a CPU in turn on each core, others as one array."""
-    if isinstance(build_optimizer(config), FullBatch):
-        return "one_device"
-    return "in_turn" if jax.default_backend() == "cpu" else "vectorize"
-
-
 def train(
     members: Sequence[Member],
     seeds: Sequence[int],
@@ -93,7 +86,7 @@ def train(
     for group in groups(members, seeds, data_dir=data_dir, grad=grad, loaded=loaded):
         experiment = group.experiment
         plan = experiment.plan if epochs is None else experiment.plan._replace(epochs=epochs)
-        way = how or how_here(experiment.config)
+        way = how or how_here(build_optimizer(experiment.config))
         training = training_of_step(step_of(experiment.config, group.names, grad))
         work = _Work(experiment, training, group, members, plan, way)
         place = [(member, s) for member in group.members for s in range(len(seeds))]

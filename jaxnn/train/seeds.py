@@ -5,14 +5,24 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
+import optax
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
-How = Literal["vectorize", "in_turn", "one_device"]
+from jaxnn import devices
+from jaxnn.train.second_order import FullBatch
 
+How = Literal["vectorize", "in_turn", "one_device"]
 
 #: Seeds that are computed for nothing, so that every device has as many, may be a quarter of those that are wanted.
 IDLE = 0.25
+
+
+def how_here(optimizer: optax.GradientTransformation | FullBatch) -> How:
+    """How many seeds are taken where JAX computes; see `over_seeds`."""
+    if isinstance(optimizer, FullBatch):
+        return "one_device"
+    return "in_turn" if devices.platform() == "cpu" else "vectorize"
 
 
 def seed_devices(n: int) -> int:
@@ -43,16 +53,16 @@ def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], 
     if how == "one_device":
         return of_some
     # One device is a mesh as well: what a seed computes must not depend on how many there are.
-    devices = seed_devices(n)
-    mesh = Mesh(np.array(jax.local_devices()[:devices]), ("seed",))
+    count = seed_devices(n)
+    mesh = Mesh(np.array(jax.local_devices()[:count]), ("seed",))
     specs = tuple(PartitionSpec("seed") if s else PartitionSpec() for s in stacked)
     shared = jax.shard_map(of_some, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
-    if n % devices == 0:
+    if n % count == 0:
         return shared
 
     def filled(*args):
         # Devices have equal shares: the last seed stands in for those that are not there.
-        rows = np.minimum(np.arange(-(-n // devices) * devices), n - 1)
+        rows = np.minimum(np.arange(-(-n // count) * count), n - 1)
         whole = [jax.tree.map(lambda a: a[rows], arg) if s else arg for arg, s in zip(args, stacked, strict=True)]
         return jax.tree.map(lambda a: a[:n], shared(*whole))
 

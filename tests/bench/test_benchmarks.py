@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks import gpu
 from benchmarks import race as races
 from benchmarks.benches import Measure, names
 from benchmarks.bounds import BOUNDS, bounded
@@ -64,11 +65,15 @@ def test_a_missed_target_is_said():
     assert "**missed**" in markdown([FINDING])
 
 
+def test_a_finding_without_times_has_its_row():
+    assert markdown([FINDING._replace(timings=[])]).endswith("| a work |  | x / y | 0.5 | ≤ 0.25 | **missed** |")
+
+
 def test_the_table_stands_between_its_marks_and_nothing_else_changes():
-    page = between_marks("before <!-- benchmarks -->old<!-- /benchmarks --> after", "new")
-    assert page == "before <!-- benchmarks -->\nnew\n<!-- /benchmarks --> after"
+    page = "before <!-- benchmarks cpu -->old<!-- /benchmarks cpu --> <!-- benchmarks gpu --><!-- /benchmarks gpu -->"
+    assert between_marks(page, "new", "cpu") == page.replace("old", "\nnew\n")
     with pytest.raises(ValueError, match="expected the marks"):
-        between_marks("no marks", "new")
+        between_marks(page, "new", "tpu")
 
 
 def test_every_benchmark_and_every_work_can_be_found():
@@ -80,9 +85,10 @@ def test_every_benchmark_and_every_work_can_be_found():
         load(work.config, work.overrides)
 
 
-def test_a_results_file_says_what_bounds_a_missed_target_and_nothing_of_one_that_is_met():
-    assert set(BOUNDS) <= set(names())
-    for name in BOUNDS:
+@pytest.mark.parametrize(("device", "known"), [("cpu", names()), ("gpu", gpu.names())])
+def test_a_results_file_says_what_bounds_a_missed_target_and_nothing_of_one_that_is_met(device, known):
+    assert set(BOUNDS[device]) <= set(known)
+    for name in BOUNDS[device]:
         missed = FINDING._replace(name=name)
-        assert "performance.md" in bounded(missed)["what bounds it"]
-        assert bounded(missed._replace(ratios=[Ratio("x / y", 0.2, 0.25)])) == {}
+        assert "performance.md" in bounded(missed, device)["what bounds it"]
+        assert bounded(missed._replace(ratios=[Ratio("x / y", 0.2, 0.25)]), device) == {}

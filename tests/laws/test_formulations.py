@@ -14,8 +14,12 @@ from jaxnn.certify.rule import of_layer
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.layers.conv import (
     input_gradient_by_conv,
+    input_gradient_by_patches,
     input_gradient_by_taps,
+    output_by_conv,
+    output_by_patches,
     weight_gradient_by_conv,
+    weight_gradient_by_patches,
     weight_gradient_by_taps,
 )
 from jaxnn.layers.window import window
@@ -40,7 +44,7 @@ def _equal(got, expected) -> bool:
 
 
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding", "channel"), CONVOLUTIONS)
-def test_convolution_backward_by_taps_is_by_conv(size, stride, dilation, padding, channel):
+def test_convolution_is_the_same_by_conv_by_patches_and_by_taps(size, stride, dilation, padding, channel):
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(2, 7, 11, channel)))
     weight = jnp.asarray(rng.normal(size=(*size, channel, 5)))
@@ -48,12 +52,34 @@ def test_convolution_backward_by_taps_is_by_conv(size, stride, dilation, padding
     dy = jnp.asarray(rng.normal(size=(2, *w.out(x), 5)))
 
     @compiled
-    def both(x, weight, dy):
-        by_taps = weight_gradient_by_taps(w, x, dy), input_gradient_by_taps(w, dy, weight, x)
-        by_conv = weight_gradient_by_conv(w, x, dy), input_gradient_by_conv(w, dy, weight, x)
-        return by_taps, by_conv
+    def all_ways(x, weight, dy):
+        outputs = [way(w, x, weight) for way in (output_by_conv, output_by_patches)]
+        of_weight = (weight_gradient_by_conv, weight_gradient_by_patches, weight_gradient_by_taps)
+        of_input = (input_gradient_by_conv, input_gradient_by_patches, input_gradient_by_taps)
+        return outputs, [way(w, x, dy) for way in of_weight], [way(w, dy, weight, x) for way in of_input]
 
-    assert _equal(*both(x, weight, dy))
+    for first, *others in all_ways(x, weight, dy):
+        assert all(_equal(other, first) for other in others)
+
+
+@pytest.mark.parametrize("elsewhere", ["gpu", "tpu"])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: conv(5, 3, 2), (2, 7, 11, 3)),
+        (lambda: conv_max_pool(5, 3), (2, 7, 11, 3)),
+        (lambda: conv_max_pool(5, 3), (2, 7, 11, 1)),
+        (lambda: dense(19), (23, 17)),
+    ],
+)
+def test_a_layer_is_the_same_on_every_platform(monkeypatch, make, shape, elsewhere):
+    layer = make()
+    args = layer_args(layer, shape)
+    dy = jnp.asarray(np.random.default_rng(0).normal(size=jax.eval_shape(layer.forward, *args, None)[0].shape))
+    here = compiled_pullback(of_layer(layer))(args, dy)
+    monkeypatch.setattr("jaxnn.devices.platform", lambda: elsewhere)
+    there = compiled_pullback(of_layer(make()))(args, dy)
+    assert _equal(list(there.values()), list(here.values()))
 
 
 @pytest.mark.parametrize(("kernel", "pool", "channel"), [(3, 2, 3), ([2, 3], [3, 2], 3), ([2, 3], [3, 2], 1)])
