@@ -3,12 +3,14 @@
 import csv
 import hashlib
 import json
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxnn.checkpoint import load_arrays
+from jaxnn.manifest import surroundings
 
 SHORT = ("--train.epochs", "3")
 FILES = {
@@ -61,6 +63,26 @@ def test_the_manifest_says_what_a_repetition_needs(run):
     assert manifest["grad"] == "hand"
     assert len(manifest["data"]["sha256"][0]) == len(hashlib.sha256().hexdigest())
     assert {"prng", "versions", "git", "devices", "xla_flags", "command", "start", "end"} <= set(manifest)
+
+
+def test_a_source_tree_that_is_not_installed_says_so(monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("jaxnn.manifest.version", version)
+    assert surroundings()["versions"]["jaxnn"] == "not installed"
+
+
+def test_a_run_by_the_ways_of_a_gpu_is_that_of_a_cpu(jaxnn, tmp_path, monkeypatch):
+    """Its formulations and its vectorized seeds, that is: the platform stays."""
+    words = ("train", "digits_cnn", "--data.train", 96, "--train.epochs", 2, "--seeds", 2)
+    assert jaxnn(*words, "--out", tmp_path / "cpu")[0] == 0
+    monkeypatch.setattr("jaxnn.devices.platform", lambda: "gpu")
+    code, _, err = jaxnn(*words, "--out", tmp_path / "gpu")
+    assert code == 0, err
+    found, expected = (np.genfromtxt(tmp_path / name / "history.csv", delimiter=",")[1:, 3:] for name in ("gpu", "cpu"))
+    assert len(found) == 8
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_the_report_is_one_file_without_network(run):

@@ -14,7 +14,8 @@ from jaxnn.backprop import autodiff_value_and_grad
 from jaxnn.errors import UserError
 from jaxnn.train import Data, Examples, Plan, evaluate, make_run, make_training, optimizer
 from jaxnn.train.live import run_live
-from jaxnn.train.seeds import over_seeds, seed_devices
+from jaxnn.train.second_order import newton
+from jaxnn.train.seeds import how_here, over_seeds, seed_devices
 
 MODEL = serial(dense(7), tanh(), dropout(0.2), dense(3))
 LOSS = softmax_cross_entropy()
@@ -251,6 +252,14 @@ def test_seeds_are_shared_out_over_the_devices(n):
 def test_devices_share_seeds_where_that_shortens_their_turns_and_few_stand_idle(monkeypatch, devices, shared_by):
     monkeypatch.setattr(jax, "local_device_count", lambda: devices)
     assert [seed_devices(n) for n in range(1, 12)] == shared_by
+
+
+def test_how_seeds_are_taken_is_chosen_by_the_platform(monkeypatch):
+    found = []
+    for platform in ("cpu", "gpu", "tpu"):
+        monkeypatch.setattr("jaxnn.devices.platform", lambda platform=platform: platform)
+        found.append((how_here(optax.sgd(0.1)), how_here(newton())))
+    assert found == [("in_turn", "one_device"), ("vectorize", "one_device"), ("vectorize", "one_device")]
 
 
 def test_mlp_of_the_course_learns_a_linear_rule():
