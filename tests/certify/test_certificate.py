@@ -157,6 +157,17 @@ def test_what_cannot_be_certified_is_refused(call, words):
         call()
 
 
+@pytest.mark.parametrize(("slope", "holds"), [(1.0, True), (1.001, False)])
+def test_differences_step_back_from_a_kink_and_still_see_what_is_wrong(slope, holds):
+    """ReLU's kink lies within the first step of an input of 1e-7."""
+    x = np.array([1e-7, -1.3, 0.7, 1.9])
+    certificate = certify_rule(
+        jax.nn.relu, lambda x: (jax.nn.relu(x), x), lambda x, dy: (jnp.where(x > 0, slope * dy, 0),), x, timed=False
+    )
+    finding = certificate.worst("differences")
+    assert finding is not None and finding.holds == holds
+
+
 def test_the_account_counts_what_a_layer_keeps_without_its_parameters():
     rule = of_layer(dense(7))
     params, x = jax.eval_shape(dense(7).init, jax.random.key(0), X), jnp.ones((3, 5), jnp.float32)

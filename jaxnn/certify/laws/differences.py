@@ -14,6 +14,9 @@ from jaxnn.certify.rule import leaves, replaced
 
 DIRECTIONS = 8
 BOUND = 1e-6
+#: Steps, in units of eps^(1/3) times the leaf's size. Of a function with kinks (ReLU, a maximum) one may lie within the
+#: first, and then says nothing; of a net with 10,000 units one nearly always does. A wrong gradient fails at each.
+STEPS = (1.0, 1 / 16, 1 / 256)
 #: The full Jacobian is had by one call of f for each entry that goes in, one pullback for each that comes out.
 TINY = 300
 
@@ -22,11 +25,11 @@ def _floating(tree) -> list[np.ndarray]:
     return [np.asarray(a) for a in jax.tree.leaves(tree) if jnp.issubdtype(a.dtype, jnp.floating)]
 
 
-def _difference(case: Case, name: str, direction: Any) -> list[np.ndarray]:
-    """(f(a + h v) − f(a − h v)) / 2h for the leaf `name` moved along v, h = eps^(1/3) times the leaf's size."""
+def _difference(case: Case, name: str, direction: Any, step: float = STEPS[0]) -> list[np.ndarray]:
+    """(f(a + h v) − f(a − h v)) / 2h for the leaf `name` moved along v, h = step · eps^(1/3) times the leaf's size."""
     leaf = np.asarray(leaves(case.rule, case.args)[name])
     size = float(np.sqrt(np.mean(leaf**2))) or 1.0
-    step = np.finfo(np.float64).eps ** (1 / 3) * size
+    step *= np.finfo(np.float64).eps ** (1 / 3) * size
     f = compiled_f(case.rule.f)
     up, down = (
         _floating(f(*replaced(case.rule, case.args, {name: jnp.asarray(leaf + sign * step * direction)})))
@@ -36,7 +39,8 @@ def _difference(case: Case, name: str, direction: Any) -> list[np.ndarray]:
 
 
 def differences(case: Case) -> Finding:
-    """⟨gradient, v⟩ against ⟨dy, central difference of f along v⟩ for 8 random directions v a leaf."""
+    """⟨gradient, v⟩ against ⟨dy, central difference of f along v⟩ for 8 random directions v a leaf, by the first step
+    that agrees."""
     rng = np.random.default_rng(8)
     gradient, dy = compiled_pullback(case.rule)(case.args, case.dy), _floating(case.dy)
     findings = []
@@ -48,11 +52,16 @@ def differences(case: Case) -> Finding:
         for _ in range(DIRECTIONS):
             v = rng.normal(size=leaf.shape)
             v /= np.linalg.norm(v)
-            expected = sum(float(np.sum(a * b)) for a, b in zip(dy, _difference(case, name, v), strict=True))
-            got = float(np.sum(g * v))
-            error = abs(got - expected)
-            # A derivative that is zero by definition (a step) has a difference of exactly zero.
-            findings.append(Finding(error / size if error else 0.0, BOUND, name, (), expected, got))
+            got, tried = float(np.sum(g * v)), []
+            for step in STEPS:
+                moved = _difference(case, name, v, step)
+                expected = sum(float(np.sum(a * b)) for a, b in zip(dy, moved, strict=True))
+                error = abs(got - expected)
+                # A derivative that is zero by definition (a step) has a difference of exactly zero.
+                tried.append(Finding(error / size if error else 0.0, BOUND, name, (), expected, got))
+                if tried[-1].holds:
+                    break
+            findings.append(min(tried, key=lambda finding: finding.severity))
     return worst(findings)
 
 
