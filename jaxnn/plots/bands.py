@@ -87,12 +87,14 @@ def log_where_wide(ax: Axes, bands: Sequence[Band]) -> None:
 
 
 def logarithmic(ax: Axes) -> None:
-    """A logarithmic y axis whose ticks read 0.01, 0.1, 1 (in one decade: all); zero stands below the frame."""
+    """A logarithmic y axis whose ticks read 0.01, 0.1, 1 (in two decades 2 and 5 too, in one all); zero stands below
+    the frame."""
     ax.set_yscale("log", nonpositive="clip")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
     def between(value: float, _: int) -> str:
         low, high = ax.get_ylim()
-        return f"{value:g}" if high < 10 * low else ""
+        first = f"{value:e}"[0]
+        return f"{value:g}" if high < 10 * low or (high < 100 * low and first in "25") else ""
 
     ax.yaxis.set_minor_formatter(FuncFormatter(between))

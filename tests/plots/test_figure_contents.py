@@ -159,6 +159,16 @@ def test_gradient_norms_are_logarithmic_and_a_zero_is_allowed():
     assert figure.axes[0].get_yscale() == "log"
 
 
+@pytest.mark.parametrize(("norms", "said"), [([30.0, 60.0], 3), ([5.0, 300.0], 3), ([1e-3, 30.0], 4)])
+def test_a_logarithmic_axis_has_three_numbers_or_more(norms, said):
+    figure = plots.gradient_norms([0, 1], {"dense": norms})
+    figure.draw_without_rendering()
+    (low, high), axis = figure.axes[0].get_ylim(), figure.axes[0].yaxis
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    shown = {tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high} - {""}
+    assert len(shown) >= said
+
+
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 13])
 def test_a_panel_for_each_activation_and_each_cloud(count):
     names = [f"name {i}" for i in range(count)]
