@@ -125,7 +125,8 @@ def example_shape(config: Config, data_dir: str | os.PathLike[str] | None) -> tu
 
 def split(config: Config, dataset: Dataset, seed: int) -> Splits:
     wanted = config.data
-    return datasets.split(dataset, train=wanted.train, validation=wanted.validation, test=wanted.test, seed=seed)
+    sizes = {"train": wanted.train, "validation": wanted.validation, "test": wanted.test}
+    return datasets.split(dataset, **sizes, seed=seed, shuffle=wanted.shuffle)
 
 
 def _data(splits: Splits, stats: preprocess.Stats) -> Data:

@@ -30,6 +30,7 @@ class DataTable(Table):
         "none", description="scaling, fitted on the training part"
     )
     seed: Seed = Field(0, description="of the split, and of what is drawn")
+    shuffle: bool = Field(True, description="whether the split is drawn; false: by the order that the data set has")
     per_seed: bool = Field(False, description="whether every seed of the run draws its own data and split")
 
     @property

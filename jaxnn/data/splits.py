@@ -18,8 +18,10 @@ def split(
     validation: Size = None,
     test: Size = None,
     seed: int = 0,
+    shuffle: bool = True,
 ) -> Splits:
-    """Draws the three parts at random; the same seed draws the same parts.
+    """Draws the three parts at random; the same seed draws the same parts. Without `shuffle`, the first examples are
+    those to train on, then come validation and test, in the order that the data set has.
 
     A size is a count (int, 500) or a fraction (float, 0.2). None or 0: no such part; for ``train``, None means all
     that remains. ``test`` is drawn from the official test part where the data set has one and is a fraction of that;
@@ -36,11 +38,11 @@ def split(
         _check_size(part, size)
     if dataset.test is not None:
         count = _counts(dataset.name, "test", len(dataset.test.x), {"test": sizes.pop("test")})["test"]
-        (official,) = _draw(dataset.test, [count], [seed, *b"test"])
+        official = _draw(dataset.test, {"test": count}, [seed, *b"test"], shuffle)["test"]
     else:
         official = None
     counts = _counts(dataset.name, "train", len(dataset.train.x), sizes)
-    drawn = dict(zip(counts, _draw(dataset.train, list(counts.values()), [seed, *b"train"]), strict=True))
+    drawn = _draw(dataset.train, counts, [seed, *b"train"], shuffle)
     if drawn["train"] is None:
         raise UserError(f"split: expected examples to train on, found none left of {len(dataset.train.x):,}")
     if dataset.classes:
@@ -77,13 +79,13 @@ def _counts(name: str, source: str, available: int, sizes: dict[str, Size]) -> d
     return counts
 
 
-def _draw(part: Part, counts: list[int], seed: list[int]) -> list[Part | None]:
-    order = np.random.default_rng(seed).permutation(len(part.x))
-    drawn, start = [], 0
-    for count in counts:
+def _draw(part: Part, counts: dict[str, int], seed: list[int], shuffle: bool) -> dict[str, Part | None]:
+    order = np.random.default_rng(seed).permutation(len(part.x)) if shuffle else np.arange(len(part.x))
+    drawn, start = {}, 0
+    for name, count in counts.items() if shuffle else reversed(counts.items()):
         # Sorted, so that a part that is the whole is not copied; a run shuffles by itself.
         rows = np.sort(order[start : start + count])
         start += count
         whole = count == len(part.x)
-        drawn.append(None if count == 0 else part if whole else Part(part.x[rows], part.y[rows]))
+        drawn[name] = None if count == 0 else part if whole else Part(part.x[rows], part.y[rows])
     return drawn

@@ -69,4 +69,4 @@ class Measured(NamedTuple):
             return "no number in the course"
         if self.place == "inside":
             return f"inside, {sum(v < number for v in self.values)} of {n} seeds lower"
-        return f"{self.place} {n}: {self.why or 'no reason known'}" if n > 1 else f"{self.place} (one seed)"
+        return f"{self.place} {n if n > 1 else '(one seed)'}: {self.why or 'no reason known'}"

@@ -64,6 +64,17 @@ def test_the_seed_alone_decides():
     assert numbers(first.validation) != numbers(third.validation)
 
 
+@pytest.mark.parametrize("test", [None, 11])
+def test_without_shuffling_the_first_are_to_train_on_then_validation_then_test(test):
+    whole = dataset(101, test=test)
+    parts = split(whole, train=31, validation=13, test=7, shuffle=False, seed=5)
+    in_order = np.concatenate([part.x for part in parts if part is not None])
+    if whole.test is None:
+        assert np.array_equal(in_order, whole.train.x[:51])
+    else:
+        assert np.array_equal(in_order, np.concatenate([whole.train.x[:44], whole.test.x[:7]]))
+
+
 def test_fewer_to_train_on_are_judged_by_the_same():
     many, few = (split(dataset(101), train=train, validation=13, test=17) for train in (None, 7))
     assert numbers(many.test) == numbers(few.test)
