@@ -11,7 +11,7 @@ from benchmarks.findings import Finding, Ratio
 from benchmarks.race import of_times
 from benchmarks.works import WORKS
 from jaxnn.cli.progress import bar
-from jaxnn.experiment import run
+from jaxnn.results import run
 
 ROUNDS = 7
 WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=16"))

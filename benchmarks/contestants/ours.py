@@ -13,8 +13,9 @@ from benchmarks.contest import Contestant, Work
 from jaxnn.backprop import autodiff_value_and_grad
 from jaxnn.binding import training_of_step
 from jaxnn.config import build_optimizer, load
-from jaxnn.experiment import Experiment, device_data, make_experiment, scores, settings, step
+from jaxnn.experiment import Experiment, device_data, make_experiment, settings, step
 from jaxnn.layers.affine import Affine
+from jaxnn.results import scores
 from jaxnn.train import make_training
 from jaxnn.train.chunks import LONGEST, Chunks
 from jaxnn.train.program import Program

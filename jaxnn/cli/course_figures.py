@@ -12,13 +12,14 @@ from jaxnn.backprop import apply
 from jaxnn.cli.pictures import Drawn
 from jaxnn.combine import serial
 from jaxnn.config import Config, load
-from jaxnn.experiment import Experiment, make_experiment, run, seed_params
+from jaxnn.experiment import Experiment, make_experiment
 from jaxnn.layer import Params
 from jaxnn.layers import average_pool, l2_pool, max_pool
 from jaxnn.layers.affine import Affine, Linear
 from jaxnn.reproduce import studies
 from jaxnn.reproduce.rivals import Plane, Rival, compare, plane
 from jaxnn.reproduce.systems import shortened
+from jaxnn.results import run, seed_params
 
 
 def activations() -> list[Drawn]:

@@ -7,7 +7,7 @@ from jaxnn.cli.tables import show
 
 def run(command: Evaluate) -> None:
     from jaxnn.cli.again import reopen
-    from jaxnn.experiment import scores
+    from jaxnn.results import scores
 
     found, experiment = reopen(command.run, command.data_dir, command.device)
     rows = score_rows(experiment, scores(experiment, found.params))

@@ -5,15 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jaxnn import experiment as experiments
-from jaxnn import run_folder
+from jaxnn import results, run_folder
 from jaxnn.cli import pictures
 from jaxnn.cli.pages import write_page
 from jaxnn.cli.progress import bar
 from jaxnn.cli.scores import score_rows
 from jaxnn.cli.signals import Leaving, Left
 from jaxnn.cli.tables import show
-from jaxnn.experiment import Result
 from jaxnn.keeper import Keeper
 from jaxnn.manifest import now
 from jaxnn.train.snapshot import Snapshot
@@ -31,7 +29,7 @@ def go(keeper: Keeper, leaving: Leaving, console: Console, json: Path | None, be
 
         leaving.begun = begun is not None
         with bar(console, experiment.plan.record_every) as report:
-            result = experiments.run(
+            result = results.run(
                 experiment, grad=facts["grad"], report=report, begun=begun, care=care._replace(keep=keep)
             )
         leaving.finishing = True
@@ -56,7 +54,7 @@ def go(keeper: Keeper, leaving: Leaving, console: Console, json: Path | None, be
     )
 
 
-def finish(keeper: Keeper, result: Result) -> None:
+def finish(keeper: Keeper, result: results.Result) -> None:
     """Writes weights, history, figures and report, and last the manifest, which says that the run has finished."""
     folder, experiment, outcome = keeper.folder, keeper.experiment, result.outcome
     state = outcome.state

@@ -10,11 +10,12 @@ from jax import numpy as jnp
 from matplotlib.figure import Figure
 
 from jaxnn import plots
-from jaxnn.experiment import Experiment, predict, seed_params
+from jaxnn.experiment import Experiment
 from jaxnn.layer import Params
 from jaxnn.layers.affine import Affine, Linear
 from jaxnn.report import Picture
 from jaxnn.reproduce.rivals import path, surface
+from jaxnn.results import predict, seed_params
 from jaxnn.train.metrics import predicted_labels
 
 #: Points along each side of the plane in which a decision boundary is drawn.

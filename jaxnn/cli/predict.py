@@ -14,7 +14,7 @@ def run(command: Predict) -> None:
     import numpy as np
 
     from jaxnn.data.drawing import read_image
-    from jaxnn.experiment import predict, seed_params
+    from jaxnn.results import predict, seed_params
 
     facts = found.manifest["data"]
     if len(facts["example"]) != 3 or not facts["classes"]:

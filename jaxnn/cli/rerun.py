@@ -14,8 +14,7 @@ from jaxnn.errors import UserError
 
 
 def run(command: Rerun) -> None:
-    from jaxnn import checkpoint, run_folder
-    from jaxnn import experiment as experiments
+    from jaxnn import checkpoint, results, run_folder
     from jaxnn.checkpoint import named_arrays
     from jaxnn.cli.again import differences, experiment_of
     from jaxnn.cli.progress import bar
@@ -39,7 +38,7 @@ def run(command: Rerun) -> None:
     old["history"] = run_folder.read_history(run_folder.check_file(command.run, manifest, "history.csv").parent)
     console = Console()
     with bar(console, experiment.plan.record_every) as report:
-        outcome = experiments.run(experiment, grad=manifest["grad"], report=report).outcome
+        outcome = results.run(experiment, grad=manifest["grad"], report=report).outcome
     new = {name: named_arrays(p) for name, p in (("best", outcome.state.best.params), ("last", outcome.state.params))}
     new["history"] = run_folder.as_read(run_folder.history_lines(experiment, outcome.history))
     rows = [row for name in old for row in compare(name, old[name], new[name])]

@@ -14,9 +14,10 @@ from jaxnn.backprop import objective
 from jaxnn.compiling import compiler_options
 from jaxnn.config import Config
 from jaxnn.config.schema import RivalTable
-from jaxnn.experiment import Experiment, device_data, make_experiment, run, training_of
+from jaxnn.experiment import Experiment, device_data, make_experiment, training_of
 from jaxnn.layer import Params
 from jaxnn.reproduce.systems import shortened
+from jaxnn.results import run
 from jaxnn.train.live import Progress
 
 QUICK = ("adam", "bfgs")

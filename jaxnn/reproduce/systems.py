@@ -10,10 +10,11 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn.config import Config, load
-from jaxnn.experiment import Experiment, Result, make_experiment, predict, run, scores, seed_params
+from jaxnn.experiment import Experiment, make_experiment
 from jaxnn.layer import Params
 from jaxnn.reproduce.course import Number, System
 from jaxnn.reproduce.measured import Measured
+from jaxnn.results import Result, predict, run, scores, seed_params
 from jaxnn.train.care import Care
 from jaxnn.train.live import Progress
 from jaxnn.train.metrics import Metrics, predicted_labels

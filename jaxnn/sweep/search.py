@@ -9,7 +9,8 @@ import numpy as np
 
 from jaxnn.config import Config, load
 from jaxnn.errors import UserError
-from jaxnn.experiment import scores, with_config
+from jaxnn.experiment import with_config
+from jaxnn.results import scores
 from jaxnn.sweep.members import Member, check_axes, make_members
 from jaxnn.sweep.space import Axis, grid, sample
 from jaxnn.sweep.training import Trial, train

@@ -10,7 +10,8 @@ from jaxnn.backprop import value_and_grad
 from jaxnn.binding import preparer
 from jaxnn.config import build_loss, build_model, build_optimizer, load
 from jaxnn.errors import UserError
-from jaxnn.experiment import device_data, make_experiment, run
+from jaxnn.experiment import device_data, make_experiment
+from jaxnn.results import run
 from jaxnn.sweep import Member, axes, make_members, sweep, train, training
 from jaxnn.sweep.groups import groups
 from jaxnn.sweep.search import rungs

@@ -10,9 +10,10 @@ from jaxnn.backprop import value_and_grad
 from jaxnn.combine import serial
 from jaxnn.config import ConfigError, load
 from jaxnn.errors import UserError
-from jaxnn.experiment import make_experiment, run, training_of
+from jaxnn.experiment import make_experiment, training_of
 from jaxnn.layers import dense, flatten
 from jaxnn.losses import quadratic
+from jaxnn.results import run
 
 IMAGES = jnp.asarray(np.random.default_rng(0).normal(size=(3, 11, 11, 2)))
 ALL = Augment(shift=2, rotation=20, scale=0.2, elastic=20, smoothness=3)

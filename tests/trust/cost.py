@@ -8,9 +8,9 @@ from unittest.mock import patch
 
 import jax.numpy as jnp
 
-from jaxnn import experiment as experiments
+from jaxnn import results
 from jaxnn.config import load
-from jaxnn.experiment import make_experiment
+from jaxnn.experiment import Experiment, make_experiment
 from jaxnn.train import live
 from jaxnn.train.program import Program
 from tests.trust.numbers import of_the_door
@@ -49,14 +49,14 @@ def measure(name: str, turns: int) -> Cost:
     return cost
 
 
-def train(experiment: experiments.Experiment, looking: bool) -> float:
+def train(experiment: Experiment, looking: bool) -> float:
     """Processor seconds of training, compiling apart: they tell less than a clock of what else the machine does.
 
     Without looking no number is checked and no copy kept for a fault.
     """
     with patch.object(live, "time", SimpleNamespace(perf_counter=time.process_time)):
         if looking:
-            return experiments.run(experiment).outcome.seconds
+            return results.run(experiment).outcome.seconds
         blind = patch.object(Program, "_sound", lambda self, state: jnp.ones((), bool))
         with blind, patch.object(live, "COPYING", 1e-9):
-            return experiments.run(experiment).outcome.seconds
+            return results.run(experiment).outcome.seconds
