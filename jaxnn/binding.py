@@ -21,8 +21,9 @@ from jaxnn.data import preprocess
 from jaxnn.layer import Layer
 from jaxnn.losses import Loss
 from jaxnn.train.plan import Data, Plan, Prepare
-from jaxnn.train.run import Parts, Training, bound_training
+from jaxnn.train.run import Training, bound_training
 from jaxnn.train.state import Settings
+from jaxnn.train.update import Parts
 
 #: Trainings that a process remembers.
 KEPT = 256

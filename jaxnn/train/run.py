@@ -19,11 +19,12 @@ from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.layer import Layer
 from jaxnn.layers.loop import same_batch
 from jaxnn.losses import Loss
-from jaxnn.train.metrics import Metrics, evaluate, measure
+from jaxnn.train.metrics import Metrics, evaluate
 from jaxnn.train.order import shuffled
 from jaxnn.train.plan import Data, Plan, Prepare, as_float, check, prepared_example
 from jaxnn.train.second_order import FullBatch, check_optimizer
 from jaxnn.train.state import Best, History, Seen, Settings, State, Trained
+from jaxnn.train.update import Parts, begin_and_update
 
 
 class Training(NamedTuple):
@@ -60,15 +61,6 @@ def dropout_key(key: PRNGKeyArray, epoch: Int[Array, ""]) -> PRNGKeyArray:
     return jax.random.fold_in(stream(key, "dropout"), epoch)
 
 
-class Parts(NamedTuple):
-    """What a training is made of; `gradient` is that of the model under the loss."""
-
-    model: Layer
-    loss: Loss
-    optimizer: optax.GradientTransformation | FullBatch
-    gradient: ValueAndGrad
-
-
 def make_training(
     model: Layer,
     loss: Loss,
@@ -98,7 +90,7 @@ def bound_training(bind: Callable[[Settings], Parts], plan: Plan, *, prepare: Pr
         best = Best(params, jnp.full((), -jnp.inf, example.dtype), jnp.zeros((), jnp.int32))
         blank = jnp.zeros(plan.steps(len(data.train.y)), example.dtype)
         seen = Seen(Metrics(blank, blank), jnp.zeros(blank.shape, bool))
-        begun = _updates(parts)[0](params, data, prepare)
+        begun = begin_and_update(parts)[0](params, data, prepare)
         return State(key, params, begun, jnp.zeros((), jnp.int32), best, seen, settings)
 
     def keep_best(best, params, metrics, epoch):
@@ -107,7 +99,7 @@ def bound_training(bind: Callable[[Settings], Parts], plan: Plan, *, prepare: Pr
         return jax.tree.map(lambda new, old: jnp.where(seen.score > best.score, new, old), seen, best)
 
     def learning(parts):
-        update = _updates(parts)[1]
+        update = begin_and_update(parts)[1]
 
         def learn(state, i, x, y, key):
             params, opt_state, seen = update(state.params, state.optimizer, x, y, key)
@@ -203,29 +195,6 @@ def bound_training(bind: Callable[[Settings], Parts], plan: Plan, *, prepare: Pr
         return part(state, data, 0, n * plan.steps(len(data.train.y)) * plan.record_every, length)
 
     return Training(init, advance, part, walk(passing))
-
-
-def _updates(parts: Parts):
-    """begin(params, data, prepare) -> state;  update(params, state, x, y, key) -> (params, state, metrics).
-
-    `state` is the optimizer's; the metrics are those of the parameters that the update began with.
-    """
-    model, loss, optimizer, gradient = parts
-    if isinstance(optimizer, FullBatch):
-        from jaxnn.train.solvers import solver_steps  # optimistix takes a second to import
-
-        solver = solver_steps(optimizer, model, loss, gradient)
-        return (
-            lambda params, data, prepare: solver.begin(params, prepare(data.stats, data.train.x), data.train.y),
-            lambda params, state, x, y, key: solver.step(params, state, x, y),
-        )
-
-    def update(params, opt_state, x, y, key):
-        (_, out), dparams = gradient(params, x, y, key)
-        updates, opt_state = optimizer.update(dparams, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, measure(loss, out, y)
-
-    return lambda params, data, prepare: optimizer.init(params), update
 
 
 def make_run(
