@@ -139,7 +139,11 @@ def weight_gradient_by_taps(w: Window, x: Images, dy: Outputs) -> Kernel:
 
 def input_gradient_by_taps(w: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:
     """`input_gradient_by_patches`, a few images at a time."""
-    return mapped(lambda dy: input_gradient_by_patches(w, dy, weight, x), (dy,), _patch_bytes(w, x, dy))
+
+    def of_block(dy):
+        return input_gradient_by_patches(w, dy, weight, x[: len(dy)])  # of x, its shape
+
+    return mapped(of_block, (dy,), _patch_bytes(w, x, dy))
 
 
 def _patch_bytes(w: Window, x: Images, dy: Outputs) -> int:
