@@ -3,14 +3,12 @@
 Everything runs in this process, on the device that JAX finds first; a CPU's times come from `results/cpu.json`.
 """
 
-import functools
 import json
 import math
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -100,27 +98,24 @@ def _in_turn(makers: dict[str, Callable[[Work], ours.Ours]], work: Work, rounds:
     # A round is a whole epoch: of a part, shuffling would be counted too often.
     steps = max(work.steps, work.epoch)
 
-    def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    contestants: dict[str, ours.Ours] = {}
+    firsts: dict[str, float] = {}
+    for name, maker in makers.items():
         began = time.perf_counter()
-        found = function()
-        return time.perf_counter() - began, found
-
-    def made(maker: Callable[[Work], ours.Ours]) -> ours.Ours:
-        one = maker(work)
-        one.train(steps)
-        return one
-
-    firsts = {name: timed(functools.partial(made, maker)) for name, maker in makers.items()}
-    contestants = {name: one for name, (_, one) in firsts.items()}
+        contestants[name] = maker(work)
+        contestants[name].train(steps)
+        firsts[name] = time.perf_counter() - began
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, one in contestants.items():
-            times[name].append(timed(functools.partial(one.train, steps))[0])
+            began = time.perf_counter()
+            one.train(steps)
+            times[name].append(time.perf_counter() - began)
     found = []
     for name, one in contestants.items():
         middle, unit = statistics.median(times[name]), work.epoch / steps
         extremes = (min(times[name]) * unit, max(times[name]) * unit)
-        found.append(Timing(name, work.name, middle * unit, *extremes, firsts[name][0] - middle, *one.test()))
+        found.append(Timing(name, work.name, middle * unit, *extremes, firsts[name] - middle, *one.test()))
     return found
 
 

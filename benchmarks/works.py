@@ -35,7 +35,7 @@ WORKS: dict[str, Work] = {
         ),
         Work("s04", "2-10-2 on circles, full batch", "circles_mlp", "numpy", 400, 0, 10_000, 5, 5e-3),
         Work("mnist_99", "99 % as soon as can be", "mnist_99", "", 60_000, 128, 0, 10, 0.0),
-        Work("mnist_99_gpu", "the same, by a net for many seeds on a GPU", "mnist_99_gpu", "", 60_000, 64, 0, 10, 0.0),
+        Work("mnist_99_gpu", "the same net, by a schedule for a GPU", "mnist_99_gpu", "", 60_000, 64, 0, 10, 0.0),
         Work("digits_mlp", "the default net on 8×8 digits", "digits_mlp", "", 1437, 32, 440, 7, 0.0, _ALL),
         Work("digits_cnn", "convolutional net on 8×8 digits", "digits_cnn", "", 1437, 32, 440, 7, 0.0, _ALL),
         Work("deep", "two convolutions, dropout, batch 128", "mnist_cnn_deep", "", 50_000, 128, 60, 7, 0.0, _50),

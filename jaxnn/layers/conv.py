@@ -1,5 +1,6 @@
 """Convolution over images."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -92,8 +93,7 @@ def ways(w: Window, x: Images) -> Ways:
     """The fastest for images like `x` where JAX computes."""
     if devices.platform() == "cpu":
         return Ways(output_by_conv, weight_gradient_by_taps, input_gradient_by_taps)
-    rows, columns = w.out(x)
-    if devices.platform() == "gpu" and len(x) * rows * columns * _tap_bytes(w, x) <= PATCH_BYTES_ON_A_GPU:
+    if devices.platform() == "gpu" and len(x) * _patch_bytes(w, x) <= PATCH_BYTES_ON_A_GPU:
         return Ways(output_by_patches, weight_gradient_by_patches, input_gradient_by_patches)
     return Ways(output_by_conv, weight_gradient_by_conv, input_gradient_by_conv)
 
@@ -134,7 +134,7 @@ def weight_gradient_by_taps(w: Window, x: Images, dy: Outputs) -> Kernel:
         products = [row.reshape(dy_rows.shape[0], -1).T @ dy_rows for row in rows]
         return jnp.stack(products).reshape(*w.size, channel, dy.shape[-1])
 
-    return summed(of_block, (x, dy), _patch_bytes(w, x, dy))
+    return summed(of_block, (x, dy), _patch_bytes(w, x))
 
 
 def input_gradient_by_taps(w: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:
@@ -143,17 +143,12 @@ def input_gradient_by_taps(w: Window, dy: Outputs, weight: Kernel, x: Images) ->
     def of_block(dy):
         return input_gradient_by_patches(w, dy, weight, x[: len(dy)])  # of x, its shape
 
-    return mapped(of_block, (dy,), _patch_bytes(w, x, dy))
+    return mapped(of_block, (dy,), _patch_bytes(w, x))
 
 
-def _patch_bytes(w: Window, x: Images, dy: Outputs) -> int:
+def _patch_bytes(w: Window, x: Images) -> int:
     """The bytes of what all taps read of one image."""
-    return dy.shape[1] * dy.shape[2] * _tap_bytes(w, x)
-
-
-def _tap_bytes(w: Window, x: Images) -> int:
-    """The bytes of what all taps read at one place."""
-    return w.size[0] * w.size[1] * x.shape[-1] * x.dtype.itemsize
+    return math.prod((*w.out(x), *w.size, x.shape[-1])) * x.dtype.itemsize
 
 
 def weight_gradient_by_conv(w: Window, x: Images, dy: Outputs) -> Kernel:

@@ -9,6 +9,7 @@ import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Bool
 
+from jaxnn import devices
 from jaxnn.compiling import compiler_options
 from jaxnn.train.chunks import LONGEST, Chunks
 from jaxnn.train.plan import Data, Plan
@@ -33,9 +34,9 @@ class Chunk(NamedTuple):
         """Memory that it takes on this machine, as the compiler counts it, with the copy of the state kept aside."""
         figures = self.call.memory_analysis()
         one = figures.argument_size_in_bytes + figures.output_size_in_bytes + figures.temp_size_in_bytes
-        devices = jax.tree.leaves(self.state)[0].sharding.device_set
+        sharing = len(jax.tree.leaves(self.state)[0].sharding.device_set)
         # The devices of a CPU share the machine's memory, and each has the data.
-        return one * len(devices) if jax.default_backend() == "cpu" else one
+        return one * sharing if devices.platform() == "cpu" else one
 
 
 @functools.lru_cache(KEPT)
