@@ -139,21 +139,24 @@ SYSTEMS: tuple[System, ...] = (
 )  # fmt: skip
 
 
-def _record(target: float, ensemble: float | None = None) -> tuple[Number, ...]:
-    """What a record is to reach: the mean over its seeds, and all its seeds together."""
-    return (
-        Number("best", "validation", "accuracy"),
-        Number("best", "test", "accuracy", target=target),
-        Number("ensemble", "validation", "accuracy"),
-        Number("ensemble", "test", "accuracy", target=ensemble),
+def _record(
+    target: float, ensemble: float | None = None, parts: tuple[Part, ...] = ("validation", "test")
+) -> tuple[Number, ...]:
+    """What a record is to reach on test digits: the mean over its seeds, and all its seeds together."""
+    goals: tuple[tuple[When, float | None], ...] = (("best", target), ("ensemble", ensemble))
+    return tuple(
+        Number(when, part, "accuracy", target=goal if part == "test" else None)
+        for when, goal in goals
+        for part in parts
     )
 
 
-#: `--records`: what the library can do on MNIST. Every choice in these configs is one of the validation part.
+#: `--records`: what the library can do on MNIST. Every choice in these configs is one of validation digits; R3, its
+#: choices made, learns from those digits too. Six seeds take two cores as long as five.
 RECORDS: tuple[System, ...] = (
-    System("R1", "multi-layer perceptron, no augmentation", "", "record_mlp", 5, _record(98.6)),
-    System("R2", "multi-layer perceptron, elastic distortion", "", "record_mlp_elastic", 5, _record(99.2)),
-    System("R3", "convolutional net, augmented", "", "record_cnn", 5, _record(99.6, 99.7)),
+    System("R1", "multi-layer perceptron, no augmentation", "", "record_mlp", 6, _record(98.6)),
+    System("R2", "multi-layer perceptron, elastic distortion", "", "record_mlp_elastic", 6, _record(99.2)),
+    System("R3", "convolutional net, augmented", "", "record_cnn", 6, _record(99.6, 99.7, ("test",))),
 )
 
 #: Seconds that the course's machine took for an epoch of its convolutional net on 50 000 digits (2017).
