@@ -104,5 +104,5 @@ def _call(what: str, function: Callable[..., Any], options: Mapping[str, Any]) -
             raise _unknown(f"an option of {what}", option, known)
     try:
         return function(**options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{what}: {error}") from error

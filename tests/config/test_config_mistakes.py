@@ -101,6 +101,12 @@ MISTAKES = [
         12,
         "optimizer.schedule.value: expected a number",
     ),
+    (
+        "learning_rate = 0.1",
+        "schedule = {name = 'cosine_onecycle_schedule', transition_steps = 9, peak_value = 1, div_factor = 0}",
+        12,
+        "schedule 'cosine_onecycle_schedule': float division by zero",
+    ),
     ("learning_rate = 0.1", "learning_rate = 1\nschedule = {name = 'constant_schedule', value = 1}", 12, "found both"),
     ("epochs = 6", "epochs = 0", 14, "train.epochs: expected an integer of at least 1, found 0"),
     ("epochs = 6", "epochs = 6.0", 14, "train.epochs: expected an integer of at least 1, found 6.0"),
