@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import benches, gpu
-from benchmarks.bounds import bounded
-from benchmarks.findings import Finding, as_json, of_json
 from benchmarks.machine import every_core_a_device, machine, matmul_rate
+from benchmarks.results_file import Finding, as_json, of_json
+from benchmarks.rooflines import bounded
 from benchmarks.table import between_marks, markdown, said, show
 
 HERE = Path(__file__).parent

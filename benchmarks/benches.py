@@ -6,12 +6,12 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from benchmarks import ninety_nine, progress, start
-from benchmarks.contest import Work
+from benchmarks import progress, start, time_to_accuracy
 from benchmarks.contestants.ours import data_bytes, experiment_of
-from benchmarks.findings import Finding, Ratio
-from benchmarks.race import Timing, race
-from benchmarks.works import WORKS
+from benchmarks.results_file import Finding, Ratio
+from benchmarks.runner import Work
+from benchmarks.timing import Timing, race
+from benchmarks.workloads import WORKS
 from jaxnn.backprop import value_and_grad
 from jaxnn.summary import flops
 
@@ -97,7 +97,7 @@ class Measure:
 
     def ninety_nine(self) -> Finding:
         """Seconds to 99.0 % of the test digits, mean of ten seeds, compiling apart"""
-        return ninety_nine.finding(_title(Measure.ninety_nine))
+        return time_to_accuracy.finding(_title(Measure.ninety_nine))
 
     def start(self) -> Finding:
         """`jaxnn train` on the digits, whole process, with an empty and with a filled compilation cache"""

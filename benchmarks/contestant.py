@@ -9,9 +9,9 @@ import os
 import sys
 import time
 
-from benchmarks.contest import make
 from benchmarks.machine import every_core_a_device
-from benchmarks.works import WORKS
+from benchmarks.runner import make
+from benchmarks.workloads import WORKS
 
 
 def main(name: str, work: str) -> None:

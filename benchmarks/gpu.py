@@ -13,12 +13,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from benchmarks.contest import Work
 from benchmarks.contestants import ours
-from benchmarks.findings import Finding, Ratio, of_json
-from benchmarks.ninety_nine import ENOUGH
-from benchmarks.race import Timing
-from benchmarks.works import WORKS
+from benchmarks.results_file import Finding, Ratio, of_json
+from benchmarks.runner import Work
+from benchmarks.time_to_accuracy import ENOUGH
+from benchmarks.timing import Timing
+from benchmarks.workloads import WORKS
 
 CPU = Path(__file__).parent / "results" / "cpu.json"
 ROUNDS = 7

@@ -7,11 +7,11 @@ import time
 from rich.console import Console
 
 from benchmarks.contestants.ours import Ours, ours
-from benchmarks.findings import Finding, Ratio
-from benchmarks.race import of_times
-from benchmarks.works import WORKS
+from benchmarks.results_file import Finding, Ratio
+from benchmarks.timing import of_times
+from benchmarks.workloads import WORKS
 from jaxnn.cli.progress import bar
-from jaxnn.results import run
+from jaxnn.experiment.results import run
 
 ROUNDS = 7
 WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=16"))

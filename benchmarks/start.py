@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.findings import Finding, Ratio
-from benchmarks.race import of_times
+from benchmarks.results_file import Finding, Ratio
+from benchmarks.timing import of_times
 
 ROUNDS = 5
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.findings import Finding, Ratio
+from benchmarks.results_file import Finding, Ratio
 
 
 def show(console: Console, finding: Finding) -> None:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jaxnn.certificates import NAMES
 from jaxnn.certify.cases import constructor
+from jaxnn.cli.certify_targets import NAMES
 
 FOLDER = Path(__file__).parent / "layers"
 #: Written by nobody: it has no derivation.

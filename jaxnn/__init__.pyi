@@ -1,4 +1,3 @@
-from .backprop import apply as apply
 from .backprop import autodiff as autodiff
 from .backprop import autodiff_value_and_grad as autodiff_value_and_grad
 from .backprop import custom_vjp as custom_vjp
@@ -7,9 +6,11 @@ from .backprop import value_and_grad as value_and_grad
 from .combine import parallel as parallel
 from .combine import residual as residual
 from .combine import serial as serial
-from .compiling import compiler_options as compiler_options
+from .combine import share as share
 from .errors import UserError as UserError
+from .kernels.xla_options import compiler_options as compiler_options
 from .layer import Layer as Layer
+from .layer import Part as Part
 from .layers import average_pool as average_pool
 from .layers import conv as conv
 from .layers import conv_max_pool as conv_max_pool
@@ -38,3 +39,5 @@ from .losses import softmax_cross_entropy as softmax_cross_entropy
 from .models import cnn as cnn
 from .models import mlp as mlp
 from .summary import summary as summary
+from .traverse import activations as activations
+from .traverse import gradients as gradients

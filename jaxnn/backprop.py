@@ -5,16 +5,11 @@ from typing import Any
 
 import jax
 
-from jaxnn.layer import Batch, Key, Layer, Params
+from jaxnn.layer import Batch, Layer, Params
 from jaxnn.losses import Loss
 
 #: (params, x, target, key) -> ((value, y), dparams)
 ValueAndGrad = Callable[..., tuple[tuple[Any, Batch], Params]]
-
-
-def apply(model: Layer, params: Params, x: Batch, key: Key = None) -> Batch:
-    """The model's output y for a batch x; without a key it is evaluated (no dropout)."""
-    return model.forward(params, x, key)[0]
 
 
 def value_and_grad(model: Layer, loss: Loss) -> ValueAndGrad:
@@ -36,7 +31,7 @@ def objective(model: Layer, loss: Loss) -> Callable[..., tuple[Any, Batch]]:
     """The plain function of (params, x, target, key=None) to (value, y) that the model and the loss stand for."""
 
     def value_and_output(params, x, target, key=None):
-        y = apply(model, params, x, key)
+        y = model.apply(params, x, key)
         return loss(y, target)[0], y
 
     return value_and_output
@@ -56,7 +51,7 @@ def custom_vjp(layer: Layer) -> Callable[..., Batch]:
 
     @jax.custom_vjp
     def rule(params, x, key):
-        return layer.forward(params, x, key)[0]
+        return layer.apply(params, x, key)
 
     def forward(params, x, key):
         y, res = layer.forward(params, x, key)
@@ -86,6 +81,7 @@ def autodiff(init: Callable, apply: Callable) -> Layer:
 
     def backward(params, res, dy):
         del params
-        return res(dy)
+        dparams, dx = res(dy)
+        return dparams, jax.tree.map(lambda a: None if a.dtype == jax.dtypes.float0 else a, dx)
 
-    return Layer(init, forward, backward)
+    return Layer(init, forward, backward, "autodiff")

@@ -1,59 +1,116 @@
 """Layers made of layers: in a row, side by side, around a shortcut. Only these split keys and loop over layers."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Combined, Layer, combined
+from jaxnn.layer import Layer, Params, Part, params_of, part_key
 
 
-def _keys(key: Any, n: int) -> list[Any]:
-    """A key for each of `n` layers (or none); the i-th does not depend on how many follow."""
-    return [None if key is None else jax.random.fold_in(key, i) for i in range(n)]
+class Shared(NamedTuple):
+    """A part of `serial` that uses the parameters of another part; made by `share`."""
+
+    name: str
+    layer: Layer | None
 
 
-def _output(layer: Layer, params, x):
-    return jax.eval_shape(lambda params, x: layer.forward(params, x, None)[0], params, x)
+def share(name: str, layer: Layer | None = None) -> Shared:
+    """A part of a named `serial` that uses the weights of the part `name`.
+
+    layer: what is computed with them; None computes what that part computes.
+
+    >>> import jaxnn
+    >>> model = jaxnn.serial(first=jaxnn.dense(8), bend=jaxnn.tanh(), again=jaxnn.share("first"))
+    """
+    return Shared(name, layer)
 
 
-def serial(*layers: Layer) -> Combined:
+def _output(layer: Layer, params: Params, x: Any) -> Any:
+    return jax.eval_shape(layer.apply, params, x)
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)
+
+
+def _add(first: Any, *others: Any) -> Any:
+    return jax.tree.map(lambda a, *rest: sum(rest, a), first, *others)
+
+
+def _parts(layers: tuple[Layer, ...], named: dict[str, Layer | Shared]) -> tuple[Part, ...]:
+    """The parts of a `serial` in their order. Raises `UserError` for names that cannot be."""
+    if layers and named:
+        raise UserError(
+            f"serial: expected all layers by position or all by name, found {len(layers)} by position and "
+            f"{', '.join(named)} by name"
+        )
+    parts: dict[str, Part] = {str(i): Part(str(i), layer, str(i)) for i, layer in enumerate(layers)}
+    for name, item in named.items():
+        if isinstance(item, Layer):
+            parts[name] = Part(name, item, name)
+        elif item.name not in parts:
+            raise UserError(f"serial: {name} shares the weights of {item.name!r}: expected a part before it")
+        else:
+            owner = parts[item.name]
+            parts[name] = Part(name, item.layer or owner.layer, owner.params)
+    return tuple(parts.values())
+
+
+def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
     """Layers in a row: the output of each is the input of the next.
 
     x₀ = x,  xᵢ = fᵢ(xᵢ₋₁),  y = xₙ
     dxₙ = dy,  (dparamsᵢ, dxᵢ₋₁) = fᵢ.backward(dxᵢ) for i = n … 1,  dx = dx₀
 
-    Derivation: the chain rule, from the output to the input.
+    Derivation: the chain rule, from the output to the input. Parameters that several parts share gather the sum of
+    their derivatives.
 
-    params, res and dparams are tuples with an entry a layer.
+    `serial(a, b)`: params, res and dparams are tuples with an entry a layer. `serial(embed=a, head=b)`: params and
+    dparams are dictionaries by these names, which then stand in checkpoints, summaries and optimizer groups.
+    A named part may be `share("other")`: it uses the weights of another part.
+    Raises `UserError` for positions and names together, and for shared weights that do not fit.
     """
+    parts = _parts(layers, named)
 
     def init(key, x):
-        params = []
-        for layer, k in zip(layers, _keys(key, len(layers)), strict=True):
-            params.append(layer.init(k, x))
-            x = _output(layer, params[-1], x)
-        return tuple(params)
+        params = {}
+        for part in parts:
+            if part.params == part.name:
+                params[part.name] = part.layer.init(part_key(key, part.name), x)
+            else:
+                _check_shared(part, params[part.params], x)
+            x = _output(part.layer, params[part.params], x)
+        return params if named else tuple(params.values())
 
     def forward(params, x, key):
         residuals = []
-        for layer, p, k in zip(layers, params, _keys(key, len(layers)), strict=True):
-            x, res = layer.forward(p, x, k)
+        for part in parts:
+            x, res = part.layer.forward(params_of(part, params), x, part_key(key, part.name))
             residuals.append(res)
         return x, tuple(residuals)
 
     def backward(params, res, dy):
-        gradients = []
-        for layer, p, r in zip(reversed(layers), reversed(params), reversed(res), strict=True):
-            dparams, dy = layer.backward(p, r, dy)
-            gradients.append(dparams)
-        return tuple(reversed(gradients)), dy
+        gradients = {}
+        for part, r in zip(reversed(parts), reversed(res), strict=True):
+            dparams, dy = part.layer.backward(params_of(part, params), r, dy)
+            shared = part.params in gradients
+            gradients[part.params] = _add(gradients[part.params], dparams) if shared else dparams
+        return gradients if named else tuple(reversed(gradients.values())), dy
 
-    return combined(layers, Layer(init, forward, backward))
+    return Layer(init, forward, backward, "serial", parts)
 
 
-def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> Combined:
+def _check_shared(part: Part, params: Params, x: Any) -> None:
+    wanted = jax.eval_shape(part.layer.init, jax.random.key(0), _shapes(x))
+    if wanted != (found := _shapes(params)):
+        raise UserError(
+            f"serial: {part.name} shares the weights of {part.params!r}: expected parameters {wanted}, found {found}"
+        )
+
+
+def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> Layer:
     """Layers side by side: each sees x; their outputs are added, or joined along the last axis.
 
     y = Σ fᵢ(x), or y = [f₁(x) … fₙ(x)]
@@ -61,38 +118,55 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
 
     Derivation: x stands in each branch, and what stands several times gathers all its derivatives.
 
-    params, res and dparams are tuples with an entry a layer. Raises `UserError` for no layers or another `combine`.
+    params, res and dparams are tuples with an entry a layer; x and y may be pytrees. Raises `UserError` for no layers
+    or another `combine`.
     """
     if not layers or combine not in ("sum", "concatenate"):
         raise UserError(
             f"parallel: expected at least one layer and combine='sum' or 'concatenate', "
             f"found {len(layers)} layers and {combine!r}"
         )
+    parts = _parts(layers, {})
 
     def init(key, x):
-        return tuple(layer.init(k, x) for layer, k in zip(layers, _keys(key, len(layers)), strict=True))
+        return tuple(part.layer.init(part_key(key, part.name), x) for part in parts)
 
     def forward(params, x, key):
         outputs, residuals = [], []
-        for layer, p, k in zip(layers, params, _keys(key, len(layers)), strict=True):
-            y, res = layer.forward(p, x, k)
+        for part in parts:
+            y, res = part.layer.forward(params_of(part, params), x, part_key(key, part.name))
             outputs.append(y)
             residuals.append(res)
-        y = sum(outputs[1:], outputs[0]) if combine == "sum" else jnp.concatenate(outputs, axis=-1)
-        return y, (tuple(residuals), tuple(y[:0] for y in outputs))
+        if combine == "sum":
+            y = _add(*outputs)
+        else:
+            y = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *outputs)
+        return y, (tuple(residuals), tuple(jax.tree.map(lambda a: a[:0], y) for y in outputs))
 
     def backward(params, res, dy):
-        residuals, shapes = res
-        ends = [sum(s.shape[-1] for s in shapes[: i + 1]) for i in range(len(shapes) - 1)]
-        parts = [dy] * len(layers) if combine == "sum" else jnp.split(dy, ends, axis=-1)
-        pairs = [layer.backward(p, r, part) for layer, p, r, part in zip(layers, params, residuals, parts, strict=True)]
-        gradients, inputs = zip(*pairs, strict=True)
-        return tuple(gradients), jax.tree.map(lambda *dx: sum(dx[1:], dx[0]), *inputs)
+        residuals, outputs = res
+        if combine == "sum":
+            cotangents = [dy] * len(parts)
+        else:
+            columns = jax.tree.map(lambda dy, *leaves: _columns(dy, leaves), dy, *outputs)
+            cotangents = [jax.tree.map(lambda _, some, i=i: some[i], dy, columns) for i in range(len(parts))]
+        gradients, inputs = [], []
+        for part, r, cotangent in zip(parts, residuals, cotangents, strict=True):
+            dparams, dx = part.layer.backward(params_of(part, params), r, cotangent)
+            gradients.append(dparams)
+            inputs.append(dx)
+        return tuple(gradients), _add(*inputs)
 
-    return combined(layers, Layer(init, forward, backward))
+    return Layer(init, forward, backward, "parallel", parts)
 
 
-def residual(layer: Layer) -> Combined:
+def _columns(dy: Any, outputs: Any) -> list[Any]:
+    """`dy` cut along its last axis as the `outputs` were joined."""
+    ends = [sum(output.shape[-1] for output in outputs[: i + 1]) for i in range(len(outputs) - 1)]
+    return jnp.split(dy, ends, axis=-1)
+
+
+def residual(layer: Layer) -> Layer:
     """A layer and a way around it.
 
     y = x + f(x)
@@ -100,22 +174,23 @@ def residual(layer: Layer) -> Combined:
 
     Derivation: x stands in y twice, once by itself.
 
-    f's output must have the shape of x. (He et al. 2016.) Raises `UserError` when it has not.
+    f's output must have the shape of x, which may be a pytree. (He et al. 2016.) Raises `UserError` when it has not.
     """
 
     def init(key, x):
         params = layer.init(key, x)
         y = _output(layer, params, x)
-        if y.shape != x.shape:
-            raise UserError(f"residual: expected a layer whose output has its input's shape {x.shape}, found {y.shape}")
+        if _shapes(y) != _shapes(x):
+            expected, found = (jax.tree.map(lambda a: a.shape, tree) for tree in (x, y))
+            raise UserError(f"residual: expected a layer whose output has its input's shape {expected}, found {found}")
         return params
 
     def forward(params, x, key):
         y, res = layer.forward(params, x, key)
-        return x + y, res
+        return _add(x, y), res
 
     def backward(params, res, dy):
         dparams, dx = layer.backward(params, res, dy)
-        return dparams, dy + dx
+        return dparams, _add(dy, dx)
 
-    return combined((layer,), Layer(init, forward, backward))
+    return Layer(init, forward, backward, "residual", (Part("0", layer, ""),))

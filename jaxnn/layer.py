@@ -1,11 +1,13 @@
-"""The contract: a layer is three pure functions over a parameter pytree."""
+"""The contract: a layer is three pure functions over a parameter pytree, with a name and its sub-layers."""
 
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 from jaxtyping import PRNGKeyArray
 
-#: A pytree: NamedTuples or tuples of arrays and nothing else.
+#: A pytree of arrays: NamedTuples, tuples and dictionaries of arrays and nothing else.
 Params = Any
 #: What `forward` leaves for `backward`: a pytree of activations, as small as the derivative allows.
 Residuals = Any
@@ -17,37 +19,55 @@ Key = PRNGKeyArray | None
 class Layer(NamedTuple):
     """Three pure functions; every combination of layers is again a layer.
 
-    init(key, x) -> params              x: an example batch or a `jax.ShapeDtypeStruct` of one
+    init(key, x) -> params              x: an example batch or a `jax.ShapeDtypeStruct` of one, or a pytree of them
     forward(params, x, key) -> y, res   key=None evaluates (no dropout)
     backward(params, res, dy) -> dparams, dx
+    name: the name of the constructor, shown in summaries and error messages
+    parts: the layers that this one is made of, in order
 
-    `dparams` has the structure of `params`, `dx` that of `x`; `backward` sums over the batch.
+    `dparams` has the structure of `params`, `dx` that of `x`; where x holds integers or booleans, dx holds None.
+    `backward` sums over the batch.
     """
 
     init: Callable[[PRNGKeyArray, Batch], Params]
     forward: Callable[[Params, Batch, Key], tuple[Batch, Residuals]]
     backward: Callable[[Params, Residuals, Batch], tuple[Params, Batch]]
+    name: str = ""
+    parts: "tuple[Part, ...]" = ()
+
+    def apply(self, params: Params, x: Batch, key: Key = None) -> Batch:
+        """The output y for a batch x. Without a key the layer is evaluated (no dropout)."""
+        return self.forward(params, x, key)[0]
 
 
-class Combined(Layer):
-    """A layer made of layers, which remembers its `parts` (for a summary, never for the mathematics)."""
+class Part(NamedTuple):
+    """A layer inside another one.
 
-    parts: tuple[Layer, ...] = ()
+    name: its name among the parts: "0", "1", … or the keyword that the combinator was given
+    params: the name of the entry of the outer parameters that it uses, "" for all of them; parts with shared weights
+        name the same entry
+    """
 
-
-def combined(parts: tuple[Layer, ...], layer: Layer) -> Combined:
-    """`layer`, remembering the `parts` that it was made of."""
-    result = Combined(*layer)
-    result.parts = parts
-    return result
-
-
-def layer_name(layer: Layer) -> str:
-    """The name of the constructor that built `layer`: `layer_name(dense(3)) == "dense"`."""
-    return layer.forward.__qualname__.split(".")[0]
+    name: str
+    layer: Layer
+    params: str
 
 
-def no_params(key: Key, x: Batch) -> tuple[()]:
-    """The `init` of a layer that has nothing to train."""
+def params_of(part: Part, params: Params) -> Params:
+    """The entry of the outer layer's parameters that `part` uses."""
+    if not part.params:
+        return params
+    return params[part.params] if isinstance(params, dict) else params[int(part.params)]
+
+
+def part_key(key: Key, name: str) -> Any:
+    """The key of the part `name`: folded by its name, or by its position where the name is one."""
+    if key is None:
+        return None
+    return jax.random.fold_in(key, int(name) if name.isdecimal() else zlib.crc32(name.encode()))
+
+
+def empty_init(key: Key, x: Batch) -> tuple[()]:
+    """The `init` of a layer without parameters."""
     del key, x
     return ()

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from jaxnn.combine import serial
 from jaxnn.initializers import Init
-from jaxnn.layer import Combined, Layer
+from jaxnn.layer import Layer
 from jaxnn.layers import conv_max_pool, dense, flatten, relu, tanh
 
 
-def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uniform") -> Combined:
+def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uniform") -> Layer:
     """A multi-layer perceptron: a dense layer of each number of units, `activation` between them, none after the last.
 
     x (batch, …) is flattened; y (batch, units[-1]).
@@ -19,7 +19,7 @@ def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uni
     return serial(*layers[:-1])
 
 
-def cnn(classes: int = 10, channels: int = 20, kernel: int = 5, units: int = 100) -> Combined:
+def cnn(classes: int = 10, channels: int = 20, kernel: int = 5, units: int = 100) -> Layer:
     """The course's convolutional net: convolution, 2×2 max-pool, ReLU, dense tanh, dense.
 
     x (batch, height, width, channel), y (batch, classes): logits.

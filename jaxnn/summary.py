@@ -1,24 +1,29 @@
 """What a model is made of: shapes, parameters, what its forward pass keeps for the way back, and its arithmetic."""
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 
-from jaxnn.layer import Batch, Combined, Layer, Params, layer_name
-from jaxnn.layers.blocks import uncut
+from jaxnn.kernels.batch_blocks import uncut
+from jaxnn.layer import Batch, Layer, Params
+from jaxnn.traverse import steps
 
 
 class Row(NamedTuple):
-    """A layer, for the batch that was asked about.
+    """A layer, for the batch that was given.
 
+    path: its name inside the model: "body/0"
+    layer: the name of its constructor
     output: the shape of its output (or its outputs')
     parameters: how many numbers it trains
     residual_bytes: what `forward` keeps for `backward`
     flops: the floating-point operations of one forward and one backward, as the compiler counts them
     """
 
+    path: str
     layer: str
     output: Any
     parameters: int
@@ -45,7 +50,7 @@ class Summary(NamedTuple):
 
     def __str__(self) -> str:
         head = ("layer", "output", "parameters", "residual bytes", "FLOPs")
-        body = [(row.layer, str(row.output), *(f"{number:,}" for number in row[2:])) for row in self.rows]
+        body = [(_label(row), str(row.output), *(f"{number:,}" for number in row[3:])) for row in self.rows]
         total = ("total", "", *(f"{n:,}" for n in (self.parameters, self.residual_bytes, self.flops)))
         width = [max(len(line[i]) for line in (head, *body, total)) for i in range(len(head))]
         sides = ("<", "<", ">", ">", ">")
@@ -56,8 +61,13 @@ class Summary(NamedTuple):
         return "\n".join(line.rstrip() for line in lines)
 
 
+def _label(row: Row) -> str:
+    """The layer's name, after its path where that is a name and no number."""
+    return row.layer if row.path.replace("/", "").isdecimal() or not row.path else f"{row.path} ({row.layer})"
+
+
 def summary(model: Layer, x: Batch) -> Summary:
-    """The summary of `model` for a batch like `x` (arrays or `jax.ShapeDtypeStruct`); nothing is computed.
+    """The summary of `model` for a batch like `x` (arrays or `jax.ShapeDtypeStruct`). Nothing is computed.
 
     >>> import jax, jaxnn
     >>> x = jax.ShapeDtypeStruct((1, 784), "float32")
@@ -66,28 +76,30 @@ def summary(model: Layer, x: Batch) -> Summary:
     """
     x = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), x)
     params = jax.eval_shape(model.init, jax.random.key(0), x)
-    return Summary(tuple(_rows(model, params, x)))
+    rows, counted = [], set()
+    for step in steps(model, params):
+        forward = functools.partial(_training_forward, step.layer)
+        y, res = jax.eval_shape(forward, step.params, x)
+        shapes = [leaf.shape for leaf in jax.tree.leaves(y)]
+        # Shared weights are counted where they are met first.
+        size = 0 if step.params_path in counted else sum(math.prod(a.shape) for a in jax.tree.leaves(step.params))
+        counted.add(step.params_path)
+        rows.append(
+            Row(
+                step.path,
+                step.layer.name,
+                shapes[0] if len(shapes) == 1 else tuple(shapes),
+                size,
+                sum(nbytes(leaf) for leaf in jax.tree.leaves(res)),
+                _flops(step.layer, step.params, x, y),
+            )
+        )
+        x = y
+    return Summary(tuple(rows))
 
 
-def _rows(model: Layer, params: Params, x: Batch) -> Iterator[Row]:
-    if isinstance(model, Combined) and layer_name(model) == "serial":
-        for layer, p in zip(model.parts, params, strict=True):
-            yield from _rows(layer, p, x)
-            x, _ = _outputs(layer, p, x)
-        return
-    y, res = _outputs(model, params, x)
-    shapes = [leaf.shape for leaf in jax.tree.leaves(y)]
-    yield Row(
-        layer_name(model),
-        shapes[0] if len(shapes) == 1 else tuple(shapes),
-        sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)),
-        sum(nbytes(leaf) for leaf in jax.tree.leaves(res)),
-        _flops(model, params, x, y),
-    )
-
-
-def _outputs(layer: Layer, params: Params, x: Batch) -> tuple[Batch, Any]:
-    return jax.eval_shape(lambda params, x: layer.forward(params, x, jax.random.key(0)), params, x)
+def _training_forward(layer: Layer, params: Params, x: Batch) -> tuple[Batch, Any]:
+    return layer.forward(params, x, jax.random.key(0))
 
 
 def _flops(layer: Layer, params: Params, x: Batch, dy: Batch) -> int:

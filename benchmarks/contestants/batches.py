@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from benchmarks.contest import Work
 from benchmarks.digits import Digits
+from benchmarks.runner import Work
 
 
 def batches(work: Work, found: Digits) -> Iterator[tuple[jax.Array, jax.Array]]:

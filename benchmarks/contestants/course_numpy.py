@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks.contest import Contestant, Work
 from benchmarks.digits import digits
+from benchmarks.runner import Contestant, Work
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:

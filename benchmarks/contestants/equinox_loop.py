@@ -5,9 +5,9 @@ import jax
 import optax
 from jax import numpy as jnp
 
-from benchmarks.contest import Contestant, Work
 from benchmarks.contestants.batches import batches
 from benchmarks.digits import digits
+from benchmarks.runner import Contestant, Work
 
 
 def net(name: str, key):

@@ -5,9 +5,9 @@ import optax
 from flax import nnx
 from jax import numpy as jnp
 
-from benchmarks.contest import Contestant, Work
 from benchmarks.contestants.batches import batches
 from benchmarks.digits import digits
+from benchmarks.runner import Contestant, Work
 
 
 class MLP(nnx.Module):

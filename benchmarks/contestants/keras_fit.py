@@ -6,8 +6,8 @@ os.environ["KERAS_BACKEND"] = "jax"
 
 import keras
 
-from benchmarks.contest import Contestant, Work
 from benchmarks.digits import digits
+from benchmarks.runner import Contestant, Work
 
 NETS = {
     "mlp_sigmoid": lambda: [

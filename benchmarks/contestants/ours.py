@@ -9,18 +9,18 @@ from jax import lax
 from jax import numpy as jnp
 
 import jaxnn
-from benchmarks.contest import Contestant, Work
+from benchmarks.runner import Contestant, Work
 from jaxnn.backprop import autodiff_value_and_grad
-from jaxnn.binding import training_of_step
 from jaxnn.config import build_optimizer, load
-from jaxnn.experiment import Experiment, device_data, make_experiment, settings, step
+from jaxnn.config.bind import training_of_step
+from jaxnn.config.experiment import Experiment, device_data, make_experiment, settings, step
+from jaxnn.engine.chunks import LONGEST, Chunks
+from jaxnn.engine.parallel import How
+from jaxnn.engine.program import Program
+from jaxnn.experiment.results import scores
 from jaxnn.layers.affine import Affine
-from jaxnn.results import scores
 from jaxnn.train import make_training
-from jaxnn.train.chunks import LONGEST, Chunks
-from jaxnn.train.program import Program
 from jaxnn.train.run import Training
-from jaxnn.train.seeds import How
 from jaxnn.train.state import Settings
 
 

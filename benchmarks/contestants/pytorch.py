@@ -5,8 +5,8 @@ import time
 import torch
 from torch import nn
 
-from benchmarks.contest import Contestant, Runner, Work
 from benchmarks.digits import digits
+from benchmarks.runner import Contestant, Runner, Work
 
 NETS = {
     "mlp_sigmoid": lambda: nn.Sequential(

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.contest import Contestant, Work
 from benchmarks.digits import digits
+from benchmarks.runner import Contestant, Work
 
 
 class PartialFit:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.rule import Rule
+from jaxnn.certify.vjp_rule import Rule
 
 #: Builds a layer or a loss.
 Constructor = Callable[..., Any]

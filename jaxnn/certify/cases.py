@@ -2,8 +2,8 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,9 +11,10 @@ from jax import numpy as jnp
 
 from jaxnn import combine, models
 from jaxnn.certify.case import Case, Constructor, case, normal_like
-from jaxnn.certify.rule import Rule, of_layer, of_loss, of_model
-from jaxnn.combine import serial
-from jaxnn.layer import Layer
+from jaxnn.certify.vjp_rule import Rule, of_layer, of_loss, of_model
+from jaxnn.combine import serial, share
+from jaxnn.kernels.trace_context import same_batch
+from jaxnn.layer import Layer, empty_init
 from jaxnn.layers import (
     LAYERS,
     conv,
@@ -27,7 +28,6 @@ from jaxnn.layers import (
     softplus,
     tanh,
 )
-from jaxnn.layers.loop import same_batch
 from jaxnn.losses import LOSSES, Reduction, softmax_cross_entropy
 from jaxnn.models import cnn, mlp
 
@@ -53,23 +53,30 @@ def _layer(
     of: str,
     note: str,
     build: Callable[[Constructor], Layer],
-    shape: Sequence[int],
+    shape: Any,
     seed: int | None = None,
     thorough: bool = False,
 ) -> Row:
     def make(constructor):
         layer = build(constructor)
         key = None if seed is None else jax.random.key(seed)
-        return of_layer(layer, key), layer_args(layer, tuple(shape))
+        return of_layer(layer, key), layer_args(layer, shape)
 
     return Row(of, note, make, thorough or not note)
 
 
-def layer_args(layer: Layer, shape: tuple[int, ...], seed: int = 0) -> tuple:
-    """(params, x) for `layer`, random: initial parameters would hide a bias behind its zero."""
-    x = jax.ShapeDtypeStruct(shape, jnp.float64)
+def layer_args(layer: Layer, shape: Any, seed: int = 0) -> tuple:
+    """(params, x) for `layer`, random: initial parameters would hide a bias behind its zero.
+
+    shape: of x, or a pytree of shapes (tuples of integers)
+    """
+    x = jax.tree.map(lambda axes: jax.ShapeDtypeStruct(axes, jnp.float64), shape, is_leaf=_is_shape)
     params = jax.eval_shape(layer.init, jax.random.key(0), x)
     return normal_like(seed, params, 0.5), normal_like(seed + 1, x)
+
+
+def _is_shape(node: Any) -> bool:
+    return isinstance(node, tuple) and all(isinstance(n, int) for n in node)
 
 
 _REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
@@ -127,6 +134,19 @@ def _staying(layer: Layer) -> Layer:
             return layer.backward(params, res, dy)
 
     return layer._replace(backward=backward)
+
+
+def _on_leaves(layer: Layer) -> Layer:
+    """A layer without parameters on each leaf of a dictionary."""
+
+    def forward(params, x, key):
+        outputs = {name: layer.forward(params, leaf, key) for name, leaf in x.items()}
+        return {name: y for name, (y, _) in outputs.items()}, {name: res for name, (_, res) in outputs.items()}
+
+    def backward(params, res, dy):
+        return (), {name: layer.backward(params, res[name], leaf)[1] for name, leaf in dy.items()}
+
+    return Layer(empty_init, forward, backward, "on_leaves")
 
 
 def _bare_tanh(of: Constructor) -> Layer:
@@ -189,8 +209,22 @@ ROWS: tuple[Row, ...] = (
     _layer("serial", "", lambda of: of(dense(11), tanh(), dense(5), softplus()), (7, 13)),
     _layer("serial", "images", lambda of: of(conv(5, 3), gelu(), l2_pool(2), flatten(), dense(3)), (2, 7, 9, 3)),
     _layer("serial", "no layers", _plain, (7, 13)),
+    _layer("serial", "named parts", lambda of: of(hidden=dense(11), bend=tanh(), head=dense(5)), (7, 13)),
+    _layer(
+        "serial",
+        "shared weights",
+        lambda of: of(first=dense(13), bend=tanh(), again=share("first"), last=share("first", dense(13))),
+        (7, 13),
+    ),
     _layer("parallel", "", lambda of: of(dense(11), serial(dense(5), sigmoid(), dense(11))), (7, 13)),
     _layer("parallel", "concatenated", lambda of: of(dense(3), identity(), dense(5), combine="concatenate"), (7, 13)),
+    _layer(
+        "parallel",
+        "concatenated pytrees",
+        lambda of: of(_on_leaves(tanh()), _on_leaves(silu()), combine="concatenate"),
+        {"a": (7, 3), "b": (7, 5)},
+    ),
+    _layer("residual", "a pytree", lambda of: of(_on_leaves(tanh())), {"a": (7, 3), "b": (7, 5, 2)}),
     _layer("residual", "", lambda of: of(serial(dense(11), silu(), dense(13))), (7, 13)),
     _layer("residual", "images", lambda of: of(conv(3, 3, padding="SAME")), _IMAGE),
     _layer("autodiff", "", _bare_tanh, (7, 13)),

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.certify.account import Account, account
 from jaxnn.certify.case import Case, case, cast, cotangent
 from jaxnn.certify.cases import layer_args
+from jaxnn.certify.cost import Account, account
 from jaxnn.certify.finding import Finding, worst
 from jaxnn.certify.laws import LAWS
-from jaxnn.certify.rule import Reduction, Rule, of_layer, of_vjp
-from jaxnn.layer import Key, Layer, layer_name
+from jaxnn.certify.vjp_rule import Reduction, Rule, of_layer, of_vjp
+from jaxnn.layer import Key, Layer
 
 #: What a quick certificate measures.
 QUICK = ("autodiff", "float32", "differences", "linear")
@@ -109,7 +109,7 @@ def certify(
     True
     """
     with jax.enable_x64(True):
-        name, shape = layer_name(layer), tuple(x.shape)
+        name, shape = layer.name, tuple(x.shape)
         certificate = examine([layer_case(layer, shape, key)], name, laws=_laws(quick), mutants=mutants)
         if timed and not quick:
             account = float32_account(of_layer(layer, key), layer_args(layer, shape))
@@ -188,7 +188,7 @@ def examine(
 
 def layer_case(layer: Layer, shape: tuple[int, ...], key: Key = None) -> Case:
     """A layer's case for a batch of this shape."""
-    name = layer_name(layer)
+    name = layer.name
     return case(name, name, of_layer(layer, key), layer_args(layer, shape))
 
 
@@ -203,8 +203,8 @@ def float32_account(rule: Rule, args: tuple) -> Account:
 
 
 def _planted(one: Case, test: Callable | None) -> Iterator[Mistaken]:
-    from jaxnn.certify.kill import NOBODY, kill_mistakes
-    from jaxnn.certify.mistakes import mistakes
+    from jaxnn.certify.generic_mutants import mistakes
+    from jaxnn.certify.mutation import NOBODY, kill_mistakes
     from jaxnn.certify.pullback import custom_vjp
 
     by_name = dict(mistakes(one.rule))

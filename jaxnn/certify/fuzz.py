@@ -14,7 +14,7 @@ from jaxnn.certify.case import Case, case, normal_like
 from jaxnn.certify.cases import layer_args
 from jaxnn.certify.finding import Finding
 from jaxnn.certify.laws.agreement import autodiff
-from jaxnn.certify.rule import of_layer, of_model
+from jaxnn.certify.vjp_rule import of_layer, of_model
 from jaxnn.combine import serial
 from jaxnn.initializers import INITIALIZERS
 from jaxnn.layer import Layer

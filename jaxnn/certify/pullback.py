@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.rule import Leaves, Rule, leaves, named, replaced
+from jaxnn.certify.vjp_rule import Leaves, Rule, leaves, named, replaced
 
 #: (args, dy) -> cotangents by leaf
 Pullback = Callable[[tuple, Any], Leaves]

@@ -29,8 +29,8 @@ def run(command: Certify) -> None:
         return
     import jax
 
-    from jaxnn.certificates import Job, jobs
     from jaxnn.certify.certificate import Certificate
+    from jaxnn.cli.certify_targets import Job, jobs
 
     wanted = jobs(command.targets, shapes)
 
@@ -134,8 +134,8 @@ def _mutants(command: Certify) -> None:
     """Every mutant and the law that killed it; exit code 1 where one survives."""
     import jax
 
-    from jaxnn.certify.kill import Killed, kill
-    from jaxnn.certify.mutants import MUTANTS, Mutant
+    from jaxnn.certify.library_mutants import MUTANTS, Mutant
+    from jaxnn.certify.mutation import Killed, kill
 
     names = {mutant.of for mutant in MUTANTS}
     for target in command.targets:

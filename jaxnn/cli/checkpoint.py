@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxnn import checkpoints, run_folder
-from jaxnn.checkpoint import load_arrays
 from jaxnn.cli.arguments import Checkpoint
 from jaxnn.cli.rerun import compare
 from jaxnn.cli.tables import show
 from jaxnn.errors import UserError
+from jaxnn.runs import checkpoints
+from jaxnn.runs import folder as run_folder
+from jaxnn.storage.arrays import load_arrays
 
 
 def run(command: Checkpoint) -> None:

@@ -1,13 +1,13 @@
 """`jaxnn evaluate RUN`."""
 
 from jaxnn.cli.arguments import Evaluate
-from jaxnn.cli.scores import score_rows
 from jaxnn.cli.tables import show
+from jaxnn.report.score_table import score_rows
 
 
 def run(command: Evaluate) -> None:
-    from jaxnn.cli.again import reopen
-    from jaxnn.results import scores
+    from jaxnn.experiment.results import scores
+    from jaxnn.runs.reopen import reopen
 
     found, experiment = reopen(command.run, command.data_dir, command.device)
     rows = score_rows(experiment, scores(experiment, found.params))

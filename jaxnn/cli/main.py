@@ -8,7 +8,7 @@ from dataclasses import fields
 import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
-from jaxnn.cli.signals import Left
+from jaxnn.cli.interrupts import Left
 from jaxnn.errors import UserError, hint
 
 DESCRIPTION = "Neural networks you can check: every backward pass is derived by hand, and is the one that trains."
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse(command, [*rest, *(() if isinstance(command, OVERRIDABLE) else changes)])
         cache = getattr(command, "cache", None)
         if cache is not None:
-            from jaxnn.cli.compiled import keep_none, keep_programs
+            from jaxnn.cli.compilation_cache import keep_none, keep_programs
 
             keep_programs() if cache else keep_none()
         name = type(command).__name__.lower()

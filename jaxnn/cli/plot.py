@@ -21,8 +21,8 @@ def of_course(command: Plot, name: str) -> None:
     from jaxnn.cli import device
 
     device.start(command.device)
-    from jaxnn.cli import course_figures
-    from jaxnn.cli.pictures import save_pictures
+    from jaxnn.course import figures as course_figures
+    from jaxnn.report.figures import save_pictures
 
     draw: dict[str, Any] = {
         "activations": course_figures.activations,
@@ -41,18 +41,18 @@ def of_course(command: Plot, name: str) -> None:
 
 
 def of_run(command: Plot) -> None:
-    from jaxnn import run_folder
-    from jaxnn.cli import pictures
-    from jaxnn.cli.again import reopen
-    from jaxnn.cli.moving import animation, moves
-    from jaxnn.cli.pages import write_page
-    from jaxnn.files import write_whole
+    from jaxnn.report import figures as run_figures
+    from jaxnn.report.boundary_animation import animation, moves
+    from jaxnn.report.run_page import write_page
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.reopen import reopen
+    from jaxnn.storage.files import write_whole
 
     found, experiment = reopen(command.what, command.data_dir, command.device)
     history = run_folder.read_history(run_folder.check_file(found.folder, found.manifest, "history.csv").parent)
     run_folder.refuse_link(found.folder / "figures")
-    drawn = pictures.pictures(experiment, found.params, history, found.manifest["best_epoch"])
-    figures = pictures.save_pictures(found.folder / "figures", drawn)
+    drawn = run_figures.pictures(experiment, found.params, history, found.manifest["best_epoch"])
+    figures = run_figures.save_pictures(found.folder / "figures", drawn)
     write_page(found.folder, found.config, found.manifest, figures)
     if moves(experiment):
         write_whole(found.folder / "figures" / "decision_boundary.gif", animation(experiment))

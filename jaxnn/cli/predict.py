@@ -8,13 +8,13 @@ from jaxnn.errors import UserError
 def run(command: Predict) -> None:
     if not command.images:
         raise UserError("expected at least one image after the run's folder, found none")
-    from jaxnn.cli.again import read
+    from jaxnn.runs.reopen import read
 
     found = read(command.run, command.device)
     import numpy as np
 
-    from jaxnn.data.drawing import read_image
-    from jaxnn.results import predict, seed_params
+    from jaxnn.data.handwriting import read_image
+    from jaxnn.experiment.results import predict, seed_params
 
     facts = found.manifest["data"]
     if len(facts["example"]) != 3 or not facts["classes"]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from jaxnn.train.live import Progress as Where
+    from jaxnn.engine.driver import Progress as Where
 
 
 @contextmanager

@@ -18,20 +18,20 @@ from jaxnn.cli import device
 from jaxnn.cli.arguments import Reproduce
 from jaxnn.cli.tables import cell, show
 from jaxnn.errors import UserError
-from jaxnn.files import write_whole
+from jaxnn.storage.files import write_whole
 
 
 def run(command: Reproduce) -> None:
     if command.seeds is not None and command.seeds < 1:
         raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
-    from jaxnn.reproduce.course import RECORDS, SYSTEMS, choose
+    from jaxnn.course.systems import RECORDS, SYSTEMS, choose
 
     if command.quick:
         compile_sooner()
     where = device.start(command.device, brief=command.quick)
     systems = choose(command.ids, RECORDS if command.records else SYSTEMS)
-    from jaxnn.cli.pictures import save_pictures
-    from jaxnn.cli.reproduced import Show
+    from jaxnn.course.session import Show
+    from jaxnn.report.figures import save_pictures
 
     console, began = Console(), time.perf_counter()
     command.out.mkdir(parents=True, exist_ok=True)

@@ -14,10 +14,12 @@ from jaxnn.errors import UserError
 
 
 def run(command: Rerun) -> None:
-    from jaxnn import checkpoint, results, run_folder
-    from jaxnn.checkpoint import named_arrays
-    from jaxnn.cli.again import differences, experiment_of
     from jaxnn.cli.progress import bar
+    from jaxnn.experiment import results
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.reopen import differences, experiment_of
+    from jaxnn.storage import arrays as array_file
+    from jaxnn.storage.arrays import named_arrays
 
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] != "finished":
@@ -31,7 +33,7 @@ def run(command: Rerun) -> None:
         raise UserError(f"{command.run}: expected the data that it was trained on, found others; name their --data-dir")
 
     def arrays(name: str) -> dict[str, np.ndarray]:
-        found = checkpoint.load_arrays(run_folder.check_file(command.run, manifest, f"{name}.safetensors"))
+        found = array_file.load_arrays(run_folder.check_file(command.run, manifest, f"{name}.safetensors"))
         return {key.removeprefix("params/"): array for key, array in found.items() if key.startswith("params/")}
 
     old = {name: arrays(name) for name in ("best", "last")}

@@ -6,14 +6,15 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Resume
-from jaxnn.cli.signals import listening
+from jaxnn.cli.interrupts import listening
 from jaxnn.errors import UserError
 
 
 def run(command: Resume) -> None:
-    from jaxnn import checkpoints, run_folder
-    from jaxnn.cli.again import differences, experiment_of
-    from jaxnn.experiment import first_state
+    from jaxnn.config.experiment import first_state
+    from jaxnn.runs import checkpoints
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.reopen import differences, experiment_of
 
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] == "finished":
@@ -22,8 +23,8 @@ def run(command: Resume) -> None:
     device.start(command.device, deterministic=bool(manifest.get("deterministic")))
     device.allow(manifest["precision"])
 
-    from jaxnn.cli.going import go
-    from jaxnn.keeper import Keeper
+    from jaxnn.cli.execute import go
+    from jaxnn.runs.recorder import Keeper
 
     for line in differences(manifest):
         print(f"jaxnn: warning: {line}; the result may differ from that of a run never stopped", file=sys.stderr)

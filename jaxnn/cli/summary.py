@@ -16,7 +16,7 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
     import jax
 
     from jaxnn.config import build_model
-    from jaxnn.experiment import example_shape
+    from jaxnn.config.experiment import example_shape
     from jaxnn.summary import summary
 
     example = jax.ShapeDtypeStruct((1, *example_shape(config, command.data_dir)), config.train.precision)

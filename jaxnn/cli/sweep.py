@@ -14,8 +14,8 @@ from jaxnn.cli.arguments import Sweep
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
+    from jaxnn.engine.driver import Progress as Where
     from jaxnn.sweep import Swept
-    from jaxnn.train.live import Progress as Where
 
 #: Members that the table on the screen shows.
 SHOWN = 20
@@ -28,9 +28,9 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     config = load(command.config, overrides)
     device.allow(config.train.precision)
 
-    from jaxnn.cli.sweep_folder import place, table, write
     from jaxnn.cli.tables import show, write_json
     from jaxnn.sweep import axes, sweep
+    from jaxnn.sweep.folder import place, table, write
 
     folder = place(command.out, Path(command.config).stem, overwrite=command.overwrite)
     console = Console()

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxnn.errors import UserError
-from jaxnn.files import write_whole
+from jaxnn.storage.files import write_whole
 
 
 def cell(value: Any) -> str:

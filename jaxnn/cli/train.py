@@ -9,7 +9,7 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Train
-from jaxnn.cli.signals import listening
+from jaxnn.cli.interrupts import listening
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
@@ -22,11 +22,11 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     config = load(command.config, overrides)
     device.allow(config.train.precision)
 
-    from jaxnn import run_folder
-    from jaxnn.cli.going import go
-    from jaxnn.experiment import make_experiment
-    from jaxnn.keeper import Keeper
-    from jaxnn.manifest import manifest, now
+    from jaxnn.cli.execute import go
+    from jaxnn.config.experiment import make_experiment
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.manifest import manifest, now
+    from jaxnn.runs.recorder import Keeper
 
     start = now()
     folder = run_folder.place(command.out, Path(command.config).stem, overwrite=command.overwrite)

@@ -6,11 +6,11 @@ from .dump import dump as dump
 from .errors import ConfigError as ConfigError
 from .fields import Described as Described
 from .fields import fields as fields
+from .hyperparameters import numbers as numbers
+from .hyperparameters import step_text as step_text
+from .hyperparameters import value_at as value_at
+from .hyperparameters import with_numbers as with_numbers
 from .load import load as load
-from .numbers import numbers as numbers
-from .numbers import step_text as step_text
-from .numbers import value_at as value_at
-from .numbers import with_numbers as with_numbers
 from .schema import Config as Config
 from .shipped import find as find
 from .shipped import names as names

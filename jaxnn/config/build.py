@@ -7,12 +7,12 @@ from jaxnn.config.schema import Config
 if TYPE_CHECKING:
     import optax
 
-    from jaxnn.layer import Combined
+    from jaxnn.layer import Layer
     from jaxnn.losses import Loss
     from jaxnn.train.second_order import FullBatch
 
 
-def build_model(config: Config) -> "Combined":
+def build_model(config: Config) -> "Layer":
     """The net: its layers in a row."""
     from jaxnn.combine import serial
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import tomli_w
 
+from jaxnn.config.base import Table
 from jaxnn.config.schema import Config
-from jaxnn.config.table import Table
 
 
 def dump(config: Config) -> str:

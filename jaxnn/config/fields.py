@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from jaxnn.config.base import Table, described
 from jaxnn.config.schema import CheckpointTable, Config, TrainTable
-from jaxnn.config.table import Table, described
-from jaxnn.config.tables import DataTable, LossTable, OptimizerTable, ScheduleTable
+from jaxnn.config.sections import DataTable, LossTable, OptimizerTable, ScheduleTable
 
 _TABLES: dict[str, type[Table]] = {
     "data": DataTable,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PlainValidator, Strict, model_validator
 
-from jaxnn.config.options import derived, own_fields
-from jaxnn.config.table import Says, Table, choose
+from jaxnn.config.base import Says, Table, choose
+from jaxnn.config.from_signature import derived, own_fields
 
 if TYPE_CHECKING:
     from jaxnn.layer import Layer

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jaxnn.config.base import problems_of
+from jaxnn.config.cross_checks import contradictions
 from jaxnn.config.errors import ConfigError, Path, Problem, dotted
 from jaxnn.config.overrides import Override, override
-from jaxnn.config.positions import MOST_LEVELS
-from jaxnn.config.rules import contradictions
 from jaxnn.config.schema import Config
 from jaxnn.config.shipped import find
-from jaxnn.config.source import Source, read
-from jaxnn.config.table import problems_of
+from jaxnn.config.toml_file import Source, read
+from jaxnn.config.toml_positions import MOST_LEVELS
 
 
 def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:

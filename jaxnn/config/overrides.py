@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jaxnn.config.errors import ConfigError, Path, dotted, shown
-from jaxnn.config.positions import MOST_LEVELS
-from jaxnn.config.source import parse
+from jaxnn.config.toml_file import parse
+from jaxnn.config.toml_positions import MOST_LEVELS
 
 
 class Override(NamedTuple):

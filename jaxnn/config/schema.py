@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Lt
 from pydantic import BeforeValidator, Field, PlainValidator, Strict
 
+from jaxnn.config.base import Says, Table
 from jaxnn.config.layers import Layers
-from jaxnn.config.table import Says, Table
-from jaxnn.config.tables import (
+from jaxnn.config.sections import (
     DataTable,
     LossTable,
     OptimizerTable,
@@ -53,7 +53,7 @@ class CheckpointTable(Table):
 
 
 class AugmentTable(Table):
-    """`[augment]`: how far each training image is moved at random, anew in every step; see `jaxnn.augment`."""
+    """`[augment]`: how far each training image is moved at random, anew in every step; see `jaxnn.train.augment`."""
 
     shift: Annotated[float, Ge(0)] = Field(0.0, description="pixels, in each direction")
     rotation: Annotated[float, Ge(0)] = Field(0.0, description="degrees, to both sides")

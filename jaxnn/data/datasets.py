@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable, Mapping
 
 from jaxnn.data.check import check
+from jaxnn.data.csv_file import table
 from jaxnn.data.dataset import Dataset
 from jaxnn.data.image_folder import images
 from jaxnn.data.mnist import mnist
-from jaxnn.data.named import tfds
-from jaxnn.data.table import table
-from jaxnn.data.toy import beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.synthetic import beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.tfds import tfds
 from jaxnn.errors import UserError, hint
 
 DATASETS: dict[str, Callable[..., Dataset]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxnn.data.bounded import BoundedReader
+from jaxnn.data.limited_reader import BoundedReader
 
 LIMIT = 256 << 20  # unpacked from gzip; EMNIST ByClass needs twice that: unpack it first
 PLAIN_LIMIT = 4 << 30

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from jaxnn.data.data_dir import find
 from jaxnn.data.dataset import Dataset, Part
-from jaxnn.data.folder import find
 from jaxnn.data.labels import number_classes
 from jaxnn.errors import UserError
 
@@ -28,7 +28,7 @@ def images(
 
     Raises UserError: a class without images, a file that is no image, more than 33 million pixels in one.
     """
-    from jaxnn.data.picture import open_picture, to_pixels  # Pillow
+    from jaxnn.data.image_file import open_picture, to_pixels  # Pillow
 
     channels = {"grey": 1, "rgb": 3}.get(mode)
     if channels is None:

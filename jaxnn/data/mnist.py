@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
-from jaxnn.data.folder import data_folder
 from jaxnn.data.idx import read_idx
-from jaxnn.data.inert import read_pickle
+from jaxnn.data.pickle_reader import read_pickle
 from jaxnn.errors import UserError
 
 _STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")

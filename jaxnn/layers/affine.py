@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn.layers.product import total
+from jaxnn.kernels.matmul import total
 
 
 class Linear(NamedTuple):

@@ -9,13 +9,13 @@ from jax import lax
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn import devices
 from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
+from jaxnn.kernels import backend
+from jaxnn.kernels.batch_blocks import mapped, summed
+from jaxnn.kernels.window import Padding, Window, pair, window
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine, Linear, add_bias, affine_gradient
-from jaxnn.layers.blocks import mapped, summed
-from jaxnn.layers.window import Padding, Window, pair, window
 
 #: From this many input channels on, one matmul for each row of taps beats one over all the patches (2-core CPU, batch
 #: 128: 12×12×16 → 32, 3×3: 2.4 against 3.1 ms, and 3.8 for each tap alone; 28×28×1 → 20, 5×5: 7.8 against 2.1 ms).
@@ -78,7 +78,7 @@ def conv(
         dx = way.input_gradient(w, dy, params.weight, x)
         return affine_gradient(params, way.weight_gradient(w, x, dy), dy), dx
 
-    return Layer(init, forward, backward)
+    return Layer(init, forward, backward, "conv")
 
 
 class Ways(NamedTuple):
@@ -91,9 +91,9 @@ class Ways(NamedTuple):
 
 def ways(w: Window, x: Images) -> Ways:
     """The fastest for images like `x` where JAX computes."""
-    if devices.platform() == "cpu":
+    if backend.platform() == "cpu":
         return Ways(output_by_conv, weight_gradient_by_taps, input_gradient_by_taps)
-    if devices.platform() == "gpu" and len(x) * _patch_bytes(w, x) <= PATCH_BYTES_ON_A_GPU:
+    if backend.platform() == "gpu" and len(x) * _patch_bytes(w, x) <= PATCH_BYTES_ON_A_GPU:
         return Ways(output_by_patches, weight_gradient_by_patches, input_gradient_by_patches)
     return Ways(output_by_conv, weight_gradient_by_conv, input_gradient_by_conv)
 

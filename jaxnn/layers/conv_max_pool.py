@@ -8,13 +8,13 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from jaxnn import devices
 from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
+from jaxnn.kernels import backend
+from jaxnn.kernels.window import Window, pair, window
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine
 from jaxnn.layers.pool import first_maximum
-from jaxnn.layers.window import Window, pair, window
 
 
 def conv_max_pool(
@@ -78,7 +78,7 @@ def conv_max_pool(
     def forward(params, x, key):
         del key
         w, v = over(x), spread(params.weight)
-        if devices.platform() != "cpu":
+        if backend.platform() != "cpu":
             # Elementwise: it becomes one with what follows it.
             z = (w.patches(x) @ v).reshape(-1, count, channels)
             y, index = first_maximum([z[:, q] for q in range(count)])
@@ -96,7 +96,7 @@ def conv_max_pool(
         x, index = res
         w = over(x)
         rows, chosen = (a.reshape(-1, channels) for a in (dy, index))
-        if devices.platform() == "cpu":
+        if backend.platform() == "cpu":
             dz = jnp.concatenate([jnp.where(chosen == q, rows, 0) for q in range(count)], axis=-1)
         else:
             at_place = chosen[:, None] == jnp.arange(count, dtype=place).reshape(1, count, 1)
@@ -106,4 +106,4 @@ def conv_max_pool(
         dx = w.scatter(jnp.split(dpatches, patch[0] * patch[1], axis=-1), x)
         return Affine(gather(dspread, params.weight), dy.sum((0, 1, 2))), dx
 
-    return Layer(init, forward, backward)
+    return Layer(init, forward, backward, "conv_max_pool")

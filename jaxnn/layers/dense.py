@@ -4,9 +4,9 @@ import jax
 
 from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
+from jaxnn.kernels.matmul import outer, product
 from jaxnn.layer import Layer
 from jaxnn.layers.affine import Affine, Linear, add_bias, affine_gradient
-from jaxnn.layers.product import outer, product
 
 
 def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "zeros", bias: bool = True) -> Layer:
@@ -38,4 +38,4 @@ def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "z
         x, dx = res, product(dy, params.weight.T)
         return affine_gradient(params, outer(x, dy), dy), dx
 
-    return Layer(init, forward, backward)
+    return Layer(init, forward, backward, "dense")

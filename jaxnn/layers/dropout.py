@@ -4,7 +4,7 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, no_params
+from jaxnn.layer import Layer, empty_init
 
 
 def dropout(rate: float) -> Layer:
@@ -36,4 +36,4 @@ def dropout(rate: float) -> Layer:
         del params
         return (), dy if res is None else scaled(res, dy)
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "dropout")

@@ -13,7 +13,7 @@ from jax import numpy as jnp
 from jax.scipy.special import erfc
 from jaxtyping import Array
 
-from jaxnn.layer import Layer, no_params
+from jaxnn.layer import Layer, empty_init
 
 
 class Elementwise(NamedTuple):
@@ -49,8 +49,7 @@ def elementwise(row: Elementwise) -> Layer:
         # A select, not a product with 0: what is switched off passes no inf · 0.
         return (), jnp.where(slope, dy, 0) if slope.dtype == bool else slope * dy
 
-    forward.__qualname__ = row.name
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, row.name)
 
 
 def identity() -> Layer:
@@ -64,7 +63,7 @@ def identity() -> Layer:
         del params, res
         return (), dy
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "identity")
 
 
 def sigmoid() -> Layer:
@@ -163,4 +162,4 @@ def threshold() -> Layer:
         del params, res
         return (), jnp.zeros_like(dy)
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "threshold")

@@ -13,9 +13,9 @@ from jax import numpy as jnp
 from jaxtyping import Array
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, no_params
-from jaxnn.layers import window as windows
-from jaxnn.layers.window import Padding, Window, pair
+from jaxnn.kernels import window as windows
+from jaxnn.kernels.window import Padding, Window, pair
+from jaxnn.layer import Layer, empty_init
 
 Size = int | Sequence[int]
 
@@ -68,7 +68,7 @@ def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID
         index, like = res
         return (), over(like).spread(lambda k, index, dy: jnp.where(index == k, dy, 0), (index, dy), like)
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "max_pool")
 
 
 def _counts(w: Window, x):
@@ -98,7 +98,7 @@ def average_pool(window: Size, stride: Size | None = None, padding: Padding = "V
         share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)
         return (), w.spread(lambda k, share: share, (share,), res)
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "average_pool")
 
 
 def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:
@@ -128,4 +128,4 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
 
         return (), x * over(x).spread(share, (y, dy), x)
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "l2_pool")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, no_params
+from jaxnn.layer import Layer, empty_init
 
 
 def reshape(shape: Sequence[int]) -> Layer:
@@ -30,7 +30,7 @@ def reshape(shape: Sequence[int]) -> Layer:
         del params
         return (), dy.reshape(dy.shape[0], *res.shape[1:])
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "reshape")
 
 
 def flatten() -> Layer:
@@ -47,4 +47,4 @@ def flatten() -> Layer:
         del params
         return (), dy.reshape(dy.shape[0], *res.shape[1:])
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "flatten")

@@ -2,7 +2,7 @@
 
 import jax
 
-from jaxnn.layer import Layer, no_params
+from jaxnn.layer import Layer, empty_init
 
 
 def softmax() -> Layer:
@@ -26,4 +26,4 @@ def softmax() -> Layer:
         y = res
         return (), y * (dy - (dy * y).sum(-1, keepdims=True))
 
-    return Layer(no_params, forward, backward)
+    return Layer(empty_init, forward, backward, "softmax")

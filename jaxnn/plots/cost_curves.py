@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import against, bands, style
+from jaxnn.plots import loss_curves, seed_bands, style
 
 
 def costs(
@@ -26,11 +26,11 @@ def costs(
     names = list(dict.fromkeys([*output, *gradient]))
     figure = style.canvas(9.5, 4.4, title)
     axes = style.panels(figure, 1, 2)
-    against.draw(axes[0], epoch, output, names)
+    loss_curves.draw(axes[0], epoch, output, names)
     if target is not None:
         axes[0].axhline(target, color=style.MISSING, linewidth=1.4, linestyle=":", label="target")
     style.label(axes[0], "epoch", "output of the neuron")
-    bands.log_where_wide(axes[1], against.draw(axes[1], epoch, gradient, names))
+    seed_bands.log_where_wide(axes[1], loss_curves.draw(axes[1], epoch, gradient, names))
     style.label(axes[1], "epoch", "gradient norm |∂C/∂(w, b)|")
     style.legend_below(figure, axes)
     return style.finish(figure)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import style, tiles
+from jaxnn.plots import image_grid, style
 
 MOST = 20
 COLUMNS = 10
@@ -30,13 +30,13 @@ def feature_maps(image: ArrayLike, kernel: ArrayLike, maps: ArrayLike, *, title:
     seen = seen[..., :shown].transpose(2, 0, 1)
     columns = min(COLUMNS, shown)
     names = [str(i) for i in range(shown)]
-    parts = [tiles.grid_size(shown, columns, (s.shape[1], s.shape[2]), INCHES, 1) for s in (stack, seen)]
+    parts = [image_grid.grid_size(shown, columns, (s.shape[1], s.shape[2]), INCHES, 1) for s in (stack, seen)]
     width, heights = parts[0][0], [parts[0][1], parts[1][1]]
     many = f"{shown} of {values.shape[3]} channels" if shown < values.shape[3] else f"{shown} channels"
     figure = style.canvas(width + 3.0, sum(heights) + 1.4, f"{title}: {many}")
     halves = figure.add_gridspec(1, 2, width_ratios=(1.9, width + 1.1))
     left, right = figure.add_subfigure(halves[0, 0]), figure.add_subfigure(halves[0, 1])
-    pixels, limits = tiles.greys_or_colours(image[None])
+    pixels, limits = image_grid.greys_or_colours(image[None])
     ax = left.subplots()
     ax.imshow(pixels[0], cmap="gray", vmin=limits[0], vmax=limits[1])
     ax.set_title("input", fontsize=style.LABEL)
@@ -51,7 +51,7 @@ def feature_maps(image: ArrayLike, kernel: ArrayLike, maps: ArrayLike, *, title:
         (lower, seen, (low, high if high > low else low + 1), "gray", "maps", "activation"),
     )
     for ax, pictures, limits, cmap, what, unit in rows:
-        drawn = tiles.draw(ax, pictures, names, columns=columns, inches=INCHES, lines=1, limits=limits, cmap=cmap)
+        drawn = image_grid.draw(ax, pictures, names, columns=columns, inches=INCHES, lines=1, limits=limits, cmap=cmap)
         ax.set_title(what, fontsize=style.LABEL)
         right.colorbar(drawn, ax=ax, fraction=0.05).set_label(unit, fontsize=style.LABEL)
     return style.finish(figure)

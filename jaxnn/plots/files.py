@@ -5,8 +5,8 @@ from io import BytesIO
 
 from matplotlib.figure import Figure
 
-from jaxnn.files import write_whole
 from jaxnn.plots.style import DPI
+from jaxnn.storage.files import write_whole
 
 
 def png(figure: Figure) -> bytes:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import bands, style
+from jaxnn.plots import seed_bands, style
 
 
 def gradient_norms(
@@ -21,14 +21,14 @@ def gradient_norms(
     shades = colormaps["viridis"](np.linspace(0, 0.85, max(len(norms), 1)))
     drawn = []
     for i, (name, values) in enumerate(norms.items()):
-        band = bands.over_seeds(epoch, values)
-        bands.draw(ax, band, style.plain(name), tuple(shades[i]), style.DASHES[i % len(style.DASHES)])
+        band = seed_bands.over_seeds(epoch, values)
+        seed_bands.draw(ax, band, style.plain(name), tuple(shades[i]), style.DASHES[i % len(style.DASHES)])
         drawn.append(band)
     if any((band.high > 0).any() for band in drawn):
-        bands.logarithmic(ax)
+        seed_bands.logarithmic(ax)
     else:
         style.note(ax, "no gradient above zero")
-    bands.explain(ax, drawn)
+    seed_bands.explain(ax, drawn)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     style.label(ax, "epoch", "gradient norm ‖∂C/∂W‖")
     style.legend_below(figure, [ax])

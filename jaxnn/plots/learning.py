@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import bands, style
+from jaxnn.plots import seed_bands, style
 
 PARTS = (("train", style.BLUE, "-"), ("validation", style.VERMILLION, "--"))
 
@@ -28,7 +28,7 @@ def learning_curves(
     figure = style.canvas(9.5 if accuracy else 6.5, 4.6, title)
     axes = style.panels(figure, 1, 2 if accuracy else 1)
     drawn = _curves(axes[0], epoch, history, "loss", 1)
-    bands.log_where_wide(axes[0], drawn)
+    seed_bands.log_where_wide(axes[0], drawn)
     style.label(axes[0], "epoch", "loss (mean per example)")
     if accuracy:
         _curves(axes[1], epoch, history, "accuracy", 100)
@@ -43,16 +43,16 @@ def learning_curves(
 
 def _curves(
     ax: Axes, epoch: np.ndarray, history: Mapping[str, ArrayLike], metric: str, unit: float
-) -> list[bands.Band]:
+) -> list[seed_bands.Band]:
     drawn = []
     for part, color, dashes in PARTS:
         if f"{part}_{metric}" in history:
-            band = bands.over_seeds(epoch, unit * np.asarray(history[f"{part}_{metric}"], np.float64))
-            bands.draw(ax, band, part, color, dashes)
+            band = seed_bands.over_seeds(epoch, unit * np.asarray(history[f"{part}_{metric}"], np.float64))
+            seed_bands.draw(ax, band, part, color, dashes)
             drawn.append(band)
     if not any(len(band.x) for band in drawn):
         style.note(ax, "nothing measured")
-    bands.explain(ax, drawn)
+    seed_bands.explain(ax, drawn)
     return drawn
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import style, tiles
+from jaxnn.plots import image_grid, style
 
 MOST = 24
 COLUMNS = 8
@@ -38,12 +38,12 @@ def misclassified(
         raise ValueError(f"expected as many labels and probabilities as images, found lengths {lengths}")
     if not n:
         figure = style.canvas(5.0, 1.8, title)
-        ax = tiles.frame(figure)
+        ax = image_grid.frame(figure)
         ax.axis("off")
         style.note(ax, "no example was misclassified")
         return style.finish(figure)
     shown = min(n, MOST)
-    pixels, limits = tiles.greys_or_colours(images[:shown])
+    pixels, limits = image_grid.greys_or_colours(images[:shown])
     names = style.class_names(classes, int(max(true.max(), predicted.max())) + 1)
     labels = [
         f"{_short(names[t])} → {_short(names[p])}\n{100 * chance:.0f} %"
@@ -54,11 +54,11 @@ def misclassified(
     inches = max(INCHES, 0.082 * widest)
     columns = min(shown, COLUMNS, max(1, int(9.5 / inches)))
     shape = (pixels.shape[1], pixels.shape[2])
-    width, height = tiles.grid_size(shown, columns, shape, inches, 2)
+    width, height = image_grid.grid_size(shown, columns, shape, inches, 2)
     many = f"first {shown} of {n}" if n > shown else f"{n}"
     figure = style.canvas(max(width, 5.6), height + 0.5, f"{title} ({many}): true → predicted, probability")
-    ax = tiles.frame(figure)
-    tiles.draw(ax, pixels, labels, columns=columns, inches=inches, lines=2, limits=limits, cmap="gray")
+    ax = image_grid.frame(figure)
+    image_grid.draw(ax, pixels, labels, columns=columns, inches=inches, lines=2, limits=limits, cmap="gray")
     return style.finish(figure)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import against, bands, style
+from jaxnn.plots import loss_curves, seed_bands, style
 
 MOST = 12  # names on an axis of words
 LINES = 8  # curves in one panel
@@ -32,7 +32,7 @@ def sweep(
     axes = style.panels(figure, rows, across, len(shown))
     for ax, name in zip(axes, shown, strict=True):
         drawn = _draw_lines(ax, values, lines, len(names) > 1) if lines else _marks(ax, values[name], measured)
-        bands.log_where_wide(ax, drawn)
+        seed_bands.log_where_wide(ax, drawn)
         style.label(ax, style.plain(name, longest=48), ylabel)
     style.legend_below(figure, axes)
     return style.finish(figure)
@@ -43,7 +43,7 @@ def sweep_curves(epoch: ArrayLike, curves: Mapping[str, ArrayLike], ylabel: str,
     figure = style.canvas(7.6, 4.8, title)
     (ax,) = style.panels(figure, 1, 1)
     few = dict(list(curves.items())[:LINES])
-    bands.log_where_wide(ax, against.draw(ax, epoch, few, list(few)))
+    seed_bands.log_where_wide(ax, loss_curves.draw(ax, epoch, few, list(few)))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     style.label(ax, "epoch", ylabel)
     style.legend_below(figure, [ax])
@@ -103,7 +103,7 @@ def _lines(values: Mapping[str, Sequence[str]], metric: np.ndarray) -> dict[str,
 
 def _draw_lines(
     ax: Axes, values: Mapping[str, Sequence[str]], lines: Mapping[str, Mapping[str, np.ndarray]], named: bool
-) -> list[bands.Band]:
+) -> list[seed_bands.Band]:
     names = list(values)
     firsts = list(next(iter(lines.values())))
     x, words, wide = places(firsts)
@@ -113,21 +113,21 @@ def _draw_lines(
     seconds = sorted(lines, key=lambda text: key[text]) if len(key) == len(lines) else list(lines)
     for i, second in enumerate(seconds):
         curve = np.stack([lines[second][firsts[j]] for j in order], axis=1)
-        band = bands.over_seeds(x[order], curve)
+        band = seed_bands.over_seeds(x[order], curve)
         short = names[1].split(".")[-1] if named else ""
-        bands.draw(ax, band, style.plain(f"{short} {second}") if named else "mean", *style.line(i))
+        seed_bands.draw(ax, band, style.plain(f"{short} {second}") if named else "mean", *style.line(i))
         drawn.append(band)
-    bands.explain(ax, drawn)
+    seed_bands.explain(ax, drawn)
     if not any(len(band.x) for band in drawn):
         style.note(ax, "nothing measured")
     _scale(ax, x, words, wide)
     return drawn
 
 
-def _marks(ax: Axes, texts: Sequence[str], metric: np.ndarray) -> list[bands.Band]:
+def _marks(ax: Axes, texts: Sequence[str], metric: np.ndarray) -> list[seed_bands.Band]:
     """A mark at each member's mean, a bar from its least seed to its greatest."""
     x, words, wide = places(texts)
-    band = bands.over_seeds(np.arange(len(metric)), metric.T)
+    band = seed_bands.over_seeds(np.arange(len(metric)), metric.T)
     at = band.x.astype(int)
     if not len(at):
         style.note(ax, "nothing measured")

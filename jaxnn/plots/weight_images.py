@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from jaxnn.plots import style, tiles
+from jaxnn.plots import image_grid, style
 
 MOST_UNITS = 60
 MOST_INPUTS = 6
@@ -55,10 +55,10 @@ def _signed(stack: np.ndarray, names: list[str], columns: int, title: str) -> Fi
     largest = float(finite.max(initial=0)) or 1.0
     inches = min(2.0, max(0.85, 5 / columns))
     shape = (stack.shape[1], stack.shape[2])
-    width, height = tiles.grid_size(len(stack), columns, shape, inches, 1)
+    width, height = image_grid.grid_size(len(stack), columns, shape, inches, 1)
     figure = style.canvas(max(width + 1.1, 6.0), max(height, 1.8) + 0.5, title)
-    ax = tiles.frame(figure)
-    image = tiles.draw(
+    ax = image_grid.frame(figure)
+    image = image_grid.draw(
         ax,
         stack,
         names,

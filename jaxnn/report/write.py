@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from jaxnn.files import write_whole
 from jaxnn.report.page import Picture, Table, page
+from jaxnn.storage.files import write_whole
 
 
 def write_report(

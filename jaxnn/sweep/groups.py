@@ -8,10 +8,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.binding import free
 from jaxnn.config import Config, numbers, step_text, value_at
+from jaxnn.config.bind import free
 from jaxnn.config.dump import plain
-from jaxnn.experiment import Experiment, make_experiment, with_config
+from jaxnn.config.experiment import Experiment, make_experiment, with_config
 from jaxnn.sweep.members import Member
 
 

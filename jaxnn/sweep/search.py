@@ -8,14 +8,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from jaxnn.config import Config, load
+from jaxnn.config.experiment import with_config
+from jaxnn.engine.driver import Progress
 from jaxnn.errors import UserError
-from jaxnn.experiment import with_config
-from jaxnn.results import scores
+from jaxnn.experiment.results import scores
+from jaxnn.metrics import Metrics
 from jaxnn.sweep.members import Member, check_axes, make_members
 from jaxnn.sweep.space import Axis, grid, sample
 from jaxnn.sweep.training import Trial, train
-from jaxnn.train.live import Progress
-from jaxnn.train.metrics import Metrics
 
 Search = Literal["grid", "random", "halving", "optuna"]
 SEARCHES: tuple[Search, ...] = ("grid", "random", "halving", "optuna")

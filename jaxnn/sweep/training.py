@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.binding import settings_of, step_of, training_of_step
 from jaxnn.config import build_optimizer
-from jaxnn.experiment import Experiment, device_data
+from jaxnn.config.bind import settings_of, step_of, training_of_step
+from jaxnn.config.experiment import Experiment, device_data
+from jaxnn.engine.driver import Progress, run_live
+from jaxnn.engine.hooks import Care
+from jaxnn.engine.parallel import How, how_here
+from jaxnn.engine.program import Compiled
+from jaxnn.engine.snapshot import Snapshot, is_key, on_host
 from jaxnn.sweep.groups import Group, groups
 from jaxnn.sweep.members import Member
-from jaxnn.train.care import Care
-from jaxnn.train.live import Progress, run_live
 from jaxnn.train.plan import Plan
-from jaxnn.train.program import Compiled
 from jaxnn.train.run import Training
 from jaxnn.train.second_order import memory_bytes
-from jaxnn.train.seeds import How, how_here
-from jaxnn.train.snapshot import Snapshot, is_key, on_host
 from jaxnn.train.state import History
 
 #: Of the memory that there is, what a program may take: the rest is for the data and the copies of this process.

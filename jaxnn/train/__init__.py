@@ -1,9 +1,9 @@
 """Training as a pure function of a key."""
 
-from jaxnn.train.metrics import Metrics as Metrics
-from jaxnn.train.metrics import evaluate as evaluate
-from jaxnn.train.metrics import measure as measure
-from jaxnn.train.metrics import predicted_labels as predicted_labels
+from jaxnn.metrics import Metrics as Metrics
+from jaxnn.metrics import evaluate as evaluate
+from jaxnn.metrics import measure as measure
+from jaxnn.metrics import predicted_labels as predicted_labels
 from jaxnn.train.optimizers import optimizer as optimizer
 from jaxnn.train.optimizers import schedule as schedule
 from jaxnn.train.plan import Data as Data

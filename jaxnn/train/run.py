@@ -16,15 +16,15 @@ from jax import numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
+from jaxnn.kernels.trace_context import same_batch
 from jaxnn.layer import Layer
-from jaxnn.layers.loop import same_batch
 from jaxnn.losses import Loss
-from jaxnn.train.metrics import Metrics, evaluate
-from jaxnn.train.order import shuffled
+from jaxnn.metrics import Metrics, evaluate
 from jaxnn.train.plan import Data, Plan, Prepare, as_float, check, prepared_example
 from jaxnn.train.second_order import FullBatch, check_optimizer
+from jaxnn.train.shuffle import shuffled
 from jaxnn.train.state import Best, History, Seen, Settings, State, Trained
-from jaxnn.train.update import Parts, begin_and_update
+from jaxnn.train.supervised import Parts, begin_and_update
 
 
 class Training(NamedTuple):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Combined, Layer, Params, layer_name
+from jaxnn.layer import Layer, Params
 from jaxnn.losses import Loss
 from jaxnn.train.plan import Data, Plan, output, prepared_example
 
@@ -121,5 +121,4 @@ def memory_bytes() -> int:
 
 
 def _names(model: Layer) -> set[str]:
-    parts = model.parts if isinstance(model, Combined) else ()
-    return {layer_name(model)}.union(*(_names(part) for part in parts))
+    return {model.name}.union(*(_names(part.layer) for part in model.parts))

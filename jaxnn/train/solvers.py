@@ -13,10 +13,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool
 from threadpoolctl import threadpool_limits
 
-from jaxnn.backprop import ValueAndGrad, apply
+from jaxnn.backprop import ValueAndGrad
 from jaxnn.layer import Layer, Params
 from jaxnn.losses import Loss
-from jaxnn.train.metrics import Metrics, measure
+from jaxnn.metrics import Metrics, measure
 from jaxnn.train.optimizers import is_weight
 from jaxnn.train.second_order import FullBatch
 
@@ -235,7 +235,7 @@ def _residuals(model: Layer, loss: Loss, unravel, l2: float, x, target):
     def residuals(flat, args):
         del args
         params = unravel(flat)
-        out = apply(model, params, x)
+        out = model.apply(params, x)
         assert loss.residuals is not None
         rows = [scale * loss.residuals(out, target).ravel()]
         if l2:

@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxnn.layer import Params
-from jaxnn.train.metrics import Metrics
+from jaxnn.metrics import Metrics
 
 #: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
 Settings = Mapping[str, Array | np.ndarray]

@@ -3,14 +3,14 @@
 import pytest
 
 from benchmarks import gpu
-from benchmarks import race as races
+from benchmarks import timing as races
 from benchmarks.benches import Measure, names
-from benchmarks.bounds import BOUNDS, bounded
-from benchmarks.contest import CONTESTANTS, Work
-from benchmarks.findings import Finding, Ratio, as_json, of_json
-from benchmarks.race import Timing, race
+from benchmarks.results_file import Finding, Ratio, as_json, of_json
+from benchmarks.rooflines import BOUNDS, bounded
+from benchmarks.runner import CONTESTANTS, Work
 from benchmarks.table import between_marks, markdown, said
-from benchmarks.works import WORKS
+from benchmarks.timing import Timing, race
+from benchmarks.workloads import WORKS
 
 WORK = Work("a", "a work", "digits_mlp", "", 100, 10, 5, 3, 0.1, loss=0.5, accuracy=0.9)
 FINDING = Finding("a", "a work", "epoch", [Timing("x", "a", 2, 1, 3, 0.5, 0.1, 0.95)], [Ratio("x / y", 0.5, 0.25)], {})

@@ -9,9 +9,9 @@ from jax import numpy as jnp
 
 from jaxnn.certify import certify as certify_layer
 from jaxnn.certify import certify_vjp as certify_rule
-from jaxnn.certify.account import Account, Cost, account
 from jaxnn.certify.case import cotangent
-from jaxnn.certify.rule import of_layer
+from jaxnn.certify.cost import Account, Cost, account
+from jaxnn.certify.vjp_rule import of_layer
 from jaxnn.errors import UserError
 from jaxnn.layer import Layer
 from jaxnn.layers import dense, dropout, tanh

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxnn.certificates import NAMES
 from jaxnn.certify.cases import constructor
-from jaxnn.certify.mutants import MUTANTS
+from jaxnn.certify.library_mutants import MUTANTS
+from jaxnn.cli.certify_targets import NAMES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "layers"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxnn.checkpoint import load_arrays
-from jaxnn.manifest import surroundings
+from jaxnn.runs.manifest import surroundings
+from jaxnn.storage.arrays import load_arrays
 
 SHORT = ("--train.epochs", "3")
 FILES = {
@@ -69,7 +69,7 @@ def test_a_source_tree_that_is_not_installed_says_so(monkeypatch):
     def version(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("jaxnn.manifest.version", version)
+    monkeypatch.setattr("jaxnn.runs.manifest.version", version)
     assert surroundings()["versions"]["jaxnn"] == "not installed"
 
 
@@ -77,7 +77,7 @@ def test_a_run_by_the_ways_of_a_gpu_is_that_of_a_cpu(jaxnn, tmp_path, monkeypatc
     """Its formulations and its vectorized seeds, that is: the platform stays."""
     words = ("train", "digits_cnn", "--data.train", 96, "--train.epochs", 2, "--seeds", 2)
     assert jaxnn(*words, "--out", tmp_path / "cpu")[0] == 0
-    monkeypatch.setattr("jaxnn.devices.platform", lambda: "gpu")
+    monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda: "gpu")
     code, _, err = jaxnn(*words, "--out", tmp_path / "gpu")
     assert code == 0, err
     found, expected = (np.genfromtxt(tmp_path / name / "history.csv", delimiter=",")[1:, 3:] for name in ("gpu", "cpu"))

@@ -5,8 +5,8 @@ import json
 import jax
 import pytest
 
-from jaxnn.reproduce import course
-from jaxnn.reproduce.course import RECORDS, SYSTEMS
+from jaxnn.course import systems
+from jaxnn.course.systems import RECORDS, SYSTEMS
 
 CHEAP = ("S01", "S03", "S13", "S22")
 DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow", "jax_enable_x64": False}
@@ -41,7 +41,7 @@ def test_it_writes_table_json_and_report_of_what_was_asked(jaxnn, tmp_path):
 
 
 def test_records_are_named_with_targets_and_the_error_of_chance(jaxnn, tmp_path, monkeypatch):
-    monkeypatch.setattr(course, "RECORDS", (RECORDS[0]._replace(config="digits_mlp"),))
+    monkeypatch.setattr(systems, "RECORDS", (RECORDS[0]._replace(config="digits_mlp"),))
     code, table, err = jaxnn("reproduce", "R1", "--records", "--quick", "--out", tmp_path)
     assert code == 0, err
     (found,) = json.loads((tmp_path / "results.json").read_text())

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaxnn.config import Config, ConfigError, config_hash, dump, find, load, names
-from jaxnn.config.source import MOST_BYTES
+from jaxnn.config.toml_file import MOST_BYTES
 
 TEXTS = [find(name).read_text(encoding="utf-8") for name in sorted(names())]
 WORDS = [

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxnn.config import names
-from jaxnn.config.positions import positions
 from jaxnn.config.shipped import find
+from jaxnn.config.toml_positions import positions
 
 KEYS = st.text("ab-_1", min_size=1, max_size=3)
 SCALARS = st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9)

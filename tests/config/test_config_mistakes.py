@@ -3,7 +3,7 @@
 import pytest
 
 from jaxnn.config import ConfigError, load
-from jaxnn.config.source import MOST_BYTES
+from jaxnn.config.toml_file import MOST_BYTES
 
 GOOD = """\
 title = "test"

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxnn.data import load
-from jaxnn.data.picture import MAX_PIXELS, open_picture, to_grey
+from jaxnn.data.image_file import MAX_PIXELS, open_picture, to_grey
 from jaxnn.errors import UserError
 
 GENERATOR = np.random.default_rng(0)

@@ -10,7 +10,8 @@ from jaxnn import autodiff_value_and_grad, custom_vjp, serial, value_and_grad
 from jaxnn.certify.cases import layer_args
 from jaxnn.certify.finding import relative
 from jaxnn.certify.pullback import compiled, compiled_pullback
-from jaxnn.certify.rule import of_layer
+from jaxnn.certify.vjp_rule import of_layer
+from jaxnn.kernels.window import window
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.layers.conv import (
     input_gradient_by_conv,
@@ -22,7 +23,6 @@ from jaxnn.layers.conv import (
     weight_gradient_by_patches,
     weight_gradient_by_taps,
 )
-from jaxnn.layers.window import window
 from jaxnn.losses import softmax_cross_entropy
 from jaxnn.models import mlp
 
@@ -77,7 +77,7 @@ def test_a_layer_is_the_same_on_every_platform(monkeypatch, make, shape, elsewhe
     args = layer_args(layer, shape)
     dy = jnp.asarray(np.random.default_rng(0).normal(size=jax.eval_shape(layer.forward, *args, None)[0].shape))
     here = compiled_pullback(of_layer(layer))(args, dy)
-    monkeypatch.setattr("jaxnn.devices.platform", lambda: elsewhere)
+    monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda: elsewhere)
     there = compiled_pullback(of_layer(make()))(args, dy)
     assert _equal(list(there.values()), list(here.values()))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jaxnn.certify import fuzz
 from jaxnn.certify.case import Case
 from jaxnn.certify.laws.agreement import autodiff
-from jaxnn.certify.rule import Rule
+from jaxnn.certify.vjp_rule import Rule
 
 EXAMPLES = 10
 #: Shares of the two hundred, so that they can be spread over workers; nets, which are slow to compile, are fewer.

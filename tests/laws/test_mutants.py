@@ -3,9 +3,9 @@
 import pytest
 
 from jaxnn.certify.cases import ROWS, build
-from jaxnn.certify.kill import kill, kill_mistakes
 from jaxnn.certify.laws import LAWS
-from jaxnn.certify.mutants import MUTANTS, Mutant, mutated
+from jaxnn.certify.library_mutants import MUTANTS, Mutant, mutated
+from jaxnn.certify.mutation import kill, kill_mistakes
 from jaxnn.layers import LAYERS
 from jaxnn.losses import LOSSES
 

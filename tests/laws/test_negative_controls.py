@@ -11,7 +11,7 @@ from jaxnn.certify.case import Case, case
 from jaxnn.certify.cases import build, layer_args
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edges import EDGES, edge
-from jaxnn.certify.rule import Rule, of_layer
+from jaxnn.certify.vjp_rule import Rule, of_layer
 from jaxnn.layer import Layer
 from jaxnn.layers import max_pool, relu, sigmoid, softplus
 from jaxnn.losses import Loss, softmax_cross_entropy

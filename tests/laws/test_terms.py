@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from jaxnn.certify.cases import constructor
-from jaxnn.certify.kill import kill
-from jaxnn.certify.mutants import Mutant
+from jaxnn.certify.library_mutants import Mutant
+from jaxnn.certify.mutation import kill
 from jaxnn.layers import LAYERS
 from jaxnn.losses import LOSSES
 
@@ -26,16 +26,29 @@ def derivatives(tree: ast.AST) -> Iterator[ast.AST]:
                 yield node.args[place]
 
 
+def sides(node: ast.AST) -> tuple[ast.expr, ...]:
+    """The two terms of a sum or a difference, also of pytrees; nothing for another expression."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        return node.left, node.right
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "_add"
+        and len(node.args) == 2
+    ):
+        return node.args[0], node.args[1]
+    return ()
+
+
 def left_out(of: str) -> Iterator[Mutant]:
     """A mutant for each side of each sum or difference in the derivative of `of`."""
     source = inspect.getsource(constructor(of))
     for derivative in derivatives(ast.parse(source)):
         for node in ast.walk(derivative):
-            if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)):
-                continue
-            whole = ast.get_source_segment(source, node)
-            assert whole is not None
-            for kept in (node.left, node.right):
+            terms = sides(node)
+            whole = ast.get_source_segment(source, node) if terms else None
+            for kept in terms:
+                assert whole is not None
                 part = ast.get_source_segment(source, kept)
                 yield Mutant(f"{of}: {part} for {whole}", of, whole, f"({part})")
 

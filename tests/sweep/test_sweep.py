@@ -5,18 +5,17 @@ import jax
 import numpy as np
 import pytest
 
-from jaxnn import binding
 from jaxnn.backprop import value_and_grad
-from jaxnn.binding import preparer
-from jaxnn.config import build_loss, build_model, build_optimizer, load
+from jaxnn.config import bind, build_loss, build_model, build_optimizer, load
+from jaxnn.config.bind import preparer
+from jaxnn.config.experiment import device_data, make_experiment
+from jaxnn.engine.driver import run_live
 from jaxnn.errors import UserError
-from jaxnn.experiment import device_data, make_experiment
-from jaxnn.results import run
+from jaxnn.experiment.results import run
 from jaxnn.sweep import Member, axes, make_members, sweep, train, training
 from jaxnn.sweep.groups import groups
 from jaxnn.sweep.search import rungs
 from jaxnn.sweep.training import rows_at_once
-from jaxnn.train.live import run_live
 from jaxnn.train.run import make_training
 
 SEEDS = (3, 8)
@@ -110,8 +109,8 @@ jax.monitoring.register_event_duration_secs_listener(note)
 
 def test_another_rate_seed_or_number_of_epochs_compiles_nothing(monkeypatch):
     bound = []
-    build = binding.build_model
-    monkeypatch.setattr(binding, "build_model", lambda config: bound.append(config) or build(config))
+    build = bind.build_model
+    monkeypatch.setattr(bind, "build_model", lambda config: bound.append(config) or build(config))
 
     def once(seed, *overrides):
         return run(
@@ -153,8 +152,8 @@ def test_the_compiler_says_how_much_a_part_takes():
     """Each row has parameters, moments and the best parameters of its own."""
     of = members(*RATES, overrides=SHORT)
     (group,) = groups(of, SEEDS[:1])
-    step = binding.step_of(of[0].config, group.names)
-    work = training._Work(group.experiment, binding.training_of_step(step), group, of, group.experiment.plan, "in_turn")
+    step = bind.step_of(of[0].config, group.names)
+    work = training._Work(group.experiment, bind.training_of_step(step), group, of, group.experiment.plan, "in_turn")
     parameters = 64 * 7 + 7 + 7 * 10 + 10
     assert work.bytes(4) - work.bytes(2) >= 2 * 4 * parameters * 4
 

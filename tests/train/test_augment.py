@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from jax import numpy as jnp
 
-from jaxnn.augment import Augment, augment, augmented, gaussian, look, places
 from jaxnn.backprop import value_and_grad
 from jaxnn.combine import serial
 from jaxnn.config import ConfigError, load
+from jaxnn.config.experiment import make_experiment, training_of
 from jaxnn.errors import UserError
-from jaxnn.experiment import make_experiment, training_of
+from jaxnn.experiment.results import run
 from jaxnn.layers import dense, flatten
 from jaxnn.losses import quadratic
-from jaxnn.results import run
+from jaxnn.train.augment import Augment, augment, augmented, gaussian, look, places
 
 IMAGES = jnp.asarray(np.random.default_rng(0).normal(size=(3, 11, 11, 2)))
 ALL = Augment(shift=2, rotation=20, scale=0.2, elastic=20, smoothness=3)

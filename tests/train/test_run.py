@@ -11,11 +11,11 @@ from jax import numpy as jnp
 
 from jaxnn import dense, dropout, mlp, quadratic, serial, sigmoid, softmax_cross_entropy, tanh
 from jaxnn.backprop import autodiff_value_and_grad
+from jaxnn.engine.driver import run_live
+from jaxnn.engine.parallel import how_here, over_seeds, seed_devices
 from jaxnn.errors import UserError
 from jaxnn.train import Data, Examples, Plan, evaluate, make_run, make_training, optimizer
-from jaxnn.train.live import run_live
 from jaxnn.train.second_order import newton
-from jaxnn.train.seeds import how_here, over_seeds, seed_devices
 
 MODEL = serial(dense(7), tanh(), dropout(0.2), dense(3))
 LOSS = softmax_cross_entropy()
@@ -257,7 +257,7 @@ def test_devices_share_seeds_where_that_shortens_their_turns_and_few_stand_idle(
 def test_how_seeds_are_taken_is_chosen_by_the_platform(monkeypatch):
     found = []
     for platform in ("cpu", "gpu", "tpu"):
-        monkeypatch.setattr("jaxnn.devices.platform", lambda platform=platform: platform)
+        monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda platform=platform: platform)
         found.append((how_here(optax.sgd(0.1)), how_here(newton())))
     assert found == [("in_turn", "one_device"), ("vectorize", "one_device"), ("vectorize", "one_device")]
 

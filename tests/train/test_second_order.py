@@ -11,10 +11,10 @@ from jax import numpy as jnp
 from jaxnn import dense, dropout, quadratic, serial, sigmoid, softmax_cross_entropy, tanh
 from jaxnn.backprop import value_and_grad
 from jaxnn.config import ConfigError, load
+from jaxnn.config.experiment import make_experiment
+from jaxnn.engine.driver import run_live
 from jaxnn.errors import UserError
-from jaxnn.experiment import make_experiment
 from jaxnn.train import Data, Examples, Plan, make_run, make_training, optimizer
-from jaxnn.train.live import run_live
 from jaxnn.train.second_order import SECOND_ORDER, lbfgs, matrix_bytes, newton
 from jaxnn.train.solvers import Damped
 

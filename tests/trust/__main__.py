@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jaxnn import checkpoints
-from tests.data import test_inert as pickles
-from tests.trust import cost, damage, faulty, fresh, fuzz, hostile, kill, round_trips
-from tests.trust.zygote import Zygote
+from jaxnn.runs import checkpoints
+from tests.data import test_pickle_reader as pickles
+from tests.trust import cost, damage, fault_injection, fresh, fuzz, hostile, kill, round_trips
+from tests.trust.fork_server import Zygote
 
 #: What is trained for damage to its files.
 RUN = ("train", "digits_mlp", "--net.1.units", 7, "--train.epochs", 4, "--checkpoint.epochs", 1, "--checkpoint.keep", 3)
@@ -61,10 +61,10 @@ class Promises:
 
     def faults(self) -> tuple[str, bool]:
         """NaN and infinity are named: the step, the layer and its pass, the data, the loss"""
-        outcome = faulty.train(faulty.Run(), on_fault="skip")
+        outcome = fault_injection.train(fault_injection.Run(), on_fault="skip")
         named = [(f["epoch"], f["step"], f["where"]) for f in outcome.faults]
-        right = sum(a == b for a, b in zip(named, faulty.met(0), strict=False))
-        return f"{right} of {len(faulty.SAID)} named", right == len(faulty.SAID) == len(named)
+        right = sum(a == b for a, b in zip(named, fault_injection.met(0), strict=False))
+        return f"{right} of {len(fault_injection.SAID)} named", right == len(fault_injection.SAID) == len(named)
 
     def cost(self) -> tuple[str, bool]:
         """To look for them costs 3 % of the time at most"""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.trust.zygote import Zygote
+from tests.trust.fork_server import Zygote
 
 
 @pytest.fixture(scope="session")

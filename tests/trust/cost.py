@@ -8,11 +8,11 @@ from unittest.mock import patch
 
 import jax.numpy as jnp
 
-from jaxnn import results
 from jaxnn.config import load
-from jaxnn.experiment import Experiment, make_experiment
-from jaxnn.train import live
-from jaxnn.train.program import Program
+from jaxnn.config.experiment import Experiment, make_experiment
+from jaxnn.engine import driver
+from jaxnn.engine.program import Program
+from jaxnn.experiment import results
 from tests.trust.numbers import of_the_door
 
 #: Nets whose steps are short, where a look costs the most: name -> overrides for a few seconds of training.
@@ -54,9 +54,9 @@ def train(experiment: Experiment, looking: bool) -> float:
 
     Without looking no number is checked and no copy kept for a fault.
     """
-    with patch.object(live, "time", SimpleNamespace(perf_counter=time.process_time)):
+    with patch.object(driver, "time", SimpleNamespace(perf_counter=time.process_time)):
         if looking:
             return results.run(experiment).outcome.seconds
         blind = patch.object(Program, "_sound", lambda self, state: jnp.ones((), bool))
-        with blind, patch.object(live, "COPYING", 1e-9):
+        with blind, patch.object(driver, "COPYING", 1e-9):
             return results.run(experiment).outcome.seconds

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn import checkpoints, run_folder
-from jaxnn.cli.again import experiment_of
 from jaxnn.cli.checkpoint import examined
+from jaxnn.config.experiment import first_state
 from jaxnn.errors import UserError
-from jaxnn.experiment import first_state
+from jaxnn.runs import checkpoints
+from jaxnn.runs import folder as run_folder
+from jaxnn.runs.reopen import experiment_of
 from jaxnn.train.state import State
 from tests.trust.numbers import of_the_door
 

@@ -14,8 +14,9 @@ WORDS = (
 )  # fmt: skip
 RUN = """
 import sys
-from jaxnn.cli import main, pictures
-pictures.pictures = lambda *a: iter(())
+from jaxnn.cli import main
+from jaxnn.report import figures as run_figures
+run_figures.pictures = lambda *a: iter(())
 main(sys.argv[1:])
 """
 

@@ -16,15 +16,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from jaxnn import checkpoint, checkpoints, run_folder
 from jaxnn.config import find
 from jaxnn.config import load as load_config
 from jaxnn.data import load
-from jaxnn.data.drawing import read_image
+from jaxnn.data.handwriting import read_image
 from jaxnn.data.idx import read_idx
-from jaxnn.data.inert import read_pickle
+from jaxnn.data.pickle_reader import read_pickle
 from jaxnn.errors import UserError
-from jaxnn.files import read_sealed, write_sealed
+from jaxnn.runs import checkpoints
+from jaxnn.runs import folder as run_folder
+from jaxnn.storage import arrays as array_file
+from jaxnn.storage.files import read_sealed, write_sealed
 
 
 class Reader(NamedTuple):
@@ -93,7 +95,7 @@ def idx() -> bytes:
 def safetensors() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x"
-        checkpoint.save_arrays(path, {"a/b": np.arange(6.0).reshape(2, 3), "c": np.zeros((), np.int8)})
+        array_file.save_arrays(path, {"a/b": np.arange(6.0).reshape(2, 3), "c": np.zeros((), np.int8)})
         return path.read_bytes()
 
 
@@ -136,7 +138,7 @@ def readers(run: Path) -> dict[str, Reader]:
             spoilt(b"a,b,label\n1,2,x\n3,4,y\n5,6e1,x\n", b",", b'"', b"\n", b"nan", b"1e999", b";"),
             lambda path: load("csv", path=str(path)), 1500,
         ),
-        "weights": Reader(spoilt(safetensors(), b"[", b"{", b"9" * 20, b'"'), checkpoint.load_arrays, 1000),
+        "weights": Reader(spoilt(safetensors(), b"[", b"{", b"9" * 20, b'"'), array_file.load_arrays, 1000),
         "PNG": Reader(spoilt(picture("PNG")), lambda path: read_image(path, (28, 28, 1), 255.0), 250),
         "JPEG": Reader(spoilt(picture("JPEG")), lambda path: read_image(path, (28, 28, 3), 255.0), 250),
         "GIF": Reader(spoilt(picture("GIF")), lambda path: read_image(path, (8, 8, 1), 16.0), 250),

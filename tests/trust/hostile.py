@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from jaxnn.checkpoint import digest
-from jaxnn.data.picture import MAX_PIXELS, MAX_SIDE
+from jaxnn.data.image_file import MAX_PIXELS, MAX_SIDE
+from jaxnn.storage.arrays import digest
 
 HUGE = 2**62
 
@@ -164,10 +164,10 @@ def hostile_pictures() -> dict[str, bytes]:
 #: What reads each kind, as it is used.
 READ = {
     "weights": """
-        from jaxnn.checkpoint import load_arrays as read
+        from jaxnn.storage.arrays import load_arrays as read
     """,
     "pictures": """
-        from jaxnn.data.drawing import read_image
+        from jaxnn.data.handwriting import read_image
         def read(path):
             for channels in (1, 3):
                 assert read_image(path, (28, 28, channels), 255.0).shape == (1, 28, 28, channels)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.files import read_sealed
-from tests.trust.zygote import Zygote, reached
+from jaxnn.storage.files import read_sealed
+from tests.trust.fork_server import Zygote, reached
 
 #: A few thousand steps of a small net: mid-epoch, with dropout, and as many checkpoints as the disk can take.
 SMALL = (

@@ -10,13 +10,14 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn import checkpoints, dense, quadratic, serial, tanh
-from jaxnn.checkpoint import TYPES, load_arrays, save_arrays
+from jaxnn import dense, quadratic, serial, tanh
+from jaxnn.engine.snapshot import Snapshot, is_key
+from jaxnn.metrics import Metrics
+from jaxnn.runs import checkpoints
+from jaxnn.storage.arrays import TYPES, load_arrays, save_arrays
 from jaxnn.train import Data, Examples, Plan, optimizer
-from jaxnn.train.metrics import Metrics
 from jaxnn.train.optimizers import needs_rate, optimizer_names
 from jaxnn.train.run import make_training
-from jaxnn.train.snapshot import Snapshot, is_key
 from jaxnn.train.state import History, State
 from tests.trust.numbers import of_the_door
 

@@ -59,7 +59,7 @@ def refused(monkeypatch, capsys, tmp_path):
         config.write_text(CONFIG.format(data=data))
         monkeypatch.setattr(device, "start", lambda *args, **options: "this device")
         monkeypatch.setattr(device, "allow", lambda precision: None)
-        monkeypatch.setattr("jaxnn.train.live.Program", compiled)
+        monkeypatch.setattr("jaxnn.engine.driver.Program", compiled)
         with of_the_door(), pytest.raises(SystemExit) as left:
             main(["train", str(config), "--out", str(tmp_path / "run"), "--data-dir", str(tmp_path)])
         said = capsys.readouterr().err

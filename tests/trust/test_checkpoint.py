@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from jax import numpy as jnp
 
-from jaxnn import checkpoints
-from jaxnn.checkpoint import load_arrays
 from jaxnn.cli.main import main
+from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
-from jaxnn.train.snapshot import Snapshot
+from jaxnn.runs import checkpoints
+from jaxnn.storage.arrays import load_arrays
 from tests.trust.round_trips import STATES, arrays_that_change, leaves_that_change, shapes, snapshot
 
 

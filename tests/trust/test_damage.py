@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from jaxnn import checkpoints, run_folder
+from jaxnn.runs import checkpoints
+from jaxnn.runs import folder as run_folder
 from tests.trust.damage import all_files, damages, expected_state, noticed
 from tests.trust.kill import command, result, state
 

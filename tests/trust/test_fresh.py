@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxnn.checkpoint import load_arrays
+from jaxnn.storage.arrays import load_arrays
 from tests.trust.fresh import WORDS, cores, fingerprint
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from jaxnn import checkpoints
+from jaxnn.runs import checkpoints
 from tests.trust.fuzz import fuzz, readers
 
 

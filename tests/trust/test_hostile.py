@@ -7,12 +7,13 @@ import shutil
 
 import pytest
 
-from jaxnn import checkpoints, run_folder
-from jaxnn.checkpoint import load_arrays
 from jaxnn.cli.checkpoint import examined
 from jaxnn.config import load
 from jaxnn.errors import UserError
-from jaxnn.files import read_sealed, write_sealed
+from jaxnn.runs import checkpoints
+from jaxnn.runs import folder as run_folder
+from jaxnn.storage.arrays import load_arrays
+from jaxnn.storage.files import read_sealed, write_sealed
 from tests.trust.hostile import bounds, hostile_pictures, hostile_weights
 
 MOST = 512  # MiB, with Python and its libraries

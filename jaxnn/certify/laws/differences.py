@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from jaxnn.certify.case import Case
 from jaxnn.certify.finding import Finding, compare, worst
 from jaxnn.certify.pullback import compiled_f, compiled_pullback
-from jaxnn.certify.rule import leaves, replaced
+from jaxnn.certify.vjp_rule import leaves, replaced
 
 DIRECTIONS = 8
 BOUND = 1e-6

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from jaxnn.certify.case import Case, Constructor
 from jaxnn.certify.finding import Finding, compare, place, worst
 from jaxnn.certify.pullback import compiled, compiled_f, compiled_pullback
-from jaxnn.certify.rule import rows_of
+from jaxnn.certify.vjp_rule import rows_of
 from jaxnn.layer import Layer
 from jaxnn.losses import Loss
 

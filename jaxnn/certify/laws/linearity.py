@@ -8,7 +8,7 @@ from jaxnn.certify.case import Case, cotangent
 from jaxnn.certify.finding import Finding, compare
 from jaxnn.certify.laws.agreement import FLOAT64_BOUND
 from jaxnn.certify.pullback import compiled_pullback
-from jaxnn.certify.rule import rows_of
+from jaxnn.certify.vjp_rule import rows_of
 
 
 def linear(case: Case) -> Finding:

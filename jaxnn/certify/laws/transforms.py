@@ -11,7 +11,7 @@ from jaxnn.certify.case import Case, cast, normal_like, with_rows
 from jaxnn.certify.finding import Finding, compare, worst
 from jaxnn.certify.laws.agreement import FLOAT64_BOUND
 from jaxnn.certify.pullback import autodiff_pullback, compiled, compiled_pullback, custom_vjp, pullback
-from jaxnn.certify.rule import Leaves, leaves, replaced, rows_of
+from jaxnn.certify.vjp_rule import Leaves, leaves, replaced, rows_of
 
 HESSIAN_BOUND = 1e-10
 DEVICES = 8

@@ -1,0 +1,225 @@
+"""Named mistakes in the library's own backward code: its source with one thing changed."""
+
+import importlib
+import inspect
+import types
+from typing import NamedTuple
+
+import jax
+from jax import numpy as jnp
+
+from jaxnn.certify.cases import Constructor, constructor
+
+
+class Mutant(NamedTuple):
+    """A mistake in what builds `of`: in its module, or in `module` that it imports, `old` is written `new`."""
+
+    name: str
+    of: str
+    old: str
+    new: str
+    module: str = ""
+
+
+_A, _P, _W = "jaxnn.layers.affine", "jaxnn.kernels.matmul", "jaxnn.kernels.window"
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Functions of one number.
+    Mutant("sigmoid: a factor dropped", "sigmoid", "lambda y: y * (1 - y)", "lambda y: 1 - y"),
+    Mutant("sigmoid: wrong sign", "sigmoid", "lambda y: y * (1 - y)", "lambda y: y * (1 + y)"),
+    Mutant("sigmoid: from x, not from y", "sigmoid", "jax.nn.sigmoid, keep_y", "jax.nn.sigmoid, keep_x"),
+    Mutant("tanh: factor 1.001", "tanh", "(1 - y) * (1 + y)", "1.001 * (1 - y) * (1 + y)"),
+    Mutant("tanh: a factor dropped", "tanh", "(1 - y) * (1 + y)", "1 - y"),
+    Mutant("tanh: of x, not of y", "tanh", "jnp.tanh, keep_y", "jnp.tanh, keep_x"),
+    Mutant("relu: open at 0", "relu", "lambda x, y: y > 0", "lambda x, y: y >= 0"),
+    Mutant("relu: lets everything through", "relu", "lambda x, y: y > 0", "lambda x, y: y > -1"),
+    Mutant("softplus: wrong sign", "softplus", "-jnp.expm1(-y)", "jnp.expm1(-y)"),
+    Mutant("softplus: of x, not of y", "softplus", "jax.nn.softplus, keep_y", "jax.nn.softplus, keep_x"),
+    Mutant("leaky_relu: slope of the other side", "leaky_relu", "jnp.where(positive, 1.0, slope)",
+           "jnp.where(positive, slope, 1.0)"),
+    Mutant("leaky_relu: closed at 0", "leaky_relu", "lambda x, y: x >= 0", "lambda x, y: x > 0"),
+    Mutant("elu: alpha dropped", "elu", "alpha * jnp.exp(jnp.minimum", "jnp.exp(jnp.minimum"),
+    Mutant("elu: of y, not of x", "elu", "jax.nn.elu(x, alpha), keep_x", "jax.nn.elu(x, alpha), keep_y"),
+    Mutant("gelu: the density's term dropped", "gelu",
+           "cumulative + x * jnp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)", "cumulative"),
+    Mutant("gelu: the cumulative term dropped", "gelu",
+           "return cumulative + x * jnp.exp", "return x * jnp.exp"),
+    Mutant("gelu: π left out of the density", "gelu", "math.sqrt(2 * math.pi)", "math.sqrt(2 * 3.14)"),
+    Mutant("silu: the second term dropped", "silu", "s * (1 + x * (1 - s))", "s"),
+    Mutant("silu: the first term dropped", "silu", "s * (1 + x * (1 - s))", "s * x * (1 - s)"),
+    Mutant("silu: wrong sign", "silu", "s * (1 + x * (1 - s))", "s * (1 - x * (1 - s))"),
+    Mutant("elementwise: a product with 0, not a select", "relu",
+           "jnp.where(slope, dy, 0) if slope.dtype == bool else slope * dy", "slope * dy * dy"),
+    Mutant("identity: factor 1.001", "identity", "return (), dy", "return (), 1.001 * dy"),
+    Mutant("threshold: passes dy on", "threshold", "jnp.zeros_like(dy)", "dy"),
+    # Softmax.
+    Mutant("softmax: the sum dropped", "softmax", "y * (dy - (dy * y).sum(-1, keepdims=True))", "y * dy"),
+    Mutant("softmax: mean for sum", "softmax", "(dy * y).sum(-1", "(dy * y).mean(-1"),
+    Mutant("softmax: over the wrong axis", "softmax", "(dy * y).sum(-1", "(dy * y).sum(0"),
+    Mutant("softmax: y left out of the sum", "softmax", "(dy * y).sum(-1", "dy.sum(-1"),
+    # Dense.
+    Mutant("dense: dW 0.1 % too large", "dense", "outer(x, dy)", "1.001 * outer(x, dy)"),
+    Mutant("dense: dW of the wrong sign", "dense", "outer(x, dy)", "-outer(x, dy)"),
+    Mutant("dense: dW without its transpose", "dense", "outer(x, dy)", "outer(dy, x).reshape(params.weight.shape)"),
+    Mutant("dense: dW of a stale activation", "dense", "outer(x, dy)", "outer(jax.numpy.roll(x, 1, 0), dy)"),
+    Mutant("dense: a row of the batch lost in dW", "dense", "outer(x, dy)", "outer(x.at[-1].set(0), dy)"),
+    Mutant("dense: dW a mean over the batch", "dense", "outer(x, dy)", "outer(x, dy) / len(x)"),
+    Mutant("dense: dW of a long batch without its last examples", "dense", "jnp.pad(z, [(0, 0)] * (z.ndim - 1) + ["
+           "(0, -z.shape[-1] % LANES)])", "z[..., : len(z.T) // LANES * LANES]", _P),
+    Mutant("dense: dW of few units not turned back", "dense", "lax.optimization_barrier(dy.T @ x).T",
+           "lax.optimization_barrier(dy.T @ x).reshape(n, units)", _P),
+    Mutant("dense: dW of a batch that stays not turned", "dense", "lax.optimization_barrier(x.T)",
+           "lax.optimization_barrier(x.reshape(n, -1))", _P),
+    Mutant("dense: dx without the transpose", "dense", "product(dy, params.weight.T)",
+           "product(dy, params.weight.reshape(params.weight.shape[::-1]))"),
+    Mutant("dense: dx dropped", "dense", "product(dy, params.weight.T)", "0 * product(dy, params.weight.T)"),
+    Mutant("dense: dx in half precision", "dense", "product(dy, params.weight.T)",
+           "product(dy, params.weight.T).astype('bfloat16').astype(dy.dtype)"),
+    Mutant("dense: db a mean over the batch", "dense", "total(dy))", "total(dy) / len(dy))", _A),
+    Mutant("dense: db dropped", "dense", "Affine(dweight, total(dy))", "Affine(dweight, jnp.zeros_like(params.bias))",
+           _A),
+    Mutant("dense: db over the first axis alone", "dense", "total(dy))", "dy.sum(0).reshape(-1, dy.shape[-1])[0])", _A),
+    # Convolution.
+    Mutant("conv: kernel not turned in dx", "conv", "zip(self.positions(), parts, strict=True)",
+           "zip(list(self.positions())[::-1], parts, strict=True)", _W),
+    Mutant("conv: stride ignored in dx", "conv",
+           "config.append((low, x.shape[1 + axis] - reach, self.stride[axis] - 1))",
+           "config.append((low, x.shape[1 + axis] - low - n, 0))", _W),
+    Mutant("conv: padding off by one in dx", "conv", "low = offset - self.pads[axis][0]",
+           "low = offset - self.pads[axis][1]", _W),
+    Mutant("conv: dilation ignored", "conv", "yield i * self.dilation[0], j * self.dilation[1]", "yield i, j", _W),
+    Mutant("conv: stride ignored in what a tap reads", "conv", "(1, sh, sw, 1),", "(1, sw, sh, 1),", _W),
+    Mutant("conv: rows and columns of dW changed over", "conv",
+           ".T @ dy_rows for row in rows]", ".T @ dy_rows for row in rows][::-1]"),
+    Mutant("conv: dW of few channels without its transpose", "conv", "w.patches(x).T @ dy.reshape(-1, dy.shape[-1])",
+           "dy.reshape(-1, dy.shape[-1]).T @ w.patches(x)"),
+    Mutant("conv: the taps of one channel changed over", "conv", "jnp.stack(down.taps(parts))",
+           "jnp.stack(down.taps(parts)[::-1])", _W),
+    Mutant("conv: dx dropped", "conv", "way.weight_gradient(w, x, dy), dy), dx",
+           "way.weight_gradient(w, x, dy), dy), 0 * dx"),
+    Mutant("conv: the last row of dy lost in dW", "conv", "dy_rows = dy.reshape(-1, dy.shape[-1])",
+           "dy_rows = dy.at[:, -1].set(0).reshape(-1, dy.shape[-1])"),
+    Mutant("conv_max_pool: the last of the places, not the first", "conv_max_pool", "chosen == q, rows, 0",
+           "chosen == count - 1 - q, rows, 0"),
+    Mutant("conv_max_pool: a place forgotten in dW", "conv_max_pool", "return functools.reduce(jnp.add, moved)",
+           "return functools.reduce(jnp.add, moved[1:])"),
+    Mutant("conv_max_pool: dW a mean over the places", "conv_max_pool", "return functools.reduce(jnp.add, moved)",
+           "return functools.reduce(jnp.add, moved) / count"),
+    Mutant("conv_max_pool: db of what was not chosen too", "conv_max_pool", "dy.sum((0, 1, 2))",
+           "count * dy.sum((0, 1, 2))"),
+    Mutant("conv_max_pool: dx without the transpose of V", "conv_max_pool", "dz @ spread(params.weight).T",
+           "dz @ spread(params.weight).reshape(count * channels, -1)"),
+    # Pooling.
+    Mutant("max_pool: ties go to the last", "max_pool", "larger = (other > y)", "larger = (other >= y)"),
+    Mutant("max_pool: dy to every entry of the window", "max_pool",
+           "jnp.where(index == k, dy, 0), (index, dy), like)", "dy, (index, dy), like)"),
+    Mutant("max_pool: off by one tap", "max_pool", "jnp.where(index == k, dy, 0), (index, dy), like)",
+           "jnp.where(index == k + 1, dy, 0), (index, dy), like)"),
+    Mutant("max_pool: padding can win", "max_pool", "first_maximum(over(x).taps(x, -np.inf))",
+           "first_maximum(over(x).taps(x, 0.0))"),
+    Mutant("average_pool: sum for mean", "average_pool",
+           "share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)", "share = dy"),
+    Mutant("average_pool: padding counted", "average_pool",
+           "share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)", "share = dy / (w.size[0] * w.size[1])"),
+    Mutant("l2_pool: the norm left out", "l2_pool", "jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))", "dy"),
+    Mutant("l2_pool: x left out", "l2_pool", "return (), x * over(x).spread(", "return (), over(x).spread("),
+    Mutant("l2_pool: 0 divided by 0", "l2_pool", "jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))", "dy / y"),
+    Mutant("pools: windows that overlap do not add", "average_pool",
+           "total = placed if total is None else total + placed",
+           "total = placed if total is None else jnp.where(placed != 0, placed, total)", _W),
+    # Dropout, shapes.
+    Mutant("dropout: the scale forgotten on the way back", "dropout", "dy if res is None else scaled(res, dy)",
+           "dy if res is None else jnp.where(res, dy, 0)"),
+    Mutant("dropout: the mask forgotten on the way back", "dropout", "dy if res is None else scaled(res, dy)",
+           "dy if res is None else dy / (1 - rate)"),
+    Mutant("dropout: the mask turned round", "dropout", "dy if res is None else scaled(res, dy)",
+           "dy if res is None else scaled(~res, dy)"),
+    Mutant("flatten: rows and columns changed over", "flatten", "x.reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]",
+           "x.swapaxes(1, 2).reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]"),
+    Mutant("reshape: the batch turned round", "reshape", "return (), dy.reshape(dy.shape[0], *res.shape[1:])",
+           "return (), dy[::-1].reshape(dy.shape[0], *res.shape[1:])"),
+    # Combinators.
+    Mutant("serial: the gradients in the order of the walk", "serial", "tuple(reversed(gradients.values())), dy",
+           "tuple(gradients.values()), dy"),
+    Mutant("serial: each layer sees the first dy", "serial", "dparams, dy = part.layer.backward(",
+           "dparams, _ = part.layer.backward("),
+    Mutant("parallel: dx of the first branch alone", "parallel", "_add(*inputs)", "inputs[0]"),
+    Mutant("parallel: dx a mean over the branches", "parallel", "_add(*inputs)",
+           "jax.tree.map(lambda a: a / len(inputs), _add(*inputs))"),
+    Mutant("parallel: the columns cut off by one", "parallel", "jnp.split(dy, ends, axis=-1)",
+           "jnp.split(dy, [1 + end for end in ends], axis=-1)"),
+    Mutant("residual: the way around forgotten", "residual", "return dparams, _add(dy, dx)", "return dparams, dx"),
+    Mutant("residual: the way through forgotten", "residual", "return dparams, _add(dy, dx)", "return dparams, dy"),
+    # Losses.
+    Mutant("quadratic: factor 2", "quadratic", "lambda y, t: y - _dense(t, y),\n        lambda y: y,",
+           "lambda y, t: 2 * (y - _dense(t, y)),\n        lambda y: y,"),
+    Mutant("mean_squared_error: sum for mean over the outputs", "mean_squared_error",
+           "lambda y, t: (2 / y.shape[-1]) * (y - _dense(t, y))", "lambda y, t: 2 * (y - _dense(t, y))"),
+    Mutant("sigmoid_cross_entropy: σ′ of the quadratic cost left in", "sigmoid_cross_entropy",
+           "return (1 - t) * jax.nn.sigmoid(y) - t * jax.nn.sigmoid(-y)",
+           "return (jax.nn.sigmoid(y) - t) * jax.nn.sigmoid(y) * jax.nn.sigmoid(-y)"),
+    Mutant("sigmoid_cross_entropy: the target dropped", "sigmoid_cross_entropy",
+           "return (1 - t) * jax.nn.sigmoid(y) - t * jax.nn.sigmoid(-y)", "return jax.nn.sigmoid(y)"),
+    Mutant("sigmoid_cross_entropy: a difference in which nothing is left", "sigmoid_cross_entropy",
+           "return (1 - t) * jax.nn.sigmoid(y) - t * jax.nn.sigmoid(-y)", "return jax.nn.sigmoid(y) - t"),
+    Mutant("softmax_cross_entropy: the target dropped", "softmax_cross_entropy", "* jax.nn.softmax(y) - t\n",
+           "* jax.nn.softmax(y)\n"),
+    Mutant("softmax_cross_entropy: targets taken to add up to 1", "softmax_cross_entropy",
+           "t.sum(-1, keepdims=True) * jax.nn.softmax(y) - t", "jax.nn.softmax(y) - t"),
+    Mutant("perceptron: wrong sign", "perceptron", "        derivative,\n",
+           "        lambda z, t: -derivative(z, t),\n"),
+    Mutant("losses: sum for mean", "softmax_cross_entropy", "dy / len(y)) if", "dy) if"),
+    Mutant("losses: a mean's value, a sum divided late", "sigmoid_cross_entropy",
+           "(terms / len(y)).sum(), dy / len(y)", "terms.sum() / len(y), dy / len(y)"),
+    # What trains.
+    Mutant("value_and_grad: dy of the loss dropped", "value_and_grad", "model.backward(params, res, dy)",
+           "model.backward(params, res, jnp.ones_like(dy))"),
+    Mutant("value_and_grad: the gradient twice", "value_and_grad", "return (value, y), dparams",
+           "return (value, y), jax.tree.map(lambda g: 2 * g, dparams)"),
+    Mutant("value_and_grad: an update before the gradient", "value_and_grad", "model.backward(params, res, dy)",
+           "model.backward(jax.tree.map(lambda p: 0.999 * p, params), res, dy)"),
+    Mutant("optimizer: a penalty on biases", "optimizer", "optax.add_decayed_weights(l2, mask=is_weight)",
+           "optax.add_decayed_weights(l2)"),
+)  # fmt: skip
+
+
+def mutated(mutant: Mutant) -> Constructor:
+    """What builds the mutant: the source of its module, changed in the first such place, and run.
+
+    Raises `LookupError` where there is no such place.
+    """
+    home = constructor(mutant.of).__module__
+    changed = _changed(mutant.module or home, mutant)
+    if not mutant.module:
+        return getattr(changed, mutant.of)
+    # A mistake in what the layer's module imports: that module's names, and itself, stand for the originals.
+    original = importlib.import_module(mutant.module)
+    module = _run(home, inspect.getsource(importlib.import_module(home)))
+    for name, value in list(vars(module).items()):
+        if value is original:
+            setattr(module, name, changed)
+        elif not name.startswith("__") and name in vars(changed):
+            setattr(module, name, getattr(changed, name))
+    return getattr(module, mutant.of)
+
+
+def _changed(name: str, mutant: Mutant) -> types.ModuleType:
+    source = inspect.getsource(importlib.import_module(name))
+    # From the constructor's code on, where that stands there: a text may stand in several layers, and in a docstring.
+    start = max(source.find(f"def {mutant.of}("), 0)
+    for _ in range(2 if start else 0):
+        start = source.index('"""', start) + 3
+    if mutant.old not in source[start:]:
+        start = 0
+    head, tail = source[:start], source[start:]
+    if mutant.old not in tail:
+        raise LookupError(f"mutant {mutant.name!r}: expected in {name} the text {mutant.old!r}, found it nowhere")
+    return _run(name, head + tail.replace(mutant.old, mutant.new, 1))
+
+
+def _run(name: str, source: str) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__["jnp"] = jnp
+    module.__dict__["jax"] = jax
+    exec(compile(source, f"<a mutant of {name}>", "exec"), module.__dict__)
+    return module

@@ -1,0 +1,88 @@
+"""The numbers of a config that may be inputs of its program: found, taken out, and set by their dotted names."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from jaxnn.config.base import Table
+from jaxnn.config.dump import plain
+from jaxnn.config.errors import Path, dotted
+from jaxnn.config.schema import Config
+
+#: The tables that a training step is made of.
+OF_A_STEP = ("net", "loss", "optimizer", "augment")
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def numbers(config: Config) -> dict[str, float]:
+    """Every number of the step's tables by its dotted name, but those that are as the library has them by default.
+
+    Not every one can be an input: the shape of an array cannot.
+    """
+    found = (pair for name in OF_A_STEP for pair in _numbers(getattr(config, name), (name,)))
+    return {dotted(path): value for path, value in found}
+
+
+def _numbers(value: Any, path: Path) -> Iterator[tuple[Path, float]]:
+    if isinstance(value, Table):
+        for key, field in type(value).model_fields.items():
+            own = getattr(value, key)
+            if isinstance(own, Table | tuple | Mapping) or (
+                isinstance(own, float) and (field.is_required() or own != field.default)
+            ):
+                yield from _numbers(own, (*path, key))
+    elif isinstance(value, tuple):
+        for i, inner in enumerate(value):
+            yield from _numbers(inner, (*path, i))
+    elif isinstance(value, Mapping):  # an initializer's options: 1 is 1.0 there
+        for key, inner in value.items():
+            if not isinstance(inner, bool) and isinstance(inner, int | float):
+                yield (*path, key), float(inner)
+    elif isinstance(value, float):
+        yield path, value
+
+
+def value_at(config: Config, name: str) -> Any:
+    """The value of a dotted name. Raises `KeyError` where there is none."""
+    value: Any = config
+    for part in name.split("."):
+        if isinstance(value, Table) and part in type(value).model_fields:
+            value = getattr(value, part)
+        elif isinstance(value, tuple) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, Mapping) and part in map(str, value):
+            value = next(inner for key, inner in value.items() if str(key) == part)
+        else:
+            raise KeyError(name)
+    return value
+
+
+def with_numbers(config: AnyConfig, values: Mapping[str, Any]) -> AnyConfig:
+    """The config with other values, which are not checked: they may be traced."""
+    for name, value in values.items():
+        config = _with(config, name.split("."), value)
+    return config
+
+
+def _with(table: Any, parts: list[str], value: Any) -> Any:
+    if not parts:
+        return value
+    first, rest = parts[0], parts[1:]
+    if isinstance(table, Table):
+        return table.model_copy(update={first: _with(getattr(table, first), rest, value)})
+    if isinstance(table, tuple):
+        i = int(first)
+        return (*table[:i], _with(table[i], rest, value), *table[i + 1 :])
+    key = next(k for k in table if str(k) == first)
+    return {**table, key: _with(table[key], rest, value)}
+
+
+def step_text(config: Config, without: tuple[str, ...] = ()) -> str:
+    """What a config says of its step, as canonical text in which the numbers of the names `without` are blank."""
+    blank = with_numbers(config, dict.fromkeys(without, 0.0))
+    said = {name: plain(getattr(blank, name)) for name in OF_A_STEP}
+    train = plain(config.train)
+    for name in ("epochs", "seed", "seeds", "on_fault"):
+        train.pop(name, None)
+    return json.dumps([said, train, sorted(without)], sort_keys=True, default=str)

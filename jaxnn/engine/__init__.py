@@ -1,0 +1,1 @@
+"""The host side of one compiled run: compile it, drive it in chunks, watch it for NaN."""

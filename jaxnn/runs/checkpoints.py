@@ -1,0 +1,205 @@
+"""A run's checkpoints: a folder for each, whole or not there; the newest sound one is found by looking at the disk.
+
+RUN/checkpoints/000000001234/    after so many steps
+    state.safetensors            everything that the next step reads, and the history so far
+    manifest.json                place in the run, the types of keys, a SHA-256 of each array and of the file; sealed
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from annotated_types import Ge, Le
+from jax import numpy as jnp
+from pydantic import BaseModel
+
+from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
+from jaxnn.errors import UserError
+from jaxnn.storage.files import in_a_line, read_sealed, sha256, whole_folder, write_sealed
+from jaxnn.metrics import Metrics
+from jaxnn.engine.snapshot import Snapshot, is_key
+from jaxnn.train.state import History, State
+
+FOLDER = "checkpoints"
+STATE = "state.safetensors"
+MANIFEST = "manifest.json"
+#: The version of a checkpoint's manifest, and of the arrays beside it.
+FORMAT = 2
+
+
+class ArrayFacts(BaseModel):
+    """What a manifest says of an array."""
+
+    dtype: str
+    shape: list[int]
+    sha256: str
+
+
+class Facts(BaseModel):
+    """What is read of a checkpoint's manifest, its format apart."""
+
+    run: str
+    steps: Annotated[int, Ge(0)]
+    epoch: list[int]
+    best_epoch: list[int]
+    score: list[float | None]
+    rows: Annotated[int, Ge(0), Le(10**9)]
+    seconds: float
+    faults: list[dict[str, Any]]
+    keys: dict[str, Literal["threefry2x32", "rbg", "unsafe_rbg"]]
+    sha256: str
+    arrays: dict[str, ArrayFacts]
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint on the disk, by its folder and its manifest."""
+
+    path: Path
+    facts: dict[str, Any]
+
+
+def paths(run: Path) -> list[Path]:
+    """The checkpoints of a run's folder, oldest first, sound or not."""
+    folder = run / FOLDER
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    return sorted(p for p in folder.iterdir() if re.fullmatch(r"\d{12}", p.name) and p.is_dir() and not p.is_symlink())
+
+
+def save(run: Path, of: str, snapshot: Snapshot) -> Path:
+    """Writes a checkpoint of the run whose identity is `of`, unless there is a sound one of this step."""
+    path = run / FOLDER / f"{snapshot.steps:012}"
+    if path.exists():
+        try:
+            read(path)
+            return path
+        except UserError:
+            remove(path)
+    tree = {"state": snapshot.state, "history": snapshot.history}
+    keys = {}
+    for name, leaf in named_leaves(tree).items():
+        if is_key(leaf):
+            keys[name] = str(jax.random.key_impl(leaf))
+    state = snapshot.state
+    with whole_folder(path) as beside:
+        about = save_arrays(beside / STATE, named_arrays(data_of_keys(tree)))
+        facts = {
+            "format": FORMAT,
+            "run": of,
+            "steps": snapshot.steps,
+            "epoch": [int(epoch) for epoch in state.epoch],
+            "best_epoch": [int(epoch) for epoch in state.best.epoch],
+            "score": [float(score) if np.isfinite(score) else None for score in state.best.score],
+            "rows": int(snapshot.history.train.loss.shape[1]),
+            "seconds": snapshot.seconds,
+            "faults": list(snapshot.faults),
+            "keys": keys,
+            "sha256": sha256(beside / STATE),
+            "arrays": about,
+        }
+        write_sealed(beside / MANIFEST, facts)
+    return path
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """The leaves of a pytree by their paths, as they are."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def data_of_keys(tree: Any) -> Any:
+    """A tree with the integers of its typed keys in their place; of shapes as of arrays."""
+
+    def data(leaf):
+        if is_key(leaf):
+            return jax.random.key_data(leaf)
+        if isinstance(leaf, jax.ShapeDtypeStruct) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.eval_shape(jax.random.key_data, leaf)
+        return leaf
+
+    return jax.tree.map(data, tree)
+
+
+def read(path: Path) -> Checkpoint:
+    """A checkpoint's manifest. Raises `UserError` when it, or the file beside it, is damaged or of another format."""
+    facts = read_sealed(path / MANIFEST)
+    if facts.get("format") != FORMAT:
+        raise UserError(f"{path}: expected a checkpoint of format {FORMAT}, found {facts.get('format')}")
+    try:
+        Facts.model_validate(facts, strict=True)
+    except ValueError as error:
+        raise UserError(f"{path}: expected a checkpoint's manifest, found another: {in_a_line(error)}") from error
+    if path.name != f"{facts['steps']:012}":
+        raise UserError(f"{path}: expected the checkpoint of that step, found that of step {facts['steps']:,}")
+    if sha256(path / STATE) != facts["sha256"]:
+        raise UserError(f"{path / STATE}: is damaged: its SHA-256 is not the one that was written")
+    return Checkpoint(path, facts)
+
+
+def load(path: Path, like: State) -> Snapshot:
+    """A checkpoint as a run of the state `like` goes on from it (shapes suffice).
+
+    Raises `UserError` for damage, and for another structure with the path of the first difference.
+    """
+    facts = read(path).facts
+    metric = like.seen.metrics.loss
+    row: Any = jax.ShapeDtypeStruct((metric.shape[0], facts["rows"]), metric.dtype)
+    tree = {"state": like, "history": History(Metrics(row, row), Metrics(row, row))}
+    plain = data_of_keys(tree)
+    found = restore(plain, load_arrays(path / STATE, named_leaves(plain)))
+    kinds = named_leaves(tree)
+    typed = {name for name, kind in kinds.items() if jnp.issubdtype(kind.dtype, jax.dtypes.prng_key)}
+    if facts["keys"].keys() != typed:
+        raise UserError(f"{path}: expected keys at {sorted(typed)}, found them at {sorted(facts['keys'])}")
+    leaves = named_leaves(found)
+    for name, kind in facts["keys"].items():
+        if (of := jax.random.key(0, impl=kind).dtype) != kinds[name].dtype:
+            raise UserError(f"{path}: expected keys of {kinds[name].dtype} at {name!r}, found {of}")
+        leaves[name] = jax.random.wrap_key_data(leaves[name], impl=kind)
+    found = jax.tree.unflatten(jax.tree.structure(tree), leaves.values())
+    return Snapshot(facts["steps"], found["state"], found["history"], tuple(facts["faults"]), facts["seconds"])
+
+
+def newest(run: Path, like: State, say: Callable[[str], None]) -> Snapshot:
+    """The newest sound checkpoint; `say` is told of each damaged one that is passed over.
+
+    Raises `UserError` when none is sound.
+    """
+    for path in reversed(paths(run)):
+        try:
+            return load(path, like)
+        except UserError as error:
+            say(f"{error}; the checkpoint before it is taken")
+    raise UserError(f"{run}: expected a sound checkpoint, found none; train again with --overwrite")
+
+
+def prune(run: Path, of: str, keep: int) -> None:
+    """Removes what this run (`of`) made, but for its last `keep` checkpoints and the first that holds the best."""
+    mine = []
+    for path in paths(run):
+        try:
+            facts = read_sealed(path / MANIFEST)
+        except UserError:
+            continue
+        if facts.get("run") == of:
+            mine.append(Checkpoint(path, facts))
+    best = max(mine, key=lambda c: (merit(c), -c.facts["steps"]), default=None)
+    for checkpoint in mine[:-keep]:
+        if checkpoint is not best:
+            remove(checkpoint.path)
+
+
+def merit(checkpoint: Checkpoint) -> float:
+    """The mean over the seeds of the best score so far; −∞ before there is one."""
+    scores = checkpoint.facts["score"]
+    return -np.inf if None in scores else float(np.mean(scores))
+
+
+def remove(path: Path) -> None:
+    """Removes a checkpoint's two files and its folder; the manifest first, so that what is left half is damaged."""
+    for name in (MANIFEST, STATE):
+        (path / name).unlink(missing_ok=True)
+    path.rmdir()

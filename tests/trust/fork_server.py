@@ -1,0 +1,168 @@
+"""A process that has imported everything and forks a fresh `jaxnn` for each command line: JAX starts in the child.
+
+It reads one JSON value a line: {"words": [...], "signals": [[seconds, number], ...], ...}; and
+answers {"code": exit status as `subprocess` has it, "seconds": …, "err": what was printed to stderr}.
+"""
+
+import importlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxnn.runs import checkpoints
+
+
+def serve() -> None:
+    """Answers until its standard input ends."""
+    for name in (
+        "cli.train",
+        "cli.resume",
+        "cli.going",
+        "cli.rerun",
+        "cli.checkpoint",
+        "keeper",
+        "config",
+        "data.named",
+    ):
+        importlib.import_module(f"jaxnn.{name}")
+    importlib.import_module("sklearn.datasets")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+
+
+def answer(wanted: dict[str, Any]) -> dict[str, Any]:
+    with tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        child = os.fork()
+        if child == 0:
+            run(wanted, err.fileno())
+        left = None
+        if wanted.get("once"):
+            # As soon as the run's folder has a checkpoint of that step or a later one, and a little later.
+            folder, *numbers = wanted["once"]
+            while not ended(child) and reached(folder) < wanted.get("step", 0):
+                time.sleep(0.005)
+            time.sleep(wanted.get("later", 0.3))
+            left = time.perf_counter()
+            for number in numbers:
+                if not ended(child):
+                    os.kill(child, number)
+                time.sleep(0.1 if len(numbers) > 1 else 0)
+        for after, number in sorted(wanted.get("signals", [])):
+            time.sleep(max(0.0, began + after - time.perf_counter()))
+            if left is None and not ended(child):
+                os.kill(child, number)
+        _, status = os.waitpid(child, 0)
+        seconds = time.perf_counter() - began
+        err.seek(0)
+        said = err.read().decode(errors="replace")
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": seconds,
+        "err": said,
+        "after": 0 if left is None else time.perf_counter() - left,
+    }
+
+
+def reached(folder: Path | str) -> int:
+    """The step of a run's last checkpoint; -1 before the first."""
+    return max((int(place.name) for place in checkpoints.paths(Path(folder))), default=-1)
+
+
+def ended(child: int) -> bool:
+    """Whether a child has ended; it stays to be waited for."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def run(wanted: dict[str, Any], err: int) -> None:
+    """The child: a command line, in this process alone."""
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+        os.dup2(err, 2)
+        os.chdir(wanted["cwd"])
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        if wanted.get("file_size"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["file_size"], wanted["file_size"]))
+        from jaxnn.cli import main
+        from jaxnn.report import figures as run_figures
+
+        if wanted.get("cores"):
+            os.sched_setaffinity(0, range(wanted["cores"]))
+        if wanted.get("compiles"):
+            importlib.import_module("jax").config.update("jax_enable_compilation_cache", False)
+        if not wanted.get("figures"):
+            run_figures.pictures = lambda *a: iter(())  # type: ignore[assignment]  # they take as long as the rest together
+        main(wanted["words"])
+        code = 0
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class Zygote:
+    """The process above, as a context; `run` asks it for a command line."""
+
+    def __enter__(self) -> "Zygote":
+        self.cache = tempfile.TemporaryDirectory()
+        # A program is compiled by the first child that needs it, and read by the others: what they share is the
+        # program, nothing that it computed.
+        cache = {
+            "JAX_COMPILATION_CACHE_DIR": self.cache.name,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.trust.fork_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | cache,
+            cwd=Path(__file__).parents[2],
+        )
+        assert self.process.stdout is not None and self.process.stdout.readline() == "ready\n"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.cache.cleanup()
+
+    def run(self, *words: object, signals: Sequence[tuple[float, int]] = (), **options: Any) -> dict[str, Any]:
+        """The answer of a child that runs `jaxnn WORDS`; `signals` are sent to it after so many seconds."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if "once" in options:
+            options["once"] = [str(options["once"][0]), *map(int, options["once"][1:])]
+        wanted = {
+            "words": [str(word) for word in words],
+            "signals": list(signals),
+            "cwd": tempfile.gettempdir(),
+            **options,
+        }
+        self.process.stdin.write(json.dumps(wanted) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+if __name__ == "__main__":
+    serve()

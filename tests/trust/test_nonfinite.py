@@ -1,0 +1,210 @@
+"""NaN, infinity, divergence and want of memory: named where they arise, and handled as the config has it."""
+
+import re
+import subprocess
+import sys
+import textwrap
+from functools import cache
+from typing import Any
+
+import chex
+import jax
+import numpy as np
+import optax
+import pytest
+from jax import numpy as jnp
+
+from jaxnn import autodiff, dense, flatten, mean_squared_error, residual, serial, tanh
+from jaxnn.engine import nonfinite
+from jaxnn.engine.diagnosis import finite, walk
+from jaxnn.engine.hooks import Fault
+from jaxnn.engine.snapshot import Snapshot
+from jaxnn.train import Plan
+from tests.trust.fault_injection import DATA, EXAMPLES, SAID, SPIKES, VALUES, Run, met, spike, train
+from tests.trust.numbers import of_the_door
+
+SOUND = DATA._replace(train=jax.tree.map(lambda a: a[[i for i in range(EXAMPLES) if i not in SAID]], DATA.train))
+
+
+def test_every_wrong_number_is_named_in_its_step():
+    """Layer, forward or backward, the data, the loss, its derivative; NaN and both infinities; and nothing else."""
+    outcome = in_one_go("skip")
+    assert [(f["epoch"], f["step"], f["where"]) for f in outcome.faults] == met(seed=0)
+    assert len(set(SAID.values())) == 2 * SPIKES + 2 + 2 * len(VALUES) and len(outcome.faults) == len(SAID)
+    assert outcome.finished and outcome.steps == EXAMPLES
+    assert finite((outcome.state.params, outcome.history.train.loss))
+
+
+def test_a_run_that_stops_keeps_nothing_of_the_fault():
+    kept: list[Snapshot] = []
+    with pytest.raises(Fault) as stopped:
+        train(Run(), seeds=(0, 1, 2), keep=kept.append, due=lambda steps: True, every=1)
+    epoch, step, where = min((met(seed)[0] for seed in (0, 1, 2)), key=lambda place: place[:2])
+    said = str(stopped.value)
+    assert said.startswith(f"epoch {epoch}, step {step} of {EXAMPLES}: {where}") and "\n" not in said
+    # Every step before it is kept, and no more.
+    assert [one.steps for one in kept] == list(range(step))
+    assert all(finite((one.state.params, one.state.optimizer)) for one in kept)
+
+
+POLICIES = pytest.mark.parametrize("policy", ["skip", "rollback"])
+
+
+@cache
+def in_one_go(policy):
+    return train(Run(), on_fault=policy, kept=lambda: first())
+
+
+@cache
+def step_by_step(policy):
+    """The run as it was after each of its steps, and what came of it."""
+    kept: list[Snapshot] = []
+    outcome = train(Run(), on_fault=policy, kept=lambda: first(), every=1, due=lambda steps: True, keep=kept.append)
+    assert [one.steps for one in kept] == list(range(EXAMPLES + 1))
+    return kept, outcome
+
+
+@cache
+def first() -> Snapshot:
+    """The run before its first step: what is gone back to."""
+    kept: list[Snapshot] = []
+    train(Run(), keep=kept.append, on_fault="skip", leave=lambda: True)
+    return kept[0]
+
+
+@POLICIES
+def test_how_a_faulty_run_is_cut_changes_no_bit(policy):
+    assert_equal(in_one_go(policy), step_by_step(policy)[1])
+
+
+@POLICIES
+def test_a_faulty_run_goes_on_as_if_never_stopped(policy):
+    middle = step_by_step(policy)[0][EXAMPLES // 2]
+    assert middle.faults
+    assert_equal(in_one_go(policy), train(Run(), begun=middle, on_fault=policy, kept=lambda: first()))
+
+
+def assert_equal(a, b):
+    chex.assert_trees_all_equal(*((plain(o.state), o.history) for o in (a, b)))
+    assert a.faults == b.faults
+
+
+def plain(state):
+    return state._replace(key=jax.random.key_data(state.key))
+
+
+@POLICIES
+def test_skip_leaves_the_parameters_and_rollback_takes_those_that_were_kept(policy):
+    kept, _ = step_by_step(policy)
+    bad = {step for _, step, _ in met(seed=0)}
+    for step in range(1, EXAMPLES + 1):
+        before, after = kept[step - 1].state, kept[step].state
+        moved = not np.array_equal(before.params[0].weight, after.params[0].weight)
+        # A step that was passed over counts in no mean.
+        assert after.seen.counts[0, step - 1] == (step not in bad)
+        if step in bad:
+            expected = before.params if policy == "skip" else first().state.params
+            chex.assert_trees_all_equal(after.params, expected)
+        else:
+            assert moved
+
+
+def test_parameters_that_are_wrong_are_named_by_their_layer_and_cannot_be_skipped():
+    kept, _ = step_by_step("skip")
+    bad = {step for _, step, _ in met(seed=0)}
+    begun = next(one for one in kept if one.steps + 1 not in bad)
+    params = jax.tree.map(np.array, begun.state.params)
+    params[4].weight[0, 1, 1] = np.nan
+    begun = begun._replace(state=begun.state._replace(params=params))
+    named = r"layer 4 \(beside_the_code\) has parameters that are NaN or infinite"
+    with pytest.raises(Fault, match=named):
+        train(Run(), begun=begun)
+    with pytest.raises(Fault, match=rf"{named}; it is so without that step too: set train\.on_fault to 'rollback'"):
+        train(Run(), begun=begun, on_fault="skip")
+
+
+def test_an_update_beyond_all_numbers_is_told_from_a_gradient():
+    with pytest.raises(Fault, match=r"the update makes NaN or infinity, forward .* finite: lower optimizer\.learning_"):
+        train(Run(data=SOUND, optimizer=optax.sgd(float("inf"))))
+
+
+def test_too_many_faults_end_a_run(monkeypatch):
+    monkeypatch.setattr(nonfinite, "MOST", 10)
+    with pytest.raises(Fault, match=r"expected at most 10 steps to pass over, found more: lower optimizer\.learning_"):
+        train(Run(), on_fault="skip")
+
+
+def linear(rate: float, scale: float) -> Run:
+    """A linear net on features of size `scale`: with too high a rate each step makes the error larger."""
+    x, y = SOUND.train
+    data = SOUND._replace(train=SOUND.train._replace(x=x * np.float32(scale), y=y))
+    return Run(serial(dense(3)), mean_squared_error(), optax.sgd(rate), data, Plan(400, best="train.loss"))
+
+
+def test_divergence_stops_with_a_hint():
+    said = (
+        r"the training diverges: the loss of seed 0 .* grew from [\d.e+-]+ to [\d.e+-]+; lower optimizer\.learning_rate"
+    )
+    with pytest.raises(Fault, match=said):
+        train(linear(2.0, 1.0), pause=1e-6)
+
+
+def test_a_loss_that_grew_until_it_was_infinite_says_so():
+    with pytest.raises(
+        Fault, match=r"the loss had grown from [\d.e+]+ to [\d.]+e\+\d+: lower optimizer\.learning_rate"
+    ):
+        train(linear(0.1, 1e4))
+
+
+def test_a_sound_run_is_left_alone():
+    assert train(Run(data=SOUND)).faults == ()
+
+
+def test_layers_in_layers_are_counted_as_they_stand_in_a_row():
+    def logarithm(params, x, key):
+        del params, key
+        return jnp.log(jnp.where(x == 1, -1.0, 1.0).astype(x.dtype)) + x
+
+    cases: list[tuple[int, Any, str]] = [
+        (1, serial(serial(spike(0), tanh()), dense(5)), "layer 0/0 (spike) makes NaN or infinity in its forward pass"),
+        (4, serial(flatten(), serial(spike(0))), "layer 1/0 (spike) makes NaN or infinity in its backward pass"),
+        (1, serial(flatten(), residual(spike(0))), "layer 1 (residual) makes NaN or infinity in its forward pass"),
+        (1, serial(flatten(), autodiff(lambda key, x: (), logarithm)), "layer 1 (autodiff) makes NaN or infinity"),
+    ]
+    with of_the_door():
+        for code, net, said in cases:
+            x = jnp.full((3, 5), code, jnp.float32)
+            params = net.init(jax.random.key(0), jax.ShapeDtypeStruct(x.shape, x.dtype))
+            assert walk(net, mean_squared_error(), params, x, jnp.zeros((3, 5), jnp.float32), None).startswith(said)
+
+
+def test_want_of_memory_says_what_was_asked_and_what_to_lower():
+    """In a process of its own: a crash would end this one."""
+    code = """
+        import numpy as np
+        from jaxnn import dense, quadratic, serial, tanh
+        from jaxnn.errors import UserError
+        from jaxnn.train import Data, Examples, Plan, make_training, optimizer
+        from jaxnn.engine.driver import run_live
+        data = Data(Examples(np.ones((8, 1000), np.float32), np.ones((8, 2), np.float32)))
+        for batch, seeds in ((4, (0, 1)), (None, (0,))):
+            plan = Plan(2, batch, best="train.loss")
+            training = make_training(serial(dense(10**12), tanh(), dense(2)), quadratic(), optimizer("sgd", 0.1), plan)
+            try:
+                run_live(training, data, seeds, plan)
+            except UserError as error:
+                print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    some, all_ = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"out of memory: a step on 4 examples, 2 seeds, asked for \d[\d.]* PiB; "
+        r"lower train\.batch_size, train fewer seeds at once, or make the layers smaller", some,
+    )  # fmt: skip
+    assert re.fullmatch(
+        r"out of memory: a step on the whole training part, 1 seed, asked for \d[\d.]* PiB; "
+        r"set train\.batch_size, or make the layers smaller", all_,
+    )  # fmt: skip
