@@ -1,4 +1,4 @@
-"""The walk back through a model: forward, loss, backward. Here hand-derived and autodiff are exchanged by one word."""
+"""The gradient of a loss: forward, loss, backward. Hand-written and automatic gradients have the same signature."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,29 +6,29 @@ from typing import Any
 import jax
 
 from jaxnn.layer import Batch, Layer, Params
-from jaxnn.losses import Loss
+from jaxnn.losses import LossFunction
 
 #: (params, x, target, key) -> ((value, y), dparams)
 ValueAndGrad = Callable[..., tuple[tuple[Any, Batch], Params]]
 
 
-def value_and_grad(model: Layer, loss: Loss) -> ValueAndGrad:
-    """The loss and its hand-derived gradient: a function of (params, x, target, key=None).
+def value_and_grad(model: Layer, loss: LossFunction) -> ValueAndGrad:
+    """The loss and its hand-written gradient: a function of (params, x, target, key=None).
 
     It returns ((value, y), dparams), exactly what `jax.value_and_grad(objective(model, loss), has_aux=True)` returns.
     """
 
-    def hand_derived(params, x, target, key=None):
+    def hand_written(params, x, target, key=None):
         y, res = model.forward(params, x, key)
         value, dy = loss(y, target)
         dparams, _ = model.backward(params, res, dy)
         return (value, y), dparams
 
-    return hand_derived
+    return hand_written
 
 
-def objective(model: Layer, loss: Loss) -> Callable[..., tuple[Any, Batch]]:
-    """The plain function of (params, x, target, key=None) to (value, y) that the model and the loss stand for."""
+def objective(model: Layer, loss: LossFunction) -> Callable[..., tuple[Any, Batch]]:
+    """The plain function (params, x, target, key=None) -> (value, y) of a model under a loss."""
 
     def value_and_output(params, x, target, key=None):
         y = model.apply(params, x, key)
@@ -37,12 +37,12 @@ def objective(model: Layer, loss: Loss) -> Callable[..., tuple[Any, Batch]]:
     return value_and_output
 
 
-def autodiff_value_and_grad(model: Layer, loss: Loss) -> ValueAndGrad:
-    """The same function, its gradient what `jax.value_and_grad` makes of the plain forward."""
+def autodiff_value_and_grad(model: Layer, loss: LossFunction) -> ValueAndGrad:
+    """The same function with JAX's gradient: `jax.value_and_grad` of the plain forward pass."""
     return jax.value_and_grad(objective(model, loss), has_aux=True)
 
 
-#: How a gradient is had, by the name that a command line gives it.
+#: The two kinds of gradient by their names on the command line.
 GRADIENTS = {"hand": value_and_grad, "auto": autodiff_value_and_grad}
 
 
@@ -71,7 +71,7 @@ def custom_vjp(layer: Layer) -> Callable[..., Batch]:
 
 
 def autodiff(init: Callable, apply: Callable) -> Layer:
-    """A layer without a derivation, by its own name: `apply(params, x, key) -> y` is differentiated by JAX.
+    """A layer without a hand-written backward: JAX differentiates `apply(params, x, key) -> y`.
 
     The pullback that `jax.vjp` makes is the residual.
     """

@@ -1,12 +1,15 @@
-"""Losses: how far an output is from its target, and the derivative by hand. The reduction stands here alone.
+"""Losses: how far an output is from its target, with the derivative written by hand. Only a loss averages or sums.
 
-A target is as wide as the output, (batch, …, output), or integer labels (batch, …): label k stands for the row with
-a one at k, and, where the output is one number wide, for the number itself.
+A loss is a function `loss(y, target) -> (value, dy)`. The ones below also serve as metrics (`Loss.sums`).
+
+The output y has the shape (*places, output): (batch, output), or (batch, time, output) for a sequence. A target is
+either integer labels of shape (*places), or has exactly the shape of y. Label k stands for the row with a one at k
+and, where the output is one number wide, for the number itself. `Weighted(target, weight)` weighs places or examples.
 """
 
 import math
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -15,37 +18,102 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Shaped
 
 from jaxnn.errors import UserError
+from jaxnn.metrics import Sum, spread_weight
 
 Reduction = Literal["mean", "sum"]
-Output = Float[Array, "batch output"]
+Output = Float[Array, "*places output"]
 Target = Shaped[Array | np.ndarray, "..."]
 
 
-class Loss(NamedTuple):
-    """`loss(y, target) -> (value, dy)`, the mean or the sum over the batch of `terms`, and its derivative.
+class Weighted(NamedTuple):
+    """A target whose places count by their weight: Σ w·term / Σ w. A place of weight 0 has neither value nor gradient.
 
-    terms(y, target) -> (batch,): each example's loss
-    derivative(y, target) -> (batch, output): each example's derivative with respect to its own output
-    probabilities(y) -> (batch, output): what an output says of the classes
-    residuals(y, target) -> (batch, output): r with terms = ½ Σ r², where the cost is a sum of squares; else None
+    weight: (batch,), or the shape of the places; class weights, masks of padding, unlabelled nodes
     """
 
-    terms: Callable[[Output, Target], Float[Array, "batch"]]
-    derivative: Callable[[Output, Target], Output]
-    probabilities: Callable[[Output], Output]
-    reduction: Reduction
-    residuals: Callable[[Output, Target], Output] | None = None
+    target: Any
+    weight: Shaped[Array | np.ndarray, "..."]
 
-    def __call__(self, y: Output, target: Target) -> tuple[Float[Array, ""], Output]:
-        """The value and its derivative; raises `UserError` for concrete labels outside the classes."""
-        check_labels(target, y.shape[-1])
+
+#: (y, target) -> (value, dy): all that training needs of a loss
+LossFunction = Callable[[Any, Any], tuple[Any, Any]]
+
+
+class Loss(NamedTuple):
+    """`loss(y, target) -> (value, dy)`: the mean or the sum of `terms` over the places, and its derivative.
+
+    name: the name of its constructor
+    terms(y, target) -> (*places): the loss of each place
+    derivative(y, target) -> (*places, output): the derivative of each term with respect to its own output
+    class_weights: a weight for each class, by which its places count
+    """
+
+    name: str
+    terms: Callable[[Output, Target], Float[Array, "*places"]]
+    derivative: Callable[[Output, Target], Output]
+    reduction: Reduction
+    class_weights: tuple[float, ...] = ()
+
+    def __call__(self, y: Output, target: Target | Weighted) -> tuple[Float[Array, ""], Output]:
+        """The value and its derivative with respect to y. Raises `UserError` for a target that does not fit y."""
+        target, weight = self._split(y, target)
         terms, dy = self.terms(y, target), self.derivative(y, target)
-        # Each term is divided before they are added: two of 2e38 have a mean in float32, but no sum.
-        return ((terms / len(y)).sum(), dy / len(y)) if self.reduction == "mean" else (terms.sum(), dy)
+        if weight is None:
+            if self.reduction == "sum":
+                return terms.sum(), dy
+            # Each term is divided before they are added: two of 2e38 have a mean in float32, but no sum.
+            return (terms / terms.size).sum(), dy / terms.size
+        total = weight.sum() if self.reduction == "mean" else jnp.ones((), terms.dtype)
+        share = weight / jnp.where(total == 0, 1, total)
+        # A select, not a product with 0: a masked place may hold infinity or NaN.
+        value = jnp.where(share == 0, 0, share * terms).sum()
+        share = share[..., None]
+        return value, jnp.where(share == 0, 0, share * dy)
+
+    def sums(self, y: Output, target: Target | Weighted) -> Sum:
+        """The loss as a metric: its terms added up, and their number (or the sum of their weights)."""
+        target, weight = self._split(y, target)
+        terms = self.terms(y, target)
+        if weight is None:
+            return Sum(terms.sum(), jnp.full((), terms.size, terms.dtype))
+        return Sum(jnp.where(weight == 0, 0, weight * terms).sum(), weight.sum())
+
+    def _split(self, y: Output, target: Target | Weighted) -> tuple[Target, Float[Array, "*places"] | None]:
+        """The target and the weight of each place; None where all count alike."""
+        weight = None
+        if isinstance(target, Weighted):
+            weight, target = spread_weight(target.weight, y.shape[:-1], y.dtype), target.target
+        check_target(target, y.shape)
+        if self.class_weights:
+            per_class = jnp.asarray(self.class_weights, y.dtype)
+            of_class = (dense_target(target, y) * per_class).sum(-1) if y.shape[-1] > 1 else per_class[_labels(target)]
+            weight = of_class if weight is None else weight * of_class
+        return target, weight
+
+
+def _labels(target: Target) -> Any:
+    """Labels 0 and 1 of a target for an output that is one number wide."""
+    labels = jnp.asarray(target)
+    return (labels if jnp.issubdtype(labels.dtype, jnp.integer) else (labels[..., 0] >= 0.5)).astype(jnp.int32)
+
+
+def check_target(target: Target, output: Sequence[int]) -> None:
+    """Raises `UserError` unless a target fits an output of shape `output`: in shape, and labels among the classes.
+
+    The values of a traced target are not known, so only its shape is checked.
+    """
+    output, found = tuple(output), tuple(np.shape(target))
+    labels = jnp.issubdtype(target.dtype, jnp.integer)
+    if found == output or (labels and found == output[:-1]):
+        if found != output:
+            check_labels(target, output[-1])
+        return
+    kind = f"integer labels of shape {output[:-1]} or targets" if output[:-1] else "targets"
+    raise UserError(f"expected {kind} of the output's shape {output}, found {target.dtype} targets of shape {found}")
 
 
 def check_labels(target: Target, outputs: int) -> None:
-    """Raises `UserError` unless integer labels lie among the classes; what is traced is not looked at."""
+    """Raises `UserError` unless integer labels lie among the classes. The values of a traced target are not known."""
     if isinstance(target, Tracer) or not jnp.issubdtype(target.dtype, jnp.integer) or target.size == 0:
         return
     classes = max(outputs, 2)
@@ -55,8 +123,8 @@ def check_labels(target: Target, outputs: int) -> None:
         raise UserError(f"expected labels 0 … {classes - 1} for {outputs} outputs, found labels {low} … {high}")
 
 
-def _dense(target: Target, y: Output) -> Output:
-    """The target as wide as the output."""
+def dense_target(target: Target, y: Output) -> Output:
+    """The target in the shape and type of the output."""
     if target.ndim == y.ndim:
         return jnp.asarray(target, y.dtype)
     if y.shape[-1] == 1:
@@ -64,10 +132,20 @@ def _dense(target: Target, y: Output) -> Output:
     return jax.nn.one_hot(target, y.shape[-1], dtype=y.dtype)
 
 
-def _loss(terms, derivative, probabilities, reduction: Reduction, residuals=None) -> Loss:
+def class_weighted(loss: Loss, weights: Sequence[float]) -> Loss:
+    """The loss in which a place counts by the weight of its class. With a mean, Σ w·term / Σ w.
+
+    weights: a positive number for each class. Raises `UserError` for others.
+    """
+    if not weights or not all(isinstance(w, Tracer) or w > 0 for w in weights):
+        raise UserError(f"class_weights: expected a positive number for each class, found {list(weights)}")
+    return loss._replace(class_weights=tuple(weights))
+
+
+def _loss(name: str, terms, derivative, reduction: Reduction) -> Loss:
     if reduction not in ("mean", "sum"):
-        raise UserError(f"expected reduction 'mean' or 'sum', found {reduction!r}")
-    return Loss(terms, derivative, probabilities, reduction, residuals)
+        raise UserError(f"{name}: expected reduction 'mean' or 'sum', found {reduction!r}")
+    return Loss(name, terms, derivative, reduction)
 
 
 def quadratic(reduction: Reduction = "mean") -> Loss:
@@ -76,11 +154,10 @@ def quadratic(reduction: Reduction = "mean") -> Loss:
     Derivation: the ½ takes the 2 of the square.
     """
     return _loss(
-        lambda y, t: 0.5 * ((y - _dense(t, y)) ** 2).sum(-1),
-        lambda y, t: y - _dense(t, y),
-        lambda y: y,
+        "quadratic",
+        lambda y, t: 0.5 * ((y - dense_target(t, y)) ** 2).sum(-1),
+        lambda y, t: y - dense_target(t, y),
         reduction,
-        lambda y, t: y - _dense(t, y),
     )
 
 
@@ -90,11 +167,10 @@ def mean_squared_error(reduction: Reduction = "mean") -> Loss:
     Derivation: that of the square, for each of m terms.
     """
     return _loss(
-        lambda y, t: ((y - _dense(t, y)) ** 2).mean(-1),
-        lambda y, t: (2 / y.shape[-1]) * (y - _dense(t, y)),
-        lambda y: y,
+        "mean_squared_error",
+        lambda y, t: ((y - dense_target(t, y)) ** 2).mean(-1),
+        lambda y, t: (2 / y.shape[-1]) * (y - dense_target(t, y)),
         reduction,
-        lambda y, t: math.sqrt(2 / y.shape[-1]) * (y - _dense(t, y)),
     )
 
 
@@ -107,14 +183,14 @@ def sigmoid_cross_entropy(reduction: Reduction = "mean") -> Loss:
     """
 
     def terms(y, target):
-        t = _dense(target, y)
+        t = dense_target(target, y)
         return (t * jax.nn.softplus(-y) + (1 - t) * jax.nn.softplus(y)).sum(-1)
 
     def derivative(y, target):
-        t = _dense(target, y)
+        t = dense_target(target, y)
         return (1 - t) * jax.nn.sigmoid(y) - t * jax.nn.sigmoid(-y)
 
-    return _loss(terms, derivative, jax.nn.sigmoid, reduction)
+    return _loss("sigmoid_cross_entropy", terms, derivative, reduction)
 
 
 def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:
@@ -126,15 +202,15 @@ def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:
     """
 
     def terms(y, target):
-        t = _dense(target, y)
+        t = dense_target(target, y)
         # A logit of −inf times a target of 0 is left out, not NaN.
         return -jnp.where(t == 0, 0, t * jax.nn.log_softmax(y)).sum(-1)
 
     def derivative(y, target):
-        t = _dense(target, y)
+        t = dense_target(target, y)
         return t.sum(-1, keepdims=True) * jax.nn.softmax(y) - t
 
-    return _loss(terms, derivative, jax.nn.softmax, reduction)
+    return _loss("softmax_cross_entropy", terms, derivative, reduction)
 
 
 def perceptron(reduction: Reduction = "mean") -> Loss:
@@ -147,18 +223,45 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
     """
 
     def derivative(z, target):
-        return (z >= 0).astype(z.dtype) - _dense(target, z)
+        return (z >= 0).astype(z.dtype) - dense_target(target, z)
 
-    return _loss(
-        lambda z, t: (z * derivative(z, t)).sum(-1),
-        derivative,
-        lambda z: (z >= 0).astype(z.dtype),
-        reduction,
-    )
+    return _loss("perceptron", lambda z, t: (z * derivative(z, t)).sum(-1), derivative, reduction)
 
 
 #: name -> constructor
-LOSSES = {
+LOSSES: dict[str, Callable[..., Loss]] = {
     constructor.__name__: constructor
     for constructor in (quadratic, mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy, perceptron)
+}
+
+
+def _threshold(z: Output) -> Output:
+    return (z >= 0).astype(z.dtype)
+
+
+def _same(y: Any) -> Any:
+    return y
+
+
+#: What the output of a net trained with a loss means: its activation, by the loss's name. Else the output itself.
+PREDICTIONS: dict[str, Callable[[Any], Any]] = {
+    "sigmoid_cross_entropy": jax.nn.sigmoid,
+    "softmax_cross_entropy": jax.nn.softmax,
+    "perceptron": _threshold,
+}
+
+
+def prediction_of(loss: LossFunction) -> Callable[[Any], Any]:
+    """What turns an output into a prediction: class probabilities for the cross-entropies, else the output itself."""
+    return PREDICTIONS.get(loss.name, _same) if isinstance(loss, Loss) else _same
+
+
+def _difference(y: Output, target: Target) -> Output:
+    return y - dense_target(target, y)
+
+
+#: r(y, target) with terms = ½ Σ r², by the loss's name: what least-squares solvers need. Other losses have none.
+RESIDUALS: dict[str, Callable[[Output, Target], Output]] = {
+    "quadratic": _difference,
+    "mean_squared_error": lambda y, t: math.sqrt(2 / y.shape[-1]) * _difference(y, t),
 }

@@ -1,66 +1,102 @@
-"""What is measured of a model: the mean loss of an example, and the share of examples that are classified right."""
+"""What is measured of a model: quantities as sums and counts, so that batches of any size add up to the right mean."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import numpy as jnp
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Int
 
-from jaxnn.layer import Batch, Layer, Params
-from jaxnn.losses import Loss
+from jaxnn.errors import UserError
 
 
-class Metrics(NamedTuple):
-    """The mean loss of an example, whatever the reduction that trains, and the accuracy in [0, 1].
+class Sum(NamedTuple):
+    """A measured quantity: the sum of its terms, and their number or the sum of their weights.
 
-    The accuracy is NaN where the targets are no classes.
+    Each may have axes in front, such as one of the steps of an epoch.
     """
 
-    loss: Float[Array, "..."]
-    accuracy: Float[Array, "..."]
+    total: Float[Array | np.ndarray, "..."]
+    count: Float[Array | np.ndarray, "..."]
+
+    def mean(self) -> Any:
+        """The mean over all terms; NaN where there are none."""
+        return self.total.sum() / self.count.sum()
 
 
-def predicted_labels(probabilities: Float[Array, "*batch output"]) -> Int[Array, "*batch"]:
-    """The likeliest class; with a single output, whether it is at least one half."""
-    if probabilities.shape[-1] == 1:
-        return (probabilities[..., 0] >= 0.5).astype(jnp.int32)
-    return jnp.argmax(probabilities, axis=-1).astype(jnp.int32)
+#: Measured quantities by name.
+Sums = Mapping[str, Sum]
+#: (prediction, target) -> Sum, or None where the metric does not apply to targets of this type
+Metric = Callable[[Any, Any], Sum | None]
 
 
-def totals(loss: Loss, y: Batch, target: Shaped[Array, "batch ..."]) -> Metrics:
-    """The metrics summed over a batch of outputs: its loss, and how many are right."""
-    if jnp.issubdtype(target.dtype, jnp.integer):
-        right = (predicted_labels(loss.probabilities(y)) == target).sum().astype(y.dtype)
-    else:
-        right = jnp.full((), jnp.nan, y.dtype)
-    return Metrics(loss.terms(y, target).sum(), right)
+def means(sums: Sums) -> dict[str, Any]:
+    """The mean of each quantity."""
+    return {name: quantity.mean() for name, quantity in sums.items()}
 
 
-def measure(loss: Loss, y: Batch, target: Shaped[Array, "batch ..."]) -> Metrics:
-    """The metrics of one batch of outputs."""
-    return jax.tree.map(lambda total: total / len(target), totals(loss, y, target))
+def add(first: Sums, second: Sums) -> dict[str, Sum]:
+    """The quantities of two sets of examples together."""
+    return jax.tree.map(jnp.add, dict(first), dict(second))
 
 
-def evaluate(
-    model: Layer,
-    loss: Loss,
-    params: Params,
-    x: Batch,
-    target: Shaped[Array | np.ndarray, "n ..."],
-    *,
-    prepare: Callable[[Batch], Batch] = lambda x: x,
-    batch_size: int = 1000,
-) -> Metrics:
-    """The metrics of a whole data set, `batch_size` examples at a time (the last batch is what remains)."""
-    n, size = len(target), min(batch_size, len(target))
+#: Quantities of which less is better; of all others, more.
+_LOWER_IS_BETTER = re.compile(r"(^|_)(loss|error|perplexity|distance|bits|nats)(_|$)")
 
-    def part(start, size):
-        rows, labels = (jax.lax.dynamic_slice_in_dim(a, start, size) for a in (x, target))
-        return totals(loss, model.apply(params, prepare(rows)), labels)
 
-    sums = jax.tree.map(lambda a: a.sum(), jax.lax.map(lambda i: part(i * size, size), jnp.arange(n // size)))
-    if n % size:
-        sums = jax.tree.map(jnp.add, sums, part(n - n % size, n % size))
-    return jax.tree.map(lambda total: total / n, sums)
+def lower_is_better(name: str) -> bool:
+    """Whether a quantity of this name is to be made small: `loss`, `test_error`, `perplexity`; not `accuracy`.
+
+    >>> from jaxnn.metrics import lower_is_better
+    >>> lower_is_better("loss"), lower_is_better("critic_loss"), lower_is_better("accuracy")
+    (True, True, False)
+    """
+    return _LOWER_IS_BETTER.search(name) is not None
+
+
+def predicted_labels(prediction: Float[Array, "*places output"]) -> Int[Array, "*places"]:
+    """The likeliest class. With a single output: 1 where it is at least one half, else 0."""
+    if prediction.shape[-1] == 1:
+        return (prediction[..., 0] >= 0.5).astype(jnp.int32)
+    return jnp.argmax(prediction, axis=-1).astype(jnp.int32)
+
+
+def accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
+    """How many places are classified right, and how many there are.
+
+    prediction: class probabilities, or anything whose largest entry is the class
+    target: labels (*places), or rows as wide as the prediction, whose largest entry is the class; either may be
+        `jaxnn.Weighted`
+    Raises `UserError` for a target of another shape.
+    """
+    weight = getattr(target, "weight", None)
+    labels = target if weight is None else target.target
+    places = prediction.shape[:-1]
+    if tuple(np.shape(labels)) == prediction.shape:
+        labels = predicted_labels(jnp.asarray(labels, prediction.dtype))
+    elif tuple(np.shape(labels)) != places:
+        raise UserError(
+            f"accuracy: expected labels of shape {places} or targets of shape {prediction.shape}, "
+            f"found {tuple(np.shape(labels))}"
+        )
+    right = (predicted_labels(prediction) == labels).astype(prediction.dtype)
+    if weight is None:
+        return Sum(right.sum(), jnp.full((), right.size, right.dtype))
+    weight = spread_weight(weight, places, right.dtype)
+    return Sum((weight * right).sum(), weight.sum())
+
+
+def spread_weight(weight: Any, places: tuple[int, ...], dtype: Any) -> Float[Array, "*places"]:
+    """A weight for each place, from one for each example or each place. Raises `UserError` for another shape."""
+    weight = jnp.asarray(weight, dtype)
+    if weight.ndim > len(places) or weight.shape != places[: weight.ndim]:
+        raise UserError(f"expected a weight for each of {places} places or each of {places[:1]}, found {weight.shape}")
+    return jnp.broadcast_to(weight.reshape(*weight.shape, *[1] * (len(places) - weight.ndim)), places)
+
+
+def label_accuracy(prediction: Any, target: Any) -> Sum | None:
+    """`accuracy` where the target holds integers; None where it does not, as in regression."""
+    labels = getattr(target, "target", target)
+    return accuracy(prediction, target) if jnp.issubdtype(labels.dtype, jnp.integer) else None

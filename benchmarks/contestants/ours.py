@@ -32,7 +32,7 @@ class Ours:
         keys = jax.vmap(jax.random.key)(jnp.asarray(experiment.seeds, jnp.uint32))
         data, stacked = device_data(experiment), len(experiment.splits) > 1
         epoch = experiment.plan.steps(len(experiment.splits[0].train.y))
-        chunks = Chunks(10**6 * epoch, experiment.plan.record_every * epoch)
+        chunks = Chunks(10**6 * epoch, experiment.plan.eval_every * epoch)
         self.program = Program(training, keys, given, data, stacked, how, experiment.plan, chunks)
         self.state = self.program.first()
 

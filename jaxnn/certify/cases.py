@@ -11,7 +11,7 @@ from jax import numpy as jnp
 
 from jaxnn import combine, models
 from jaxnn.certify.case import Case, Constructor, case, normal_like
-from jaxnn.certify.vjp_rule import Rule, of_layer, of_loss, of_model
+from jaxnn.certify.vjp_rule import Rule, of_layer, of_loss, of_model, of_weighted_loss
 from jaxnn.combine import serial, share
 from jaxnn.kernels.trace_context import same_batch
 from jaxnn.layer import Layer, empty_init
@@ -80,17 +80,28 @@ def _is_shape(node: Any) -> bool:
 
 
 _REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
-#: What a loss is tried on: a note, the number of outputs, whether targets are labels.
-_TARGETS = (("labels", 11, True), ("targets", 11, False), ("one output", 1, True))
+#: What a loss is tried on: a note, the number of outputs, whether targets are labels, the shape of the places.
+_TARGETS = (
+    ("labels", 11, True, (7,)),
+    ("targets", 11, False, (7,)),
+    ("one output", 1, True, (7,)),
+    ("labels of a sequence", 5, True, (7, 3)),
+    ("weighted", 5, True, (7, 3)),
+)
 
 
-def _loss(name: str, reduction: Reduction, note: str, outputs: int, labels: bool) -> Row:
+def _loss(name: str, reduction: Reduction, note: str, outputs: int, labels: bool, places: tuple[int, ...]) -> Row:
     def make(constructor):
         rng = np.random.default_rng(0)
-        target = rng.integers(max(outputs, 2), size=7, dtype=np.int32) if labels else rng.uniform(size=(7, outputs))
-        return of_loss(constructor(reduction)), (3 * rng.normal(size=(7, outputs)), target)
+        shape = (*places, outputs)
+        target = rng.integers(max(outputs, 2), size=places, dtype=np.int32) if labels else rng.uniform(size=shape)
+        loss, y = constructor(reduction), 3 * rng.normal(size=shape)
+        if note == "weighted":
+            # The first example is masked.
+            return of_weighted_loss(loss), (y, target, np.arange(places[0], dtype=float))
+        return of_loss(loss), (y, target)
 
-    return Row(name, f"{reduction}, {note}", make, (reduction, labels, outputs > 1) == ("mean", True, True))
+    return Row(name, f"{reduction}, {note}", make, (reduction, note) == ("mean", "labels"))
 
 
 def _model(note: str, build: Callable[[], Layer], shape: tuple[int, ...], classes: int) -> Row:

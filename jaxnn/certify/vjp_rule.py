@@ -12,7 +12,7 @@ from jaxtyping import Array
 from jaxnn.backprop import ValueAndGrad, objective, value_and_grad
 from jaxnn.errors import UserError
 from jaxnn.layer import Key, Layer
-from jaxnn.losses import Loss
+from jaxnn.losses import Loss, Weighted
 
 #: Arrays by the name of the leaf that they belong to: `{"params.weight": …, "x": …}`.
 Leaves = dict[str, Array]
@@ -69,6 +69,25 @@ def of_loss(loss: Loss) -> Rule:
         return dvalue * dy, None
 
     return Rule(f, loss.__call__, backward, ("y", "target"), (0,), (True, True), loss.reduction)
+
+
+def of_weighted_loss(loss: Loss) -> Rule:
+    """A loss as a function of (y, target, weight), differentiated with respect to y.
+
+    A weighted mean is divided by the weights of its own batch, so the laws about batches hold for sums alone.
+    """
+
+    def f(y, target, weight):
+        return loss(y, Weighted(target, weight))[0]
+
+    def forward(y, target, weight):
+        return loss(y, Weighted(target, weight))
+
+    def backward(dy, dvalue):
+        return dvalue * dy, None, None
+
+    batched = (True, True, True) if loss.reduction == "sum" else ()
+    return Rule(f, forward, backward, ("y", "target", "weight"), (0,), batched, loss.reduction)
 
 
 def of_model(model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad) -> Rule:

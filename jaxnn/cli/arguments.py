@@ -18,8 +18,16 @@ Deterministic = Annotated[
 ]
 Cache = Annotated[bool, arg(help="Keep compiled programs in your cache folder, so that the next start is quick.")]
 Out = Annotated[Path | None, arg(metavar="DIR", help="The run's folder (default: runs/CONFIG, then -2, -3, …).")]
+ExperimentTarget = Annotated[
+    str | None,
+    arg(metavar="FILE.py:NAME", help="The experiment in Python of a run whose folder names none, or another file."),
+]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="A run's folder, as `jaxnn train` made it.")]
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="A shipped config's name, or a TOML file.")]
+Trainable = Annotated[
+    Positional[str],
+    arg(metavar="CONFIG", help="A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python."),
+]
 
 
 #: What `jaxnn plot` draws without a run.
@@ -33,7 +41,7 @@ class Train:
     Every field of the config can be overridden by its dotted name: --optimizer.learning-rate 0.1 --net.0.units 50.
     """
 
-    config: ConfigName = "digits_mlp"
+    config: Trainable = "digits_mlp"
     seeds: int | None = None
     """How many seeds to train, as one program (default: the config's)."""
     seed: int | None = None
@@ -57,7 +65,7 @@ class Sweep:
     Every field of the config can be set for all by its dotted name, as `jaxnn train` takes it.
     """
 
-    config: ConfigName = "digits_mlp"
+    config: Trainable = "digits_mlp"
     over: UseAppendAction[
         Annotated[tuple[str, ...], arg(metavar="NAME=V1,V2,…", help="Values of a field; may be given again.")]
     ] = ()
@@ -101,6 +109,7 @@ class Resume:
     """Go on with a run that was interrupted, from its newest sound checkpoint: to the bit as if it had not been."""
 
     run: RunFolder
+    experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -112,6 +121,7 @@ class Rerun:
     """Repeat a run, and say whether the result is bit-equal or how far it is; the exit code is 1 where it differs."""
 
     run: RunFolder
+    experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -136,6 +146,7 @@ class Evaluate:
     """Measure a run's best parameters on its train, validation and test parts."""
 
     run: RunFolder
+    experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -144,10 +155,13 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Say what a run's net sees in images (PNG or JPEG): grey, inverted if the paper is white, centred."""
+    """Predict images (PNG or JPEG: grey, inverted if the paper is white, centred) or the examples of a .npy file."""
 
     run: RunFolder
-    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE…", help="PNG or JPEG files.")]
+    files: Annotated[
+        Positional[tuple[Path, ...]], arg(metavar="FILE…", help="PNG or JPEG images, or .npy arrays of examples.")
+    ]
+    experiment: ExperimentTarget = None
     device: Device = None
     cache: Cache = True
     json: Json = None
@@ -170,6 +184,7 @@ class Plot:
         Positional[Path], arg(metavar="WHAT", help=f"A run's folder, or one of {', '.join(COURSE_FIGURES)}.")
     ]
     out: Annotated[Path | None, arg(metavar="DIR", help="Where figures of the course go (default: figures).")] = None
+    experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True

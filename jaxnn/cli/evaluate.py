@@ -2,13 +2,13 @@
 
 from jaxnn.cli.arguments import Evaluate
 from jaxnn.cli.tables import show
-from jaxnn.report.score_table import score_rows
 
 
 def run(command: Evaluate) -> None:
-    from jaxnn.experiment.results import scores
-    from jaxnn.runs.reopen import reopen
+    from jaxnn.cli.reopened import open_run_with_data
+    from jaxnn.experiment.scores import scores
+    from jaxnn.report.score_table import score_rows
 
-    found, experiment = reopen(command.run, command.data_dir, command.device)
-    rows = score_rows(experiment, scores(experiment, found.params))
-    show(f"{found.config.title}: best parameters of {command.run}", rows, command.json)
+    run = open_run_with_data(command.run, command.data_dir, command.device, command.experiment)
+    rows = score_rows(run.experiment, scores(run.experiment, run.params))
+    show(f"{run.experiment.title}: best parameters of {command.run}", rows, command.json)

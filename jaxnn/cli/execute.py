@@ -1,4 +1,4 @@
-"""A run from where it stands to its end, in its folder: what `train` and `resume` have in common."""
+"""Trains a run to completion in its folder and prints its scores; shared by `train` and `resume`."""
 
 import time
 from pathlib import Path
@@ -9,76 +9,39 @@ from jaxnn.cli.interrupts import Leaving, Left
 from jaxnn.cli.progress import bar
 from jaxnn.cli.tables import show
 from jaxnn.engine.snapshot import Snapshot
-from jaxnn.experiment import results
-from jaxnn.report import figures as run_figures
-from jaxnn.report.run_page import write_page
-from jaxnn.report.score_table import score_rows
-from jaxnn.runs import folder as run_folder
-from jaxnn.runs.manifest import now
-from jaxnn.runs.recorder import Keeper
+from jaxnn.experiment.run import run
+from jaxnn.runs.recorder import RunRecorder
 
 
-def go(keeper: Keeper, leaving: Leaving, console: Console, json: Path | None, begun: Snapshot | None = None) -> None:
-    """Trains on, and writes what a finished run's folder holds. Raises `Left` when told to leave, all being saved."""
-    experiment, facts, start = keeper.experiment, keeper.facts, time.perf_counter()
-    with keeper:
-        care = keeper.care()
+def train_to_completion(recorder: RunRecorder, leaving: Leaving, console: Console, json: Path | None) -> None:
+    """Trains, and writes the results into the run's folder. Raises `Left` when stopped by a signal, with all saved."""
+    experiment, start = recorder.experiment, time.perf_counter()
+    with recorder:
 
-        def keep(snapshot: Snapshot) -> None:
+        def save(snapshot: Snapshot) -> None:
             leaving.begun = True
-            care.keep(snapshot)
+            recorder.save_checkpoint(snapshot)
 
-        leaving.begun = begun is not None
-        with bar(console, experiment.plan.record_every) as report:
-            result = results.run(
-                experiment, grad=facts["grad"], report=report, begun=begun, care=care._replace(keep=keep)
-            )
+        leaving.begun = recorder.resume_from is not None
+        with bar(console, experiment.plan.eval_every) as report:
+            hooks = recorder.hooks(report, leaving)._replace(save=save)
+            result = run(experiment, hooks, recorder.resume_from)
         leaving.finishing = True
         try:
             if leaving.signal is not None:
-                at = f"after step {result.outcome.steps:,}"
-                left = f"interrupted {at} and saved; `jaxnn resume {keeper.folder}` goes on"
-                raise Left(leaving.signal, left)
-            finish(keeper, result)
+                step = f"after step {result.outcome.steps:,}"
+                raise Left(leaving.signal, f"interrupted {step} and saved; `jaxnn resume {recorder.folder}` continues")
+            recorder.finish(result)
         except Left as left:
-            keeper.note(status="interrupted", exit_status=128 + left.signal, end=now())
+            recorder.interrupt(128 + left.signal)
             raise
-    config, outcome = experiment.config, result.outcome
-    show(f"{config.title}: best parameters", facts["scores"], json, manifest=facts)
+    manifest, outcome = recorder.manifest, result.outcome
+    show(f"{experiment.title}: best parameters", manifest["scores"], json, manifest=manifest)
     for fault in outcome.faults[:5]:
-        console.print(f"passed over: epoch {fault['epoch']}, step {fault['step']}: {fault['where']}", highlight=False)
+        console.print(f"skipped: epoch {fault['epoch']}, step {fault['step']}: {fault['where']}", highlight=False)
     console.print(
         f"compiled in {outcome.compile_seconds:.1f} s, trained in {outcome.seconds:.1f} s, "
-        f"all in {time.perf_counter() - start:.1f} s\n{keeper.folder / 'report.html'}",
+        f"{time.perf_counter() - start:.1f} s in all\n{recorder.folder / 'report.html'}",
         highlight=False,
         soft_wrap=True,
     )
-
-
-def finish(keeper: Keeper, result: results.Result) -> None:
-    """Writes weights, history, figures and report, and last the manifest, which says that the run has finished."""
-    folder, experiment, outcome = keeper.folder, keeper.experiment, result.outcome
-    state = outcome.state
-    run_folder.refuse_link(folder / "figures")
-    stats = run_folder.stack(experiment.stats)
-    run_folder.save_weights(folder / "best.safetensors", state.best.params, stats)
-    run_folder.save_weights(folder / "last.safetensors", state.params, stats)
-    run_folder.write_history(folder / "history.csv", experiment, outcome.history)
-    best_epoch = [int(epoch) for epoch in state.best.epoch]
-    history = run_folder.read_history(folder)
-    figures = run_figures.save_pictures(
-        folder / "figures", run_figures.pictures(experiment, state.best.params, history, best_epoch)
-    )
-    keeper.facts |= {
-        "epochs": [int(epoch) for epoch in state.epoch],
-        "best_epoch": best_epoch,
-        "scores": score_rows(experiment, result.scores),
-        "faults": list(outcome.faults),
-        "seconds": {"compile": outcome.compile_seconds, "train": outcome.seconds},
-        "end": now(),
-        "exit_status": 0,
-        "status": "finished",
-    }
-    keeper.facts.pop("error", None)
-    write_page(folder, experiment.config, keeper.facts, figures)
-    keeper.note(run_folder.files(folder))

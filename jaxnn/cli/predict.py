@@ -1,36 +1,71 @@
-"""`jaxnn predict RUN IMAGE…`."""
+"""`jaxnn predict RUN FILE…`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jaxnn.cli.arguments import Predict
 from jaxnn.cli.tables import show
 from jaxnn.errors import UserError
 
+if TYPE_CHECKING:
+    from jaxnn.runs.run import Run
+
 
 def run(command: Predict) -> None:
-    if not command.images:
-        raise UserError("expected at least one image after the run's folder, found none")
-    from jaxnn.runs.reopen import read
+    if not command.files:
+        raise UserError("expected at least one image or .npy file after the run's folder, found none")
+    from jaxnn.cli.reopened import open_run
 
-    found = read(command.run, command.device)
-    import numpy as np
+    run = open_run(command.run, command.device, command.experiment)
+    rows = [row for file in command.files for row in rows_of(run, command.run, file)]
+    seeds = len(run.experiment.seeds)
+    mean = "" if seeds == 1 else f", mean of {seeds} seeds"
+    show(f"{run.experiment.title}: prediction{mean}", rows, command.json)
 
-    from jaxnn.data.handwriting import read_image
-    from jaxnn.experiment.results import predict, seed_params
 
-    facts = found.manifest["data"]
-    if len(facts["example"]) != 3 or not facts["classes"]:
-        raise UserError(f"{command.run}: expected a run that classifies images, found one on {facts['name']}")
-    height, width, channels = facts["example"]
-    batch = np.concatenate([read_image(image, (height, width, channels), facts["white"]) for image in command.images])
-    seeds = len(found.manifest["seeds"])
-    of_each = [
-        predict(found.config, seed_params(found.params, i), seed_params(found.stats, i % len(facts["sha256"])), batch)
-        for i in range(seeds)
-    ]
-    probability = np.mean(of_each, axis=0)
-    rows = []
-    for image, p in zip(command.images, probability, strict=True):
-        of_class = {name: float(q) for name, q in zip(facts["classes"], p, strict=True)}
-        likeliest = facts["classes"][int(p.argmax())]
-        rows.append({"image": str(image), "class": likeliest, "probability": of_class})
-    of = "" if seeds == 1 else f", mean of {seeds} seeds"
-    show(f"{found.config.title}: probability of each class{of}", rows, command.json)
+def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
+    """A row for each example of a file: an image, or an array of examples (.npy)."""
+    assert run.manifest is not None
+    data = run.manifest["data"]
+    example = tuple(data["example"])
+    if file.suffix == ".npy":
+        x = read_examples(file, example, data["dtype"])
+    elif len(example) != 3:
+        raise UserError(
+            f"{folder}: expected a run on images, found one on examples of shape {example}; give a .npy file"
+        )
+    else:
+        from jaxnn.data.handwriting import read_image
+
+        height, width, channels = example
+        x = read_image(file, (height, width, channels), data["max_value"])
+    prediction = np.asarray(run.predict(x))
+    names = [str(file)] if len(prediction) == 1 else [f"{file}[{i}]" for i in range(len(prediction))]
+    return [row_of(name, p, tuple(data["classes"])) for name, p in zip(names, prediction, strict=True)]
+
+
+def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    """What is predicted for one example: the class with all probabilities, or the numbers of the output."""
+    values = [float(value) for value in np.ravel(prediction)]
+    if len(values) == 1 and len(classes) == 2:
+        values = [1 - values[0], values[0]]
+    if len(values) < len(classes) or not classes:
+        return {"file": name, "output": "  ".join(f"{value:.6g}" for value in values)}
+    labels = [*classes, *(f"output {i}" for i in range(len(classes), len(values)))]
+    probability = dict(zip(labels, values, strict=True))
+    return {"file": name, "class": labels[int(np.argmax(values))], "probability": probability}
+
+
+def read_examples(file: Path, example: tuple[int, ...], dtype: str) -> np.ndarray:
+    """The examples of a .npy file, one or several, in the type of the run's data. Raises `UserError`."""
+    try:
+        array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: expected a .npy file of numbers, found none: {error}") from error
+    if array.shape == example:
+        array = array[None]
+    if array.shape[1:] != example or len(array) == 0:
+        raise UserError(f"{file}: expected examples of shape {example}, found an array of shape {array.shape}")
+    return array.astype(dtype)

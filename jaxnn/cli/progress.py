@@ -1,4 +1,4 @@
-"""A live bar over a compiled run: loss, accuracy, and the time left."""
+"""A progress bar of a compiled run: the metrics, and the time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,34 +9,33 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from jaxnn.engine.driver import Progress as Where
+    from jaxnn.engine.hooks import Progress as RunProgress
 
 
 @contextmanager
-def bar(console: Console, unit: int) -> Iterator[Callable[["Where"], None]]:
-    """A function that shows where a run stands; `unit` epochs make a record."""
+def bar(console: Console, unit: int) -> Iterator[Callable[["RunProgress"], None]]:
+    """A function that shows how far a run is; an evaluation comes every `unit` epochs."""
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(bar_width=30),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[newest]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
-        task = progress.add_task("run", total=None, epoch="0", said="compiling")
+        task = progress.add_task("run", total=None, epoch="0", newest="compiling")
 
-        def report(where: "Where") -> None:
-            epoch = f"{where.done * unit:,}/{where.records * unit:,}"
-            progress.update(task, total=where.records, completed=where.done, epoch=epoch, said=said(where))
+        def report(now: "RunProgress") -> None:
+            epoch = f"{now.done * unit:,}/{now.evaluations * unit:,}"
+            progress.update(task, total=now.evaluations, completed=now.done, epoch=epoch, newest=newest_row(now))
 
         yield report
 
 
-def said(where: "Where") -> str:
-    """The newest row of the history, the mean over seeds."""
-    train, validation = where.history
+def newest_row(progress: "RunProgress") -> str:
+    """The newest row of the history, the mean over the seeds."""
     parts = []
-    for name, metrics in (("train", train), ("validation", validation)):
-        loss, accuracy = (float(np.mean(a)) for a in metrics)
-        if not np.isnan(loss):
-            parts.append(f"{name} {loss:.4f}" + ("" if np.isnan(accuracy) else f" {accuracy:.2%}"))
+    for part, metrics in progress.history._asdict().items():
+        values = {name: float(np.mean(metrics[name])) for name in sorted(metrics, key=lambda n: (n != "loss", n))}
+        texts = [f"{v:.2%}" if name == "accuracy" else f"{v:.4f}" for name, v in values.items() if not np.isnan(v)]
+        parts += [" ".join([part, *texts])] if texts else []
     return "  ".join(parts)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,34 +16,41 @@ from jaxnn.errors import UserError
 
 def run(command: Rerun) -> None:
     from jaxnn.cli.progress import bar
-    from jaxnn.experiment import results
+    from jaxnn.engine.hooks import Hooks
+    from jaxnn.experiment.run import run as train
     from jaxnn.runs import folder as run_folder
-    from jaxnn.runs.reopen import differences, experiment_of
-    from jaxnn.storage import arrays as array_file
+    from jaxnn.runs.history import history_columns, read_history
+    from jaxnn.runs.manifest import environment_changes
+    from jaxnn.runs.recorder import last_params
+    from jaxnn.runs.reopen import rebuild_experiment, same_data
+    from jaxnn.runs.weights import load_weights
     from jaxnn.storage.arrays import named_arrays
 
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] != "finished":
-        raise UserError(f"{command.run}: expected a finished run, found one that is not; `jaxnn resume` goes on")
+        raise UserError(f"{command.run}: expected a finished run, found one that is not; `jaxnn resume` continues it")
     device.start(command.device, deterministic=bool(manifest.get("deterministic")))
     device.allow(manifest["precision"])
-    for line in differences(manifest):
+    for line in environment_changes(manifest):
         print(f"jaxnn: warning: {line}", file=sys.stderr)
-    experiment, same = experiment_of(command.run, manifest, command.data_dir)
-    if not same:
+    experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
+    if not same_data(experiment, manifest):
         raise UserError(f"{command.run}: expected the data that it was trained on, found others; name their --data-dir")
 
-    def arrays(name: str) -> dict[str, np.ndarray]:
-        found = array_file.load_arrays(run_folder.check_file(command.run, manifest, f"{name}.safetensors"))
-        return {key.removeprefix("params/"): array for key, array in found.items() if key.startswith("params/")}
+    def file(name: str) -> Path:
+        return run_folder.check_file(command.run, manifest, name)
 
-    old = {name: arrays(name) for name in ("best", "last")}
-    old["history"] = run_folder.read_history(run_folder.check_file(command.run, manifest, "history.csv").parent)
+    old = {name: load_weights(file(f"{name}.safetensors"))[0] for name in ("best", "last")}
+    old["history"] = read_history(file("history.csv"))
     console = Console()
-    with bar(console, experiment.plan.record_every) as report:
-        outcome = results.run(experiment, grad=manifest["grad"], report=report).outcome
-    new = {name: named_arrays(p) for name, p in (("best", outcome.state.best.params), ("last", outcome.state.params))}
-    new["history"] = run_folder.as_read(run_folder.history_lines(experiment, outcome.history))
+    with bar(console, experiment.plan.eval_every) as report:
+        outcome = train(experiment, Hooks(report=report)).outcome
+    new = {
+        "best": named_arrays(outcome.state.best.params),
+        "last": named_arrays(last_params(experiment, outcome.state)),
+        "history": history_columns(outcome.history, experiment.plan.eval_every),
+    }
+    new["history"] = {name: np.asarray(a, old["history"][name].dtype) for name, a in new["history"].items()}
     rows = [row for name in old for row in compare(name, old[name], new[name])]
     equal = all(row["equal"] for row in rows)
     show(f"{command.run} and its repetition", rows, command.json, equal=equal)

@@ -11,10 +11,9 @@ from jaxnn.errors import UserError
 
 
 def run(command: Resume) -> None:
-    from jaxnn.config.experiment import first_state
-    from jaxnn.runs import checkpoints
     from jaxnn.runs import folder as run_folder
-    from jaxnn.runs.reopen import differences, experiment_of
+    from jaxnn.runs.manifest import environment_changes
+    from jaxnn.runs.reopen import rebuild_experiment, same_data
 
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] == "finished":
@@ -23,24 +22,18 @@ def run(command: Resume) -> None:
     device.start(command.device, deterministic=bool(manifest.get("deterministic")))
     device.allow(manifest["precision"])
 
-    from jaxnn.cli.execute import go
-    from jaxnn.runs.recorder import Keeper
+    from jaxnn.cli.execute import train_to_completion
+    from jaxnn.runs.run import resume_recorder
 
-    for line in differences(manifest):
+    for line in environment_changes(manifest):
         print(f"jaxnn: warning: {line}; the result may differ from that of a run never stopped", file=sys.stderr)
-    experiment, same = experiment_of(command.run, manifest, command.data_dir)
-    if not same:
+    experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
+    if not same_data(experiment, manifest):
         raise UserError(f"{command.run}: expected the data that it is trained on, found others; name their --data-dir")
-    said: list[str] = []
-    begun = None
-    # A run that was killed before its first checkpoint has taken no step: it begins again.
-    if checkpoints.paths(command.run):
-        begun = checkpoints.newest(command.run, first_state(experiment, manifest["grad"]), said.append)
-    for line in said:
-        print(f"jaxnn: {line}", file=sys.stderr)
+    recorder = resume_recorder(command.run, experiment, manifest, lambda line: print(f"jaxnn: {line}", file=sys.stderr))
+    snapshot = recorder.resume_from
     console = Console()
-    where = "no checkpoint was kept: begins again" if begun is None else f"goes on after step {begun.steps:,}"
-    console.print(f"{experiment.config.title}\n{where}", highlight=False)
+    place = "no checkpoint was saved: begins again" if snapshot is None else f"continues after step {snapshot.steps:,}"
+    console.print(f"{experiment.title}\n{place}", highlight=False, markup=False)
     with listening("interrupted; the run is as it was") as leaving:
-        keeper = Keeper(command.run, experiment, manifest, begun=begun, overwrite=begun is None, leave=leaving)
-        go(keeper, leaving, console, command.json, begun)
+        train_to_completion(recorder, leaving, console, command.json)

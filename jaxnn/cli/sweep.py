@@ -14,35 +14,37 @@ from jaxnn.cli.arguments import Sweep
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
-    from jaxnn.engine.driver import Progress as Where
-    from jaxnn.sweep import Swept
+    from jaxnn.engine.hooks import Progress as RunProgress
+    from jaxnn.sweep import SweepResult
 
 #: Members that the table on the screen shows.
 SHOWN = 20
 
 
 def run(command: Sweep, overrides: Sequence[str]) -> None:
-    from jaxnn.config import load
-
     where = device.start(command.device, deterministic=command.deterministic)
-    config = load(command.config, overrides)
-    device.allow(config.train.precision)
+    set_precision_of(command.config, overrides)
 
     from jaxnn.cli.tables import show, write_json
     from jaxnn.sweep import axes, sweep
     from jaxnn.sweep.folder import place, table, write
+    from jaxnn.sweep.members import family
 
-    folder = place(command.out, Path(command.config).stem, overwrite=command.overwrite)
+    title = family(command.config, overrides).title
+    name = Path(command.config.partition(":")[0]).stem
+    folder = place(command.out, name, overwrite=command.overwrite)
     console = Console()
-    console.print(f"{config.title}\n{command.search} search, {where}", highlight=False)
+    console.print(f"{title}\n{command.search} search, {where}", highlight=False, markup=False)
     with Progress(
         TextColumn("{task.fields[where]}"), BarColumn(bar_width=30), TextColumn("{task.fields[said]}"),
         console=console, transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task("sweep", total=None, where="compiling", said="")
 
-        def report(at: str, now: "Where") -> None:
-            bar.update(task, total=now.records, completed=now.done, where=at, said=f"{now.done:,}/{now.records:,}")
+        def report(at: str, now: "RunProgress") -> None:
+            bar.update(
+                task, total=now.evaluations, completed=now.done, where=at, said=f"{now.done:,}/{now.evaluations:,}"
+            )
 
         swept = sweep(
             command.config,
@@ -63,9 +65,9 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     facts: dict[str, Any] = {"metric": swept.metric, "seeds": list(swept.seeds), "seconds": swept.seconds}
     write(folder, swept, rows, facts | {"command": said, "device": where}, overwrite=command.overwrite)
     more = f" (the first {SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
-    show(f"{config.title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
+    show(f"{title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
     if command.json is not None:
-        write_json(command.json, {"title": config.title, "rows": rows, **facts})
+        write_json(command.json, {"title": title, "rows": rows, **facts})
     console.print(chosen(swept), highlight=False)
     console.print(
         f"{len(rows)} members × {len(swept.seeds)} seeds in {swept.seconds:.1f} s\n{folder / 'report.html'}",
@@ -74,6 +76,18 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     )
     if swept.best is None:
         raise UserError("every member diverged: expected one that does not; lower optimizer.learning_rate")
+
+
+def set_precision_of(source: str, overrides: Sequence[str]) -> None:
+    """Switches float64 on for a config, or a run of one, that computes in it."""
+    from jaxnn.config import load
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.python_file import is_python_target
+
+    if (Path(source) / run_folder.MANIFEST).is_file():
+        device.allow(run_folder.read_manifest(Path(source))["precision"])
+    elif not is_python_target(source):
+        device.allow(load(source, overrides).train.precision)
 
 
 def on_screen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -93,7 +107,7 @@ def on_screen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{short(key): plain(value) for key, value in row.items() if key not in hidden} for row in rows]
 
 
-def chosen(swept: "Swept") -> str:
+def chosen(swept: "SweepResult") -> str:
     """The best member's values, and what it is worth on the test part, which chose nothing."""
     if swept.best is None:
         return "no member is sound"
@@ -101,7 +115,7 @@ def chosen(swept: "Swept") -> str:
     test = swept.scores.get("test")
     if test is None:
         return f"best: {values}"
-    classes = swept.best.experiment.dataset.classes
-    numbers = 100 * test.accuracy if classes else test.loss
+    name = "accuracy" if "accuracy" in test else next(iter(test))
+    numbers = 100 * test[name] if name == "accuracy" else test[name]
     spread = f" ± {numbers.std(ddof=1):.2g}" if len(numbers) > 1 else ""
-    return f"best: {values}; test {'accuracy %' if classes else 'loss'} {numbers.mean():.4g}{spread}"
+    return f"best: {values}; test {name}{' %' if name == 'accuracy' else ''} {numbers.mean():.4g}{spread}"

@@ -1,49 +1,77 @@
-"""`jaxnn train [CONFIG]`."""
+"""`jaxnn train [CONFIG | FILE.py:NAME]`."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import jax
 from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Train
 from jaxnn.cli.interrupts import listening
+from jaxnn.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxnn.experiment.definition import Experiment
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
+    where = device.start(command.device, deterministic=command.deterministic)
+    experiment, name = experiment_from(command, overrides)
+
+    from jaxnn.cli.execute import train_to_completion
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.manifest import make_manifest, now
+    from jaxnn.runs.recorder import RunRecorder
+
+    start = now()
+    folder = run_folder.choose_folder(command.out, name, overwrite=command.overwrite)
+    console = Console()
+    console.print(header(experiment, where), highlight=False, markup=False)
+    manifest = make_manifest(experiment, command=("jaxnn", *sys.argv[1:]), start=start)
+    with listening() as leaving:
+        recorder = RunRecorder(folder, experiment, manifest, overwrite=command.overwrite)
+        train_to_completion(recorder, leaving, console, command.json)
+
+
+def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":
+    """The experiment that the command line names, a config's or a Python file's, and a name for its folder."""
+    from jaxnn.runs.python_file import is_python_target, load_experiment, typed_hyperparameters
+
+    if is_python_target(command.config):
+        if command.grad != "hand":
+            raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
+        experiment = load_experiment(command.config, typed_hyperparameters(overrides))
+        first = experiment.seeds[0] if command.seed is None else command.seed
+        seeds = tuple(range(first, first + command.seeds)) if command.seeds is not None else experiment.seeds
+        if command.seeds is None and command.seed is not None:
+            seeds = tuple(seed - experiment.seeds[0] + first for seed in experiment.seeds)
+        return experiment._replace(seeds=seeds), Path(command.config.partition(":")[0]).stem
+
     from jaxnn.config import load
+    from jaxnn.config.experiment import make_experiment
 
     for name in ("seeds", "seed"):
         if getattr(command, name) is not None:
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
-    where = device.start(command.device, deterministic=command.deterministic)
     config = load(command.config, overrides)
     device.allow(config.train.precision)
-
-    from jaxnn.cli.execute import go
-    from jaxnn.config.experiment import make_experiment
-    from jaxnn.runs import folder as run_folder
-    from jaxnn.runs.manifest import manifest, now
-    from jaxnn.runs.recorder import Keeper
-
-    start = now()
-    folder = run_folder.place(command.out, Path(command.config).stem, overwrite=command.overwrite)
     seeds = range(config.train.seed, config.train.seed + config.train.seeds)
-    experiment = make_experiment(config, data_dir=command.data_dir, seeds=seeds)
-    console = Console()
-    console.print(header(config.title, experiment, where, command.grad), highlight=False)
-    facts = manifest(experiment, grad=command.grad, command=("jaxnn", *sys.argv[1:]), start=start)
-    with listening() as leaving:
-        keeper = Keeper(folder, experiment, facts, overwrite=command.overwrite, leave=leaving)
-        go(keeper, leaving, console, command.json)
+    experiment = make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=command.grad)
+    return experiment, Path(command.config).stem
 
 
-def header(title: str, experiment: Any, where: str, grad: str) -> str:
-    """What is about to run, in a few lines."""
-    splits = experiment.splits[0]
-    sizes = ", ".join(f"{len(part.y):,} {name}" for name, part in splits._asdict().items() if part is not None)
-    way = "hand-derived backprop" if grad == "hand" else "autodiff"
+def header(experiment: "Experiment", where: str) -> str:
+    """What is about to run, in three lines."""
+    sizes = []
+    for part in experiment.parts():
+        sizes.append(f"{jax.tree.leaves(experiment.examples(part))[0].shape[0]:,} {part}")
+    if experiment.examples("train") is None:
+        sizes.insert(0, f"{experiment.source.steps:,} batches an epoch")
+    gradient = {"hand": "hand-written backprop, ", "auto": "autodiff, "}.get(
+        experiment.record.facts.get("grad", ""), ""
+    )
     n = len(experiment.seeds)
-    return f"{title}\n{experiment.dataset.name}: {sizes}\n{way}, {n} seed{'s'[: n > 1]}, {where}"
+    return f"{experiment.title}\n{experiment.data.name}: {', '.join(sizes)}\n{gradient}{n} seed{'s'[: n > 1]}, {where}"

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from jaxnn.layer import Layer
     from jaxnn.losses import Loss
-    from jaxnn.train.second_order import FullBatch
+    from jaxnn.train.second_order import SecondOrder
+    from jaxnn.train.step import Update
 
 
 def build_model(config: Config) -> "Layer":
@@ -26,6 +27,26 @@ def build_loss(config: Config) -> "Loss":
     return LOSSES[config.loss.name](**config.loss.options)
 
 
-def build_optimizer(config: Config) -> "optax.GradientTransformation | FullBatch":
+def build_optimizer(config: Config) -> "optax.GradientTransformation | SecondOrder":
     """The optimizer, with its learning rate or schedule and its decay."""
     return config.optimizer.build()
+
+
+def build_update(config: Config, grad: str = "hand") -> "Update":
+    """The training step. Batches with integer targets are also measured by their accuracy.
+
+    grad: "hand" or "auto", the kind of gradient
+    """
+    from jaxnn.backprop import GRADIENTS
+    from jaxnn.metrics import label_accuracy
+    from jaxnn.train.augment import Augment, augmented
+    from jaxnn.train.supervised import supervised
+
+    update = supervised(
+        build_model(config),
+        build_loss(config),
+        build_optimizer(config),
+        metrics={"accuracy": label_accuracy},
+        grad=GRADIENTS[grad],
+    )
+    return update if config.augment is None else augmented(update, Augment(**dict(config.augment)))

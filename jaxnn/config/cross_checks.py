@@ -25,9 +25,9 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             ("train", "batch_size"), f"expected at most data.train, {examples}, found {batch}; full takes them all"
         )
-    epochs, every = train.get("epochs"), train.get("record_every")
+    epochs, every = train.get("epochs"), train.get("eval_every")
     if type(epochs) is int and type(every) is int and epochs > 0 and every > 0 and epochs % every:
-        yield Problem(("train", "record_every"), f"expected a divisor of epochs, {epochs}, found {every}")
+        yield Problem(("train", "eval_every"), f"expected a divisor of epochs, {epochs}, found {every}")
 
 
 def _second_order(optimizer: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
-"""From a config to what can be trained: its data, its model, its training."""
+"""From a config to an experiment: its data, its update, its plan."""
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,146 +10,159 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn import data as datasets
-from jaxnn.config import Config, build_loss, build_model, build_optimizer
-from jaxnn.config.bind import Step, free, preparer, settings_of, step_of, training_of_step
+from jaxnn.config.bind import bind_hyperparameters, hyperparameters, traceable_hyperparameters, training_key
+from jaxnn.config.dump import config_hash, dump, plain
+from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Splits, preprocess
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer
-from jaxnn.losses import Loss
-from jaxnn.train.plan import Data, Examples, Plan, Prepare, check
-from jaxnn.train.run import Training
-from jaxnn.train.second_order import FullBatch, check_optimizer
-from jaxnn.train.state import State
+from jaxnn.experiment.definition import DataInfo, Experiment, Record
+from jaxnn.layer import Batch
+from jaxnn.train.batches import Prepare, Source, in_memory
+from jaxnn.train.plan import Plan
 
 
-class Experiment(NamedTuple):
-    """A config made concrete. `splits` and `stats` have an entry for each seed that draws its own data, else one."""
+class LoadedData(NamedTuple):
+    """The data of a config. `splits` and `stats` have an entry for each seed that draws its own data, else one."""
 
-    config: Config
     dataset: Dataset
     splits: tuple[Splits, ...]
     stats: tuple[preprocess.Stats, ...]
-    model: Layer
-    loss: Loss
-    plan: Plan
-    seeds: tuple[int, ...]
-
-    @property
-    def prepare(self) -> Prepare:
-        return preparer(self.config.train.precision)
-
-    def of_seed(self, i: int) -> tuple[Splits, preprocess.Stats]:
-        """The data of the i-th seed."""
-        return self.splits[i % len(self.splits)], self.stats[i % len(self.stats)]
-
-    def data_of_seed(self, i: int) -> Data:
-        """The same as a training takes it."""
-        return _data(*self.of_seed(i))
 
 
 def make_experiment(
-    config: Config, *, data_dir: str | os.PathLike[str] | None = None, seeds: Sequence[int] = (0,)
+    config: Config,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    grad: str = "hand",
 ) -> Experiment:
-    """Loads and splits the data, fits the preprocessing on the training part, builds the model and checks it all.
+    """The experiment that a config describes: loads and splits the data, fits the preprocessing, checks it all.
 
-    Raises `UserError` for data that are not there or not sound, and for a run that cannot be.
+    grad: "hand" or "auto", the kind of gradient
+    Raises `UserError` for data that are missing or invalid, and for a run that cannot be.
     """
-    drawn = [config.data.seed + seed for seed in seeds] if config.data.per_seed else [config.data.seed]
-    one = None if datasets.is_drawn(config.data.name) else load(config, data_dir, config.data.seed)
-    sets = [one or load(config, data_dir, seed) for seed in drawn]
-    splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, drawn, strict=True))
+    return experiment_of(config, load_data(config, data_dir=data_dir, seeds=seeds), seeds=seeds, grad=grad)
+
+
+def load_data(
+    config: Config, *, data_dir: str | os.PathLike[str] | None = None, seeds: Sequence[int] = (0,)
+) -> LoadedData:
+    """The data of a config, split and with the preprocessing fitted on the training part."""
+    table = config.data
+    data_seeds = [table.seed + seed for seed in seeds] if table.per_seed else [table.seed]
+    shared = None if datasets.is_drawn(table.name) else load_dataset(config, data_dir, table.seed)
+    sets = [shared or load_dataset(config, data_dir, seed) for seed in data_seeds]
+    splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, data_seeds, strict=True))
     stats = tuple(
-        preprocess.fit(config.data.preprocess, s.train.x, dataset.white)
-        for s, dataset in zip(splits, sets, strict=True)
+        preprocess.fit(table.preprocess, s.train.x, dataset.white) for s, dataset in zip(splits, sets, strict=True)
     )
-    seeds = tuple(seeds)
-    return _checked(
-        Experiment(config, sets[0], splits, stats, build_model(config), build_loss(config), plan_of(config), seeds)
+    return LoadedData(sets[0], splits, stats)
+
+
+def experiment_of(
+    config: Config,
+    data: LoadedData,
+    *,
+    seeds: Sequence[int],
+    grad: str = "hand",
+    traced: tuple[str, ...] | None = None,
+) -> Experiment:
+    """The experiment of a config on data that are loaded, checked.
+
+    traced: the names of the numbers that are inputs of the program; default: all that can be
+    """
+    prepare = preparer(config.train.precision)
+    splits, stats = data.splits[0], data.stats[0]
+    source = in_memory(*splits.train, batch_size=config.train.batch_size, prepare=prepare, stats=stats)
+    if config.augment is not None and (np.ndim(splits.train.x) != 4 or source.constant):
+        raise UserError(
+            f"[augment]: expected images and mini-batches, found examples of shape {splits.train.x.shape[1:]} and "
+            f"batch_size = {config.train.batch_size or 'full'}"
+        )
+    validation, test = (None if part is None else tuple(part) for part in splits[1:])
+    stacked = len(data.splits) > 1
+    if stacked:
+        source, validation, test = _stacked(source, data)
+    names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
+    info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.white)
+    return Experiment(
+        bind_hyperparameters(training_key(config, names, grad)),
+        source,
+        plan_of(config),
+        validation,
+        test,
+        hyperparameters(config, names),
+        tuple(seeds),
+        config.title,
+        info,
+        stacked,
+        record_of(config, grad),
+    ).check()
+
+
+def _stacked(source: Source, data: LoadedData) -> tuple[Source, Batch | None, Batch | None]:
+    """The source and the other parts with a leading axis of seeds, where each seed has its own data."""
+
+    def stack(trees):
+        return None if trees[0] is None else jax.tree.map(lambda *a: np.stack(a), *trees)
+
+    train, validation, test = (
+        stack([None if part is None else tuple(part) for part in parts]) for parts in zip(*data.splits, strict=True)
     )
+    return source._replace(load=lambda epoch, first, count: train, stats=stack(data.stats)), validation, test
+
+
+def record_of(config: Config, grad: str) -> Record:
+    """What a run's folder writes down of a config."""
+    facts = {
+        "config": plain(config),
+        "config_sha256": config_hash(config),
+        "grad": grad,
+        "precision": config.train.precision,
+    }
+    return Record({"config.toml": dump(config)}, facts)
 
 
 def plan_of(config: Config) -> Plan:
     """How long to train, and what to keep."""
-    train = config.train
-    return Plan(train.epochs, train.batch_size, train.best, train.patience, train.record_every)
+    train, checkpoint = config.train, config.checkpoint
+    return Plan(
+        train.epochs,
+        train.best,
+        train.patience,
+        train.eval_every,
+        train.on_nonfinite,
+        checkpoint.epochs,
+        checkpoint.minutes,
+        checkpoint.keep,
+    )
 
 
-def with_config(experiment: Experiment, config: Config) -> Experiment:
-    """The experiment of another config on the same data, checked."""
-    built = {"model": build_model(config), "loss": build_loss(config), "plan": plan_of(config)}
-    return _checked(experiment._replace(config=config, **built))
+@functools.cache
+def preparer(precision: str) -> Prepare:
+    """What the model sees of a batch (x, target): x preprocessed, in a precision."""
+
+    def prepare(stats, batch):
+        x, target = batch
+        return preprocess.apply(stats, x).astype(jnp.dtype(precision)), target
+
+    return prepare
 
 
-def _checked(experiment: Experiment) -> Experiment:
-    config, x = experiment.config, experiment.splits[0].train.x
-    first = experiment.data_of_seed(0)
-    check(experiment.model, first, experiment.plan, experiment.prepare)
-    optimizer = build_optimizer(config)
-    if config.augment is not None and (np.ndim(x) != 4 or isinstance(optimizer, FullBatch)):
-        raise UserError(
-            f"[augment]: expected images and a first-order optimizer, "
-            f"found examples of shape {x.shape[1:]} and {config.optimizer.name}"
-        )
-    check_optimizer(optimizer, experiment.model, experiment.loss, first, experiment.plan, experiment.prepare)
-    return experiment
-
-
-def load(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
+def load_dataset(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
+    """The data set that a config names, before any split."""
     return datasets.load(config.data.name, data_dir=data_dir, seed=seed, **config.data.options)
 
 
 def example_shape(config: Config, data_dir: str | os.PathLike[str] | None) -> tuple[int, ...]:
     """The shape of one input; MNIST's is known without its files."""
-    return (28, 28, 1) if config.data.name == "mnist" else load(config, data_dir, config.data.seed).train.x.shape[1:]
+    if config.data.name == "mnist":
+        return (28, 28, 1)
+    return load_dataset(config, data_dir, config.data.seed).train.x.shape[1:]
 
 
 def split(config: Config, dataset: Dataset, seed: int) -> Splits:
-    wanted = config.data
-    sizes = {"train": wanted.train, "validation": wanted.validation, "test": wanted.test}
-    return datasets.split(dataset, **sizes, seed=seed, shuffle=wanted.shuffle)
-
-
-def _data(splits: Splits, stats: preprocess.Stats) -> Data:
-    validation = splits.validation
-    return Data(Examples(*splits.train), None if validation is None else Examples(*validation), stats)
-
-
-def device_data(experiment: Experiment) -> Data:
-    """The data as the training takes it, stacked over the seeds where each draws its own."""
-    parts = [_data(s, stats) for s, stats in zip(experiment.splits, experiment.stats, strict=True)]
-    if len(parts) == 1:
-        return jax.tree.map(jnp.asarray, parts[0])
-    return jax.tree.map(lambda *a: jnp.stack([jnp.asarray(b) for b in a]), *parts)
-
-
-def step(experiment: Experiment, grad: str = "hand") -> Step:
-    """The step that the config asks for, by hand-derived backprop or by autodiff; what numbers can be are inputs."""
-    names = free(experiment.config, experiment.data_of_seed(0), grad=grad)
-    return step_of(experiment.config, names, grad)
-
-
-def settings(experiment: Experiment, of: Step) -> dict[str, np.ndarray]:
-    """The numbers that the step takes, for each seed."""
-    own = settings_of(experiment.config, of.names)
-    return {name: np.full(len(experiment.seeds), value) for name, value in own.items()}
-
-
-def training_of(experiment: Experiment, grad: str) -> Training:
-    """The training that the config asks for, by hand-derived backprop or by autodiff, with its own numbers."""
-    of = step(experiment, grad)
-    training, own = training_of_step(of), settings_of(experiment.config, of.names)
-
-    def init(key, data):
-        return training.init(key, data, {name: jnp.asarray(value) for name, value in own.items()})
-
-    return training._replace(init=init)
-
-
-def first_state(experiment: Experiment, grad: str) -> State:
-    """Shapes and types of the state of all seeds: what a checkpoint of this experiment holds."""
-    data = experiment.data_of_seed(0)
-    data = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct(np.shape(a), jax.dtypes.canonicalize_dtype(np.asarray(a).dtype)), data
-    )
-    one = jax.eval_shape(training_of(experiment, grad).init, jax.random.key(0), data)
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(experiment.seeds), *a.shape), a.dtype), one)
+    """The parts of a data set, as a config asks for them."""
+    table = config.data
+    sizes = {"train": table.train, "validation": table.validation, "test": table.test}
+    return datasets.split(dataset, **sizes, seed=seed, shuffle=table.shuffle)

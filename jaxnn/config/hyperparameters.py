@@ -83,6 +83,6 @@ def step_text(config: Config, without: tuple[str, ...] = ()) -> str:
     blank = with_numbers(config, dict.fromkeys(without, 0.0))
     said = {name: plain(getattr(blank, name)) for name in OF_A_STEP}
     train = plain(config.train)
-    for name in ("epochs", "seed", "seeds", "on_fault"):
+    for name in ("epochs", "seed", "seeds", "on_nonfinite"):
         train.pop(name, None)
     return json.dumps([said, train, sorted(without)], sort_keys=True, default=str)

@@ -37,9 +37,9 @@ class TrainTable(Table):
         "validation.accuracy", description="what chooses the best parameters"
     )
     patience: Count | None = Field(None, description="stop after more epochs without a better score than this")
-    record_every: Count = Field(1, description="epochs from one row of the history to the next")
+    eval_every: Count = Field(1, description="epochs from one row of the history to the next")
     precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="of the numbers")
-    on_fault: Literal["stop", "skip", "rollback"] = Field(
+    on_nonfinite: Literal["stop", "skip", "rollback"] = Field(
         "stop", description="what NaN or infinity does: end the run, pass over the step, or also undo to a checkpoint"
     )
 

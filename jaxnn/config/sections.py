@@ -12,7 +12,7 @@ from jaxnn.config.from_signature import dataset_fields, derived, optax_fields, o
 if TYPE_CHECKING:
     import optax
 
-    from jaxnn.train.second_order import FullBatch
+    from jaxnn.train.second_order import SecondOrder
 
 Size = Annotated[Annotated[int, Ge(0)] | Annotated[float, Gt(0), Le(1)], Says("a count (500) or a fraction of 1 (0.2)")]
 #: What scikit-learn takes.
@@ -102,7 +102,7 @@ class OptimizerTable(Table):
         """The optimizer's own keyword arguments."""
         return self.options_beyond(OptimizerTable)
 
-    def build(self) -> "optax.GradientTransformation | FullBatch":
+    def build(self) -> "optax.GradientTransformation | SecondOrder":
         """The optimizer that the table stands for. Raises `UserError` for impossible numbers."""
         from jaxnn.train.optimizers import needs_rate, optimizer
 

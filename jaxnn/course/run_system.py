@@ -45,9 +45,9 @@ def shortened(config: Config) -> Config:
         data = data.model_copy(update=sizes)
     full = train.batch_size is None
     epochs = min(train.epochs, QUICK_STEPS if full else QUICK_EPOCHS)
-    every = min(train.record_every, epochs)
+    every = min(train.eval_every, epochs)
     return config.model_copy(
-        update={"data": data, "train": train.model_copy(update={"epochs": epochs, "record_every": every})}
+        update={"data": data, "train": train.model_copy(update={"epochs": epochs, "eval_every": every})}
     )
 
 

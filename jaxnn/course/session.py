@@ -132,7 +132,7 @@ def pictures_of(outcome: Outcome) -> Iterator[Drawn]:
     """The figures of a run, as `jaxnn train` draws them."""
     assert outcome.experiment is not None and outcome.result is not None
     found, state = outcome.result.outcome, outcome.result.outcome.state
-    every = outcome.experiment.plan.record_every
+    every = outcome.experiment.plan.eval_every
     history = {"epoch": (np.arange(found.history.train.loss.shape[1]) + 1) * every}
     for part, metrics in zip(("train", "validation"), found.history, strict=True):
         if np.isfinite(metrics.loss).any():

@@ -1,38 +1,39 @@
-"""How many steps to take before looking up: enough that looking up costs nothing, few enough to be stopped in time."""
+"""Chooses how many steps one compiled call runs: enough to hide its overhead, few enough to react to Ctrl-C in time."""
 
 from typing import NamedTuple
 
-#: Seconds between two looks: each costs up to 20 ms, most of it the fresh memory that the program asks for anew.
-PAUSE = 0.75
-#: Records that one chunk can end: the length of its history's buffer, in every run, so that one program serves all.
-LONGEST = 64
-#: Steps of the first chunk, whose pace is not known.
-FIRST = 8
+#: Seconds that a chunk should take. A call costs up to 20 ms, most of it fresh memory that the program asks for.
+SECONDS_PER_CHUNK = 0.75
+#: Evaluations that one chunk can end: the length of its history's buffer in every run, so that one program serves all.
+MAX_EVALUATIONS = 64
+#: Steps of the first chunk, before the speed is known.
+FIRST_CHUNK = 8
 
 
-class Chunks(NamedTuple):
-    """The cuts of a run: `total` steps, `record` steps from one row of the history to the next.
+class ChunkSchedule(NamedTuple):
+    """The chunks of a run of `total` steps, with `eval_steps` steps from one evaluation to the next.
 
-    every: a cut must fall on each multiple of so many steps (0: none must)
-    pause: seconds that a chunk should take
+    every: a chunk ends at each multiple of so many steps (0: at none in particular)
+    block: a chunk also ends at each multiple of so many steps, because the next ones need another buffer (0: never)
+    seconds: that a chunk should take
     """
 
     total: int
-    record: int
+    eval_steps: int
     every: int = 0
-    pause: float = PAUSE
+    block: int = 0
+    seconds: float = SECONDS_PER_CHUNK
 
     def next(self, done: int, seconds_per_step: float | None) -> int:
-        """How many steps to take after `done`; whole records where they are short, so that few epochs are cut."""
-        rest = self.record - done % self.record
+        """How many steps to run after `done` steps; whole evaluations where they are short, so that few are cut."""
+        until_evaluation = self.eval_steps - done % self.eval_steps
         if seconds_per_step is None:
-            count = FIRST
+            count = FIRST_CHUNK
         else:
-            wanted = max(1, int(self.pause / max(seconds_per_step, 1e-9)))
-            # Up to four pauses, a record is not cut.
-            whole = rest + max(0, wanted - rest) // self.record * self.record
-            count = whole if rest <= 4 * wanted else wanted
-        ends = [self.total, (done // self.record + LONGEST) * self.record]
-        if self.every:
-            ends.append((done // self.every + 1) * self.every)
+            wanted = max(1, int(self.seconds / max(seconds_per_step, 1e-9)))
+            # An evaluation that is less than four chunks away is not cut.
+            whole = until_evaluation + max(0, wanted - until_evaluation) // self.eval_steps * self.eval_steps
+            count = whole if until_evaluation <= 4 * wanted else wanted
+        ends = [self.total, (done // self.eval_steps + MAX_EVALUATIONS) * self.eval_steps]
+        ends += [(done // multiple + 1) * multiple for multiple in (self.every, self.block) if multiple]
         return max(1, min(count, min(ends) - done))

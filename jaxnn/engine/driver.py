@@ -1,42 +1,30 @@
-"""A compiled run that reports while it goes on: the same program, called for a few steps at a time."""
+"""Drives a compiled run: calls its program a chunk of steps at a time, and the hooks in between."""
 
 import time
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
-from jaxnn.engine.chunks import Chunks
-from jaxnn.engine.hooks import Care
-from jaxnn.engine.nonfinite import check_divergence, find_step, handle
-from jaxnn.engine.out_of_memory import named
-from jaxnn.engine.parallel import How
+from jaxnn.engine.chunks import ChunkSchedule
+from jaxnn.engine.hooks import Hooks, Progress
+from jaxnn.engine.job import Job
+from jaxnn.engine.nonfinite import bisect_step, check_divergence, handle
+from jaxnn.engine.out_of_memory import explained
 from jaxnn.engine.program import Program
-from jaxnn.engine.snapshot import Snapshot, join, on_host
-from jaxnn.train.plan import Data, Plan
-from jaxnn.train.run import Training
-from jaxnn.train.state import History, Settings, State
+from jaxnn.engine.snapshot import Snapshot, concatenate_histories, on_host, rows_of
+from jaxnn.train.plan import Plan
+from jaxnn.train.state import History, State
 
-#: A copy of the state for the case of a fault may take this share of the time.
-COPYING = 0.01
-
-
-class Progress(NamedTuple):
-    """Where a run stands: records done and planned, seconds since the first step, and the newest row of the history."""
-
-    done: int
-    records: int
-    seconds: float
-    history: History
+#: Copies of the state, from which a step with NaN is searched, may take this share of the time.
+SNAPSHOT_TIME_SHARE = 0.01
 
 
 class Outcome(NamedTuple):
-    """A run; every leaf has a leading axis of seeds, the history's then one of records, as numpy arrays.
+    """A run. Every leaf has a leading axis of seeds, the history's then one of evaluations, as NumPy arrays.
 
-    steps: how many were taken; finished: whether the run was not told to leave before its end
-    faults: what went wrong and was passed over
+    steps: how many were run; finished: whether the run was not stopped before its end
+    faults: steps with NaN or infinity that were skipped
     """
 
     state: State
@@ -48,85 +36,71 @@ class Outcome(NamedTuple):
     faults: tuple[dict[str, Any], ...] = ()
 
 
-def run_live(
-    training: Training,
-    data: Data,
-    seeds: Sequence[int],
-    plan: Plan,
-    *,
-    settings: Settings | None = None,
-    how: How = "in_turn",
-    stacked_data: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
-    begun: Snapshot | None = None,
-    care: Care | None = None,
-) -> Outcome:
-    """The runs of `seeds`, as one program, reported to `report` about once a second.
+def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = None) -> Outcome:
+    """The runs of the job's seeds, as one program, reported about once a second.
 
-    settings: each of them with a number for each seed, as the training binds them
-    stacked_data: every leaf of `data` has a leading axis of seeds
-    begun: goes on from here; what comes of it does not depend, in any bit, on where a run was cut
-    Raises `Fault` for NaN, infinity or divergence (see `Care`), `UserError` when the memory does not suffice.
+    resume_from: continues there; where a run was cut changes no bit of its result
+    Raises `NonFiniteError` for NaN, infinity or divergence, unless the plan's policy is another; `UserError` when the
+    memory does not suffice.
     """
-    care = care or Care()
-    n, examples = len(seeds), data.train.y.shape[1 if stacked_data else 0]
-    per_epoch = plan.steps(examples)
-    chunks = Chunks(plan.epochs * per_epoch, plan.record_every * per_epoch, care.every, care.pause)
-    with named(plan, n):
-        keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-        started = time.perf_counter()
-        program = Program(training, keys, settings or {}, data, stacked_data, how, plan, chunks)
-        compile_seconds = time.perf_counter() - started
+    hooks, plan = hooks or Hooks(), job.plan
+    schedule = ChunkSchedule(
+        plan.epochs * job.source.steps, job.eval_steps, hooks.every, job.source.block, hooks.seconds
+    )
+    with explained(job.source.example, len(job.seeds), full_batch=job.source.constant):
+        compile_started = time.perf_counter()
+        program = Program(job, schedule)
+        compile_seconds = time.perf_counter() - compile_started
         first = program.first()
-        now = begun or Snapshot(0, on_host(first), program.no_rows)
-        state = first if begun is None else program.to_device(begun.state)
+        start = resume_from or Snapshot(0, on_host(first), program.no_rows)
+        state = first if resume_from is None else program.to_device(start.state)
         del first
-        if begun is None:
-            care.keep(now)
+        if resume_from is None:
+            hooks.save(start)
 
-        safe, rows, done, pace = now, [now.history], now.steps, None
-        before, copied, copy_seconds = now.seconds, time.perf_counter(), 0.0
-        began = time.perf_counter()
-        stopped = _stopped(now.state, plan)
-        while done < chunks.total and not stopped:
-            chunk = time.perf_counter()
-            count = chunks.next(done, pace)
-            state, new, sound = program.walk(state, done, count)
-            pace = (time.perf_counter() - chunk) / count
+        snapshot, rows, done, seconds_per_step = start, [start.history], start.steps, None
+        copied_at, copy_seconds = time.perf_counter(), 0.0
+        started = time.perf_counter()
+        stopped = _stopped(start.state, plan)
+        while done < schedule.total and not stopped:
+            chunk_started = time.perf_counter()
+            count = schedule.next(done, seconds_per_step)
+            state, new_rows, finite = program.run_steps(state, done, count)
+            seconds_per_step = (time.perf_counter() - chunk_started) / count
             done += count
-            rows.append(new)
-            if not sound.all() and care.on_fault != "let":
-                failing = find_step(program, safe, done)
-                safe = handle(program, failing, care)
-                state, done, rows = program.to_device(safe.state), safe.steps, [safe.history]
-            seconds = before + time.perf_counter() - began
-            newest = [part for part in rows if part.train.loss.shape[1]]
-            if newest and care.on_fault != "let":
-                check_divergence(newest[0], newest[-1])
-            if new.train.loss.shape[1]:
-                row = jax.tree.map(lambda a: a[:, -1], new)
-                report(Progress(done // chunks.record, plan.records, seconds, row))
+            rows.append(new_rows)
+            if not finite.all() and plan.on_nonfinite != "ignore":
+                snapshot = handle(program, bisect_step(program, snapshot, done), hooks)
+                state, done, rows = program.to_device(snapshot.state), snapshot.steps, [snapshot.history]
+            seconds = start.seconds + time.perf_counter() - started
+            evaluated = [part for part in rows if rows_of(part)]
+            if evaluated and plan.on_nonfinite != "ignore":
+                check_divergence(evaluated[0], evaluated[-1])
+            if rows_of(new_rows):
+                newest = jax.tree.map(lambda a: a[:, -1], new_rows)
+                hooks.report(Progress(done // schedule.eval_steps, plan.evaluations, seconds, newest))
             stopped = _stopped(state, plan)
-            leaving, due = care.leave(), care.due(done) or done == chunks.total or stopped
-            aside = time.perf_counter()
-            if leaving or due or aside - copied > copy_seconds / COPYING:
-                rows = [join(*rows)]
-                safe = Snapshot(done, on_host(state), rows[0], safe.faults, seconds)
-                copied = time.perf_counter()
-                copy_seconds = copied - aside
-            if leaving or due:
-                care.keep(safe)
-            if leaving:
+            stopping = hooks.should_stop()
+            saving = hooks.should_save(done) or done == schedule.total or stopped or stopping
+            now = time.perf_counter()
+            if saving or now - copied_at > copy_seconds / SNAPSHOT_TIME_SHARE:
+                rows = [concatenate_histories(*rows)]
+                snapshot = Snapshot(done, on_host(state), rows[0], snapshot.faults, seconds)
+                copied_at = time.perf_counter()
+                copy_seconds = copied_at - now
+            if saving:
+                hooks.save(snapshot)
+            if stopping:
                 break
         state = jax.block_until_ready(state)
-    seconds = before + time.perf_counter() - began
-    finished = stopped or done == chunks.total
-    return Outcome(state, join(*rows), compile_seconds, seconds, done, finished, safe.faults)
+    seconds = start.seconds + time.perf_counter() - started
+    finished = stopped or done == schedule.total
+    return Outcome(state, concatenate_histories(*rows), compile_seconds, seconds, done, finished, snapshot.faults)
 
 
 def _stopped(state: State, plan: Plan) -> bool:
     """Whether patience has ended every seed's run."""
     if plan.patience is None:
         return False
-    whole = np.asarray(state.epoch) // plan.record_every * plan.record_every == np.asarray(state.epoch)
-    return bool((whole & (np.asarray(state.epoch) - np.asarray(state.best.epoch) > plan.patience)).all())
+    epoch = np.asarray(state.epoch)
+    return bool(((epoch % plan.eval_every == 0) & (epoch - np.asarray(state.best.epoch) > plan.patience)).all())

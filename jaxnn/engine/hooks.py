@@ -1,40 +1,43 @@
-"""How a run is looked after while it goes on: when it is kept, whether it is to leave, what to do about a fault."""
+"""Callbacks of a running training: when to save, when to stop, what to report."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from jaxnn.engine.chunks import PAUSE
+from jaxnn.engine.chunks import SECONDS_PER_CHUNK
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
-from jaxnn.train.plan import Data
-from jaxnn.train.state import State
-
-Policy = Literal["stop", "skip", "rollback", "let"]
+from jaxnn.train.state import History
 
 
-class Fault(UserError):
+class NonFiniteError(UserError):
     """NaN, infinity or divergence in a run: where it arose and what to do."""
 
 
-class Care(NamedTuple):
-    """What `run_live` asks while it trains.
+class Progress(NamedTuple):
+    """How far a run is: evaluations done and planned, seconds since the first step, the newest row of the history."""
 
-    due(steps) -> whether the run is to be kept, after so many steps
-    keep(snapshot): keeps it
-    leave() -> whether to stop after the present chunk
-    kept() -> the run as it was last kept, for `rollback`
-    diagnose(state, data, step) -> where the next step of a seed, the `step`-th of its epoch, goes wrong, in words
-    every: steps after which the run must be kept (0: none)
-    pause: seconds from one look to the next
-    on_fault: `stop` raises a `Fault`; `skip` passes over the step; `rollback` also goes back to the parameters and
-        the optimizer's state that were last kept; `let` goes on: what comes of it is for the caller to look at
+    done: int
+    evaluations: int
+    seconds: float
+    history: History
+
+
+class Hooks(NamedTuple):
+    """What the driver calls after each chunk of steps.
+
+    report(progress): after each chunk that ended with an evaluation
+    should_save(steps) -> whether to save the run after so many steps
+    save(snapshot): saves it
+    should_stop() -> whether to stop after this chunk
+    last_saved() -> the run as it was last saved, for `rollback`
+    every: steps after which the run must be saved (0: none)
+    seconds: from one call to the next
     """
 
-    due: Callable[[int], bool] = lambda steps: False
-    keep: Callable[[Snapshot], None] = lambda snapshot: None
-    leave: Callable[[], bool] = lambda: False
-    kept: Callable[[], Snapshot | None] = lambda: None
-    diagnose: Callable[[State, Data, int], str] = lambda state, data, step: "NaN or infinity"
+    report: Callable[[Progress], Any] = lambda progress: None
+    should_save: Callable[[int], bool] = lambda steps: False
+    save: Callable[[Snapshot], Any] = lambda snapshot: None
+    should_stop: Callable[[], bool] = lambda: False
+    last_saved: Callable[[], Snapshot | None] = lambda: None
     every: int = 0
-    pause: float = PAUSE
-    on_fault: Policy = "stop"
+    seconds: float = SECONDS_PER_CHUNK

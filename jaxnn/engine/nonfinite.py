@@ -1,121 +1,141 @@
-"""NaN, infinity and divergence: the step in which they arise, found by repeating the chunk, and what is done then."""
+"""NaN, infinity and divergence: the step that produced them is found by repeating the chunk, then the policy acts."""
 
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxnn.engine.chunks import LONGEST
-from jaxnn.engine.hooks import Care, Fault
+from jaxnn.engine.chunks import MAX_EVALUATIONS
+from jaxnn.engine.hooks import Hooks, NonFiniteError
 from jaxnn.engine.program import Program
-from jaxnn.engine.snapshot import Snapshot, join, on_host
+from jaxnn.engine.snapshot import Snapshot, concatenate_histories, on_host
+from jaxnn.metrics import lower_is_better
 from jaxnn.train.state import History, State
 
-#: A loss so many times that of the first record (or 1, if that is less) has diverged.
+#: A loss so many times that of the first evaluation (or 1, if that is less) has diverged.
 DIVERGED = 1e4
-#: Steps that a run may pass over.
-MOST = 100
+#: Steps that a run may skip.
+MAX_SKIPPED = 100
 
 
-class Failing(NamedTuple):
-    """The step after `before` makes the seeds that are not `sound`; `state` and `rows` are what it leaves."""
+class FailedStep(NamedTuple):
+    """The first step that produced NaN or infinity: the snapshot before it, the state and the rows after it, and which
+    seeds are still finite."""
 
     before: Snapshot
     state: State
     rows: History
-    sound: np.ndarray
+    finite: np.ndarray
 
 
-def find_step(program: Program, good: Snapshot, bad: int) -> Failing:
-    """The first step at whose end a seed is not sound, between `good` and the first `bad` steps, by halving."""
+def bisect_step(program: Program, good: Snapshot, bad: int) -> FailedStep:
+    """The first step at whose end a seed is not finite, between `good` and the first `bad` steps, by bisection."""
     while True:
         count = max(1, (bad - good.steps) // 2)
         if count == 1 and bad - good.steps == 1:
-            state, rows, sound = program.walk(program.to_device(good.state), good.steps, 1)
-            return Failing(good, on_host(state), rows, sound)
-        middle, rows, sound = walk_far(program, good, count)
-        if sound.all():
-            good = good._replace(steps=good.steps + count, state=middle, history=join(good.history, *rows))
+            state, rows, finite = program.run_steps(program.to_device(good.state), good.steps, 1)
+            return FailedStep(good, on_host(state), rows, finite)
+        middle, rows, finite = replay(program, good, count)
+        if finite.all():
+            history = concatenate_histories(good.history, *rows)
+            good = good._replace(steps=good.steps + count, state=middle, history=history)
         else:
             bad = good.steps + count
 
 
-def walk_far(program: Program, start: Snapshot, count: int) -> tuple[State, list[History], np.ndarray]:
-    """`count` steps, in as many chunks as their rows need; sound is who was so at the end of each."""
+def replay(program: Program, start: Snapshot, count: int) -> tuple[State, list[History], np.ndarray]:
+    """`count` steps in as many chunks as their rows and their data need, and which seeds stayed finite throughout."""
     state, rows, done, end = program.to_device(start.state), [], start.steps, start.steps + count
-    sound = np.ones(len(start.history.train.loss), bool)
-    record = program.chunks.record
+    finite = np.ones(len(program.job.seeds), bool)
+    schedule = program.schedule
     while done < end:
-        some = min(end, (done // record + LONGEST) * record) - done
-        state, new, well = program.walk(state, done, some)
-        done, sound = done + some, sound & well
-        rows.append(new)
-    return on_host(state), rows, sound
+        chunk_end = min(end, (done // schedule.eval_steps + MAX_EVALUATIONS) * schedule.eval_steps)
+        if schedule.block:
+            chunk_end = min(chunk_end, (done // schedule.block + 1) * schedule.block)
+        state, new_rows, still_finite = program.run_steps(state, done, chunk_end - done)
+        done, finite = chunk_end, finite & still_finite
+        rows.append(new_rows)
+    return on_host(state), rows, finite
 
 
-def handle(program: Program, failing: Failing, care: Care) -> Snapshot:
-    """The run after the failing step, as the policy has it. Raises `Fault` where it is `stop`, or after too many."""
-    before = failing.before
-    per_epoch = program.chunks.record // program.plan.record_every
-    step = before.steps % per_epoch
+def handle(program: Program, failed: FailedStep, hooks: Hooks) -> Snapshot:
+    """The run after the failed step, as the plan's policy has it.
+
+    Raises `NonFiniteError` where the policy is "stop", and after too many skipped steps.
+    """
+    before, policy, steps = failed.before, program.job.plan.on_nonfinite, program.job.source.steps
+    step = before.steps % steps
     faults = []
-    for seed in np.flatnonzero(~failing.sound):
-        own = jax.tree.map(lambda a, i=int(seed): a[i], before.state)
-        where = care.diagnose(own, program.of_seed(int(seed)), step)
-        epoch = int(own.epoch) + 1
-        fault: dict[str, Any] = {"seed": int(seed), "epoch": epoch, "step": step + 1, "where": where}
-        faults.append(fault | {"policy": care.on_fault})
-    said = "; ".join(f"epoch {f['epoch']}, step {f['step']} of {per_epoch}: {f['where']}" for f in faults)
-    if care.on_fault == "stop":
-        raise Fault(f"{said}{_growth(before)}; nothing after that step is kept")
-    if len(before.faults) + len(faults) > MOST:
-        raise Fault(f"{said}; expected at most {MOST} steps to pass over, found more: lower optimizer.learning_rate")
-    state = before.state
-    kept = care.kept()
-    if care.on_fault == "rollback" and kept is not None:
-        old = state._replace(params=kept.state.params, optimizer=kept.state.optimizer)
-        state = choose(failing.sound, state, old)
-    passed, rows, sound = program.pass_over(program.to_device(state), before.steps)
-    if not (sound | failing.sound).all():
-        raise Fault(f"{said}; it is so without that step too: set train.on_fault to 'rollback', or train anew")
+    for seed in np.flatnonzero(~failed.finite):
+        seed_state = jax.tree.map(lambda a, i=int(seed): a[i], before.state)
+        place = program.job.diagnose(seed_state, int(seed), step)
+        fault: dict[str, Any] = {"seed": int(seed), "epoch": int(seed_state.epoch) + 1, "step": step + 1}
+        faults.append(fault | {"where": place, "policy": policy})
+    message = "; ".join(f"epoch {f['epoch']}, step {f['step']} of {steps}: {f['where']}" for f in faults)
+    if policy == "stop":
+        raise NonFiniteError(f"{message}{_divergence_hint(before)}; nothing after that step is saved")
+    if len(before.faults) + len(faults) > MAX_SKIPPED:
+        raise NonFiniteError(
+            f"{message}; expected at most {MAX_SKIPPED} skipped steps, found more: lower optimizer.learning_rate"
+        )
+    state, saved = before.state, hooks.last_saved()
+    if policy == "rollback" and saved is not None:
+        state = select_seeds(failed.finite, state, state._replace(update=saved.state.update))
+    skipped, rows, finite = program.skip_step(program.to_device(state), before.steps)
+    if not (finite | failed.finite).all():
+        raise NonFiniteError(
+            f"{message}; skipping the step does not help: set train.on_nonfinite = 'rollback' or start a new run"
+        )
     return Snapshot(
         before.steps + 1,
-        choose(failing.sound, failing.state, on_host(passed)),
-        join(before.history, choose(failing.sound, failing.rows, rows)),
+        select_seeds(failed.finite, failed.state, on_host(skipped)),
+        concatenate_histories(before.history, select_seeds(failed.finite, failed.rows, rows)),
         (*before.faults, *faults),
         before.seconds,
     )
 
 
-def choose(which: np.ndarray, yes: Any, no: Any) -> Any:
-    """The leaves of `yes` for the seeds that are `which`, else those of `no`."""
+def select_seeds(which: np.ndarray, yes: Any, no: Any) -> Any:
+    """The leaves of `yes` for the seeds that `which` selects, those of `no` for the others."""
 
-    def pick(a, b):
+    def select(a, b):
         if isinstance(a, jax.Array):  # keys: no step changes them
             return a
         return np.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
-    return jax.tree.map(pick, yes, no)
+    return jax.tree.map(select, yes, no)
 
 
-def _growth(before: Snapshot) -> str:
+def _loss(metrics: dict[str, Any]) -> Any:
+    """The first quantity that training makes small; None where there is none."""
+    return next((values for name, values in metrics.items() if lower_is_better(name)), None)
+
+
+def _divergence_hint(before: Snapshot) -> str:
     """A hint where the losses grew before they became infinite."""
-    losses = before.history.train.loss
-    seen, counts = before.state.seen.metrics.loss, before.state.seen.counts
-    first = losses[:, 0] if losses.shape[1] else seen[:, 0]
-    last = np.where(counts, seen, 0).max(axis=1)
-    if (last > 10 * np.maximum(first, 1e-30)).any():
-        grown = int(np.argmax(last / np.maximum(first, 1e-30)))
-        return f"; the loss had grown from {first[grown]:.3g} to {last[grown]:.3g}: lower optimizer.learning_rate"
+    measured, evaluated = _loss(before.state.sums), _loss(before.history.train)
+    if measured is None or evaluated is None:
+        return ""
+    counted = measured.count > 0
+    step_loss = measured.total / np.where(counted, measured.count, 1)
+    first = evaluated[:, 0] if evaluated.shape[1] else step_loss[:, 0]
+    last = np.where(counted, step_loss, 0).max(axis=1)
+    growth = last / np.maximum(first, 1e-30)
+    if (growth > 10).any():
+        seed = int(np.argmax(growth))
+        return f"; the loss had grown from {first[seed]:.3g} to {last[seed]:.3g}: lower optimizer.learning_rate"
     return ""
 
 
 def check_divergence(first: History, newest: History) -> None:
-    """Raises `Fault` when the newest training loss is far above the first."""
-    begin, end = first.train.loss[:, 0], newest.train.loss[:, -1]
+    """Raises `NonFiniteError` when the newest training loss is far above the first."""
+    begin, end = _loss(first.train), _loss(newest.train)
+    if begin is None or end is None:
+        return
+    begin, end = begin[:, 0], end[:, -1]
     if (end > DIVERGED * np.maximum(begin, 1)).any():
         worst = int(np.nanargmax(end / np.maximum(begin, 1)))
-        raise Fault(
+        raise NonFiniteError(
             f"the training diverges: the loss of seed {worst} (counted from 0) grew from {begin[worst]:.3g} to "
             f"{end[worst]:.3g}; lower optimizer.learning_rate"
         )

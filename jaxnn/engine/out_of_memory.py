@@ -1,4 +1,4 @@
-"""A run for which the memory does not suffice, in a line that says what was asked and what to lower."""
+"""A run that needs more memory than there is, in one line that says what was asked for and what to lower."""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +7,15 @@ from contextlib import contextmanager
 import jax
 
 from jaxnn.errors import UserError
-from jaxnn.train.plan import Plan
+from jaxnn.layer import Batch
 
 
 @contextmanager
-def named(plan: Plan, seeds: int) -> Iterator[None]:
-    """Raises `UserError` in place of what JAX and Python raise when they get no memory."""
+def explained(example: Batch, seeds: int, *, full_batch: bool) -> Iterator[None]:
+    """Raises `UserError` in place of what JAX and Python raise when they get no memory.
+
+    example: a batch, or its shapes
+    """
     try:
         yield
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -21,12 +24,12 @@ def named(plan: Plan, seeds: int) -> Iterator[None]:
             raise
         asked = re.search(r"(\d[\d.]*) ?([KMGTP]?i?B|bytes)", text)
         size = _size(asked[1], asked[2]) if asked else "more memory"
-        batch = "the whole training part" if plan.batch_size is None else f"{plan.batch_size} examples"
-        lower = "set train.batch_size" if plan.batch_size is None else "lower train.batch_size"
-        rest = ", train fewer seeds at once" if seeds > 1 else ""
+        batch = "the whole training part" if full_batch else f"{jax.tree.leaves(example)[0].shape[0]} examples"
+        lower = "set train.batch_size" if full_batch else "lower train.batch_size"
+        fewer = ", train fewer seeds at once" if seeds > 1 else ""
         raise UserError(
             f"out of memory: a step on {batch}, {seeds} seed{'s'[: seeds > 1]}, asked for {size}; "
-            f"{lower}{rest}, or make the layers smaller"
+            f"{lower}{fewer}, or make the layers smaller"
         ) from error
 
 

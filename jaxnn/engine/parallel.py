@@ -1,69 +1,71 @@
-"""Many seeds as one program: vectorized, or in turn, and shared out over the devices."""
+"""Many seeds as one program: vectorized or one after the other, and divided among the devices."""
 
 from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
 import numpy as np
-import optax
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxnn.kernels import backend
-from jaxnn.train.second_order import FullBatch
+from jaxnn.kernels.devices import local_devices
+from jaxnn.train.step import Update
 
-How = Literal["vectorize", "in_turn", "one_device"]
+SeedStrategy = Literal["vectorized", "sequential", "one_device"]
 
-#: Seeds that are computed for nothing, so that every device has as many, may be a quarter of those that are wanted.
-IDLE = 0.25
+#: The share of seeds that may be computed for nothing, so that every device has equally many.
+MAX_IDLE_SHARE = 0.25
 
 
-def how_here(optimizer: optax.GradientTransformation | FullBatch) -> How:
-    """How many seeds are taken where JAX computes; see `over_seeds`."""
-    if isinstance(optimizer, FullBatch):
+def default_strategy(update: Update) -> SeedStrategy:
+    """How an update's seeds are mapped on the platform that JAX computes on; see `map_seeds`."""
+    if update.one_device:
         return "one_device"
-    return "in_turn" if backend.platform() == "cpu" else "vectorize"
+    return "sequential" if backend.platform() == "cpu" else "vectorized"
 
 
 def seed_devices(n: int) -> int:
-    """How many of this machine's devices share `n` seeds: the fewest of those that leave each the shortest turn."""
-    turns = {d: -(-n // d) for d in range(1, min(n, jax.local_device_count()) + 1)}
-    return min((d for d in turns if d * turns[d] <= (1 + IDLE) * n), key=lambda d: (turns[d], d))
+    """How many of this machine's devices share n seeds: the fewest of those for which a device has the fewest seeds."""
+    turns = {d: -(-n // d) for d in range(1, min(n, len(local_devices())) + 1)}
+    return min((d for d in turns if d * turns[d] <= (1 + MAX_IDLE_SHARE) * n), key=lambda d: (turns[d], d))
 
 
-def over_seeds(function: Callable[..., Any], n: int, stacked: tuple[bool, ...], how: How) -> Callable[..., Any]:
-    """`function` for each of `n` seeds: arguments that are `stacked` have a leading axis of seeds, the rest are shared.
+def map_seeds(
+    function: Callable[..., Any], n: int, stacked: tuple[bool, ...], strategy: SeedStrategy
+) -> Callable[..., Any]:
+    """`function` for each of n seeds. Arguments that are `stacked` have a leading axis of seeds, the rest are shared.
 
-    vectorize: one seed is a row of every array (`jax.vmap`); a GPU's way, and the tiny nets'
-    in_turn: a device takes its seeds one after the other, each computed exactly as if alone; a CPU's way, where
-        batched matrix products and grouped convolutions are slow
-    one_device: in turn, all on the first device; for what cannot be traced in a `jax.shard_map` (lineax's operators)
+    vectorized: one seed is a row of every array (`jax.vmap`); for GPUs, and for tiny nets
+    sequential: a device computes its seeds one after the other, each exactly as if alone; for CPUs, where batched
+        matrix products and grouped convolutions are slow
+    one_device: sequential, all on the first device; for what cannot be traced in a `jax.shard_map` (lineax's operators)
     """
 
-    def of_some(*args):
-        if how == "vectorize":
+    def on_one_device(*args):
+        if strategy == "vectorized":
             return jax.vmap(function, in_axes=tuple(0 if s else None for s in stacked))(*args)
 
-        def of_one(own):
-            rest = iter(own)
+        def one_seed(seed_args):
+            rest = iter(seed_args)
             return function(*(next(rest) if s else a for a, s in zip(args, stacked, strict=True)))
 
-        return lax.map(of_one, tuple(a for a, s in zip(args, stacked, strict=True) if s))
+        return lax.map(one_seed, tuple(a for a, s in zip(args, stacked, strict=True) if s))
 
-    if how == "one_device":
-        return of_some
+    if strategy == "one_device":
+        return on_one_device
     # One device is a mesh as well: what a seed computes must not depend on how many there are.
     count = seed_devices(n)
-    mesh = Mesh(np.array(jax.local_devices()[:count]), ("seed",))
+    mesh = Mesh(np.array(local_devices()[:count]), ("seed",))
     specs = tuple(PartitionSpec("seed") if s else PartitionSpec() for s in stacked)
-    shared = jax.shard_map(of_some, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
+    sharded = jax.shard_map(on_one_device, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
     if n % count == 0:
-        return shared
+        return sharded
 
-    def filled(*args):
-        # Devices have equal shares: the last seed stands in for those that are not there.
+    def padded(*args):
+        # Devices have equal shares: the last seed is repeated.
         rows = np.minimum(np.arange(-(-n // count) * count), n - 1)
         whole = [jax.tree.map(lambda a: a[rows], arg) if s else arg for arg, s in zip(args, stacked, strict=True)]
-        return jax.tree.map(lambda a: a[:n], shared(*whole))
+        return jax.tree.map(lambda a: a[:n], sharded(*whole))
 
-    return filled
+    return padded

@@ -1,4 +1,4 @@
-"""A run held still on the host, and set going again: every bit of it, typed keys too."""
+"""A run copied to the host, and put back on the device: every bit of it, typed keys too."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,11 @@ from jaxnn.train.state import History, State
 
 
 class Snapshot(NamedTuple):
-    """A run after its first `steps` steps, as numpy arrays (keys stay typed), with a leading axis of seeds.
+    """A run after its first `steps` steps, as NumPy arrays (keys stay typed), with a leading axis of seeds.
 
     state: everything that the next step reads
-    history: the rows of the records that are done
-    faults: what went wrong so far and was passed over, in words
+    history: the rows of the evaluations that are done
+    faults: the steps with NaN or infinity that were skipped, in words
     seconds: of training
     """
 
@@ -42,10 +42,15 @@ def on_host(tree: Any) -> Any:
 
 
 def on_device(tree: Any, like: Any) -> Any:
-    """`on_host`'s inverse, again a copy: `like` is a tree of arrays that lie where these are to lie."""
+    """The inverse of `on_host`, again a copy. `like` is a tree of arrays with the wanted shardings."""
     return jax.tree.map(lambda a, b: jax.device_put(a, b.sharding), on_host(tree), like)
 
 
-def join(*parts: History) -> History:
+def concatenate_histories(*parts: History) -> History:
     """Histories one after the other."""
     return jax.tree.map(lambda *rows: np.concatenate(rows, axis=1), *parts)
+
+
+def rows_of(history: History) -> int:
+    """The number of evaluations in a history with a leading axis of seeds."""
+    return jax.tree.leaves(history)[0].shape[1]

@@ -1,4 +1,4 @@
-"""A decision boundary that moves while a net learns, as an animated GIF."""
+"""The decision boundary of a net while it learns, as an animated GIF."""
 
 from io import BytesIO
 
@@ -8,43 +8,39 @@ from jax import numpy as jnp
 from PIL import Image
 
 from jaxnn import plots
-from jaxnn.config.experiment import Experiment
-from jaxnn.course.optimizer_comparison import path, unraveler
+from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.trajectory import parameter_trajectory, params_unraveler
+from jaxnn.report.figures import plane_grid
 
-#: Pictures, and how long each is shown; the last stays longer.
+#: Pictures, and how long each is shown in milliseconds; the last stays longer.
 FRAMES, MILLISECONDS, PAUSE = 24, 150, 2000
 GRID = 80
 
 
-def moves(experiment: Experiment) -> bool:
-    """Whether a run classifies points of the plane."""
-    return bool(experiment.dataset.classes) and experiment.dataset.train.x.shape[1:] == (2,)
+def has_boundary_animation(experiment: Experiment) -> bool:
+    """Whether a run classifies points of the plane by names."""
+    x = jax.tree.leaves(experiment.source.example)[0]
+    return bool(experiment.data.classes) and x.shape[1:] == (2,) and experiment.bound().predict is not None
 
 
-def animation(experiment: Experiment) -> bytes:
-    """The first seed's training run again, as a GIF: closer together at the beginning, where most happens."""
-    splits, stats = experiment.of_seed(0)
-    points, labels = splits.train
-    low, high = points.min(axis=0) - 0.3, points.max(axis=0) + 0.3
-    across, up = (np.linspace(a, b, GRID, dtype=np.float32) for a, b in zip(low, high, strict=True))
-    plane = experiment.prepare(stats, jnp.asarray(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)))
-    epochs = experiment.plan.epochs
-    shown = np.unique(np.geomspace(1, epochs + 1, FRAMES).astype(int)) - 1
-    ways = path(experiment)[shown]
-    unravel = unraveler(experiment)
-
-    @jax.jit
-    def chances(flat):
-        return experiment.loss.probabilities(experiment.model.apply(unravel(flat), plane))
+def boundary_animation(experiment: Experiment) -> bytes:
+    """The first seed's training run repeated, as a GIF: frames are closer together at the beginning."""
+    one = experiment.of_seed(0)
+    points, labels = map(np.asarray, one.examples("train") or ())
+    across, up, plane = plane_grid(points.min(axis=0) - 0.3, points.max(axis=0) + 0.3, GRID)
+    x, _ = one.source.prepare(one.source.stats, (jnp.asarray(plane), None))
+    epochs = np.unique(np.geomspace(1, experiment.plan.epochs + 1, FRAMES).astype(int)) - 1
+    trajectory = parameter_trajectory(experiment)[epochs]
+    unravel, update = params_unraveler(experiment), one.bound()
+    assert update.predict is not None
+    probabilities = jax.jit(lambda flat: update.predict(unravel(flat), x))  # pyright: ignore[reportOptionalCall]
 
     frames = []
-    for epoch, flat in zip(shown, ways, strict=True):
-        chance = np.asarray(chances(flat)).reshape(GRID, GRID, -1)
-        chance = chance[..., 0] if chance.shape[-1] == 1 else chance / chance.sum(axis=-1, keepdims=True)
-        figure = plots.decision_boundary(
-            across, up, chance, points, labels, experiment.dataset.classes,
-            title=f"{experiment.config.title}: epoch {epoch:,}",
-        )  # fmt: skip
+    for epoch, flat in zip(epochs, trajectory, strict=True):
+        shade = np.asarray(probabilities(flat)).reshape(GRID, GRID, -1)
+        shade = shade[..., 0] if shade.shape[-1] == 1 else shade / shade.sum(axis=-1, keepdims=True)
+        title = f"{experiment.title}: epoch {epoch:,}"
+        figure = plots.decision_boundary(across, up, shade, points, labels, experiment.data.classes, title=title)
         frames.append(Image.open(BytesIO(plots.png(figure))).convert("P", palette=Image.Palette.ADAPTIVE))
     buffer = BytesIO()
     duration = [MILLISECONDS] * (len(frames) - 1) + [PAUSE]

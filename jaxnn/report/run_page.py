@@ -5,32 +5,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxnn.cli.tables import cell
-from jaxnn.config import Config, dump
 from jaxnn.report import Picture, Table, write_report
+from jaxnn.report.cells import cell
+
+#: What the page says of the kind of gradient.
+GRADIENT_NAMES = {"hand": "hand-written", "auto": "autodiff", "": "as the experiment has it"}
 
 
-def write_page(folder: Path, config: Config, manifest: Mapping[str, Any], figures: Sequence[Picture]) -> None:
-    """Writes report.html into a run's folder."""
+def write_page(folder: Path, files: Mapping[str, str], manifest: Mapping[str, Any], figures: Sequence[Picture]) -> None:
+    """Writes report.html into a run's folder.
+
+    files: the texts that describe the experiment, such as "config.toml"
+    """
     rows, seeds, seconds = manifest["scores"], manifest["seeds"], manifest["seconds"]
     last = rows[-1]
-    name = "accuracy %" if "accuracy %" in last else "loss"
+    name = "accuracy %" if "accuracy %" in last else list(last)[2]
     facts = [
         (f"{last['part']} {name}", cell(last[name])),
         ("seeds", f"{len(seeds)}" if len(seeds) > 1 else f"seed {seeds[0]}"),
         ("best epoch", ", ".join(map(str, sorted(set(manifest["best_epoch"]))[:6]))),
-        ("gradient", "hand-derived" if manifest["grad"] == "hand" else "autodiff"),
+        ("gradient", GRADIENT_NAMES[manifest["grad"]]),
         ("training", f"{seconds['train']:.1f} s"),
         ("compiling", f"{seconds['compile']:.1f} s"),
     ]
     scores = Table("Best parameters", list(last), [[cell(value) for value in row.values()] for row in rows])
     write_report(
         folder / "report.html",
-        title=config.title,
+        title=manifest["title"],
         command=shlex.join(manifest["command"]),
         summary_rows=facts,
         tables=[scores],
         figures=figures,
-        config_text=dump(config),
+        config_text=files.get("config.toml", ""),
         manifest=manifest,
     )

@@ -1,20 +1,36 @@
-"""What a run's parameters are worth, as rows of a table."""
+"""The scores of a run's parameters as rows of a table."""
 
 from typing import Any
 
+import jax
+import numpy as np
 
-def score_rows(experiment: Any, scores: Any) -> list[dict[str, Any]]:
-    """A row for each part of the data: mean, standard deviation, least and greatest over the seeds."""
+from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.scores import Scores
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of all examples, which tables show in percent."""
+    return metric == "accuracy" or metric.endswith("_accuracy")
+
+
+def score_rows(experiment: Experiment, scores: Scores) -> list[dict[str, Any]]:
+    """A row for each part of the data: mean, standard deviation, minimum and maximum over the seeds."""
     rows = []
     for part, metrics in scores.items():
-        row: dict[str, Any] = {"part": part, "examples": len(getattr(experiment.splits[0], part).y)}
-        for name, values, unit in (("loss", metrics.loss, 1), ("accuracy %", metrics.accuracy, 100)):
-            if name == "loss" or experiment.dataset.classes:
-                row[name] = {
-                    "mean": float(values.mean()) * unit,
-                    "sd": float(values.std(ddof=1)) * unit if len(values) > 1 else None,
-                    "min": float(values.min()) * unit,
-                    "max": float(values.max()) * unit,
-                }
+        row: dict[str, Any] = {"part": part, "examples": jax.tree.leaves(experiment.examples(part))[0].shape[0]}
+        for name, values in sorted(metrics.items(), key=lambda item: (item[0] != "loss", item[0])):
+            unit = 100 if is_share(name) else 1
+            row[name + (" %" if is_share(name) else "")] = seed_summary(unit * np.asarray(values, np.float64))
         rows.append(row)
     return rows
+
+
+def seed_summary(values: np.ndarray) -> dict[str, float | None]:
+    """Mean, standard deviation (None for one seed), minimum and maximum of a value for each seed."""
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "min": float(values.min()),
+        "max": float(values.max()),
+    }

@@ -1,4 +1,4 @@
-"""A run's checkpoints: a folder for each, whole or not there; the newest sound one is found by looking at the disk.
+"""A run's checkpoints: a folder for each, which is complete or does not exist; the newest valid one is searched.
 
 RUN/checkpoints/000000001234/    after so many steps
     state.safetensors            everything that the next step reads, and the history so far
@@ -19,19 +19,18 @@ from pydantic import BaseModel
 from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
 from jaxnn.errors import UserError
 from jaxnn.storage.files import in_a_line, read_sealed, sha256, whole_folder, write_sealed
-from jaxnn.metrics import Metrics
-from jaxnn.engine.snapshot import Snapshot, is_key
+from jaxnn.engine.snapshot import Snapshot, is_key, rows_of
 from jaxnn.train.state import History, State
 
 FOLDER = "checkpoints"
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
 #: The version of a checkpoint's manifest, and of the arrays beside it.
-FORMAT = 2
+FORMAT = 3
 
 
 class ArrayFacts(BaseModel):
-    """What a manifest says of an array."""
+    """What a checkpoint's manifest says of an array."""
 
     dtype: str
     shape: list[int]
@@ -39,7 +38,7 @@ class ArrayFacts(BaseModel):
 
 
 class Facts(BaseModel):
-    """What is read of a checkpoint's manifest, its format apart."""
+    """What is read of a checkpoint's manifest besides its format."""
 
     run: str
     steps: Annotated[int, Ge(0)]
@@ -62,15 +61,15 @@ class Checkpoint(NamedTuple):
 
 
 def paths(run: Path) -> list[Path]:
-    """The checkpoints of a run's folder, oldest first, sound or not."""
+    """The checkpoints of a run's folder, oldest first, damaged or not."""
     folder = run / FOLDER
     if not folder.is_dir() or folder.is_symlink():
         return []
     return sorted(p for p in folder.iterdir() if re.fullmatch(r"\d{12}", p.name) and p.is_dir() and not p.is_symlink())
 
 
-def save(run: Path, of: str, snapshot: Snapshot) -> Path:
-    """Writes a checkpoint of the run whose identity is `of`, unless there is a sound one of this step."""
+def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
+    """Writes a checkpoint of the run of this identity, unless there is a valid one of this step."""
     path = run / FOLDER / f"{snapshot.steps:012}"
     if path.exists():
         try:
@@ -85,20 +84,20 @@ def save(run: Path, of: str, snapshot: Snapshot) -> Path:
             keys[name] = str(jax.random.key_impl(leaf))
     state = snapshot.state
     with whole_folder(path) as beside:
-        about = save_arrays(beside / STATE, named_arrays(data_of_keys(tree)))
+        written = save_arrays(beside / STATE, named_arrays(keys_to_data(tree)))
         facts = {
             "format": FORMAT,
-            "run": of,
+            "run": run_id,
             "steps": snapshot.steps,
             "epoch": [int(epoch) for epoch in state.epoch],
             "best_epoch": [int(epoch) for epoch in state.best.epoch],
             "score": [float(score) if np.isfinite(score) else None for score in state.best.score],
-            "rows": int(snapshot.history.train.loss.shape[1]),
+            "rows": rows_of(snapshot.history),
             "seconds": snapshot.seconds,
             "faults": list(snapshot.faults),
             "keys": keys,
             "sha256": sha256(beside / STATE),
-            "arrays": about,
+            "arrays": written,
         }
         write_sealed(beside / MANIFEST, facts)
     return path
@@ -110,8 +109,8 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def data_of_keys(tree: Any) -> Any:
-    """A tree with the integers of its typed keys in their place; of shapes as of arrays."""
+def keys_to_data(tree: Any) -> Any:
+    """A tree in which the integers of typed keys replace them; also of shapes."""
 
     def data(leaf):
         if is_key(leaf):
@@ -139,16 +138,17 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, facts)
 
 
-def load(path: Path, like: State) -> Snapshot:
-    """A checkpoint as a run of the state `like` goes on from it (shapes suffice).
+def load(path: Path, state: State, history: History) -> Snapshot:
+    """A checkpoint as a run continues from it.
+
+    state, history: shapes and types of a run's state and of one row of its history
 
     Raises `UserError` for damage, and for another structure with the path of the first difference.
     """
     facts = read(path).facts
-    metric = like.seen.metrics.loss
-    row: Any = jax.ShapeDtypeStruct((metric.shape[0], facts["rows"]), metric.dtype)
-    tree = {"state": like, "history": History(Metrics(row, row), Metrics(row, row))}
-    plain = data_of_keys(tree)
+    rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((a.shape[0], facts["rows"]), a.dtype), history)
+    tree = {"state": state, "history": rows}
+    plain = keys_to_data(tree)
     found = restore(plain, load_arrays(path / STATE, named_leaves(plain)))
     kinds = named_leaves(tree)
     typed = {name for name, kind in kinds.items() if jnp.issubdtype(kind.dtype, jax.dtypes.prng_key)}
@@ -163,43 +163,43 @@ def load(path: Path, like: State) -> Snapshot:
     return Snapshot(facts["steps"], found["state"], found["history"], tuple(facts["faults"]), facts["seconds"])
 
 
-def newest(run: Path, like: State, say: Callable[[str], None]) -> Snapshot:
-    """The newest sound checkpoint; `say` is told of each damaged one that is passed over.
+def load_newest_valid(run: Path, state: State, history: History, warn: Callable[[str], None]) -> Snapshot:
+    """The newest undamaged checkpoint, as `load` gives it. `warn` gets a line for each damaged one that is skipped.
 
-    Raises `UserError` when none is sound.
+    Raises `UserError` when none is undamaged.
     """
     for path in reversed(paths(run)):
         try:
-            return load(path, like)
+            return load(path, state, history)
         except UserError as error:
-            say(f"{error}; the checkpoint before it is taken")
-    raise UserError(f"{run}: expected a sound checkpoint, found none; train again with --overwrite")
+            warn(f"{error}; the checkpoint before it is used")
+    raise UserError(f"{run}: expected an undamaged checkpoint, found none; train again with --overwrite")
 
 
-def prune(run: Path, of: str, keep: int) -> None:
-    """Removes what this run (`of`) made, but for its last `keep` checkpoints and the first that holds the best."""
+def prune(run: Path, run_id: str, keep: int) -> None:
+    """Removes this run's checkpoints, but for the last `keep` and the first one that holds the best parameters."""
     mine = []
     for path in paths(run):
         try:
             facts = read_sealed(path / MANIFEST)
         except UserError:
             continue
-        if facts.get("run") == of:
+        if facts.get("run") == run_id:
             mine.append(Checkpoint(path, facts))
-    best = max(mine, key=lambda c: (merit(c), -c.facts["steps"]), default=None)
+    best = max(mine, key=lambda c: (mean_score(c), -c.facts["steps"]), default=None)
     for checkpoint in mine[:-keep]:
         if checkpoint is not best:
             remove(checkpoint.path)
 
 
-def merit(checkpoint: Checkpoint) -> float:
+def mean_score(checkpoint: Checkpoint) -> float:
     """The mean over the seeds of the best score so far; −∞ before there is one."""
     scores = checkpoint.facts["score"]
     return -np.inf if None in scores else float(np.mean(scores))
 
 
 def remove(path: Path) -> None:
-    """Removes a checkpoint's two files and its folder; the manifest first, so that what is left half is damaged."""
+    """Removes a checkpoint's files and folder; the manifest first, so that an interrupted removal leaves damage."""
     for name in (MANIFEST, STATE):
         (path / name).unlink(missing_ok=True)
     path.rmdir()

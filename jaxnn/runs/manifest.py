@@ -1,12 +1,11 @@
-"""What a run was made with: enough to repeat it, and to see what differs when it cannot be."""
+"""What a run was made with: enough to repeat it, and to see what differs where it cannot be repeated."""
 
 import hashlib
 import os
 import platform
 import subprocess
-import tomllib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.config import config_hash, dump
-from jaxnn.config.experiment import Experiment
+from jaxnn.experiment.definition import PARTS, Experiment
 
+#: The version of a run's folder.
+FORMAT = 3
 PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "optax", "safetensors", "scikit-learn")
 
 
@@ -26,49 +26,60 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def manifest(experiment: Experiment, *, grad: str, command: Sequence[str], start: str) -> dict[str, Any]:
+def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str) -> dict[str, Any]:
     """Everything that the result depends on, as JSON values."""
-    config, dataset = experiment.config, experiment.dataset
+    data = experiment.data
+    parts = {part: experiment.examples(part) for part in PARTS}
+    x = jax.tree.leaves(next((p for p in parts.values() if p is not None), experiment.source.example))[0]
     return {
-        "format": 2,
+        "format": FORMAT,
         "run": uuid.uuid4().hex,
+        "title": experiment.title,
         "status": "running",
         "exit_status": None,
         "seeds": list(experiment.seeds),
         "prng": str(jax.random.key_impl(jax.random.key(0))),
-        "grad": grad,
-        "config": tomllib.loads(dump(config)),
-        "config_sha256": config_hash(config),
-        "precision": config.train.precision,
+        "hyperparameters": {name: float(value) for name, value in experiment.hyperparameters.items()},
+        "grad": "",
+        "precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
+        **experiment.record.facts,
         "data": {
-            "name": dataset.name,
-            "sha256": [data_digest(splits) for splits in experiment.splits],
-            "classes": list(dataset.classes),
-            "white": dataset.white,
-            "example": list(dataset.train.x.shape[1:]),
-            "dtype": str(dataset.train.x.dtype),
+            "name": data.name,
+            "sha256": data_digest(experiment),
+            "classes": list(data.classes),
+            "max_value": data.max_value,
+            "example": list(x.shape[1:]),
+            "dtype": str(x.dtype),
+            "stacked": experiment.stacked,
             "split": {
-                name: len(part.y)
-                for name, part in zip(("train", "validation", "test"), experiment.splits[0], strict=True)
-                if part is not None
+                part: jax.tree.leaves(examples)[0].shape[0] for part, examples in parts.items() if examples is not None
             },
         },
         "git": git_state(),
-        **surroundings(),
+        **environment(),
         "deterministic": "--xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", ""),
         "command": list(command),
         "start": start,
     }
 
 
-def surroundings() -> dict[str, Any]:
-    """What of this machine and what is installed on it may change a bit of a result."""
+def environment() -> dict[str, Any]:
+    """What of this machine and of the packages installed on it may change a bit of a result."""
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.local_devices()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "platform": platform.platform(),
     }
+
+
+def environment_changes(manifest: Mapping[str, Any]) -> list[str]:
+    """What differs here from where a run was started, of all that may change a bit of the result."""
+    return [
+        f"{name} was {manifest.get(name)}, is {current}"
+        for name, current in environment().items()
+        if current != manifest.get(name)
+    ]
 
 
 def _version(name: str) -> str:
@@ -79,19 +90,25 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def data_digest(splits: Sequence[Any]) -> str:
-    """SHA-256 of the decoded examples and targets of all parts, in order."""
+def data_digest(experiment: Experiment) -> str:
+    """SHA-256 of the examples of all parts of all seeds, before any preprocessing, in order.
+
+    A stream has none of its training part: what it will give is not known.
+    """
     total = hashlib.sha256()
-    for part in splits:
-        for array in part or ():
+    source = experiment.source
+    train = () if source.block else source.load(0, 0, source.steps)
+    for part in (train, experiment.validation, experiment.test):
+        for leaf in jax.tree.leaves(part):
+            array = np.asarray(leaf)
             total.update(f"{array.dtype.str}{array.shape}".encode())
             total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
 
 
 def git_state() -> dict[str, Any] | None:
-    """The commit of the source that runs and whether it was changed since; None outside a repository."""
-    source = Path(__file__).resolve().parents[1]
+    """The commit of the running source and whether it was changed since; None outside a repository."""
+    source = Path(__file__).resolve().parents[2]
     if not (source / ".git").exists():
         return None
 

@@ -4,7 +4,7 @@ from jaxnn.sweep.members import Member as Member
 from jaxnn.sweep.members import make_members as make_members
 from jaxnn.sweep.search import SEARCHES as SEARCHES
 from jaxnn.sweep.search import Search as Search
-from jaxnn.sweep.search import Swept as Swept
+from jaxnn.sweep.search import SweepResult as SweepResult
 from jaxnn.sweep.search import sweep as sweep
 from jaxnn.sweep.space import Axis as Axis
 from jaxnn.sweep.space import axes as axes

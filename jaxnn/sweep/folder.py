@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from jaxnn import plots
-from jaxnn.cli.tables import cell
 from jaxnn.config import config_hash, dump
+from jaxnn.engine.snapshot import rows_of
 from jaxnn.report import Table, write_report
-from jaxnn.report.figures import Drawn, save_pictures
+from jaxnn.report.cells import cell
+from jaxnn.report.figures import Figure, save_figures
 from jaxnn.report.score_table import score_rows
-from jaxnn.runs.manifest import git_state, now, surroundings
+from jaxnn.runs.manifest import environment, git_state, now
 from jaxnn.storage.files import new_folder, whole_folder, write_whole
-from jaxnn.sweep import Swept, Trial
+from jaxnn.sweep import SweepResult, Trial
 
 TABLE = "sweep.json"
 #: Members whose curves are drawn.
@@ -31,7 +32,7 @@ def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
     return new_folder(out, f"{name}-sweep", holds="sweep", known_by=TABLE, overwrite=overwrite)
 
 
-def table(swept: Swept) -> list[dict[str, Any]]:
+def table(swept: SweepResult) -> list[dict[str, Any]]:
     """A row for each member, best first; `scores` has the metric of each seed."""
     unit = 100 if swept.metric.endswith("accuracy") else 1
     name = swept.metric + (" %" if unit == 100 else "")
@@ -57,20 +58,20 @@ def _spread(numbers: Sequence[float]) -> dict[str, Any]:
 
 
 def write(
-    folder: Path, swept: Swept, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], *, overwrite: bool
+    folder: Path, swept: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], *, overwrite: bool
 ) -> None:
     """Writes the folder, whole or not at all."""
     folder = folder.absolute()
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    best = None if swept.best is None else swept.best.member.config
-    made = {"git": git_state(), **surroundings(), "end": now()}
-    title = swept.trials[0].member.config.title
+    best = swept.best and swept.best.member.config
+    made = {"git": git_state(), **environment(), "end": now()}
+    title = swept.trials[0].experiment.title
     facts = {"title": title, **facts, **made, "best_sha256": None if best is None else config_hash(best)}
     with whole_folder(folder) as beside:
         write_whole(beside / TABLE, _json({**facts, "rows": list(rows)}))
         write_whole(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
-        pictures = save_pictures(beside / "figures", iter(figures(swept)))
-        text = "every member diverged"
+        pictures = save_figures(beside / "figures", iter(figures(swept)))
+        text = "every member diverged" if swept.best is None else head(swept, facts)
         if best is not None:
             text = head(swept, facts) + dump(best)
             write_whole(beside / "best.toml", text.encode())
@@ -96,7 +97,7 @@ def write(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def summary(swept: Swept) -> list[tuple[str, str]]:
+def summary(swept: SweepResult) -> list[tuple[str, str]]:
     """The few numbers that a reader wants first."""
     found = [("members", f"{len(swept.trials):,}"), ("seeds", str(len(swept.seeds)))]
     found.append(("chosen by", f"{swept.metric}, mean over the seeds"))
@@ -105,7 +106,7 @@ def summary(swept: Swept) -> list[tuple[str, str]]:
     return [*found, ("seconds", f"{swept.seconds:.1f}")]
 
 
-def head(swept: Swept, facts: Mapping[str, Any]) -> str:
+def head(swept: SweepResult, facts: Mapping[str, Any]) -> str:
     """How the best config came about, as a comment."""
     assert swept.best is not None
     lines = [f"The best of {len(swept.trials)} members with {len(swept.seeds)} seeds each, by {swept.metric}."]
@@ -117,19 +118,20 @@ def head(swept: Swept, facts: Mapping[str, Any]) -> str:
     return "".join(f"# {' '.join(line.split(chr(10)))}".rstrip() + "\n" for line in lines) + "\n"
 
 
-def figures(swept: Swept) -> list[Drawn]:
+def figures(swept: SweepResult) -> list[Figure]:
     """The metric against each value, and the curves of the best members."""
     accuracy = swept.metric.endswith("accuracy")
-    unit, what = (100, "accuracy (%)") if accuracy else (1, "loss (mean per example)")
+    metric = swept.metric.split(".", 1)[1]
+    unit, what = (100, "accuracy (%)") if accuracy else (1, "loss (mean per example)" if metric == "loss" else metric)
     part = swept.metric.split(".")[0]
-    title = swept.trials[0].member.config.title
+    title = swept.trials[0].experiment.title
     names = list(dict.fromkeys(key for trial in swept.trials for key in trial.member.values))
     values = {name: [trial.member.values.get(name, "") for trial in swept.trials] for name in names}
     scores = unit * np.stack([trial.score for trial in swept.trials])
     epochs = {trial.epochs for trial in swept.trials}
     stopped = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
     found = [
-        Drawn(
+        Figure(
             "sweep",
             "What the values do",
             plots.sweep(values, scores, ylabel=f"best {part} {what}", title=title + stopped),
@@ -138,12 +140,12 @@ def figures(swept: Swept) -> list[Drawn]:
     ]
     sound = [trial for trial in swept.trials if not trial.diverged][:DRAWN]
     if sound:
-        longest = max(sound, key=lambda trial: trial.history.train.loss.shape[1])
-        rows = longest.history.train.loss.shape[1]
+        longest = max(sound, key=lambda trial: rows_of(trial.history))
+        rows = rows_of(longest.history)
         curves = {_name(trial): unit * _curve(trial, part, swept.metric.split(".")[1], rows) for trial in sound}
-        epoch = (np.arange(rows) + 1) * longest.experiment.plan.record_every
+        epoch = (np.arange(rows) + 1) * longest.experiment.plan.eval_every
         found.append(
-            Drawn(
+            Figure(
                 "learning_curves",
                 "How the best learned",
                 plots.sweep_curves(epoch, curves, f"{part} {what}", title=f"{title}: the best {len(sound)}"),
@@ -165,7 +167,7 @@ def _short(value: str) -> str:
 
 
 def _curve(trial: Trial, part: str, metric: str, rows: int) -> np.ndarray:
-    own = np.asarray(getattr(getattr(trial.history, part), metric), np.float64)
+    own = np.asarray(getattr(trial.history, part)[metric], np.float64)
     return np.pad(own, ((0, 0), (0, rows - own.shape[1])), constant_values=np.nan)
 
 

@@ -1,26 +1,28 @@
-"""Members of a sweep that differ in numbers alone: those are inputs of one program."""
+"""Members of a sweep that differ in traced numbers alone share one program."""
 
 import json
 import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
-import numpy as np
-
 from jaxnn.config import Config, numbers, step_text, value_at
-from jaxnn.config.bind import free
+from jaxnn.config.bind import hyperparameters, traceable_hyperparameters
 from jaxnn.config.dump import plain
-from jaxnn.config.experiment import Experiment, make_experiment, with_config
+from jaxnn.config.experiment import LoadedData, experiment_of, load_data
+from jaxnn.experiment.definition import Experiment
 from jaxnn.sweep.members import Member
 
 
 class Group(NamedTuple):
-    """Members that are one program: `names` are the numbers in which they differ, and others that are inputs too."""
+    """Members that are one program.
+
+    experiment: that of the first member, with all seeds
+    members: their positions; values: the hyper-parameters of each
+    """
 
     experiment: Experiment
-    names: tuple[str, ...]
     members: tuple[int, ...]
+    values: tuple[dict[str, float], ...]
 
 
 def groups(
@@ -29,53 +31,60 @@ def groups(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     grad: str = "hand",
-    loaded: dict[str, Experiment] | None = None,
+    loaded: dict[str, LoadedData] | None = None,
 ) -> list[Group]:
-    """Members by program, in the order of their first ones; what may be an input is tried.
+    """Members by program, in the order of their first ones. Which numbers can be traced is tried.
 
-    loaded: an experiment for each text of [data] that was seen, so that data are loaded once
+    loaded: the data of each [data] table that was seen, so that data are loaded once
     """
     loaded = {} if loaded is None else loaded
-    found: list[Group] = []
-    for first in _alike(members, range(len(members)), lambda member: _candidates(member)):
-        config = members[first[0]].config
+    python = [i for i, member in enumerate(members) if member.config is None]
+    found = [_python_group(members, python)] if python else []
+    configs = {i: member.config for i, member in enumerate(members) if member.config is not None}
+    for candidates in _alike(configs, tuple(configs), lambda i: _candidates(members[i], configs[i])):
+        config, first = configs[candidates[0]], members[candidates[0]]
         text = json.dumps(plain(config.data), sort_keys=True, default=str)
         if text not in loaded:
-            loaded[text] = make_experiment(config, data_dir=data_dir, seeds=seeds)
-        experiment = with_config(loaded[text], config)
-        data = jax.tree.map(np.asarray, experiment.data_of_seed(0))
-        names = free(experiment.config, data, grad=grad, also=_swept(members[first[0]]))
-        for some in _alike(members, first, lambda member, names=names: names):
-            own = with_config(experiment, members[some[0]].config)
-            found.append(Group(own, names, some))
+            loaded[text] = load_data(config, data_dir=data_dir, seeds=seeds)
+        example = experiment_of(config, loaded[text], seeds=seeds, grad=grad, traced=()).source.example
+        names = traceable_hyperparameters(config, example, grad=grad, also=_swept(first, config))
+        for together in _alike(configs, candidates, lambda i, names=names: names):
+            experiment = experiment_of(configs[together[0]], loaded[text], seeds=seeds, grad=grad, traced=names)
+            found.append(Group(experiment, together, tuple(hyperparameters(configs[i], names) for i in together)))
     return sorted(found, key=lambda group: group.members[0])
 
 
-def _swept(member: Member) -> tuple[str, ...]:
+def _python_group(members: Sequence[Member], positions: Sequence[int]) -> Group:
+    """The members of one experiment in Python: all their hyper-parameters are traced."""
+    experiments = [experiment for i in positions if (experiment := members[i].experiment) is not None]
+    values = tuple({name: float(v) for name, v in e.hyperparameters.items()} for e in experiments)
+    return Group(experiments[0].check(), tuple(positions), values)
+
+
+def _swept(member: Member, config: Config) -> tuple[str, ...]:
     """The names that vary and have numbers."""
-    found = []
+    names = []
     for name in member.values:
         try:
-            if isinstance(value_at(member.config, name), float):
-                found.append(name)
+            if isinstance(value_at(config, name), float):
+                names.append(name)
         except KeyError:  # the value was removed, or is part of one
             continue
-    return tuple(name for name in found if name.split(".")[0] in ("net", "loss", "optimizer", "augment"))
+    return tuple(name for name in names if name.split(".")[0] in ("net", "loss", "optimizer", "augment"))
 
 
-def _candidates(member: Member) -> tuple[str, ...]:
-    return tuple(sorted({*numbers(member.config), *_swept(member)}))
+def _candidates(member: Member, config: Config) -> tuple[str, ...]:
+    return tuple(sorted({*numbers(config), *_swept(member, config)}))
 
 
 def _alike(
-    members: Sequence[Member], of: Sequence[int], names: Callable[[Member], tuple[str, ...]]
+    configs: dict[int, Config], positions: Sequence[int], names: Callable[[int], tuple[str, ...]]
 ) -> list[tuple[int, ...]]:
-    """Those of `of` whose configs differ in the numbers `names` alone, together."""
-    found: dict[str, list[int]] = {}
-    for i in of:
-        own = names(members[i])
-        found.setdefault(_text(members[i].config, own), []).append(i)
-    return [tuple(some) for some in found.values()]
+    """The positions whose configs differ in the numbers `names` alone, together."""
+    together: dict[str, list[int]] = {}
+    for i in positions:
+        together.setdefault(_text(configs[i], names(i)), []).append(i)
+    return [tuple(alike) for alike in together.values()]
 
 
 def _text(config: Config, names: tuple[str, ...]) -> str:

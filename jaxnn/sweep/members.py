@@ -1,18 +1,66 @@
-"""The members of a sweep: configs, each checked as a config with overrides is."""
+"""The members of a sweep: configs or experiments in Python, each checked as one with overrides is."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from jaxnn.config import Config, ConfigError, load
+from jaxnn.config.experiment import plan_of
+from jaxnn.errors import UserError
+from jaxnn.experiment.definition import Experiment
+from jaxnn.runs import folder as run_folder
+from jaxnn.runs.python_file import PREFIX, is_python_target, load_experiment, same_file, typed_hyperparameters
 from jaxnn.sweep.space import Axis
+from jaxnn.train.plan import Plan
 
 
 class Member(NamedTuple):
-    """A config by the values that tell it from the others, as they were typed or drawn."""
+    """A config, or an experiment in Python, by the values that tell it from the others, as they were typed or drawn."""
 
     values: dict[str, str]
-    config: Config
+    config: Config | None = None
+    experiment: Experiment | None = None
+
+
+class Family(NamedTuple):
+    """What the members of a sweep have in common.
+
+    make(combinations) -> the member of each combination of values; raises `ConfigError` with all mistakes, each once
+    """
+
+    title: str
+    plan: Plan
+    seeds: tuple[int, ...]
+    make: Callable[[Iterable[Mapping[str, str]]], list[Member]]
+
+
+def family(source: str | os.PathLike[str], overrides: Sequence[str] = (), seeds: int | None = None) -> Family:
+    """The family of a config's name, a TOML file, FILE.py:NAME, or the folder of a run of one of these.
+
+    seeds: how many, from the first one on; default: as many as it has
+    Raises `ConfigError` or `UserError` for a source or overrides that cannot be.
+    """
+    source = _source_of_run(Path(source)) if (Path(source) / run_folder.MANIFEST).is_file() else source
+    if is_python_target(os.fspath(source)):
+        experiment = load_experiment(os.fspath(source), typed_hyperparameters(overrides))
+        count = seeds or len(experiment.seeds)
+        chosen = tuple(range(experiment.seeds[0], experiment.seeds[0] + count)) if seeds else experiment.seeds
+        experiment = experiment._replace(seeds=chosen)
+        return Family(experiment.title, experiment.plan, chosen, lambda values: python_members(experiment, values))
+    config = load(source, overrides)
+    chosen = tuple(range(config.train.seed, config.train.seed + (seeds or config.train.seeds)))
+    return Family(config.title, plan_of(config), chosen, lambda values: make_members(source, overrides, values))
+
+
+def _source_of_run(folder: Path) -> str:
+    """The config or the Python file of the run in a folder."""
+    manifest = run_folder.read_manifest(folder)
+    if "config" in manifest:
+        return str(run_folder.check_file(folder, manifest, run_folder.CONFIG))
+    if "experiment" in manifest:
+        return same_file(folder, manifest["experiment"])
+    raise UserError(f"{folder}: its experiment was given to jaxnn.fit and stands in no file: name FILE.py:NAME")
 
 
 def make_members(
@@ -31,7 +79,27 @@ def make_members(
     return members
 
 
-def check_axes(source: str | os.PathLike[str], overrides: Sequence[str], axes: Sequence[Axis]) -> None:
-    """Raises `ConfigError` with every value that a config does not take, by itself."""
-    load(source, overrides)
-    make_members(source, overrides, ({axis.name: value} for axis in axes for value in axis.ends))
+def python_members(experiment: Experiment, combinations: Iterable[Mapping[str, str]]) -> list[Member]:
+    """The experiment with each combination of hyper-parameters. Raises `ConfigError` with all mistakes, each once."""
+    members, lines = [], {}
+    for values in combinations:
+        numbers = {}
+        for name, text in values.items():
+            key = name.removeprefix(PREFIX)
+            try:
+                numbers[key] = float(text)
+            except ValueError:
+                lines[f"{name}: expected a number, found {text!r}"] = None
+            if key not in experiment.hyperparameters:
+                known = ", ".join(experiment.hyperparameters) or "none"
+                lines[f"{name}: expected a hyper-parameter among {known}, found {key}"] = None
+        hyperparameters = {**experiment.hyperparameters, **numbers}
+        members.append(Member(dict(values), None, experiment._replace(hyperparameters=hyperparameters)))
+    if lines:
+        raise ConfigError(list(lines))
+    return members
+
+
+def check_axes(sweep_family: Family, axes: Sequence[Axis]) -> None:
+    """Raises `ConfigError` with every value that the family does not take, each alone."""
+    sweep_family.make({axis.name: value} for axis in axes for value in axis.ends)

@@ -1,21 +1,23 @@
 """How a space is searched: all of it, at random, by successive halving, or by what optuna proposes."""
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxnn.config import Config, load
-from jaxnn.config.experiment import with_config
-from jaxnn.engine.driver import Progress
+from jaxnn.config.dump import plain
+from jaxnn.config.experiment import LoadedData, experiment_of, plan_of
+from jaxnn.engine.hooks import Progress
 from jaxnn.errors import UserError
-from jaxnn.experiment.results import scores
-from jaxnn.metrics import Metrics
-from jaxnn.sweep.members import Member, check_axes, make_members
+from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.scores import Scores, scores
+from jaxnn.sweep.members import Family, Member, check_axes, family
 from jaxnn.sweep.space import Axis, grid, sample
 from jaxnn.sweep.training import Trial, train
+from jaxnn.train.plan import Plan
 
 Search = Literal["grid", "random", "halving", "optuna"]
 SEARCHES: tuple[Search, ...] = ("grid", "random", "halving", "optuna")
@@ -23,7 +25,7 @@ SEARCHES: tuple[Search, ...] = ("grid", "random", "halving", "optuna")
 MOST = 100_000
 
 
-class Swept(NamedTuple):
+class SweepResult(NamedTuple):
     """Trials, best first; `best` is the first with its parameters, `scores` are its own on every part of the data.
 
     metric: that of train.best, by which they are sorted: its mean over the seeds; what diverged comes last
@@ -31,7 +33,7 @@ class Swept(NamedTuple):
 
     trials: tuple[Trial, ...]
     best: Trial | None
-    scores: dict[str, Metrics]
+    scores: Scores
     metric: str
     seeds: tuple[int, ...]
     seconds: float
@@ -56,7 +58,7 @@ def sweep(
     grad: Literal["hand", "auto"] = "hand",
     memory: int | None = None,
     report: Callable[[str, Progress], None] = lambda where, progress: None,
-) -> Swept:
+) -> SweepResult:
     """Trains the members of a space, chooses by the metric of train.best, and measures the best one on every part.
 
     source, overrides: the config, as `jaxnn.config.load` takes it
@@ -71,47 +73,55 @@ def sweep(
     if not axes:
         raise UserError("expected something to vary, such as --over optimizer.learning_rate=0.01,0.1; found nothing")
     check_numbers(search, seeds=seeds, trials=trials, batch=batch, eta=eta)
-    check_axes(source, overrides, axes)
-    config = load(source, overrides)
-    own = range(config.train.seed, config.train.seed + (seeds or config.train.seeds))
-    began, loaded = time.perf_counter(), {}
+    common = family(source, overrides, seeds)
+    check_axes(common, axes)
+    started, loaded = time.perf_counter(), {}
 
-    def make(combinations: Iterable[dict[str, str]]) -> list[Member]:
-        return make_members(source, overrides, combinations)
-
-    def trained(where: str, members: Sequence[Member], **options: Any) -> Iterator[Trial]:
-        def told(done: int, rows: int, progress: Progress) -> None:
+    def train_members(where: str, members: Sequence[Member], **options: Any) -> Iterator[Trial]:
+        def report_rows(done: int, rows: int, progress: Progress) -> None:
             report(f"{where}{done} of {rows} runs", progress)
 
-        given = {"data_dir": data_dir, "grad": grad, "memory": memory, "loaded": loaded}
-        return train(members, own, report=told, **given, **options)
+        shared = {"data_dir": data_dir, "grad": grad, "memory": memory, "loaded": loaded}
+        return train(members, common.seeds, report=report_rows, **shared, **options)
 
     if search == "optuna":
-        found = _asked(axes, make, trained, config, trials, batch, draw_seed)
+        results = _optuna(axes, common, train_members, trials, batch, draw_seed)
     else:
-        members = make(_distinct(_combinations(search, axes, trials, draw_seed)))
-        found = _halved(members, trained, eta) if search == "halving" else trained("", members)
+        members = common.make(_distinct(_combinations(search, axes, trials, draw_seed)))
+        results = (
+            _halving(members, common.plan, train_members, eta) if search == "halving" else train_members("", members)
+        )
     light, best = [], None
-    for trial in found:
+    for trial in results:
         if best is None or order(trial) < order(best):
             best = trial
         # The parameters of all members together may not fit.
-        light.append(trial._replace(kept=None))
+        light.append(trial._replace(snapshot=None))
     light.sort(key=order)
-    seconds, measured = time.perf_counter() - began, {}
-    if best is None or best.kept is None or not np.isfinite(best.merit):
+    seconds, measured = time.perf_counter() - started, {}
+    if best is None or best.snapshot is None or not np.isfinite(best.objective):
         best = None
     else:
-        params = best.kept.state.best.params
-        best = best._replace(experiment=with_config(best.experiment, best.member.config))
+        params = best.snapshot.state.best.params
+        best = best._replace(experiment=_experiment_of(best, loaded, grad))
         measured = scores(best.experiment, params)
-    return Swept(tuple(light), best, measured, config.train.best, tuple(own), seconds)
+    return SweepResult(tuple(light), best, measured, common.plan.best, common.seeds, seconds)
+
+
+def _experiment_of(trial: Trial, loaded: Mapping[str, LoadedData], grad: str) -> Experiment:
+    """The experiment of a trial's own member, where `trial.experiment` is that of the first of its program."""
+    config, experiment = trial.member.config, trial.member.experiment
+    if config is None:
+        assert experiment is not None
+        return experiment
+    text = json.dumps(plain(config.data), sort_keys=True, default=str)
+    return experiment_of(config, loaded[text], seeds=trial.experiment.seeds, grad=grad)
 
 
 def order(trial: Trial) -> tuple[float, float]:
-    """What trials are sorted by: those that went on for longer, as halving has it, and of these the best first."""
-    diverged = not np.isfinite(trial.merit)
-    return (np.inf if diverged else -trial.epochs, -trial.merit)
+    """The sorting key of trials: those that trained for longer first, as in halving, and of these the best first."""
+    diverged = not np.isfinite(trial.objective)
+    return (np.inf if diverged else -trial.epochs, -trial.objective)
 
 
 def check_numbers(search: str, **numbers: int | None) -> None:
@@ -143,7 +153,7 @@ def _distinct(combinations: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     return list({tuple(sorted(values.items())): values for values in combinations}.values())
 
 
-def rungs(members: int, epochs: int, eta: int, every: int) -> list[tuple[int, int]]:
+def halving_schedule(members: int, epochs: int, eta: int, every: int) -> list[tuple[int, int]]:
     """Successive halving: (how many go on, until which epoch), the last one until the end.
 
     Each rung has 1/η of the members of the one below and η times its epochs, in multiples of `every` (Jamieson and
@@ -155,50 +165,54 @@ def rungs(members: int, epochs: int, eta: int, every: int) -> list[tuple[int, in
     return [(max(1, members // eta**i), until) for i, until in enumerate(untils)]
 
 
-def _halved(members: Sequence[Member], trained: Trainer, eta: int) -> Iterator[Trial]:
-    """Every member starts; after each rung the best go on from where they stand. The others are given as they are."""
-    train_table = members[0].config.train
-    lengths = {(member.config.train.epochs, member.config.train.record_every) for member in members}
+def _halving(members: Sequence[Member], plan: Plan, trained: Trainer, eta: int) -> Iterator[Trial]:
+    """Every member starts; after each rung the best continue. The others are yielded as they are."""
+    lengths = {(p.epochs, p.eval_every) for p in map(_plan_of, members)}
     if len(lengths) > 1:
         raise UserError("--search halving shares out the epochs itself: expected no train.epochs to vary, found some")
-    plan = rungs(len(members), train_table.epochs, eta, train_table.record_every)
-    going: list[Trial] = []
-    for number, (count, until) in enumerate(plan):
+    schedule = halving_schedule(len(members), plan.epochs, eta, plan.eval_every)
+    running: list[Trial] = []
+    for number, (count, until) in enumerate(schedule):
         if number:
-            going.sort(key=order)
-            yield from going[count:]
-            going = going[:count]
-        where = f"rung {number + 1} of {len(plan)}: "
-        begun = going or None
-        some = [trial.member for trial in going] if going else list(members)
-        going = list(trained(where, some, epochs=until, begun=begun))
-    yield from going
+            running.sort(key=order)
+            yield from running[count:]
+            running = running[:count]
+        where = f"rung {number + 1} of {len(schedule)}: "
+        resume_from = running or None
+        continuing = [trial.member for trial in running] if running else list(members)
+        running = list(trained(where, continuing, epochs=until, resume_from=resume_from))
+    yield from running
 
 
-def _asked(
-    axes: Sequence[Axis], make: Callable[..., list[Member]], trained: Trainer, config: Config, trials: int, batch: int,
-    seed: int,
-) -> Iterator[Trial]:  # fmt: skip
-    """Members as optuna proposes them: a batch at a time, trained as one program, and told together."""
+def _plan_of(member: Member) -> Plan:
+    if member.config is not None:
+        return plan_of(member.config)
+    assert member.experiment is not None
+    return member.experiment.plan
+
+
+def _optuna(
+    axes: Sequence[Axis], common: Family, trained: Trainer, trials: int, batch: int, seed: int
+) -> Iterator[Trial]:
+    """Members as optuna proposes them: a batch at a time, trained as one program, and reported together."""
     try:
         import optuna
     except ImportError as error:
         raise UserError("--search optuna: expected the extra, found none; pip install 'jaxnn[sweep]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    accuracy = config.train.best.endswith("accuracy")
-    # A member that is not yet told counts as a bad one: a batch is spread out.
+    # A member that is not reported yet counts as a bad one: a batch is spread out.
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    study = optuna.create_study(direction="maximize" if accuracy else "minimize", sampler=sampler)
+    study = optuna.create_study(direction="maximize" if common.plan.sign > 0 else "minimize", sampler=sampler)
     left = trials
     while left:
         asked = [study.ask() for _ in range(min(batch, left))]
         left -= len(asked)
-        members = make({axis.name: _suggested(axis, one) for axis in axes} for one in asked)
-        own = {id(member): one for member, one in zip(members, asked, strict=True)}
+        members = common.make({axis.name: _suggested(axis, proposal) for axis in axes} for proposal in asked)
+        proposals = {id(member): proposal for member, proposal in zip(members, asked, strict=True)}
         for trial in trained(f"{trials - left} of {trials} asked: ", members):
             mean = float(trial.score.mean())
             failed = optuna.trial.TrialState.FAIL if np.isnan(mean) else None
-            study.tell(own[id(trial.member)], None if failed else mean, state=failed)
+            study.tell(proposals[id(trial.member)], None if failed else mean, state=failed)
             yield trial
 
 

@@ -1,7 +1,6 @@
 """Images moved, turned, scaled and bent at random, each its own way, inside the compiled step."""
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -9,9 +8,7 @@ from jax import numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxnn.backprop import ValueAndGrad
-from jaxnn.layer import Layer
-from jaxnn.losses import Loss
+from jaxnn.train.step import Update
 
 Images = Float[Array, "batch height width channel"]
 
@@ -87,17 +84,18 @@ def gaussian(n: int, deviation: float) -> Float[Array, "n n"]:
     return jnp.exp(-0.5 * (step / deviation) ** 2) / whole
 
 
-def augmented(grad: Callable[[Layer, Loss], ValueAndGrad], settings: Augment) -> Callable[[Layer, Loss], ValueAndGrad]:
-    """A way to differentiate (by hand or by autodiff) that sees each batch augmented; without a key, as it is."""
+def augmented(update: Update, settings: Augment) -> Update:
+    """The update whose steps see each batch (x, target) augmented. Evaluations see it as it is."""
 
-    def make(model: Layer, loss: Loss) -> ValueAndGrad:
-        gradient = grad(model, loss)
+    def changed(batch, key):
+        x, target = batch
+        return augment(settings, jax.random.fold_in(key, 0x617567), x), target  # "aug": apart from the layers' keys
 
-        def of_augmented(params, x, target, key=None):
-            if key is not None:
-                x = augment(settings, jax.random.fold_in(key, 0x617567), x)  # "aug": apart from the layers' keys
-            return gradient(params, x, target, key)
+    def step(state, batch, key):
+        return update.step(state, changed(batch, key), key)
 
-        return of_augmented
+    def diagnose(state, batch, key, rows):
+        assert update.diagnose is not None
+        return update.diagnose(state, changed(batch, key), key, rows)
 
-    return make
+    return update._replace(step=step, diagnose=diagnose if update.diagnose else None)

@@ -10,7 +10,7 @@ import optax
 
 from jaxnn.errors import UserError, hint
 from jaxnn.layer import Params
-from jaxnn.train.second_order import SECOND_ORDER, FullBatch
+from jaxnn.train.second_order import SECOND_ORDER, SecondOrder
 
 #: The course's names for what optax calls otherwise.
 COURSE_NAMES: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -29,9 +29,9 @@ def _options(function: Callable[..., Any]) -> list[str]:
 
 
 @cache
-def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation | FullBatch]]:
+def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation | SecondOrder]]:
     """Every optax alias that takes a learning rate, by name, the course's own names, and the second-order methods."""
-    found: dict[str, Callable[..., optax.GradientTransformation | FullBatch]] = {}
+    found: dict[str, Callable[..., optax.GradientTransformation | SecondOrder]] = {}
     for name in dir(optax):
         alias = getattr(optax, name)
         public = inspect.isfunction(alias) and not name.startswith(("_", "scale_by_"))
@@ -72,7 +72,7 @@ def optimizer(
     *,
     l2: float | jax.Array = 0.0,
     **options: Any,
-) -> optax.GradientTransformation | FullBatch:
+) -> optax.GradientTransformation | SecondOrder:
     """The optimizer `name`: an optax alias, "gradient_descent" (plain), "momentum" (0.9), or one of `SECOND_ORDER`.
 
     l2: λ of the penalty (λ/2) Σ w² on weights, never on biases: λ w is added to the gradient before anything else.

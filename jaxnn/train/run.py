@@ -1,224 +1,211 @@
-"""A training run as a pure function of a key: step in epoch in record in run, each a scan.
+"""A training run as a pure function of a key: a step in an epoch, in an evaluation, in a run.
 
-A *step* sees one mini-batch (or the whole training part), an *epoch* sees every example once, a *record* is the epochs
-between two rows of the history, at whose end the validation part is evaluated.
+A *step* sees one batch, an *epoch* is all steps of the source, an *evaluation* comes after every `plan.eval_every`
+epochs: it measures the validation part, chooses the best parameters and ends a row of the history.
 """
 
 import functools
-import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import optax
 from jax import lax
 from jax import numpy as jnp
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.kernels.trace_context import same_batch
-from jaxnn.layer import Layer
-from jaxnn.losses import Loss
-from jaxnn.metrics import Metrics, evaluate
-from jaxnn.train.plan import Data, Plan, Prepare, as_float, check, prepared_example
-from jaxnn.train.second_order import FullBatch, check_optimizer
-from jaxnn.train.shuffle import shuffled
-from jaxnn.train.state import Best, History, Seen, Settings, State, Trained
-from jaxnn.train.supervised import Parts, begin_and_update
+from jaxnn.layer import Batch, Params
+from jaxnn.metrics import means
+from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
+from jaxnn.train.check import check_update
+from jaxnn.train.evaluation import evaluate
+from jaxnn.train.plan import Plan
+from jaxnn.train.shuffle import stream
+from jaxnn.train.state import Best, History, State
+from jaxnn.train.step import Bind, Hyperparameters, Update
+
+
+class Data(NamedTuple):
+    """What a compiled training reads: the source's buffer, the validation part, the arrays of `prepare`."""
+
+    buffer: Any
+    validation: Batch | None = None
+    stats: Any = ()
 
 
 class Training(NamedTuple):
-    """A run in pure functions, so that it can pause after any step.
+    """A run in pure functions, which can pause after any step.
 
-    init(key, data, settings={}) -> state
-    advance(state, data, n, length) -> (state, history): the next `n` ≤ `length` records; `length` rows, NaN after the
-        n-th
-    part(state, data, start, count, length) -> (state, history): the next `count` steps, of which the first is the
-        `start`-th of its record; a row for each record that they touch, NaN unless its last step is among them
-    passing(state, data, start, count, length) -> (state, history): the same without learning from these steps
+    init(key, hyperparameters) -> state
+    run_steps(state, data, start, count, length, learn=True) -> (state, history): the next `count` steps, the first of
+        which is the `start`-th since the last evaluation; `length` rows, one for each evaluation that the steps touch,
+        NaN unless its last step is among them. learn=False skips the steps: nothing is learned from them
 
-    `n`, `start` and `count` may be traced: then one compilation serves all, and how a run is cut changes no bit.
+    `start` and `count` may be traced: one compilation serves all, and how a run is cut changes no bit.
     """
 
-    init: Callable[..., State]
-    advance: Callable[[State, Data, Int[Array, ""] | int, int], tuple[State, History]]
-    part: Callable[[State, Data, Int[Array, ""] | int, Int[Array, ""] | int, int], tuple[State, History]]
-    passing: Callable[[State, Data, Int[Array, ""] | int, Int[Array, ""] | int, int], tuple[State, History]]
+    init: Callable[[PRNGKeyArray, Hyperparameters], State]
+    run_steps: Callable[..., tuple[State, History]]
 
 
-def stream(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
-    """The key of the stream `name`: what is drawn from one stream does not depend on the others."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+class Shape(NamedTuple):
+    """What of a source and a plan a compiled training depends on: equal shapes share a program."""
+
+    example: Any
+    steps: int
+    batches: Batches
+    prepare: Prepare
+    constant: bool
+    rows: int | None
+    best: str
+    sign: int
+    patience: int | None
+    eval_every: int
 
 
-def order(key: PRNGKeyArray, epoch: Int[Array, ""], n: int) -> Int[Array, "n"]:
-    """The order in which an epoch sees the `n` training examples: of the run's key and the epoch alone."""
-    return shuffled(jax.random.fold_in(stream(key, "order"), epoch), n)
+def shape_of(source: Source, plan: Plan) -> Shape:
+    """The static part of a training. Its example is hashable: leaves beside their structure."""
+    leaves, treedef = jax.tree.flatten(source.example)
+    return Shape(
+        (treedef, tuple(leaves)),
+        source.steps,
+        source.batches,
+        source.prepare,
+        source.constant,
+        source.rows,
+        plan.best,
+        plan.sign,
+        plan.patience,
+        plan.eval_every,
+    )
 
 
-def dropout_key(key: PRNGKeyArray, epoch: Int[Array, ""]) -> PRNGKeyArray:
-    """The key of an epoch's masks."""
-    return jax.random.fold_in(stream(key, "dropout"), epoch)
+@functools.lru_cache(256)
+def make_training(bind: Bind, shape: Shape) -> Training:
+    """The training of the update that `bind` makes of the hyper-parameters, which are traced.
 
-
-def make_training(
-    model: Layer,
-    loss: Loss,
-    optimizer: optax.GradientTransformation | FullBatch,
-    plan: Plan,
-    *,
-    prepare: Prepare = as_float,
-    grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad,
-) -> Training:
-    """The training of `model`.
-
-    prepare: runs inside the step, so that images stay `uint8` in memory
-    grad: `value_and_grad` (by hand) or `autodiff_value_and_grad`
+    The same functions for the same arguments, so that what was compiled is found again.
     """
-    parts = Parts(model, loss, optimizer, grad(model, loss))
-    return bound_training(lambda settings: parts, plan, prepare=prepare)
+    part, metric = shape.best.split(".", 1)
+    # In full-batch training a "train" metric is measured before each update, so it chooses among those parameters.
+    best_before_update = shape.constant and part == "train"
 
+    def init(key, hyperparameters):
+        update, example = bind(_weakly_typed(hyperparameters)), _example(shape)
+        state = update.init(stream(key, "init"), example)
+        _, sums = jax.eval_shape(update.step, state, example, key)
+        blank = jax.tree.map(lambda a: jnp.zeros((shape.steps, *a.shape), a.dtype), dict(sums))
+        score = jnp.full((), -jnp.inf, next(iter(sums.values())).total.dtype)
+        best = Best(update.params(state), score, jnp.zeros((), jnp.int32))
+        return State(key, state, jnp.zeros((), jnp.int32), best, blank, hyperparameters)
 
-def bound_training(bind: Callable[[Settings], Parts], plan: Plan, *, prepare: Prepare = as_float) -> Training:
-    """The training of what `bind` makes of the settings, which are traced: it is called wherever a state is read."""
+    def keep_best(best: Best, params: Params, metrics: dict[str, Any], epoch) -> Best:
+        candidate = Best(params, shape.sign * metrics[metric].astype(best.score.dtype), epoch)
+        return jax.tree.map(lambda new, old: jnp.where(candidate.score > best.score, new, old), candidate, best)
 
-    def init(key, data, settings=None):
-        settings = {} if settings is None else settings
-        parts = bind(settings)
-        example = prepared_example(data, prepare)
-        params = parts.model.init(stream(key, "init"), example)
-        best = Best(params, jnp.full((), -jnp.inf, example.dtype), jnp.zeros((), jnp.int32))
-        blank = jnp.zeros(plan.steps(len(data.train.y)), example.dtype)
-        seen = Seen(Metrics(blank, blank), jnp.zeros(blank.shape, bool))
-        begun = begin_and_update(parts)[0](params, data, prepare)
-        return State(key, params, begun, jnp.zeros((), jnp.int32), best, seen, settings)
+    def learn_step(update: Update, state: State, i, batch, key) -> State:
+        new, sums = update.step(state.update, batch, key)
+        return state._replace(update=new, sums=jax.tree.map(lambda a, s: a.at[i].set(s), state.sums, dict(sums)))
 
-    def keep_best(best, params, metrics, epoch):
-        value = getattr(metrics, plan.best_metric).astype(best.score.dtype)
-        seen = Best(params, value if plan.best_metric == "accuracy" else -value, epoch)
-        return jax.tree.map(lambda new, old: jnp.where(seen.score > best.score, new, old), seen, best)
+    def skip_step(update: Update, state: State, i, batch, key) -> State:
+        del update, batch, key
+        return state._replace(sums=jax.tree.map(lambda a: a.at[i].set(0), state.sums))
 
-    def learning(parts):
-        update = begin_and_update(parts)[1]
-
-        def learn(state, i, x, y, key):
-            params, opt_state, seen = update(state.params, state.optimizer, x, y, key)
-            metrics = jax.tree.map(lambda a, m: a.at[i].set(m), state.seen.metrics, seen)
-            seen = Seen(metrics, state.seen.counts.at[i].set(True))
-            return state._replace(params=params, optimizer=opt_state, seen=seen)
-
-        return learn
-
-    def passing(parts):
-        del parts
-
-        def pass_over(state, i, x, y, key):
-            del x, y, key
-            return state._replace(seen=state.seen._replace(counts=state.seen.counts.at[i].set(False)))
-
-        return pass_over
-
-    def full_batch_epoch(step, state, data):
-        with same_batch():
-            new = step(state, 0, *data.train, dropout_key(state.key, state.epoch))
-        if plan.best_part == "train":
-            # What was measured was measured before the update.
-            new = new._replace(best=keep_best(state.best, state.params, new.seen.mean(), state.epoch))
-        return new._replace(epoch=state.epoch + 1)
-
-    def mini_batch_epoch(step, state, data, size, first, last):
-        n = len(data.train.y)
-        steps, key = plan.steps(n), dropout_key(state.key, state.epoch)
-        batches = order(state.key, state.epoch, n)[: steps * size].reshape(steps, size)
+    def epoch(step, update: Update, state: State, epoch_batches, first, last) -> State:
+        batch_of = epoch_batches(state.key, state.epoch)
+        if shape.constant:
+            with same_batch():
+                new = step(update, state, 0, batch_of(0), epoch_key(state.key, state.epoch))
+            if best_before_update:
+                params = update.params(state.update)
+                new = new._replace(best=keep_best(state.best, params, means(new.sums), state.epoch))
+            return new._replace(epoch=state.epoch + 1)
+        keys = epoch_key(state.key, state.epoch)
 
         def body(i, state):
-            rows = batches[i]
-            x, y = (a.at[rows].get(mode="promise_in_bounds", unique_indices=True) for a in data.train)
-            return step(state, i, prepare(data.stats, x), y, jax.random.fold_in(key, i))
+            return step(update, state, i, batch_of(i), jax.random.fold_in(keys, i))
 
         state = lax.fori_loop(first, last, body, state)
-        return state._replace(epoch=state.epoch + (last == steps))
+        return state._replace(epoch=state.epoch + (last == shape.steps))
 
-    def finish(parts, state, data):
-        train = state.seen.mean()
-        validation = jax.tree.map(lambda a: jnp.full_like(a, jnp.nan), train)
+    def finish(update: Update, state: State, data: Data) -> tuple[State, History]:
+        params, train = update.params(state.update), means(state.sums)
+        validation = {}
         if data.validation is not None:
-            x, y = data.validation
-            own = functools.partial(prepare, data.stats)
-            validation = evaluate(parts.model, parts.loss, state.params, x, y, prepare=own)
+            key = jax.random.fold_in(stream(state.key, "evaluate"), state.epoch)
+            prepare = functools.partial(shape.prepare, data.stats)
+            sums = evaluate(update.evaluate, params, data.validation, key, prepare=prepare, rows=shape.rows)
+            validation = means(sums)
         history = History(train, validation)
-        if plan.best_part == "validation" or plan.batch_size is not None:
-            best = keep_best(state.best, state.params, getattr(history, plan.best_part), state.epoch)
-            state = state._replace(best=best)
+        if not best_before_update:
+            state = state._replace(best=keep_best(state.best, params, getattr(history, part), state.epoch))
         return state, history
 
-    def walk(kind):
-        def part(state, data, start, count, length):
-            parts = bind(state.settings)
-            step = kind(parts)
-            steps = plan.steps(len(data.train.y))
-            whole = steps * plan.record_every
-            if plan.batch_size is None:  # every step sees the same x: it is prepared once
-                data = data._replace(train=data.train._replace(x=prepare(data.stats, data.train.x)))
-            rows = jax.eval_shape(lambda state: finish(parts, state, data)[1], state)
-            blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), rows)
+    def run_steps(state, data, start, count, length, learn=True):
+        update = bind(_weakly_typed(state.hyperparameters))
+        step = learn_step if learn else skip_step
+        whole = shape.steps * shape.eval_every
+        epoch_batches = shape.batches(data.buffer, data.stats)
+        rows = jax.eval_shape(lambda state: finish(update, state, data)[1], state)
+        blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), rows)
 
-            def epoch(state, first, last):
-                size = plan.batch_size
-                if size is None:
-                    return full_batch_epoch(step, state, data)
-                return mini_batch_epoch(step, state, data, size, first, last)
+        def until_evaluation(state, first, last):
+            def one_epoch(e, state):
+                ends = (jnp.clip(edge - e * shape.steps, 0, shape.steps) for edge in (first, last))
+                return epoch(step, update, state, epoch_batches, *ends)
 
-            def record(state, first, last):
-                def one(e, state):
-                    return epoch(state, jnp.clip(first - e * steps, 0, steps), jnp.clip(last - e * steps, 0, steps))
+            state = lax.fori_loop(first // shape.steps, (last + shape.steps - 1) // shape.steps, one_epoch, state)
+            return lax.cond(
+                last == whole, lambda state: finish(update, state, data), lambda state: (state, blank), state
+            )
 
-                state = lax.fori_loop(first // steps, (last + steps - 1) // steps, one, state)
-                return lax.cond(
-                    last == whole, lambda state: finish(parts, state, data), lambda state: (state, blank), state
-                )
+        def body(state, i):
+            first, last = (jnp.clip(edge - i * whole, 0, whole) for edge in (start, start + count))
+            active = first < last
+            if shape.patience is not None:  # what was begun is continued until its evaluation
+                active &= (state.epoch % shape.eval_every > 0) | (state.epoch - state.best.epoch <= shape.patience)
+            return lax.cond(
+                active, lambda state: until_evaluation(state, first, last), lambda state: (state, blank), state
+            )
 
-            def body(state, i):
-                first, last = (jnp.clip(step - i * whole, 0, whole) for step in (start, start + count))
-                going = first < last
-                if plan.patience is not None:  # a record that was begun is ended
-                    going &= (state.epoch % plan.record_every > 0) | (state.epoch - state.best.epoch <= plan.patience)
-                return lax.cond(going, lambda state: record(state, first, last), lambda state: (state, blank), state)
+        return lax.scan(body, state, jnp.arange(length, dtype=jnp.int32))
 
-            return lax.scan(body, state, jnp.arange(length, dtype=jnp.int32))
+    return Training(init, run_steps)
 
-        return part
 
-    part = walk(learning)
+def _weakly_typed(hyperparameters: Hyperparameters) -> Hyperparameters:
+    """The values weakly typed, as Python's numbers are: they leave the precision of the parameters as it is."""
+    return {name: lax.full_like(0.0, value) for name, value in hyperparameters.items()}
 
-    def advance(state, data, n, length):
-        return part(state, data, 0, n * plan.steps(len(data.train.y)) * plan.record_every, length)
 
-    return Training(init, advance, part, walk(passing))
+def _example(shape: Shape) -> Batch:
+    treedef, leaves = shape.example
+    return jax.tree.unflatten(treedef, leaves)
+
+
+class Trained(NamedTuple):
+    """The parameters with the best score, and those after the last step."""
+
+    best: Params
+    last: Params
 
 
 def make_run(
-    model: Layer,
-    loss: Loss,
-    optimizer: optax.GradientTransformation | FullBatch,
-    data: Data,
-    plan: Plan,
-    *,
-    prepare: Prepare = as_float,
-    grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad,
+    update: Update, source: Source, plan: Plan, validation: Batch | None = None
 ) -> Callable[[PRNGKeyArray], tuple[Trained, History]]:
-    """A whole run, `run(key) -> (params, history)`: pure, so `jax.jit(jax.vmap(run))(keys)` trains many seeds.
+    """A whole run, `run(key) -> (trained, history)`: pure, so `jax.jit(jax.vmap(run))(keys)` trains many seeds.
 
-    Arguments as `make_training`'s. `history` has one row for each of `plan.records`.
+    validation: examples like those of the source, which are evaluated
+    `history` has one row for each of `plan.evaluations`. The source must be one that is loaded once (`block` 0).
     Raises `UserError`, before anything is compiled, for a run that cannot be.
     """
-    data = jax.tree.map(jnp.asarray, data)
-    check(model, data, plan, prepare)
-    check_optimizer(optimizer, model, loss, data, plan, prepare)
-    training = make_training(model, loss, optimizer, plan, prepare=prepare, grad=grad)
+    check_update(update, source, plan, validation)
+    training = make_training(lambda hyperparameters: update, shape_of(source, plan))
+    data = jax.tree.map(jnp.asarray, Data(source.load(0, 0, source.steps), validation, source.stats))
 
     def run(key: PRNGKeyArray) -> tuple[Trained, History]:
-        state, history = training.advance(training.init(key, data), data, plan.records, plan.records)
-        return Trained(state.best.params, state.params), history
+        steps = plan.epochs * source.steps
+        state, history = training.run_steps(training.init(key, {}), data, 0, steps, plan.evaluations)
+        return Trained(state.best.params, update.params(state.update)), history
 
     return run

@@ -1,5 +1,7 @@
 """The order in which an epoch sees its examples: a keyed bijection instead of a sort."""
 
+import zlib
+
 import jax
 from jax import lax
 from jax import numpy as jnp
@@ -41,3 +43,8 @@ def _hash(x: UInt32[Array, "n"]) -> UInt32[Array, "n"]:
     x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
     x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
     return x ^ (x >> 16)
+
+
+def stream(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
+    """The key of the stream `name`. What is drawn from one stream does not depend on the others."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))

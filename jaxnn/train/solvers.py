@@ -7,86 +7,94 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import optimistix as optx
-import scipy.linalg.cython_lapack  # noqa: F401  whose threads are limited: it must be there
 from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool
-from threadpoolctl import threadpool_limits
 
 from jaxnn.backprop import ValueAndGrad
 from jaxnn.layer import Layer, Params
-from jaxnn.losses import Loss
-from jaxnn.metrics import Metrics, measure
+from jaxnn.losses import RESIDUALS, Loss, LossFunction
+from jaxnn.metrics import Sums
 from jaxnn.train.optimizers import is_weight
-from jaxnn.train.second_order import FullBatch
+from jaxnn.train.second_order import SecondOrder, check_memory, check_second_order
 
 
 class SolverState(NamedTuple):
-    """What the solver remembers, as plain arrays; whether it has ended; the metrics of where it stands."""
+    """The solver's own state as plain arrays; whether it has ended; the metrics at the current point."""
 
     leaves: tuple[Array, ...]
     done: Bool[Array, ""]
-    metrics: Metrics
+    sums: Sums
 
 
-class Steps(NamedTuple):
-    """begin(params, x, target) -> state;  step(params, state, x, target) -> (params, state, metrics of `params`)."""
+class SolverSteps(NamedTuple):
+    """begin(params, x, target) -> state (shapes of x and target suffice);
+    step(params, state, x, target) -> (params, state, sums at `params`)."""
 
     begin: Callable[..., SolverState]
-    step: Callable[..., tuple[Params, SolverState, Metrics]]
+    step: Callable[..., tuple[Params, SolverState, Sums]]
 
 
-def solver_steps(optimizer: FullBatch, model: Layer, loss: Loss, gradient: ValueAndGrad) -> Steps:
+def solver_steps(
+    optimizer: SecondOrder,
+    model: Layer,
+    loss: LossFunction,
+    gradient: ValueAndGrad,
+    measure: Callable[[Any, Any], Sums],
+) -> SolverSteps:
     """The optimizer as two pure functions. `gradient` is by hand or by autodiff, as in every other training.
 
-    A step evaluates the point that was proposed and accepts it or not; once the solver has converged, or fails, the
-    parameters stay.
-
-    From here on LAPACK, which factors matrices on a CPU, computes on one thread: several wait for one another while
-    XLA's have the cores, and take 100 times as long.
+    measure(y, target): the metrics of a batch of outputs
+    A step evaluates the proposed point and accepts it or not. Once the solver has converged or failed, the parameters
+    stay. Raises `UserError` for a model or a loss that the method cannot train.
     """
-    threadpool_limits(1, user_api="blas")
+    check_second_order(optimizer, model, loss)
 
     def parts(params, x, target):
         flat, unravel = ravel_pytree(params)
         if optimizer.name == "levenberg_marquardt":
-            function = _residuals(model, loss, unravel, optimizer.l2, x, target)
+            function = _residuals(model, loss, unravel, optimizer.l2, measure, x, target)
         else:
-            function = _cost(gradient, loss, unravel, optimizer.l2, x, target)
+            function = _cost(gradient, unravel, optimizer.l2, measure, x, target)
         solver = _solver(optimizer, _gradient(gradient, unravel, optimizer.l2, x, target))
-        value, metrics = jax.eval_shape(lambda flat: function(flat, None), flat)
-        state = solver.init(function, flat, None, {}, value, metrics, frozenset())
-        return flat, unravel, function, solver, state, metrics
+        value, sums = jax.eval_shape(lambda flat: function(flat, None), flat)
+        state = solver.init(function, flat, None, {}, value, sums, frozenset())
+        return flat, unravel, function, solver, state, sums
 
     def begin(params, x, target):
-        *_, state, metrics = parts(params, x, target)
+        check_memory(optimizer, params, jax.eval_shape(model.apply, params, x))
+        # The state at the start depends on shapes alone.
+        x, target = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), (x, target))
+        *_, state, sums = parts(params, x, target)
         leaves = tuple(jax.tree.leaves(eqx.filter(state, eqx.is_array)))
-        blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), metrics)
+        blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), sums)
         return SolverState(leaves, jnp.zeros((), bool), blank)
 
     def step(params, state, x, target):
         flat, unravel, function, solver, template, _ = parts(params, x, target)
-        # What is no array (functions, names) is the same in every step: only the arrays were carried.
+        # Only arrays are carried; functions and names are the same in every step.
         arrays, static = eqx.partition(template, eqx.is_array)
         inner = eqx.combine(jax.tree.unflatten(jax.tree.structure(arrays), state.leaves), static)
 
         def advance():
-            new, after, metrics = solver.step(function, flat, None, {}, inner, frozenset())
+            new, after, sums = solver.step(function, flat, None, {}, inner, frozenset())
             ended, result = solver.terminate(function, new, None, {}, after, frozenset())
             leaves = tuple(jax.tree.leaves(eqx.filter(after, eqx.is_array)))
-            return new, SolverState(leaves, ended | (result != optx.RESULTS.successful), metrics)
+            return new, SolverState(leaves, ended | (result != optx.RESULTS.successful), sums)
 
         new, state = jax.lax.cond(state.done, lambda: (flat, state), advance)
-        return unravel(new), state, _of_classes(state.metrics, target)
+        return unravel(new), state, state.sums
 
-    return Steps(begin, step)
+    return SolverSteps(begin, step)
 
 
-def _solver(optimizer: FullBatch, gradient: Callable[[Array], Array]) -> Any:
+def _solver(optimizer: SecondOrder, gradient: Callable[[Array], Array]) -> Any:
     rtol = atol = optimizer.tolerance
     match optimizer.name:
         case "newton":
-            return Newton(rtol, atol, optx.max_norm, Downhill(jax.jacfwd(gradient)), optx.BacktrackingArmijo())
+            return Newton(
+                rtol, atol, optx.max_norm, SaddleFreeNewtonDescent(jax.jacfwd(gradient)), optx.BacktrackingArmijo()
+            )
         case "dfp":
             return optx.DFP(rtol, atol)
         case "bfgs":
@@ -96,12 +104,12 @@ def _solver(optimizer: FullBatch, gradient: Callable[[Array], Array]) -> Any:
         case "nonlinear_cg":
             return optx.NonlinearCG(rtol, atol, method=getattr(optx, optimizer.method))
         case "levenberg_marquardt":
-            return LevenbergMarquardt(rtol, atol, optx.max_norm, Damped(), optx.ClassicalTrustRegion())
+            return LevenbergMarquardt(rtol, atol, optx.max_norm, DampedGaussNewton(), optx.ClassicalTrustRegion())
         case name:
             raise ValueError(f"no solver {name!r}")
 
 
-class Downhill(optx.AbstractDescent):
+class SaddleFreeNewtonDescent(optx.AbstractDescent):
     """−|H|⁻¹ g, from the eigenvalues of the Hessian that `hessian(y)` gives."""
 
     hessian: Callable[[Array], Array] = eqx.field(static=True)
@@ -128,19 +136,19 @@ class Newton(optx.AbstractGradientDescent):
     rtol: float
     atol: float
     norm: Callable
-    descent: Downhill
+    descent: SaddleFreeNewtonDescent
     search: optx.BacktrackingArmijo
 
 
-class Bowl(NamedTuple):
-    """What the squares look like about a point: JᵀJ = V S Vᵀ and Vᵀ Jᵀ r."""
+class NormalEquations(NamedTuple):
+    """The normal equations at a point, diagonal: JᵀJ = V S Vᵀ and Vᵀ Jᵀ r."""
 
     size: Array
     vectors: Array
     slope: Array
 
 
-class Damped(optx.AbstractDescent):
+class DampedGaussNewton(optx.AbstractDescent):
     """−(JᵀJ + λI)⁻¹ Jᵀr = −V (S + λ)⁻¹ Vᵀ Jᵀr, where λ is one over the size of the step.
 
     JᵀJ is taken apart once for each point that is accepted; after this another λ costs next to nothing. Optimistix's
@@ -149,7 +157,7 @@ class Damped(optx.AbstractDescent):
 
     def init(self, y, f_info_struct):
         del f_info_struct
-        return Bowl(y, jnp.zeros((y.size, y.size), y.dtype), y)
+        return NormalEquations(y, jnp.zeros((y.size, y.size), y.dtype), y)
 
     def query(self, y, f_info, state):
         del state
@@ -157,7 +165,7 @@ class Damped(optx.AbstractDescent):
         size, vectors = jnp.linalg.eigh(jacobian.T @ jacobian)
         # What lies below the precision of JᵀJ is not known, not even its sign.
         size = jnp.maximum(size, jnp.finfo(y.dtype).eps * size.max())
-        return Bowl(size, vectors, vectors.T @ (jacobian.T @ f_info.residual))
+        return NormalEquations(size, vectors, vectors.T @ (jacobian.T @ f_info.residual))
 
     def step(self, step_size, state):
         damping = 1 / jnp.maximum(step_size, jnp.finfo(step_size.dtype).tiny)
@@ -170,23 +178,9 @@ class LevenbergMarquardt(optx.AbstractGaussNewton):
     rtol: float
     atol: float
     norm: Callable
-    descent: Damped
+    descent: DampedGaussNewton
     search: optx.ClassicalTrustRegion
     verbose: Callable = eqx.field(static=True, default=lambda **_: None)
-
-
-def _measure(loss: Loss, out: Array, target: Array) -> Metrics:
-    """The metrics, finite, so that a run watched for NaN can carry them: 0 for the accuracy of no classes."""
-    metrics = measure(loss, out, target)
-    return metrics if _has_classes(target) else metrics._replace(accuracy=jnp.zeros_like(metrics.accuracy))
-
-
-def _of_classes(metrics: Metrics, target: Array) -> Metrics:
-    return metrics if _has_classes(target) else metrics._replace(accuracy=jnp.full_like(metrics.accuracy, jnp.nan))
-
-
-def _has_classes(target: Array) -> bool:
-    return jnp.issubdtype(target.dtype, jnp.integer)
 
 
 def _penalty(params: Params, l2: float) -> Array:
@@ -200,47 +194,48 @@ def _decayed(dparams: Params, params: Params, l2: float) -> Params:
 
 
 def _gradient(gradient: ValueAndGrad, unravel, l2: float, x, target) -> Callable[[Array], Array]:
-    def of(flat):
+    def gradient_at(flat):
         params = unravel(flat)
         return ravel_pytree(_decayed(gradient(params, x, target)[1], params, l2))[0]
 
-    return of
+    return gradient_at
 
 
-def _cost(gradient: ValueAndGrad, loss: Loss, unravel, l2: float, x, target):
-    """(parameters, None) -> (cost, metrics), whose derivative is the given gradient, whatever JAX would make of it."""
+def _cost(gradient: ValueAndGrad, unravel, l2: float, measure, x, target):
+    """(parameters, None) -> (cost, sums); its derivative is the given gradient, not that of JAX."""
 
-    def value_and_metrics(params, x, target):
+    def value_and_sums(params, x, target):
         (value, out), dparams = gradient(params, x, target)
-        return (value + _penalty(params, l2), _measure(loss, out, target)), _decayed(dparams, params, l2)
+        return (value + _penalty(params, l2), measure(out, target)), _decayed(dparams, params, l2)
 
     @jax.custom_jvp
     def cost(flat, x, target):
-        return value_and_metrics(unravel(flat), x, target)[0]
+        return value_and_sums(unravel(flat), x, target)[0]
 
     @cost.defjvp
     def derivative(primals, tangents):
         flat, x, target = primals
-        (value, metrics), dparams = value_and_metrics(unravel(flat), x, target)
+        (value, sums), dparams = value_and_sums(unravel(flat), x, target)
         slope = jnp.vdot(ravel_pytree(dparams)[0], tangents[0])
-        return (value, metrics), (slope, jax.tree.map(jnp.zeros_like, metrics))
+        return (value, sums), (slope, jax.tree.map(jnp.zeros_like, sums))
 
     return lambda flat, args: cost(flat, x, target)
 
 
-def _residuals(model: Layer, loss: Loss, unravel, l2: float, x, target):
-    """(parameters, None) -> (r, metrics) with cost ½ Σ r²: the plain forward pass, for forward-mode derivatives."""
-    scale = math.sqrt(1 / len(target)) if loss.reduction == "mean" else 1.0
+def _residuals(model: Layer, loss: LossFunction, unravel, l2: float, measure, x, target):
+    """(parameters, None) -> (r, sums) with cost ½ Σ r²: the plain forward pass, for forward-mode derivatives."""
+    assert isinstance(loss, Loss)
 
     def residuals(flat, args):
         del args
         params = unravel(flat)
         out = model.apply(params, x)
-        assert loss.residuals is not None
-        rows = [scale * loss.residuals(out, target).ravel()]
+        r = RESIDUALS[loss.name](out, target)
+        places = r.size // r.shape[-1]
+        rows = [(math.sqrt(1 / places) if loss.reduction == "mean" else 1.0) * r.ravel()]
         if l2:
             kept = zip(jax.tree.leaves(params), jax.tree.leaves(is_weight(params)), strict=True)
             rows += [math.sqrt(l2) * w.ravel() for w, yes in kept if yes]
-        return jnp.concatenate(rows), _measure(loss, out, target)
+        return jnp.concatenate(rows), measure(out, target)
 
     return residuals

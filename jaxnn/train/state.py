@@ -1,61 +1,42 @@
-"""What a training goes through: its state between two steps, and what it leaves."""
+"""The state of a training between two steps, and the history that it leaves."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-import optax
-from jax import numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxnn.layer import Params
-from jaxnn.metrics import Metrics
-
-#: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
-Settings = Mapping[str, Array | np.ndarray]
+from jaxnn.metrics import Sum
+from jaxnn.train.step import Hyperparameters
 
 
 class Best(NamedTuple):
-    """The best parameters seen, their score (larger is better) and the epochs done when they were seen."""
+    """The best parameters so far, their score (larger is better) and the epochs done when they were measured."""
 
     params: Params
     score: Float[Array, ""]
     epoch: Int[Array, ""]
 
 
-class Seen(NamedTuple):
-    """What each step of the epoch under way measured, and whether it counts: one that was passed over does not."""
-
-    metrics: Metrics
-    counts: Bool[Array, "steps"]
-
-    def mean(self) -> Metrics:
-        """Over the steps that count."""
-        return jax.tree.map(lambda a: jnp.mean(a, where=self.counts), self.metrics)
-
-
 class State(NamedTuple):
-    """Everything that the next step reads, but its place in the epoch, which all the seeds of a program share."""
+    """Everything that the next step reads, but its place in the epoch, which all the seeds of a program share.
+
+    update: the state of the `Update`
+    sums: what each step of the current epoch measured, by name, (steps,) each; a step that was skipped counts 0
+    """
 
     key: PRNGKeyArray
-    params: Params
-    optimizer: optax.OptState
+    update: Any
     epoch: Int[Array, ""]
     best: Best
-    seen: Seen
-    settings: Settings
+    sums: dict[str, Sum]
+    hyperparameters: Hyperparameters
 
 
 class History(NamedTuple):
-    """One row a record; NaN for what was not measured, and after an early stop."""
+    """The metrics of each evaluation by name; NaN for what was not measured, and after an early stop.
 
-    train: Metrics
-    validation: Metrics
+    train: the mean over the steps of the epoch before the evaluation
+    """
 
-
-class Trained(NamedTuple):
-    """The parameters with the best score, and those after the last step."""
-
-    best: Params
-    last: Params
+    train: dict[str, Any]
+    validation: dict[str, Any]

@@ -1,43 +1,130 @@
-"""One step of learning: what a training is made of, and how it changes the parameters."""
+"""Supervised learning: a model, a loss and an optimizer as an update."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+import jax
 import optax
 
-from jaxnn.backprop import ValueAndGrad
-from jaxnn.layer import Layer
-from jaxnn.losses import Loss
-from jaxnn.metrics import measure
-from jaxnn.train.second_order import FullBatch
+from jaxnn.backprop import ValueAndGrad, value_and_grad
+from jaxnn.errors import UserError
+from jaxnn.layer import Layer, Params
+from jaxnn.losses import Loss, LossFunction, prediction_of
+from jaxnn.metrics import Metric, Sum
+from jaxnn.train.diagnosis import diagnose_step
+from jaxnn.train.second_order import SecondOrder
+from jaxnn.train.step import Update
 
 
-class Parts(NamedTuple):
-    """What a training is made of; `gradient` is that of the model under the loss."""
+class Learner(NamedTuple):
+    """The parameters, the optimizer's state and, where one is asked for, the running average of the parameters."""
 
-    model: Layer
-    loss: Loss
-    optimizer: optax.GradientTransformation | FullBatch
-    gradient: ValueAndGrad
+    params: Params
+    optimizer: optax.OptState
+    average: Params = ()
 
 
-def begin_and_update(parts: Parts):
-    """begin(params, data, prepare) -> state;  update(params, state, x, y, key) -> (params, state, metrics).
+def supervised(
+    model: Layer,
+    loss: LossFunction,
+    optimizer: optax.GradientTransformation | SecondOrder,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    grad: Callable[[Layer, LossFunction], ValueAndGrad] = value_and_grad,
+    predict: Callable[[Any], Any] | None = None,
+    average: float | jax.Array | None = None,
+) -> Update:
+    """The update of a model under a loss. Its batches are pairs (x, target).
 
-    `state` is the optimizer's; the metrics are those of the parameters that the update began with.
+    loss: any function (y, target) -> (value, dy); the losses of `jaxnn` also measure sums of weighted places
+    optimizer: an optax transformation, or one of `jaxnn.train.SECOND_ORDER`
+    metrics: name -> function (prediction, target) -> Sum, beside the loss
+    grad: `value_and_grad` (by hand) or `autodiff_value_and_grad`
+    predict: what turns the model's output into a prediction; default: the loss's activation, else the output itself
+    average: a in [0, 1): what is scored and saved is ā ← a ā + (1 − a) params, taken after each step
+
+    Raises `UserError` for a second-order optimizer with an average.
     """
-    model, loss, optimizer, gradient = parts
-    if isinstance(optimizer, FullBatch):
-        from jaxnn.train.solvers import solver_steps  # optimistix takes a second to import
+    metrics = dict(metrics or {})
+    if "loss" in metrics:
+        raise UserError("metrics: expected names other than 'loss', which is always measured, found 'loss'")
+    prediction = prediction_of(loss) if predict is None else predict
+    if isinstance(optimizer, SecondOrder):
+        if average is not None:
+            raise UserError(
+                f"{optimizer.name}: expected no average of the parameters, found one; use an optax optimizer"
+            )
+        init, step = _second_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction)
+    else:
+        init, step = _first_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction, average)
 
-        solver = solver_steps(optimizer, model, loss, gradient)
-        return (
-            lambda params, data, prepare: solver.begin(params, prepare(data.stats, data.train.x), data.train.y),
-            lambda params, state, x, y, key: solver.step(params, state, x, y),
-        )
+    def evaluate(params, batch, key):
+        del key
+        x, target = batch
+        return measure(loss, metrics, prediction, model.apply(params, x), target)
 
-    def update(params, opt_state, x, y, key):
-        (_, out), dparams = gradient(params, x, y, key)
-        updates, opt_state = optimizer.update(dparams, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, measure(loss, out, y)
+    def params_of(state: Learner) -> Params:
+        return state.params if average is None else state.average
 
-    return lambda params, data, prepare: optimizer.init(params), update
+    return Update(
+        init,
+        step,
+        evaluate,
+        params_of,
+        predict=lambda params, x: prediction(model.apply(params, x)),
+        diagnose=lambda state, batch, key, rows: diagnose_step(model, loss, state.params, batch, key, rows),
+        one_device=isinstance(optimizer, SecondOrder),
+        full_batch=isinstance(optimizer, SecondOrder),
+    )
+
+
+def measure(
+    loss: LossFunction, metrics: Mapping[str, Metric], prediction: Callable[[Any], Any], y: Any, target: Any
+) -> dict[str, Sum]:
+    """The loss and the metrics of a batch of outputs."""
+    sums = {"loss": loss.sums(y, target) if isinstance(loss, Loss) else _loss_sum(loss, y, target)}
+    if metrics:
+        predicted = prediction(y)
+        measured = {name: metric(predicted, target) for name, metric in metrics.items()}
+        sums |= {name: quantity for name, quantity in measured.items() if quantity is not None}
+    return sums
+
+
+def _loss_sum(loss: LossFunction, y: Any, target: Any) -> Sum:
+    """A plain function's value counts for each example of its batch: it is taken to be their mean."""
+    value, _ = loss(y, target)
+    n = jax.tree.leaves(y)[0].shape[0]
+    return Sum(value * n, jax.numpy.full((), n, value.dtype))
+
+
+def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, average):
+    def init(key, example):
+        params = model.init(key, example[0])
+        return Learner(params, optimizer.init(params), () if average is None else params)
+
+    def step(state: Learner, batch, key):
+        x, target = batch
+        (_, y), dparams = gradient(state.params, x, target, key)
+        updates, opt_state = optimizer.update(dparams, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        averaged = () if average is None else optax.incremental_update(params, state.average, 1 - average)
+        return Learner(params, opt_state, averaged), measure(loss, metrics, prediction, y, target)
+
+    return init, step
+
+
+def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
+    from jaxnn.train.solvers import solver_steps  # optimistix takes a second to import
+
+    solver = solver_steps(optimizer, model, loss, gradient, lambda y, t: measure(loss, metrics, prediction, y, t))
+
+    def init(key, example):
+        params = model.init(key, example[0])
+        return Learner(params, solver.begin(params, *example))
+
+    def step(state: Learner, batch, key):
+        del key  # a second-order method sees no dropout
+        params, solver_state, sums = solver.step(state.params, state.optimizer, *batch)
+        return Learner(params, solver_state), sums
+
+    return init, step

@@ -167,7 +167,7 @@ def test_every_small_config_trains_and_draws(name, jaxnn, tmp_path):
     epochs = {"blobs_neuron": 200, "circles_mlp": 200, "cosine_denoise": 20, "digits_cnn": 1}[name]
     code, _, err = jaxnn(
         "train", name, "--out", tmp_path / name, "--train.epochs", epochs, "--train.seeds", 1,
-        "--train.record_every", 1 if name == "digits_cnn" else 10,
+        "--train.eval_every", 1 if name == "digits_cnn" else 10,
     )  # fmt: skip
     assert code == 0, err
     drawn = {path.stem for path in (tmp_path / name / "figures").iterdir()}

@@ -112,7 +112,7 @@ MISTAKES = [
     ("epochs = 6", "epochs = 6.0", 14, "train.epochs: expected an integer of at least 1, found 6.0"),
     ("epochs = 6", "epochs = 9223372036854775808", 14, "train.epochs: expected an integer of 64 bits"),
     ("epochs = 6", "epochs = 2024-01-01", 14, "train.epochs: expected no date or time, found 2024-01-01"),
-    ("epochs = 6", "epochs = 6\nrecord_every = 4", 15, "train.record_every: expected a divisor of epochs, 6, found 4"),
+    ("epochs = 6", "epochs = 6\neval_every = 4", 15, "train.eval_every: expected a divisor of epochs, 6, found 4"),
     (
         "epochs = 6",
         "epochs = 6\nbatch_size = 'half'",

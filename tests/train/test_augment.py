@@ -2,17 +2,18 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 from jax import numpy as jnp
 
-from jaxnn.backprop import value_and_grad
 from jaxnn.combine import serial
 from jaxnn.config import ConfigError, load
-from jaxnn.config.experiment import make_experiment, training_of
+from jaxnn.config.experiment import make_experiment
 from jaxnn.errors import UserError
-from jaxnn.experiment.results import run
+from jaxnn.experiment import run
 from jaxnn.layers import dense, flatten
 from jaxnn.losses import quadratic
+from jaxnn.train import supervised
 from jaxnn.train.augment import Augment, augment, augmented, gaussian, look, places
 
 IMAGES = jnp.asarray(np.random.default_rng(0).normal(size=(3, 11, 11, 2)))
@@ -61,21 +62,36 @@ def test_smoothing_keeps_a_constant_far_from_the_ends():
     np.testing.assert_allclose(gaussian(41, 2.0).sum(axis=1)[10:-10], 1, atol=1e-5)
 
 
-def test_nothing_is_augmented_without_a_key():
+def test_augmented_changes_steps_and_no_evaluation():
+    model, batch = serial(flatten(), dense(3)), (IMAGES, jnp.zeros((3, 3)))
+    plain = supervised(model, quadratic(), optax.sgd(0.1))
+    other = augmented(plain, ALL)
+    state, key = plain.init(jax.random.key(0), batch), jax.random.key(3)
+    losses = [update.step(state, batch, key)[1]["loss"].total for update in (plain, other)]
+    assert losses[0] != losses[1]
+    evaluated = [update.evaluate(plain.params(state), batch, key)["loss"].total for update in (plain, other)]
+    assert evaluated[0] == evaluated[1]
+
+
+def test_augmented_batch_is_the_one_that_is_diagnosed():
+    """The diagnosis repeats the step with the same augmentation: an image that it makes NaN is found."""
     model = serial(flatten(), dense(3))
-    params, target = model.init(jax.random.key(0), IMAGES), jnp.zeros((3, 3))
-    plain, other = (f(model, quadratic()) for f in (value_and_grad, augmented(value_and_grad, ALL)))
-    assert plain(params, IMAGES, target)[0][0] == other(params, IMAGES, target)[0][0]
-    assert plain(params, IMAGES, target)[0][0] != other(params, IMAGES, target, jax.random.key(3))[0][0]
+
+    def says_whether_moved(state, batch, key, rows):
+        return "moved" if (batch[0] != IMAGES).any() else "as it was"
+
+    update = augmented(supervised(model, quadratic(), optax.sgd(0.1))._replace(diagnose=says_whether_moved), ALL)
+    assert update.diagnose is not None
+    assert update.diagnose(None, (IMAGES, jnp.zeros((3, 3))), jax.random.key(3), None) == "moved"
 
 
-def test_a_config_switches_it_on():
+def test_config_switches_augmentation_on():
     short = ["train.epochs=1", "data.train=64"]
     plain = make_experiment(load("digits_mlp", short))
     bent = make_experiment(load("digits_mlp", [*short, "augment.shift=1.0", "augment.elastic=8.0"]))
-    losses = [run(e).outcome.history.train.loss for e in (plain, bent)]
+    losses = [run(e).outcome.history.train["loss"] for e in (plain, bent)]
     assert np.isfinite(losses).all() and (losses[0] != losses[1]).all()
-    assert training_of(bent, "hand").advance is not None
+    assert "augment.shift" in bent.hyperparameters
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Promises:
 
     def faults(self) -> tuple[str, bool]:
         """NaN and infinity are named: the step, the layer and its pass, the data, the loss"""
-        outcome = fault_injection.train(fault_injection.Run(), on_fault="skip")
+        outcome = fault_injection.train(fault_injection.Run(), on_nonfinite="skip")
         named = [(f["epoch"], f["step"], f["where"]) for f in outcome.faults]
         right = sum(a == b for a, b in zip(named, fault_injection.met(0), strict=False))
         return f"{right} of {len(fault_injection.SAID)} named", right == len(fault_injection.SAID) == len(named)

@@ -19,7 +19,7 @@ from tests.trust.numbers import of_the_door
 NETS = {
     "digits_mlp": ("train.epochs=150",),
     "digits_cnn": ("train.epochs=40",),
-    "circles_mlp": ("train.epochs=50000", "train.record_every=1000"),
+    "circles_mlp": ("train.epochs=50000", "train.eval_every=1000"),
 }
 
 

@@ -1,5 +1,6 @@
 """A run that meets every wrong number there is, each in a step of its own, and knows what must be said of it."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -8,15 +9,15 @@ import optax
 from jax import numpy as jnp
 
 from jaxnn import dense, mean_squared_error, serial, tanh
-from jaxnn.engine.diagnosis import diagnose
-from jaxnn.engine.driver import Outcome, run_live
-from jaxnn.engine.hooks import Care
+from jaxnn.engine.driver import Outcome, drive
+from jaxnn.engine.hooks import Hooks
+from jaxnn.engine.job import Job
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.layer import Layer, empty_init
 from jaxnn.losses import Loss
-from jaxnn.train import Data, Examples, Plan, make_training
-from jaxnn.train.plan import as_float
-from jaxnn.train.run import order
+from jaxnn.train import Plan, in_memory, supervised
+from jaxnn.train.batches import order
+from jaxnn.train.plan import Policy
 from tests.trust.numbers import of_the_door
 
 VALUES = (np.nan, np.inf, -np.inf)
@@ -24,7 +25,8 @@ VALUES = (np.nan, np.inf, -np.inf)
 SPIKES = 3
 EXAMPLES = 61
 #: One example in each step.
-PLAN = Plan(1, 1, best="train.loss")
+PLAN = Plan(1, best="train.loss")
+BATCH_SIZE = 1
 
 
 def codes(kind: int) -> range:
@@ -84,7 +86,7 @@ def loss() -> Loss:
     )
 
 
-def examples() -> tuple[Data, dict[int, str]]:
+def examples() -> tuple[tuple[np.ndarray, np.ndarray], dict[int, str]]:
     """The data, and what must be said of the examples that are wrong; the others are sound."""
     draw = np.random.default_rng(0)
     x, y = draw.normal(size=(EXAMPLES, 5)).astype(np.float32), draw.normal(size=(EXAMPLES, 3)).astype(np.float32)
@@ -94,7 +96,7 @@ def examples() -> tuple[Data, dict[int, str]]:
         for way, place in enumerate(("forward", "backward")):
             for code in codes(2 * i + way):
                 x[row := next(rows), 0] = code
-                said[row] = f"layer {2 * i + 1} (spike) makes NaN or infinity in its {place} pass"
+                said[row] = f"layer {2 * i + 1} (spike) produces NaN or infinity in its {place} pass"
     for way, place in enumerate(
         (
             "the loss is NaN or infinite, every layer's forward pass is finite",
@@ -109,7 +111,7 @@ def examples() -> tuple[Data, dict[int, str]]:
         for value in VALUES:
             array[row := next(rows), 2] = value
             said[row] = f"the data hold NaN or infinity: {place} of training example {row}, before the first layer"
-    return Data(Examples(x, y)), said
+    return (x, y), said
 
 
 DATA, SAID = examples()
@@ -128,16 +130,29 @@ class Run(NamedTuple):
     model: Layer = model()
     loss: Loss = loss()
     optimizer: Any = optax.sgd(0.01)
-    data: Data = DATA
+    data: tuple[Any, Any] = DATA
     plan: Plan = PLAN
+    batch_size: int | None = BATCH_SIZE
 
 
-def train(run: Run, *, seeds: tuple[int, ...] = (0,), begun: Snapshot | None = None, **care: Any) -> Outcome:
-    """Trains with `Care(**care)`."""
+@cache
+def binding(model: Layer, loss: Loss, optimizer: Any) -> Any:
+    """The same function for the same net, so that its program is found again."""
+    update = supervised(model, loss, optimizer)
+    return lambda hyperparameters: update
 
-    def explain(state, data, step):
-        return diagnose(run.model, run.loss, run.plan, as_float, state, data, step)
 
+def train(
+    run: Run,
+    *,
+    seeds: tuple[int, ...] = (0,),
+    resume_from: Snapshot | None = None,
+    on_nonfinite: Policy = "stop",
+    **hooks: Any,
+) -> Outcome:
+    """Trains with `Hooks(**hooks)`."""
     with of_the_door():
-        training = make_training(run.model, run.loss, run.optimizer, run.plan)
-        return run_live(training, run.data, seeds, run.plan, begun=begun, care=Care(diagnose=explain, **care))
+        source = in_memory(*run.data, batch_size=run.batch_size)
+        plan = run.plan._replace(on_nonfinite=on_nonfinite)
+        job = Job(binding(run.model, run.loss, run.optimizer), source, plan, seeds)
+        return drive(job, Hooks(**hooks), resume_from)

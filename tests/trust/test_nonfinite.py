@@ -16,14 +16,14 @@ from jax import numpy as jnp
 
 from jaxnn import autodiff, dense, flatten, mean_squared_error, residual, serial, tanh
 from jaxnn.engine import nonfinite
-from jaxnn.engine.diagnosis import finite, walk
-from jaxnn.engine.hooks import Fault
+from jaxnn.engine.hooks import NonFiniteError
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.train import Plan
+from jaxnn.train.diagnosis import diagnose_step, finite
 from tests.trust.fault_injection import DATA, EXAMPLES, SAID, SPIKES, VALUES, Run, met, spike, train
 from tests.trust.numbers import of_the_door
 
-SOUND = DATA._replace(train=jax.tree.map(lambda a: a[[i for i in range(EXAMPLES) if i not in SAID]], DATA.train))
+SOUND = tuple(a[[i for i in range(EXAMPLES) if i not in SAID]] for a in DATA)
 
 
 def test_every_wrong_number_is_named_in_its_step():
@@ -32,19 +32,19 @@ def test_every_wrong_number_is_named_in_its_step():
     assert [(f["epoch"], f["step"], f["where"]) for f in outcome.faults] == met(seed=0)
     assert len(set(SAID.values())) == 2 * SPIKES + 2 + 2 * len(VALUES) and len(outcome.faults) == len(SAID)
     assert outcome.finished and outcome.steps == EXAMPLES
-    assert finite((outcome.state.params, outcome.history.train.loss))
+    assert finite((outcome.state.update, outcome.history))
 
 
 def test_a_run_that_stops_keeps_nothing_of_the_fault():
     kept: list[Snapshot] = []
-    with pytest.raises(Fault) as stopped:
-        train(Run(), seeds=(0, 1, 2), keep=kept.append, due=lambda steps: True, every=1)
+    with pytest.raises(NonFiniteError) as stopped:
+        train(Run(), seeds=(0, 1, 2), save=kept.append, should_save=lambda steps: True, every=1)
     epoch, step, where = min((met(seed)[0] for seed in (0, 1, 2)), key=lambda place: place[:2])
     said = str(stopped.value)
     assert said.startswith(f"epoch {epoch}, step {step} of {EXAMPLES}: {where}") and "\n" not in said
     # Every step before it is kept, and no more.
     assert [one.steps for one in kept] == list(range(step))
-    assert all(finite((one.state.params, one.state.optimizer)) for one in kept)
+    assert all(finite(one.state.update) for one in kept)
 
 
 POLICIES = pytest.mark.parametrize("policy", ["skip", "rollback"])
@@ -52,14 +52,21 @@ POLICIES = pytest.mark.parametrize("policy", ["skip", "rollback"])
 
 @cache
 def in_one_go(policy):
-    return train(Run(), on_fault=policy, kept=lambda: first())
+    return train(Run(), on_nonfinite=policy, last_saved=lambda: first())
 
 
 @cache
 def step_by_step(policy):
     """The run as it was after each of its steps, and what came of it."""
     kept: list[Snapshot] = []
-    outcome = train(Run(), on_fault=policy, kept=lambda: first(), every=1, due=lambda steps: True, keep=kept.append)
+    outcome = train(
+        Run(),
+        on_nonfinite=policy,
+        last_saved=lambda: first(),
+        every=1,
+        should_save=lambda steps: True,
+        save=kept.append,
+    )
     assert [one.steps for one in kept] == list(range(EXAMPLES + 1))
     return kept, outcome
 
@@ -68,7 +75,7 @@ def step_by_step(policy):
 def first() -> Snapshot:
     """The run before its first step: what is gone back to."""
     kept: list[Snapshot] = []
-    train(Run(), keep=kept.append, on_fault="skip", leave=lambda: True)
+    train(Run(), save=kept.append, on_nonfinite="skip", should_stop=lambda: True)
     return kept[0]
 
 
@@ -81,7 +88,7 @@ def test_how_a_faulty_run_is_cut_changes_no_bit(policy):
 def test_a_faulty_run_goes_on_as_if_never_stopped(policy):
     middle = step_by_step(policy)[0][EXAMPLES // 2]
     assert middle.faults
-    assert_equal(in_one_go(policy), train(Run(), begun=middle, on_fault=policy, kept=lambda: first()))
+    assert_equal(in_one_go(policy), train(Run(), resume_from=middle, on_nonfinite=policy, last_saved=lambda: first()))
 
 
 def assert_equal(a, b):
@@ -99,12 +106,12 @@ def test_skip_leaves_the_parameters_and_rollback_takes_those_that_were_kept(poli
     bad = {step for _, step, _ in met(seed=0)}
     for step in range(1, EXAMPLES + 1):
         before, after = kept[step - 1].state, kept[step].state
-        moved = not np.array_equal(before.params[0].weight, after.params[0].weight)
+        moved = not np.array_equal(before.update.params[0].weight, after.update.params[0].weight)
         # A step that was passed over counts in no mean.
-        assert after.seen.counts[0, step - 1] == (step not in bad)
+        assert after.sums["loss"].count[0, step - 1] == (step not in bad)
         if step in bad:
-            expected = before.params if policy == "skip" else first().state.params
-            chex.assert_trees_all_equal(after.params, expected)
+            expected = before.update if policy == "skip" else first().state.update
+            chex.assert_trees_all_equal(after.update, expected)
         else:
             assert moved
 
@@ -113,45 +120,51 @@ def test_parameters_that_are_wrong_are_named_by_their_layer_and_cannot_be_skippe
     kept, _ = step_by_step("skip")
     bad = {step for _, step, _ in met(seed=0)}
     begun = next(one for one in kept if one.steps + 1 not in bad)
-    params = jax.tree.map(np.array, begun.state.params)
-    params[4].weight[0, 1, 1] = np.nan
-    begun = begun._replace(state=begun.state._replace(params=params))
+    params = jax.tree.map(np.array, begun.state.update)
+    params.params[4].weight[0, 1, 1] = np.nan
+    begun = begun._replace(state=begun.state._replace(update=params))
     named = r"layer 4 \(beside_the_code\) has parameters that are NaN or infinite"
-    with pytest.raises(Fault, match=named):
-        train(Run(), begun=begun)
-    with pytest.raises(Fault, match=rf"{named}; it is so without that step too: set train\.on_fault to 'rollback'"):
-        train(Run(), begun=begun, on_fault="skip")
+    with pytest.raises(NonFiniteError, match=named):
+        train(Run(), resume_from=begun)
+    with pytest.raises(
+        NonFiniteError,
+        match=rf"{named}; skipping the step does not help: set train\.on_nonfinite = 'rollback' or start",
+    ):
+        train(Run(), resume_from=begun, on_nonfinite="skip")
 
 
 def test_an_update_beyond_all_numbers_is_told_from_a_gradient():
-    with pytest.raises(Fault, match=r"the update makes NaN or infinity, forward .* finite: lower optimizer\.learning_"):
+    with pytest.raises(
+        NonFiniteError, match=r"the update produces NaN or infinity, forward .* finite: lower optimizer\.learning_"
+    ):
         train(Run(data=SOUND, optimizer=optax.sgd(float("inf"))))
 
 
 def test_too_many_faults_end_a_run(monkeypatch):
-    monkeypatch.setattr(nonfinite, "MOST", 10)
-    with pytest.raises(Fault, match=r"expected at most 10 steps to pass over, found more: lower optimizer\.learning_"):
-        train(Run(), on_fault="skip")
+    monkeypatch.setattr(nonfinite, "MAX_SKIPPED", 10)
+    with pytest.raises(
+        NonFiniteError, match=r"expected at most 10 skipped steps, found more: lower optimizer\.learning_"
+    ):
+        train(Run(), on_nonfinite="skip")
 
 
 def linear(rate: float, scale: float) -> Run:
     """A linear net on features of size `scale`: with too high a rate each step makes the error larger."""
-    x, y = SOUND.train
-    data = SOUND._replace(train=SOUND.train._replace(x=x * np.float32(scale), y=y))
-    return Run(serial(dense(3)), mean_squared_error(), optax.sgd(rate), data, Plan(400, best="train.loss"))
+    data = SOUND[0] * np.float32(scale), SOUND[1]
+    return Run(serial(dense(3)), mean_squared_error(), optax.sgd(rate), data, Plan(400), None)
 
 
 def test_divergence_stops_with_a_hint():
     said = (
         r"the training diverges: the loss of seed 0 .* grew from [\d.e+-]+ to [\d.e+-]+; lower optimizer\.learning_rate"
     )
-    with pytest.raises(Fault, match=said):
-        train(linear(2.0, 1.0), pause=1e-6)
+    with pytest.raises(NonFiniteError, match=said):
+        train(linear(2.0, 1.0), seconds=1e-6)
 
 
 def test_a_loss_that_grew_until_it_was_infinite_says_so():
     with pytest.raises(
-        Fault, match=r"the loss had grown from [\d.e+]+ to [\d.]+e\+\d+: lower optimizer\.learning_rate"
+        NonFiniteError, match=r"the loss had grown from [\d.e+]+ to [\d.]+e\+\d+: lower optimizer\.learning_rate"
     ):
         train(linear(0.1, 1e4))
 
@@ -166,16 +179,21 @@ def test_layers_in_layers_are_counted_as_they_stand_in_a_row():
         return jnp.log(jnp.where(x == 1, -1.0, 1.0).astype(x.dtype)) + x
 
     cases: list[tuple[int, Any, str]] = [
-        (1, serial(serial(spike(0), tanh()), dense(5)), "layer 0/0 (spike) makes NaN or infinity in its forward pass"),
-        (4, serial(flatten(), serial(spike(0))), "layer 1/0 (spike) makes NaN or infinity in its backward pass"),
-        (1, serial(flatten(), residual(spike(0))), "layer 1 (residual) makes NaN or infinity in its forward pass"),
-        (1, serial(flatten(), autodiff(lambda key, x: (), logarithm)), "layer 1 (autodiff) makes NaN or infinity"),
+        (
+            1,
+            serial(serial(spike(0), tanh()), dense(5)),
+            "layer 0/0 (spike) produces NaN or infinity in its forward pass",
+        ),
+        (4, serial(flatten(), serial(spike(0))), "layer 1/0 (spike) produces NaN or infinity in its backward pass"),
+        (1, serial(flatten(), residual(spike(0))), "layer 1 (residual) produces NaN or infinity in its forward pass"),
+        (1, serial(flatten(), autodiff(lambda key, x: (), logarithm)), "layer 1 (autodiff) produces NaN or infinity"),
     ]
     with of_the_door():
         for code, net, said in cases:
             x = jnp.full((3, 5), code, jnp.float32)
             params = net.init(jax.random.key(0), jax.ShapeDtypeStruct(x.shape, x.dtype))
-            assert walk(net, mean_squared_error(), params, x, jnp.zeros((3, 5), jnp.float32), None).startswith(said)
+            batch = x, jnp.zeros((3, 5), jnp.float32)
+            assert diagnose_step(net, mean_squared_error(), params, batch, None).startswith(said)
 
 
 def test_want_of_memory_says_what_was_asked_and_what_to_lower():
@@ -184,14 +202,14 @@ def test_want_of_memory_says_what_was_asked_and_what_to_lower():
         import numpy as np
         from jaxnn import dense, quadratic, serial, tanh
         from jaxnn.errors import UserError
-        from jaxnn.train import Data, Examples, Plan, make_training, optimizer
-        from jaxnn.engine.driver import run_live
-        data = Data(Examples(np.ones((8, 1000), np.float32), np.ones((8, 2), np.float32)))
+        from jaxnn.train import Plan, in_memory, optimizer, supervised
+        from jaxnn.engine.driver import drive
+        from jaxnn.engine.job import Job
+        update = supervised(serial(dense(10**12), tanh(), dense(2)), quadratic(), optimizer("sgd", 0.1))
         for batch, seeds in ((4, (0, 1)), (None, (0,))):
-            plan = Plan(2, batch, best="train.loss")
-            training = make_training(serial(dense(10**12), tanh(), dense(2)), quadratic(), optimizer("sgd", 0.1), plan)
+            source = in_memory(np.ones((8, 1000), np.float32), np.ones((8, 2), np.float32), batch_size=batch)
             try:
-                run_live(training, data, seeds, plan)
+                drive(Job(lambda hyperparameters: update, source, Plan(2), seeds))
             except UserError as error:
                 print(error)
     """

@@ -1,0 +1,33 @@
+"""A finished run on the device that the command line asks for: what `evaluate`, `predict` and `plot` start from."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxnn.cli import device
+
+if TYPE_CHECKING:
+    from jaxnn.runs.run import Run
+
+
+def open_run(folder: Path, where: str | None, experiment: str | None = None) -> "Run":
+    """The run in `folder`, without its data. `experiment` is FILE.py:NAME for a run that names none."""
+    device.start(where)
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.run import load_run
+
+    device.allow(run_folder.read_manifest(folder)["precision"])
+    return load_run(folder, experiment)
+
+
+def open_run_with_data(folder: Path, data_dir: Path | None, where: str | None, experiment: str | None = None) -> "Run":
+    """The run in `folder` with its data. Warns where they are not those that it was trained on."""
+    from jaxnn.runs.reopen import rebuild_experiment, same_data
+
+    run = open_run(folder, where, experiment)
+    assert run.manifest is not None
+    rebuilt = rebuild_experiment(folder, run.manifest, data_dir, experiment)
+    if not same_data(rebuilt, run.manifest):
+        print(f"jaxnn: warning: the data are not those that {folder} was trained on", file=sys.stderr)
+    return replace(run, experiment=rebuilt)

@@ -1,0 +1,74 @@
+"""What one compiled run needs: the update, its source, the plan and the seeds."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from jaxnn.engine.parallel import SeedStrategy, default_strategy
+from jaxnn.layer import Batch
+from jaxnn.train.batches import Source, epoch_key, step_key
+from jaxnn.train.plan import Plan
+from jaxnn.train.run import Data, Training, make_training, shape_of
+from jaxnn.train.state import State
+from jaxnn.train.step import Bind
+
+
+class Job(NamedTuple):
+    """A run of several seeds as one program.
+
+    bind: hyper-parameters -> update, pure; the same function object finds the program that was compiled for it
+    hyperparameters: each with a number for each seed
+    stacked: every leaf of the buffer, the validation part and the stats has a leading axis of seeds
+    """
+
+    bind: Bind
+    source: Source
+    plan: Plan
+    seeds: tuple[int, ...]
+    validation: Batch | None = None
+    hyperparameters: Mapping[str, np.ndarray] = {}
+    stacked: bool = False
+    strategy: SeedStrategy | None = None
+
+    @property
+    def training(self) -> Training:
+        return make_training(self.bind, shape_of(self.source, self.plan))
+
+    def seed_strategy(self) -> SeedStrategy:
+        """The strategy that was asked for, or the platform's."""
+        return self.strategy or default_strategy(self.bind(self.seed_hyperparameters(0)))
+
+    def seed_hyperparameters(self, i: int) -> dict[str, Any]:
+        """The hyper-parameters of the i-th seed."""
+        return {name: values[i] for name, values in self.hyperparameters.items()}
+
+    def data(self, epoch: int = 0, first: int = 0) -> Data:
+        """What the steps from `first` of an epoch read, on the device."""
+        source = self.source
+        buffer = source.load(epoch, first, source.block or source.steps)
+        return jax.tree.map(jnp.asarray, Data(buffer, self.validation, source.stats))
+
+    @property
+    def eval_steps(self) -> int:
+        """Steps from one evaluation to the next."""
+        return self.plan.eval_every * self.source.steps
+
+    def diagnose(self, state: State, seed: int, i: int) -> str:
+        """Where the next step of a seed, the i-th of its epoch, goes wrong, in words.
+
+        state: of that seed alone, without the axis of seeds
+        """
+        update = self.bind(self.seed_hyperparameters(seed))
+        if update.diagnose is None:
+            return "NaN or infinity"
+        state, source = jax.tree.map(jnp.asarray, state), self.source
+        data = self.data(int(state.epoch), i // source.block * source.block if source.block else 0)
+        data = jax.tree.map(lambda a: a[seed], data) if self.stacked else data
+        epoch = state.epoch
+        batch = source.batches(data.buffer, data.stats)(state.key, epoch)(i)
+        key = epoch_key(state.key, epoch) if source.constant else step_key(state.key, epoch, i)
+        rows = None if source.positions is None else np.asarray(source.positions(state.key, epoch, i))
+        return update.diagnose(state.update, batch, key, rows)

@@ -1,0 +1,147 @@
+"""An experiment: what is trained, on what, for how long, with which seeds. Python values; no config, no file."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.engine.job import Job
+from jaxnn.engine.parallel import SeedStrategy
+from jaxnn.errors import UserError
+from jaxnn.layer import Batch, Params
+from jaxnn.train.batches import Source, shapes_of
+from jaxnn.train.check import check_update
+from jaxnn.train.plan import Plan
+from jaxnn.train.state import History, State
+from jaxnn.train.step import Bind, Update
+
+#: The parts of the data in their order.
+PARTS = ("train", "validation", "test")
+
+
+class DataInfo(NamedTuple):
+    """What tables and figures say of the data.
+
+    classes: the names of the classes in the order of their labels; empty where targets are no classes
+    max_value: the value of full intensity of an image: 255, or 1
+    """
+
+    name: str = "arrays"
+    classes: tuple[str, ...] = ()
+    max_value: float = 1.0
+
+
+class Record(NamedTuple):
+    """What a run's folder writes down of an experiment, so that it can be built again.
+
+    files: name -> text; facts: JSON values for the manifest
+    """
+
+    files: Mapping[str, str] = {}
+    facts: Mapping[str, Any] = {}
+
+
+class Experiment(NamedTuple):
+    """Everything that `jaxnn.fit` trains. A config builds one; so can a few lines of Python.
+
+    update: an `Update`, or a function from the hyper-parameters to one. Hyper-parameters are traced: another value
+        compiles nothing, and many values are one program
+    source: where batches come from (`in_memory`, `streamed`, `generated`)
+    validation, test: examples as the source has them before `prepare`: pairs (x, target) in supervised learning
+    hyperparameters: numbers by name, inputs of the compiled program
+    stacked: every leaf of the data has a leading axis of seeds: each seed has its own data
+    """
+
+    update: Update | Bind
+    source: Source
+    plan: Plan
+    validation: Batch | None = None
+    test: Batch | None = None
+    hyperparameters: Mapping[str, float] = {}
+    seeds: tuple[int, ...] = (0,)
+    title: str = "experiment"
+    data: DataInfo = DataInfo()
+    stacked: bool = False
+    record: Record = Record()
+
+    @property
+    def bind(self) -> Bind:
+        """The function from hyper-parameters to the update; the same object for the same update."""
+        return _constant(self.update) if isinstance(self.update, Update) else self.update
+
+    def bound(self) -> Update:
+        """The update with the experiment's own hyper-parameters."""
+        return self.bind(dict(self.hyperparameters))
+
+    def job(self, strategy: SeedStrategy | None = None) -> Job:
+        """The experiment as the engine runs it."""
+        dtype = np.float64 if jax.config.read("jax_enable_x64") else np.float32
+        values = {name: np.full(len(self.seeds), value, dtype) for name, value in self.hyperparameters.items()}
+        return Job(self.bind, self.source, self.plan, self.seeds, self.validation, values, self.stacked, strategy)
+
+    def check(self) -> "Experiment":
+        """The experiment itself. Raises `UserError`, before anything is compiled, for one that cannot be trained."""
+        if not self.seeds or any(not 0 <= seed < 2**32 for seed in self.seeds):
+            raise UserError(f"expected seeds from 0 to 2³² − 1, at least one, found {list(self.seeds)}")
+        one = self.of_seed(0)
+        check_update(one.bound(), one.source, one.plan, one.validation, one.test)
+        return self
+
+    def of_seed(self, i: int) -> "Experiment":
+        """The experiment of the i-th seed alone, with its own data."""
+        single = self._replace(seeds=(self.seeds[i],))
+        if not self.stacked:
+            return single
+        source, load = self.source, self.source.load
+
+        def take(tree: Any) -> Any:
+            return jax.tree.map(lambda a: a[i], tree)
+
+        return single._replace(
+            source=source._replace(load=lambda *where: take(load(*where)), stats=take(source.stats)),
+            validation=take(self.validation),
+            test=take(self.test),
+            stacked=False,
+        )
+
+    def examples(self, part: str, seed: int = 0) -> Batch | None:
+        """The examples of a part ("train", "validation", "test") of the i-th seed before `prepare`; None without one.
+
+        A stream or a generator has no training examples.
+        """
+        one = self.of_seed(seed)
+        if part == "train":
+            buffer = None if self.source.block else one.source.load(0, 0, one.source.steps)
+            return buffer if jax.tree.leaves(buffer) else None
+        return getattr(one, part)
+
+    def parts(self) -> list[str]:
+        """The parts that there are."""
+        return [part for part in PARTS if self.examples(part) is not None]
+
+    def state_shapes(self) -> State:
+        """Shapes and types of the state of all seeds: what a checkpoint holds."""
+        state, _ = self._one(self.of_seed(0).job())
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(self.seeds), *a.shape), a.dtype), state)
+
+    def history_shapes(self) -> History:
+        """Shapes and types of the history of all seeds after one evaluation."""
+        job = self.of_seed(0).job()
+        shapes = jax.eval_shape(lambda state, data: job.training.run_steps(state, data, 0, 1, 1), *self._one(job))[1]
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(self.seeds), 1), a.dtype), shapes)
+
+    def _one(self, job: Job) -> tuple[State, Any]:
+        state = jax.eval_shape(job.training.init, jax.random.key(0), job.seed_hyperparameters(0))
+        return state, shapes_of(job.data())
+
+
+@functools.lru_cache(256)
+def _constant(update: Update) -> Bind:
+    return lambda hyperparameters: update
+
+
+def seed_params(params: Params, i: int) -> Params:
+    """The parameters of the i-th seed."""
+    return jax.tree.map(lambda a: a[i], params)

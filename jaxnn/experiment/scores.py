@@ -1,0 +1,91 @@
+"""The metrics and the predictions of trained parameters."""
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from jaxnn.engine.program import MAX_PROGRAMS
+from jaxnn.errors import UserError
+from jaxnn.experiment.definition import Experiment, seed_params
+from jaxnn.kernels.devices import local_devices
+from jaxnn.kernels.xla_options import compiler_options
+from jaxnn.layer import Batch, Params
+from jaxnn.metrics import means
+from jaxnn.train.batches import Prepare
+from jaxnn.train.evaluation import evaluate
+from jaxnn.train.shuffle import stream
+from jaxnn.train.step import Bind
+
+#: part -> metric -> a value for each seed
+Scores = dict[str, dict[str, np.ndarray]]
+#: Inputs that a prediction takes at a time.
+PREDICTED_AT_ONCE = 1000
+
+
+def scores(experiment: Experiment, params: Params) -> Scores:
+    """The metrics of each seed's parameters on each part of the data, as arrays of one number a seed."""
+    found: Scores = {}
+    # Cut apart on the host: on the device each leaf's slice is a program to compile.
+    params = jax.device_get(params)
+    measure = _measure(experiment.bind, experiment.source.prepare, experiment.source.rows, tuple(local_devices()))
+    job = experiment.job()
+    for part in experiment.parts():
+        rows, examples = [], None
+        for i, seed in enumerate(experiment.seeds):
+            if examples is None or experiment.stacked:  # what all seeds share is sent to the device once
+                one = experiment.of_seed(i)
+                examples, stats = jax.tree.map(jnp.asarray, (one.examples(part), one.source.stats))
+            values = job.seed_hyperparameters(i)
+            key = stream(jax.random.key(seed), part)
+            rows.append(jax.device_get(measure(seed_params(params, i), values, stats, examples, key)))
+        found[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return found
+
+
+@functools.lru_cache(MAX_PROGRAMS)
+def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any, ...]) -> Any:
+    """Compiled once for a model on these devices, however often it is used."""
+    del devices
+
+    def measure(params, hyperparameters, stats, examples, key):
+        update = bind(hyperparameters)
+        return means(
+            evaluate(update.evaluate, params, examples, key, prepare=functools.partial(prepare, stats), rows=rows)
+        )
+
+    return jax.jit(measure, compiler_options=compiler_options())
+
+
+def predict(experiment: Experiment, params: Params, x: Batch, seed: int = 0) -> Any:
+    """The predictions of one seed's parameters for inputs x as the data have them: class probabilities, or outputs.
+
+    params: of that seed, without the axis of seeds
+    Raises `UserError` for an update without predictions.
+    """
+    one = experiment.of_seed(seed)
+    if one.bound().predict is None:
+        raise UserError(f"{experiment.title}: expected an update that predicts, found one without `predict`")
+    function = _predict(experiment.bind, experiment.source.prepare, tuple(local_devices()))
+    values = one.job().seed_hyperparameters(0)
+    pieces = []
+    for i in range(0, jax.tree.leaves(x)[0].shape[0], PREDICTED_AT_ONCE):
+        rows = jax.tree.map(lambda a, i=i: a[i : i + PREDICTED_AT_ONCE], x)
+        pieces.append(jax.device_get(function(params, values, one.source.stats, rows)))
+    return jax.tree.map(lambda *rows: np.concatenate(rows), *pieces)
+
+
+@functools.lru_cache(MAX_PROGRAMS)
+def _predict(bind: Bind, prepare: Prepare, devices: tuple[Any, ...]) -> Any:
+    """Compiled once for a model on these devices. Parameters are an argument, so all seeds share the program."""
+    del devices
+
+    def predict(params, hyperparameters, stats, x):
+        x, _ = prepare(stats, (x, None))
+        update = bind(hyperparameters)
+        assert update.predict is not None
+        return update.predict(params, x)
+
+    return jax.jit(predict, compiler_options=compiler_options())

@@ -1,0 +1,26 @@
+"""The devices that JAX computes on where nothing else is said, and their memory."""
+
+import os
+from typing import Any
+
+import jax
+
+
+def local_devices() -> list[Any]:
+    """The devices of this process that a program uses: those of the platform of `jax.default_device`, it first."""
+    default = getattr(jax.config, "jax_default_device", None)
+    if default is None:
+        return jax.local_devices()
+    if isinstance(default, str):
+        return jax.local_devices(backend=default)
+    return [default, *(device for device in jax.local_devices(backend=default.platform) if device != default)]
+
+
+def memory_bytes() -> int:
+    """Memory of the first device; on a CPU that of the machine."""
+    stats = local_devices()[0].memory_stats() or {}
+    if limit := stats.get("bytes_limit"):
+        return int(limit)
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 2**63 - 1  # Windows: not known

@@ -1,0 +1,56 @@
+"""What is checked of a training before anything is compiled."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from jaxnn.errors import UserError
+from jaxnn.layer import Batch
+from jaxnn.losses import check_labels
+from jaxnn.train.batches import Source, example_of
+from jaxnn.train.plan import Plan, check_plan
+from jaxnn.train.step import Update
+
+
+def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | None) -> None:
+    """Raises `UserError`, before anything is compiled, for a run that cannot be: by shapes, metrics and labels.
+
+    held_out: the validation part, which the plan may need, then others that are evaluated
+    """
+    if update.full_batch and not source.constant:
+        raise UserError(
+            "a second-order optimizer compares the cost of one step with that of the next: expected "
+            "batch_size = 'full', found mini-batches; or choose a first-order optimizer"
+        )
+    key = jax.random.key(0)
+    state = jax.eval_shape(update.init, key, source.example)
+    _, sums = jax.eval_shape(update.step, state, source.example, key)
+    params = jax.eval_shape(update.params, state)
+    part, metrics = plan.best.split(".", 1)[0], tuple(sums)
+    for i, examples in enumerate(held_out):
+        if examples is not None:
+            rows = jax.tree.leaves(examples)[0].shape[0]
+            example = example_of(examples, min(rows, source.rows or rows), source.prepare, source.stats)
+            measured = jax.eval_shape(update.evaluate, params, example, key)
+            metrics = tuple(measured) if i == 0 and part == "validation" else metrics
+    check_plan(plan, metrics, validation=bool(held_out) and held_out[0] is not None)
+    if update.predict is not None:
+        parts = [*held_out] if source.block else [source.load(0, 0, source.steps), *held_out]
+        for examples in parts:
+            _check_classes(update, params, source, examples)
+
+
+def _check_classes(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
+    """Raises `UserError` where a supervised batch, (x, labels), has labels that the prediction has no class for."""
+    if not (isinstance(examples, tuple) and len(examples) == 2 and hasattr(examples[1], "dtype")):
+        return
+    target = examples[1]
+    if not jnp.issubdtype(target.dtype, jnp.integer):
+        return
+    assert update.predict is not None
+    prediction = jax.eval_shape(update.predict, params, source.example[0])
+    shape: tuple[int, ...] = getattr(prediction, "shape", ())
+    if len(shape) == target.ndim + 1:
+        check_labels(np.asarray(target), shape[-1])

@@ -1,0 +1,41 @@
+"""An update: what a training repeats, as a value. One level up, the shape of an optax transformation."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from jaxnn.layer import Batch, Params
+from jaxnn.metrics import Sums
+
+#: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
+Hyperparameters = Mapping[str, Array | np.ndarray | float]
+
+
+class Update(NamedTuple):
+    """Pure functions; `jaxnn.supervised` makes one of a model, a loss and an optimizer.
+
+    init(key, example) -> state         any pytree; example: a batch like those of training (shapes suffice)
+    step(state, batch, key) -> state, sums      sums: what was measured before the step, by name, as sums and counts
+    evaluate(params, batch, key) -> sums        of `params(state)`; key: for what is drawn while evaluating
+    params(state) -> params             what is scored, kept as best, saved and exported
+    predict(params, x) -> prediction    what the model says of inputs x, as the model sees them; None: nothing to show
+    diagnose(state, batch, key, rows) -> str    names the first place of a step that is NaN or infinite, in words; rows:
+        where the examples of the batch stand in the data, where that is known
+    one_device: whether the step cannot run inside `jax.shard_map`, so that all seeds share the first device
+    full_batch: whether every step must see the same batch
+    """
+
+    init: Callable[[PRNGKeyArray, Batch], Any]
+    step: Callable[[Any, Batch, PRNGKeyArray], tuple[Any, Sums]]
+    evaluate: Callable[[Params, Batch, PRNGKeyArray], Sums]
+    params: Callable[[Any], Params]
+    predict: Callable[[Params, Batch], Any] | None = None
+    diagnose: Callable[[Any, Batch, PRNGKeyArray, Any], str] | None = None
+    one_device: bool = False
+    full_batch: bool = False
+
+
+#: An update, or a function from hyper-parameters to one.
+Bind = Callable[[Hyperparameters], Update]
