@@ -4,6 +4,7 @@ import io
 import statistics
 import time
 
+from jaxnn.experiment.results import run
 from rich.console import Console
 
 from benchmarks.contestants.ours import Ours, ours
@@ -11,7 +12,6 @@ from benchmarks.results_file import Finding, Ratio
 from benchmarks.timing import of_times
 from benchmarks.workloads import WORKS
 from jaxnn.cli.progress import bar
-from jaxnn.experiment.results import run
 
 ROUNDS = 7
 WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=16"))

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import lax
 from jax import numpy as jnp
+from jaxnn.experiment.results import scores
 
 import jaxnn
 from benchmarks.runner import Contestant, Work
@@ -17,7 +18,6 @@ from jaxnn.config.experiment import Experiment, device_data, make_experiment, se
 from jaxnn.engine.chunks import LONGEST, Chunks
 from jaxnn.engine.parallel import How
 from jaxnn.engine.program import Program
-from jaxnn.experiment.results import scores
 from jaxnn.layers.affine import Affine
 from jaxnn.train import make_training
 from jaxnn.train.run import Training
