@@ -9,21 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxnn.errors import UserError
+from jaxnn.report.score_table import format_cell
 from jaxnn.storage.files import write_whole
-
-
-def cell(value: Any) -> str:
-    """A value as a table shows it: a spread over seeds as mean ± standard deviation (least … greatest), numbers by
-    name as the names in the order of their numbers.
-    """
-    if isinstance(value, Mapping) and "sd" not in value:
-        return "  ".join(f"{name} {value[name]:.3f}" for name in sorted(value, key=lambda name: -value[name]))
-    if isinstance(value, Mapping):
-        mean, sd, least, greatest = (value[key] for key in ("mean", "sd", "min", "max"))
-        return f"{mean:.4g}" if sd is None else f"{mean:.4g} ± {sd:.2g} ({least:.4g} … {greatest:.4g})"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def show(
@@ -38,7 +25,7 @@ def show(
         number = all(isinstance(row[key], int | float | Mapping) for row in rows)
         table.add_column(key, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(cell(value) for value in row.values()))
+        table.add_row(*(format_cell(value) for value in row.values()))
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, width)

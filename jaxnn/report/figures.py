@@ -60,7 +60,7 @@ def pictures(
         yield Drawn(
             "denoised",
             "Denoised signals",
-            plots.signals(seen.y, seen.x, seen.output, title=f"{title}: {seen.part} part, seed {seed}"),
+            plots.denoised_signals(seen.y, seen.x, seen.output, title=f"{title}: {seen.part} part, seed {seed}"),
             "Clean, noisy and denoised signals, one above the other.",
         )
     if sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1:
@@ -73,7 +73,7 @@ def down(experiment: Experiment) -> Drawn:
     way, height = path(experiment), surface(experiment)
     reach = 1.1 * max(float(np.abs(way[np.isfinite(way)]).max(initial=0)), 1e-3)
     over = np.linspace(-reach, reach, GRID, dtype=way.dtype)
-    figure = plots.descent(over, height(over[:, None]), way[:, 0], height(way), title=experiment.config.title)
+    figure = plots.gradient_descent(over, height(over[:, None]), way[:, 0], height(way), title=experiment.config.title)
     return Drawn("descent", "Descent", figure, f"The cost over the one parameter, and {len(way) - 1} steps down it.")
 
 
@@ -94,7 +94,7 @@ def of_classes(experiment: Experiment, params: Params, seen: Seen, seed: int) ->
     yield Drawn(
         "confusion",
         "Confusion matrix",
-        plots.confusion(matrix, classes, title=f"Confusion, {where}"),
+        plots.confusion_matrix(matrix, classes, title=f"Confusion, {where}"),
         f"How often each true class was taken for each class; {(seen.y == likeliest).mean():.2%} right.",
     )
     if seen.x.ndim == 4:

@@ -20,19 +20,19 @@ def learning_curves(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.learning_curves(history, title=HOSTILE[0], best_epoch=np.array([11, 13, 17]))
 
 
-def confusion(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def confusion_matrix(rng: np.random.Generator, spoil: Spoil) -> Figure:
     del spoil  # counts are whole
-    return plots.confusion(rng.integers(0, 1000, (7, 7)), HOSTILE)
+    return plots.confusion_matrix(rng.integers(0, 1000, (7, 7)), HOSTILE)
 
 
-def confusion_of_two(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def confusion_matrix_of_two_classes(rng: np.random.Generator, spoil: Spoil) -> Figure:
     del spoil
-    return plots.confusion(rng.integers(0, 1000, (2, 2)), ("0", "1"), title="Confusion, validation part, seed 11")
+    return plots.confusion_matrix(rng.integers(0, 1000, (2, 2)), ("0", "1"), title="Confusion, validation part, seed 11")
 
 
-def descent(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def gradient_descent(rng: np.random.Generator, spoil: Spoil) -> Figure:
     grid, steps = np.linspace(-1, 1, 31), 0.8 ** np.arange(13)
-    return plots.descent(grid, spoil(grid**2), spoil(steps), spoil(steps**2), title=HOSTILE[0])
+    return plots.gradient_descent(grid, spoil(grid**2), spoil(steps), spoil(steps**2), title=HOSTILE[0])
 
 
 def misclassified(rng: np.random.Generator, spoil: Spoil) -> Figure:
@@ -47,7 +47,7 @@ def decision_boundary(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.decision_boundary(x, y, chance, points, rng.integers(0, 2, 19), HOSTILE)
 
 
-def decision_regions(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def decision_boundary_of_three_classes(rng: np.random.Generator, spoil: Spoil) -> Figure:
     x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), spoil(rng.normal(size=(19, 2)))
     score = np.exp(np.stack([x - y[:, None], x + y[:, None], 0 * x - y[:, None]], axis=-1))
     chance = spoil(score / score.sum(axis=-1, keepdims=True))
@@ -58,7 +58,7 @@ def weights(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.weights(spoil(rng.normal(size=(35, 13))), (7, 5))
 
 
-def weights_of_colours(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def weights_of_colour_images(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.weights(spoil(rng.normal(size=(105, 29))), (7, 5, 3))
 
 
@@ -66,22 +66,22 @@ def filters(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.filters(spoil(rng.normal(size=(5, 3, 1, 23))))
 
 
-def filters_of_many(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def filters_of_many_inputs(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.filters(spoil(rng.normal(size=(3, 5, 7, 17))))
 
 
-def signals(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.signals(*(spoil(rng.normal(size=(2, 53))) for _ in range(3)))
+def denoised_signals(rng: np.random.Generator, spoil: Spoil) -> Figure:
+    return plots.denoised_signals(*(spoil(rng.normal(size=(2, 53))) for _ in range(3)))
 
 
-def activations(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def activation_functions(rng: np.random.Generator, spoil: Spoil) -> Figure:
     x = np.linspace(-5, 5, 41)
-    return plots.activations(x, {name: (spoil(np.tanh(x)), spoil(1 - np.tanh(x) ** 2)) for name in HOSTILE[:5]})
+    return plots.activation_functions(x, {name: (spoil(np.tanh(x)), spoil(1 - np.tanh(x) ** 2)) for name in HOSTILE[:5]})
 
 
-def costs(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def cost_comparison(rng: np.random.Generator, spoil: Spoil) -> Figure:
     output, gradient = ({name: spoil(rng.random((3, 31))) for name in HOSTILE[:2]} for _ in range(2))
-    return plots.costs(np.arange(31), output, gradient, target=0.0)
+    return plots.cost_comparison(np.arange(31), output, gradient, target=0.0)
 
 
 def gradient_norms(rng: np.random.Generator, spoil: Spoil) -> Figure:
@@ -104,9 +104,9 @@ def feature_maps(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.feature_maps(image, kernel, spoil(rng.normal(size=(11, 7, 23))))
 
 
-def loss_against(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def loss_curves(rng: np.random.Generator, spoil: Spoil) -> Figure:
     curves = {name: spoil(rng.random((3, 7))) for name in HOSTILE}
-    return plots.loss_against(np.arange(7), curves, "batch size (examples)")
+    return plots.loss_curves(np.arange(7), curves, "batch size (examples)")
 
 
 def sweep(rng: np.random.Generator, spoil: Spoil) -> Figure:
@@ -115,11 +115,11 @@ def sweep(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.sweep({name: column[:n] for name, column in values.items()}, spoil(rng.random((n, 3))))
 
 
-def sweep_of_one(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def sweep_of_one_hyperparameter(rng: np.random.Generator, spoil: Spoil) -> Figure:
     return plots.sweep({HOSTILE[0]: ["0.001", "0.01", "0.1", "1"]}, spoil(rng.random((4, 3))))
 
 
-def sweep_of_two(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def sweep_of_two_hyperparameters(rng: np.random.Generator, spoil: Spoil) -> Figure:
     values = {"rate": ["0.1", "0.2", "0.3"] * 2, HOSTILE[1]: ["a"] * 3 + ["b"] * 3}
     return plots.sweep(values, spoil(rng.random((6, 3))))
 
@@ -132,27 +132,27 @@ CASES: dict[str, Callable[[np.random.Generator, Spoil], Figure]] = {
     case.__name__: case
     for case in (
         learning_curves,
-        confusion,
-        confusion_of_two,
-        descent,
+        confusion_matrix,
+        confusion_matrix_of_two_classes,
+        gradient_descent,
         misclassified,
         decision_boundary,
-        decision_regions,
+        decision_boundary_of_three_classes,
         weights,
-        weights_of_colours,
+        weights_of_colour_images,
         filters,
-        filters_of_many,
-        signals,
-        activations,
-        costs,
+        filters_of_many_inputs,
+        denoised_signals,
+        activation_functions,
+        cost_comparison,
         gradient_norms,
         preprocessing,
         optimizer_paths,
         feature_maps,
-        loss_against,
+        loss_curves,
         sweep,
-        sweep_of_one,
-        sweep_of_two,
+        sweep_of_one_hyperparameter,
+        sweep_of_two_hyperparameters,
         sweep_curves,
     )
 }

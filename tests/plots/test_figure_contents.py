@@ -36,7 +36,7 @@ def test_every_name_is_in_the_legend(name):
 
 
 def test_names_are_shown_as_they_are_written():
-    figure = plots.loss_against([1, 2], {r"$\alpha$": [1, 2], "_x": [1, 2]}, "epoch")
+    figure = plots.loss_curves([1, 2], {r"$\alpha$": [1, 2], "_x": [1, 2]}, "epoch")
     figure.draw_without_rendering()
     assert [name.strip() for name in legend(figure)] == [r"$\alpha$", "_x"]
     assert not any(t.get_parse_math() for t in figure.findobj(Text) if isinstance(t, Text))
@@ -98,7 +98,7 @@ def test_best_epoch_is_marked_for_one_seed_and_for_several():
 
 def test_confusion_writes_each_count_in_its_cell():
     counts = np.random.default_rng(3).integers(1, 20_000, (5, 5))
-    ax = plots.confusion(counts, ()).axes[0]
+    ax = plots.confusion_matrix(counts, ()).axes[0]
     written = {(round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in ax.texts}
     assert written == {(i, j): f"{counts[i, j]:,}" for i in range(5) for j in range(5)}
     assert (ax.get_ylabel(), ax.get_xlabel()) == ("true class", "predicted class")
@@ -106,8 +106,8 @@ def test_confusion_writes_each_count_in_its_cell():
 
 
 def test_confusion_title_says_how_many_are_right():
-    assert "75.00 % of 8 right" in plots.confusion([[4, 2], [0, 2]], ()).get_suptitle()
-    assert "no example" in plots.confusion([[0, 0], [0, 0]], ()).get_suptitle()
+    assert "75.00 % of 8 right" in plots.confusion_matrix([[4, 2], [0, 2]], ()).get_suptitle()
+    assert "no example" in plots.confusion_matrix([[0, 0], [0, 0]], ()).get_suptitle()
 
 
 def test_boundary_of_two_classes_is_where_the_probability_is_one_half():
@@ -144,7 +144,7 @@ def test_a_side_without_a_boundary_draws_none():
 
 
 def test_signals_say_how_far_they_are_from_clean():
-    ax = plots.signals(np.zeros(50), np.full(50, 2.0), np.full(50, 0.5)).axes[0]
+    ax = plots.denoised_signals(np.zeros(50), np.full(50, 2.0), np.full(50, 0.5)).axes[0]
     assert ax.get_title() == "rms error 2 noisy, 0.5 denoised" and ax.get_xlabel() == "sample"
 
 
@@ -172,7 +172,7 @@ def test_a_logarithmic_axis_has_three_numbers_or_more(norms, said):
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 13])
 def test_a_panel_for_each_activation_and_each_cloud(count):
     names = [f"name {i}" for i in range(count)]
-    drawn = plots.activations([0, 1], {name: ([0, 1], [1, 1]) for name in names})
+    drawn = plots.activation_functions([0, 1], {name: ([0, 1], [1, 1]) for name in names})
     clouds = plots.preprocessing({name: np.eye(2) for name in names})
     assert [ax.get_title() for ax in drawn.axes] == names
     assert [ax.get_title().split("\n")[0] for ax in clouds.axes] == names

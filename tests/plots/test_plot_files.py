@@ -8,7 +8,7 @@ from jaxnn.errors import UserError
 
 
 def figure():
-    return plots.loss_against([1, 2, 5], {"loss": [3, 2, 1]}, "epoch")
+    return plots.loss_curves([1, 2, 5], {"loss": [3, 2, 1]}, "epoch")
 
 
 def chunks(picture: bytes) -> set[bytes]:
