@@ -114,7 +114,7 @@ def preprocessing(
         point_labels = np.zeros(len(points), int) if labels is None else np.asarray(labels, int)
         ax.axhline(0, color=style.GREY, linewidth=0.9)
         ax.axvline(0, color=style.GREY, linewidth=0.9)
-        for i in np.unique(point_labels):
+        for i in np.unique(point_labels).tolist():
             color, marker = style.class_style(i)
             ax.scatter(
                 *points[point_labels == i].T,

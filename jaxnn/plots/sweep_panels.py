@@ -117,9 +117,7 @@ def _grid_lines(values: Mapping[str, Sequence[str]], scores: np.ndarray) -> dict
     return lines if full_grid and len(lines) <= MAX_CURVES and points > 1 else {}
 
 
-def _draw_lines(
-    ax: Axes, names: Sequence[str], lines: Mapping[str, Mapping[str, np.ndarray]]
-) -> list[seed_bands.Band]:
+def _draw_lines(ax: Axes, names: Sequence[str], lines: Mapping[str, Mapping[str, np.ndarray]]) -> list[seed_bands.Band]:
     firsts = list(next(iter(lines.values())))
     x, categories, logarithmic = _axis_positions(firsts)
     order = np.argsort(x, kind="stable")

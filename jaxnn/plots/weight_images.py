@@ -102,11 +102,11 @@ def feature_maps(image: ArrayLike, kernel: ArrayLike, maps: ArrayLike, *, title:
     )
     names = [str(i) for i in range(count)]
     for ax, images, limits, cmap, panel_title, unit in panels:
-        drawn = image_grid.draw_images(
+        mappable = image_grid.draw_images(
             ax, images, names, columns=columns, inches=MAP_INCHES, lines=1, limits=limits, cmap=cmap
         )
         ax.set_title(panel_title, fontsize=style.LABEL_SIZE)
-        right.colorbar(drawn, ax=ax, fraction=0.05).set_label(unit, fontsize=style.LABEL_SIZE)
+        right.colorbar(mappable, ax=ax, fraction=0.05).set_label(unit, fontsize=style.LABEL_SIZE)
     return layout.finalize(figure)
 
 
@@ -116,7 +116,7 @@ def _weight_grid(images: np.ndarray, names: list[str], columns: int, title: str)
     width, height = image_grid.grid_size(len(images), columns, shape, inches, 1)
     figure = layout.new_figure(max(width + 1.1, 6.0), max(height, 1.8) + 0.5, title)
     ax = image_grid.add_panel(figure)
-    drawn = image_grid.draw_images(
+    mappable = image_grid.draw_images(
         ax,
         images,
         names,
@@ -126,7 +126,7 @@ def _weight_grid(images: np.ndarray, names: list[str], columns: int, title: str)
         limits=_symmetric_limits(images),
         cmap=style.diverging(),
     )
-    bar = figure.colorbar(drawn, ax=ax, shrink=0.85, fraction=0.05)
+    bar = figure.colorbar(mappable, ax=ax, shrink=0.85, fraction=0.05)
     bar.set_label("weight", fontsize=style.LABEL_SIZE)
     return layout.finalize(figure)
 
