@@ -16,8 +16,9 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Reproduce
-from jaxnn.cli.tables import cell, show
+from jaxnn.cli.tables import show
 from jaxnn.errors import UserError
+from jaxnn.report.cells import format_cell
 from jaxnn.storage.files import write_whole
 
 
@@ -162,7 +163,7 @@ def write_report(command: Reproduce, title: str, rows: Any, figures: Any, outcom
             ("systems", str(len({next(iter(r.values())).split()[0] for r in rows}))),
             ("seconds", f"{machine['seconds']:.0f}"),
         ],
-        tables=[Table(title, head, [[cell(v) for v in r.values()] for r in rows])],
+        tables=[Table(title, head, [[format_cell(v) for v in r.values()] for r in rows])],
         figures=figures,
         config_text="each system's config: jaxnn configs",
         manifest=machine,

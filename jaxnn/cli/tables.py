@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxnn.errors import UserError
-from jaxnn.report.cells import cell
+from jaxnn.report.cells import format_cell
 from jaxnn.storage.files import write_whole
 
 
@@ -25,7 +25,7 @@ def show(
         number = all(isinstance(row[key], int | float | Mapping) for row in rows)
         table.add_column(key, justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(cell(value) for value in row.values()))
+        table.add_row(*(format_cell(value) for value in row.values()))
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, width)

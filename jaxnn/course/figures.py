@@ -23,13 +23,13 @@ from jaxnn.report.figures import Drawn
 
 def activations() -> list[Drawn]:
     z, curves, _ = studies.activations()
-    figure = plots.activations(z, curves)
+    figure = plots.activation_functions(z, curves)
     return [Drawn("activations", "Activation functions", figure, "Each activation function and its derivative.")]
 
 
 def costs() -> list[Drawn]:
     s = studies.saturated()
-    figure = plots.costs(s.epoch, s.output, s.gradient, target=0.0)
+    figure = plots.cost_comparison(s.epoch, s.output, s.gradient, target=0.0)
     said = ", ".join(f"{s.halved(name)} steps with {name}" for name in s.output)
     return [Drawn("costs", "Slow learning from a saturated start", figure, f"Output one half is reached after {said}.")]
 
@@ -70,11 +70,11 @@ def optimizers(configs: Sequence[str], quick: bool = False) -> list[Drawn]:
 def of_rivals(name: str, config: Config, rivals: Sequence[Rival], ways: Plane) -> list[Drawn]:
     """Loss against steps and against seconds, and the ways over a plane of the first seed's loss."""
     steps = np.arange(1, rivals[0].loss.shape[1] + 1)
-    by_step = plots.loss_against(steps, {r.name: r.loss for r in rivals}, "step", title=config.title)
+    by_step = plots.loss_curves(steps, {r.name: r.loss for r in rivals}, "step", title=config.title)
     # One time axis for all: each curve as a function of the seconds that a seed took.
     seconds = np.geomspace(max(1e-5, min(r.seconds[0] for r in rivals)), max(r.seconds[-1] for r in rivals), 200)
     curves = {r.name: np.array([_at(seconds, r.seconds, row) for row in r.loss]) for r in rivals}
-    by_time = plots.loss_against(seconds, curves, "seconds of one seed", title=config.title)
+    by_time = plots.loss_curves(seconds, curves, "seconds of one seed", title=config.title)
     axis = by_time.axes[0]
     axis.set_xscale("log")
     # The default writes powers in mathtext, which our figures do not read: a title may hold a dollar.

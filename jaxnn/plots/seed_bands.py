@@ -1,4 +1,4 @@
-"""A curve over several seeds: the mean as a line, the least and the greatest as a band."""
+"""A curve over several seeds: the mean as a line, the range from minimum to maximum as a band."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,14 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
-from jaxnn.plots.style import MISSING
+from jaxnn.plots.layout import empty_note
+from jaxnn.plots.style import GREY
 
-FEW = 12  # points; so few are marked, since a line alone does not show where it was measured
-DECADES = 2.0
+MAX_MARKED_POINTS = 12  # a short curve gets markers, because a line alone does not show where it was measured
+LOG_SCALE_DECADES = 2.0
 
 
 class Band(NamedTuple):
-    """Curves of all seeds at the positions where at least one was measured, each (positions,)."""
+    """Statistics over seeds at the positions where at least one seed was measured, each (positions,)."""
 
     x: np.ndarray
     mean: np.ndarray
@@ -25,16 +26,18 @@ class Band(NamedTuple):
     infinite: bool
 
 
-def over_seeds(x: ArrayLike, values: ArrayLike) -> Band:
-    """Band of `values` (seeds, positions) or (positions,) at `x` (positions,).
+def seed_band(x: ArrayLike, values: ArrayLike) -> Band:
+    """Mean, minimum and maximum of `values` (seeds, positions) or (positions,) at `x` (positions,).
 
-    NaN means not measured. Infinity cannot be drawn: it counts as not measured, and `infinite` says so.
-    Raises ValueError where the lengths differ.
+    NaN means not measured. Infinity cannot be drawn: it counts as not measured, and `infinite` is set.
+    Raises ValueError if the lengths differ.
     """
     x = np.asarray(x, np.float64)
     curves = np.atleast_2d(np.asarray(values, np.float64))
     if x.ndim != 1 or curves.ndim != 2 or curves.shape[1] != len(x):
-        raise ValueError(f"expected curves of shape (seeds, {x.size}), found {np.shape(values)}")
+        raise ValueError(
+            f"expected curves of shape (seeds, {x.size}), found {np.shape(values)}; give one value for each x"
+        )
     finite = np.isfinite(curves)
     measured = finite.any(axis=0)
     curves, finite = curves[:, measured], finite[:, measured]
@@ -49,52 +52,60 @@ def over_seeds(x: ArrayLike, values: ArrayLike) -> Band:
     )
 
 
-def draw(ax: Axes, band: Band, name: str, color: Any, linestyle: str) -> None:
-    """Draws the band and its mean, named; `explain` says what the band is. None measured, nothing drawn."""
+def draw_band(ax: Axes, band: Band, name: str, color: Any, linestyle: str) -> None:
+    """Draws the mean, named in the legend, and the band. Draws nothing for an empty band."""
     if not len(band.x):
         return
-    what = f"{name} (infinite values not drawn)" if band.infinite else name
-    marker = "o" if len(band.x) <= FEW else ""
     ax.plot(
         band.x,
         band.mean,
-        label=what,
+        label=f"{name} (infinite values not drawn)" if band.infinite else name,
         color=color,
         linestyle=linestyle,
         linewidth=1.8,
-        marker=marker,
+        marker="o" if len(band.x) <= MAX_MARKED_POINTS else "",
         markersize=4,
     )
     if band.seeds > 1:
         ax.fill_between(band.x, band.low, band.high, color=color, alpha=0.2, linewidth=0)
 
 
-def explain(ax: Axes, bands: Sequence[Band]) -> None:
-    """One line of the legend for all bands of the panel, if there are any."""
+def add_band_legend(ax: Axes, bands: Sequence[Band]) -> None:
+    """Adds one legend entry that explains the bands of the panel, if it has any."""
     seeds = sorted({band.seeds for band in bands if band.seeds > 1})
     if seeds:
-        many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        text = f"line: mean, band: min to max of {many} seeds"
-        ax.fill_between([], [], color=MISSING, alpha=0.6, linewidth=0, label=text)
+        count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        text = f"line: mean, band: min to max of {count} seeds"
+        ax.fill_between([], [], color=GREY, alpha=0.6, linewidth=0, label=text)
 
 
-def log_where_wide(ax: Axes, bands: Sequence[Band]) -> None:
-    """A logarithmic y axis where the curves span more than two decades and none goes below zero."""
+def annotate_bands(ax: Axes, bands: Sequence[Band]) -> None:
+    """Explains the bands in the legend, or writes into the panel that there is nothing to show."""
+    if not any(len(band.x) for band in bands):
+        empty_note(ax, "no measurements")
+    add_band_legend(ax, bands)
+
+
+def log_scale_if_wide(ax: Axes, bands: Sequence[Band]) -> None:
+    """Makes the y axis logarithmic if the curves span more than two decades and are never negative."""
     values = np.concatenate([np.concatenate([band.low, band.high]) for band in bands] or [np.zeros(0)])
     positive = values[values > 0]
-    if len(positive) and values.min() >= 0 and np.log10(positive.max() / positive.min()) > DECADES:
-        logarithmic(ax)
+    if len(positive) and values.min() >= 0 and np.log10(positive.max() / positive.min()) > LOG_SCALE_DECADES:
+        set_log_scale(ax)
 
 
-def logarithmic(ax: Axes) -> None:
-    """A logarithmic y axis whose ticks read 0.01, 0.1, 1 (in two decades 2 and 5 too, in one all); zero stands below
-    the frame."""
+def set_log_scale(ax: Axes) -> None:
+    """Makes the y axis logarithmic with tick labels such as 0.01, 0.1, 1.
+
+    An axis of less than two decades also labels 2 and 5, one of less than one decade labels every tick. A zero lies
+    below the lower edge of the panel.
+    """
     ax.set_yscale("log", nonpositive="clip")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
-    def between(value: float, _: int) -> str:
+    def minor_label(value: float, _: int) -> str:
         low, high = ax.get_ylim()
-        first = f"{value:e}"[0]
-        return f"{value:g}" if high < 10 * low or (high < 100 * low and first in "25") else ""
+        leading_digit = f"{value:e}"[0]
+        return f"{value:g}" if high < 10 * low or (high < 100 * low and leading_digit in "25") else ""
 
-    ax.yaxis.set_minor_formatter(FuncFormatter(between))
+    ax.yaxis.set_minor_formatter(FuncFormatter(minor_label))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def cell(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """A value as text. A summary over seeds: mean ± standard deviation (minimum … maximum). Numbers by name: the names
     in the order of their numbers, the greatest first."""
     if isinstance(value, Mapping) and "sd" not in value:

@@ -58,7 +58,7 @@ def run_figures(
             yield from classification_figures(experiment, first, predictions, seed)
         elif x.shape == target.shape and x.ndim == 2 and x.shape[-1] > 1:
             title = f"{experiment.title}: {predictions.part} part, seed {seed}"
-            figure = plots.signals(target, x, output, title=title)
+            figure = plots.denoised_signals(target, x, output, title=title)
             yield Figure(
                 "denoised", "Denoised signals", figure, "Clean, noisy and denoised signals, one above the other."
             )
@@ -72,7 +72,7 @@ def descent_figure(experiment: Experiment) -> Figure:
     trajectory, height = parameter_trajectory(experiment), loss_surface(experiment)
     reach = 1.1 * max(float(np.abs(trajectory[np.isfinite(trajectory)]).max(initial=0)), 1e-3)
     grid = np.linspace(-reach, reach, GRID, dtype=trajectory.dtype)
-    figure = plots.descent(grid, height(grid[:, None]), trajectory[:, 0], height(trajectory), title=experiment.title)
+    figure = plots.gradient_descent(grid, height(grid[:, None]), trajectory[:, 0], height(trajectory), title=experiment.title)
     return Figure(
         "descent", "Descent", figure, f"The loss over the one parameter, and {len(trajectory) - 1} steps down it."
     )
@@ -107,7 +107,7 @@ def classification_figures(
     yield Figure(
         "confusion",
         "Confusion matrix",
-        plots.confusion(matrix, classes, title=f"Confusion, {title}"),
+        plots.confusion_matrix(matrix, classes, title=f"Confusion, {title}"),
         f"How often each true class was predicted as each class; {(target == predicted).mean():.2%} right.",
     )
     if x.ndim == 4:

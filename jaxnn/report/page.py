@@ -1,22 +1,35 @@
-"""The report's HTML: everything inside, nothing fetched, nothing run; whatever it is told is text, never markup."""
+"""The report as one HTML file: it embeds everything, fetches nothing and runs nothing.
+
+Every string passed in is shown as text and is never markup.
+"""
 
 import base64
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-NUMBER = re.compile(r"[-+−]?\d[\d., ]*(e[-+−]?\d+)?( ?± ?[\d.,]+)?( ?[%a-zA-Zµ/]{1,5})?|[-–—]|[-−]?(nan|inf)")
+from jaxnn.storage.files import write_whole
 
-# The browser itself then refuses to fetch or run anything, even if an escape were missing.
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_NUMBER = r"[-+−]?\d[\d.,]*(?:e[-+−]?\d+)?"
+#: 97.6, 1,000, 10 12 14, -2.5e-3, 50.86 ± 25, 50.86 ± 25 (12 … 90.5), 3.1 s, nan
+NUMERIC_CELL = re.compile(
+    rf"{_NUMBER}(?: {_NUMBER})*(?: ?± ?{_NUMBER})?(?: \({_NUMBER} … {_NUMBER}\))?(?: ?[%a-zA-Zµ/]{{1,5}})?"
+    r"|[-−]?(?:nan|inf)"
+)
+MISSING_CELLS = ("", "-", "–", "—")
+
+# With this policy the browser refuses to fetch or run anything, even if a string were not escaped.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 class Table(NamedTuple):
-    """A table under its title; every row is as long as the header, and all are strings."""
+    """A table with its title. Every row has as many cells as the header; all cells are strings."""
 
     title: str
     header: Sequence[str]
@@ -24,11 +37,31 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A PNG with its title and `alt`, which tells one who cannot see it what it shows."""
+    """A PNG with its title and `alt`, a text that describes the image for a reader who cannot see it."""
 
     title: str
     png: bytes
     alt: str
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    command: str,
+    summary_rows: Sequence[tuple[str, str]],
+    tables: Sequence[Table],
+    figures: Sequence[Picture],
+    config_text: str,
+    manifest: Mapping[str, object],
+) -> None:
+    """Writes the report atomically; the arguments are those of `page`.
+
+    Raises UserError if the file cannot be written, ValueError if a table or a figure is malformed.
+    """
+    text = page(title, command, summary_rows, tables, figures, config_text, manifest)
+    # A command line may contain bytes that are not valid text (lone surrogates); they are shown as escapes.
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def page(
@@ -40,10 +73,20 @@ def page(
     config_text: str,
     manifest: Mapping[str, object],
 ) -> str:
-    """The whole page; see `write_report` for what each part is."""
+    """The HTML of the report.
+
+    Args:
+        title: what was run, in one line.
+        command: the command line that repeats the run.
+        summary_rows: (name, value) of the most important results, shown first.
+        tables: each with its title, header and rows.
+        figures: each with its title, PNG and alt text.
+        config_text: the resolved config as TOML.
+        manifest: environment and provenance of the run, shown as JSON.
+    """
     style = files("jaxnn.report").joinpath("style.css").read_text("utf-8")
-    facts = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in summary_rows)
-    made_with = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
+    summary = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in summary_rows)
+    manifest_text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -61,36 +104,36 @@ def page(
 <header>
 <h1>{escape(title)}</h1>
 <pre class="command"><code>{escape(command)}</code></pre>
-{f"<dl>{facts}</dl>" if facts else ""}
+{f"<dl>{summary}</dl>" if summary else ""}
 </header>
-{_part("Results", "tables", [_table(table) for table in tables])}
-{_part("Figures", "figures", [_figure(picture) for picture in figures])}
-<h2>How this was made</h2>
+{_sections("Results", "tables", [_table(table) for table in tables])}
+{_sections("Figures", "figures", [_figure(picture) for picture in figures])}
+<h2>Config and environment</h2>
 <details><summary>Config</summary><pre><code>{escape(config_text)}</code></pre></details>
-<details><summary>Manifest</summary><pre><code>{escape(made_with)}</code></pre></details>
+<details><summary>Manifest</summary><pre><code>{escape(manifest_text)}</code></pre></details>
 </main>
 </body>
 </html>
 """
 
 
-def _part(heading: str, kind: str, sections: Sequence[str]) -> str:
-    return "\n".join([f'<h2>{heading}</h2>\n<div class="{kind}">', *sections, "</div>"]) if sections else ""
+def _sections(heading: str, css_class: str, sections: Sequence[str]) -> str:
+    return "\n".join([f'<h2>{heading}</h2>\n<div class="{css_class}">', *sections, "</div>"]) if sections else ""
 
 
 def _table(table: Table) -> str:
-    wrong = [len(row) for row in table.rows if len(row) != len(table.header)]
-    if wrong:
-        raise ValueError(f"expected {len(table.header)} cells in each row of table {table.title!r}, found {wrong[0]}")
-    # a column of numbers stands to the right, so that its digits line up
-    numeric = [
-        bool(table.rows) and all(NUMBER.fullmatch(row[i].strip()) for row in table.rows)
-        for i in range(len(table.header))
-    ]
-    kinds = [' class="number"' if right else "" for right in numeric]
-    head = "".join(f'<th scope="col"{kind}>{escape(c)}</th>' for kind, c in zip(kinds, table.header, strict=True))
+    columns = len(table.header)
+    wrong_lengths = [len(row) for row in table.rows if len(row) != columns]
+    if wrong_lengths:
+        raise ValueError(
+            f"expected {columns} cells in each row of table {table.title!r}, found {wrong_lengths[0]}; "
+            "give every row as many cells as the header"
+        )
+    # A numeric column is right-aligned, so that its digits line up.
+    attributes = [' class="number"' if _is_numeric([row[i] for row in table.rows]) else "" for i in range(columns)]
+    head = "".join(f'<th scope="col"{a}>{escape(cell)}</th>' for a, cell in zip(attributes, table.header, strict=True))
     body = "\n".join(
-        f"<tr>{''.join(f'<td{kind}>{escape(c)}</td>' for kind, c in zip(kinds, row, strict=True))}</tr>"
+        f"<tr>{''.join(f'<td{a}>{escape(cell)}</td>' for a, cell in zip(attributes, row, strict=True))}</tr>"
         for row in table.rows
     )
     return f"""<section>
@@ -104,12 +147,20 @@ def _table(table: Table) -> str:
 </section>"""
 
 
+def _is_numeric(cells: Sequence[str]) -> bool:
+    """Whether a column has numbers and, beside them, at most missing values."""
+    present = [cell.strip() for cell in cells if cell.strip() not in MISSING_CELLS]
+    return bool(present) and all(NUMERIC_CELL.fullmatch(cell) for cell in present)
+
+
 def _figure(picture: Picture) -> str:
-    if not picture.png.startswith(SIGNATURE) or len(picture.png) < 24:
-        raise ValueError(f"expected a PNG for figure {picture.title!r}, found {picture.png[:8]!r}")
+    if not picture.png.startswith(PNG_SIGNATURE) or len(picture.png) < 24:
+        raise ValueError(
+            f"expected a PNG for figure {picture.title!r}, found {picture.png[:8]!r}; pass the bytes of `plots.png`"
+        )
     if not picture.alt.strip():
-        raise ValueError(f"expected a text that says what figure {picture.title!r} shows, found none")
-    # width and height stand at the front of every PNG; with them the page does not jump while it opens
+        raise ValueError(f"expected an alt text for figure {picture.title!r}, found none; describe what it shows")
+    # A PNG starts with its width and height; with them the page does not shift while it loads.
     width, height = (int.from_bytes(picture.png[i : i + 4], "big") for i in (16, 20))
     data = base64.b64encode(picture.png).decode("ascii")
     return f"""<section>

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxnn.report import Picture, Table, write_report
-from jaxnn.report.cells import cell
+from jaxnn.report.cells import format_cell
 
 #: What the page says of the kind of gradient.
 GRADIENT_NAMES = {"hand": "hand-written", "auto": "autodiff", "": "as the experiment has it"}
@@ -21,14 +21,14 @@ def write_page(folder: Path, files: Mapping[str, str], manifest: Mapping[str, An
     last = rows[-1]
     name = "accuracy %" if "accuracy %" in last else list(last)[2]
     facts = [
-        (f"{last['part']} {name}", cell(last[name])),
+        (f"{last['part']} {name}", format_cell(last[name])),
         ("seeds", f"{len(seeds)}" if len(seeds) > 1 else f"seed {seeds[0]}"),
         ("best epoch", ", ".join(map(str, sorted(set(manifest["best_epoch"]))[:6]))),
         ("gradient", GRADIENT_NAMES[manifest["grad"]]),
         ("training", f"{seconds['train']:.1f} s"),
         ("compiling", f"{seconds['compile']:.1f} s"),
     ]
-    scores = Table("Best parameters", list(last), [[cell(value) for value in row.values()] for row in rows])
+    scores = Table("Best parameters", list(last), [[format_cell(value) for value in row.values()] for row in rows])
     write_report(
         folder / "report.html",
         title=manifest["title"],

@@ -15,7 +15,7 @@ from jaxnn import plots
 from jaxnn.config import config_hash, dump
 from jaxnn.engine.snapshot import rows_of
 from jaxnn.report import Table, write_report
-from jaxnn.report.cells import cell
+from jaxnn.report.cells import format_cell
 from jaxnn.report.figures import Figure, save_figures
 from jaxnn.report.score_table import score_rows
 from jaxnn.runs.manifest import environment, git_state, now
@@ -76,11 +76,13 @@ def write(
             text = head(swept, facts) + dump(best)
             write_whole(beside / "best.toml", text.encode())
         shown = [{key: value for key, value in row.items() if key != "scores"} for row in rows]
-        tables = [Table("Members, best first", list(shown[0]), [[cell(v) for v in row.values()] for row in shown])]
+        tables = [
+            Table("Members, best first", list(shown[0]), [[format_cell(v) for v in row.values()] for row in shown])
+        ]
         worth = [] if swept.best is None else score_rows(swept.best.experiment, swept.scores)
         if worth:
             tables.insert(
-                0, Table("The best member", list(worth[0]), [[cell(v) for v in row.values()] for row in worth])
+                0, Table("The best member", list(worth[0]), [[format_cell(v) for v in row.values()] for row in worth])
             )
         write_report(
             beside / "report.html",
@@ -113,7 +115,7 @@ def head(swept: SweepResult, facts: Mapping[str, Any]) -> str:
     lines += ["", f"Command:  {facts['command']}"]
     lines += [f"Values:   {name} = {value}" for name, value in swept.best.member.values.items()]
     for row in score_rows(swept.best.experiment, swept.scores):
-        numbers = ", ".join(f"{key} {cell(value)}" for key, value in row.items() if isinstance(value, dict))
+        numbers = ", ".join(f"{key} {format_cell(value)}" for key, value in row.items() if isinstance(value, dict))
         lines.append(f"Found:    {row['part']} {numbers}")
     return "".join(f"# {' '.join(line.split(chr(10)))}".rstrip() + "\n" for line in lines) + "\n"
 

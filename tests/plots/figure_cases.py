@@ -1,4 +1,4 @@
-"""One row for each public figure: how to draw it from a generator, with every float passed through `spoil`."""
+"""One case for each public figure: it draws random data, and passes every array of floats through `transform`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,151 +8,155 @@ from matplotlib.figure import Figure
 
 from jaxnn import plots
 
-Spoil = Callable[[Any], np.ndarray]
+Transform = Callable[[Any], np.ndarray]
 
-# Names that a folder of images or a config could hold: mathematics, a new line, letters without a glyph, length.
-HOSTILE = ("$\\frac{", "a\nb\t", "日本語\U0001f600", "_x" * 40, "<b>&", "%s{}")
+# Class names or titles that a user may choose: invalid mathtext, a new line, characters without a glyph, a long name.
+HOSTILE = ("$\\frac{$", "a\nb\t", "日本語\U0001f600", "_x" * 40, "<b>&", "%s{}")
 
 
-def learning_curves(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def learning_curves(rng: np.random.Generator, transform: Transform) -> Figure:
     keys = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
-    history = {"epoch": np.arange(1, 18)} | {key: spoil(rng.random((3, 17))) for key in keys}
+    history = {"epoch": np.arange(1, 18)} | {key: transform(rng.random((3, 17))) for key in keys}
     return plots.learning_curves(history, title=HOSTILE[0], best_epoch=np.array([11, 13, 17]))
 
 
-def confusion(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    del spoil  # counts are whole
-    return plots.confusion(rng.integers(0, 1000, (7, 7)), HOSTILE)
+def confusion_matrix(rng: np.random.Generator, transform: Transform) -> Figure:
+    del transform  # counts are integers
+    return plots.confusion_matrix(rng.integers(0, 1000, (7, 7)), HOSTILE)
 
 
-def confusion_of_two(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    del spoil
-    return plots.confusion(rng.integers(0, 1000, (2, 2)), ("0", "1"), title="Confusion, validation part, seed 11")
+def confusion_matrix_of_two_classes(rng: np.random.Generator, transform: Transform) -> Figure:
+    del transform
+    return plots.confusion_matrix(
+        rng.integers(0, 1000, (2, 2)), ("0", "1"), title="Confusion, validation part, seed 11"
+    )
 
 
-def descent(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def gradient_descent(rng: np.random.Generator, transform: Transform) -> Figure:
     grid, steps = np.linspace(-1, 1, 31), 0.8 ** np.arange(13)
-    return plots.descent(grid, spoil(grid**2), spoil(steps), spoil(steps**2), title=HOSTILE[0])
+    return plots.gradient_descent(grid, transform(grid**2), transform(steps), transform(steps**2), title=HOSTILE[0])
 
 
-def misclassified(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def misclassified(rng: np.random.Generator, transform: Transform) -> Figure:
     true, predicted = rng.integers(0, 6, (2, 29))
-    images, chance = spoil(rng.random((29, 7, 5))), spoil(rng.random(29))
+    images, chance = transform(rng.random((29, 7, 5))), transform(rng.random(29))
     return plots.misclassified(images, true, predicted, chance, HOSTILE)
 
 
-def decision_boundary(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), spoil(rng.normal(size=(19, 2)))
-    chance = spoil(1 / (1 + np.exp(-x - 2 * y[:, None])))
+def decision_boundary(rng: np.random.Generator, transform: Transform) -> Figure:
+    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), transform(rng.normal(size=(19, 2)))
+    chance = transform(1 / (1 + np.exp(-x - 2 * y[:, None])))
     return plots.decision_boundary(x, y, chance, points, rng.integers(0, 2, 19), HOSTILE)
 
 
-def decision_regions(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), spoil(rng.normal(size=(19, 2)))
+def decision_boundary_of_three_classes(rng: np.random.Generator, transform: Transform) -> Figure:
+    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), transform(rng.normal(size=(19, 2)))
     score = np.exp(np.stack([x - y[:, None], x + y[:, None], 0 * x - y[:, None]], axis=-1))
-    chance = spoil(score / score.sum(axis=-1, keepdims=True))
+    chance = transform(score / score.sum(axis=-1, keepdims=True))
     return plots.decision_boundary(x, y, chance, points, rng.integers(0, 3, 19), HOSTILE)
 
 
-def weights(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.weights(spoil(rng.normal(size=(35, 13))), (7, 5))
+def weights(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.weights(transform(rng.normal(size=(35, 13))), (7, 5))
 
 
-def weights_of_colours(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.weights(spoil(rng.normal(size=(105, 29))), (7, 5, 3))
+def weights_of_colour_images(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.weights(transform(rng.normal(size=(105, 29))), (7, 5, 3))
 
 
-def filters(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.filters(spoil(rng.normal(size=(5, 3, 1, 23))))
+def filters(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.filters(transform(rng.normal(size=(5, 3, 1, 23))))
 
 
-def filters_of_many(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.filters(spoil(rng.normal(size=(3, 5, 7, 17))))
+def filters_of_many_inputs(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.filters(transform(rng.normal(size=(3, 5, 7, 17))))
 
 
-def signals(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.signals(*(spoil(rng.normal(size=(2, 53))) for _ in range(3)))
+def denoised_signals(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.denoised_signals(*(transform(rng.normal(size=(2, 53))) for _ in range(3)))
 
 
-def activations(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def activation_functions(rng: np.random.Generator, transform: Transform) -> Figure:
     x = np.linspace(-5, 5, 41)
-    return plots.activations(x, {name: (spoil(np.tanh(x)), spoil(1 - np.tanh(x) ** 2)) for name in HOSTILE[:5]})
+    return plots.activation_functions(
+        x, {name: (transform(np.tanh(x)), transform(1 - np.tanh(x) ** 2)) for name in HOSTILE[:5]}
+    )
 
 
-def costs(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    output, gradient = ({name: spoil(rng.random((3, 31))) for name in HOSTILE[:2]} for _ in range(2))
-    return plots.costs(np.arange(31), output, gradient, target=0.0)
+def cost_comparison(rng: np.random.Generator, transform: Transform) -> Figure:
+    output, gradient = ({name: transform(rng.random((3, 31))) for name in HOSTILE[:2]} for _ in range(2))
+    return plots.cost_comparison(np.arange(31), output, gradient, target=0.0)
 
 
-def gradient_norms(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.gradient_norms(np.arange(19), {name: spoil(rng.random((3, 19))) for name in HOSTILE})
+def gradient_norms(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.gradient_norms(np.arange(19), {name: transform(rng.random((3, 19))) for name in HOSTILE})
 
 
-def preprocessing(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    clouds = {name: spoil(rng.normal(size=(37, 2))) for name in HOSTILE[:4]}
+def preprocessing(rng: np.random.Generator, transform: Transform) -> Figure:
+    clouds = {name: transform(rng.normal(size=(37, 2))) for name in HOSTILE[:4]}
     return plots.preprocessing(clouds, rng.integers(0, 3, 37))
 
 
-def optimizer_paths(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def optimizer_paths(rng: np.random.Generator, transform: Transform) -> Figure:
     x, y = np.linspace(-2, 2, 29), np.linspace(-1, 3, 23)
-    surface = spoil((1 - x) ** 2 + 100 * (y[:, None] - x**2) ** 2)
-    return plots.optimizer_paths(x, y, surface, {name: spoil(rng.normal(size=(11, 2))) for name in HOSTILE})
+    surface = transform((1 - x) ** 2 + 100 * (y[:, None] - x**2) ** 2)
+    return plots.optimizer_paths(x, y, surface, {name: transform(rng.normal(size=(11, 2))) for name in HOSTILE})
 
 
-def feature_maps(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    image, kernel = spoil(rng.random((13, 11, 3))), spoil(rng.normal(size=(3, 5, 3, 23)))
-    return plots.feature_maps(image, kernel, spoil(rng.normal(size=(11, 7, 23))))
+def feature_maps(rng: np.random.Generator, transform: Transform) -> Figure:
+    image, kernel = transform(rng.random((13, 11, 3))), transform(rng.normal(size=(3, 5, 3, 23)))
+    return plots.feature_maps(image, kernel, transform(rng.normal(size=(11, 7, 23))))
 
 
-def loss_against(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    curves = {name: spoil(rng.random((3, 7))) for name in HOSTILE}
-    return plots.loss_against(np.arange(7), curves, "batch size (examples)")
+def loss_curves(rng: np.random.Generator, transform: Transform) -> Figure:
+    curves = {name: transform(rng.random((3, 7))) for name in HOSTILE}
+    return plots.loss_curves(np.arange(7), curves, "batch size (examples)")
 
 
-def sweep(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def sweep(rng: np.random.Generator, transform: Transform) -> Figure:
     values = {name: [f"{rate:g}" for rate in rng.random(13)] for name in HOSTILE[:2]} | {HOSTILE[2]: list(HOSTILE[:13])}
     n = min(len(column) for column in values.values())
-    return plots.sweep({name: column[:n] for name, column in values.items()}, spoil(rng.random((n, 3))))
+    return plots.sweep({name: column[:n] for name, column in values.items()}, transform(rng.random((n, 3))))
 
 
-def sweep_of_one(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.sweep({HOSTILE[0]: ["0.001", "0.01", "0.1", "1"]}, spoil(rng.random((4, 3))))
+def sweep_of_one_hyperparameter(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.sweep({HOSTILE[0]: ["0.001", "0.01", "0.1", "1"]}, transform(rng.random((4, 3))))
 
 
-def sweep_of_two(rng: np.random.Generator, spoil: Spoil) -> Figure:
+def sweep_of_two_hyperparameters(rng: np.random.Generator, transform: Transform) -> Figure:
     values = {"rate": ["0.1", "0.2", "0.3"] * 2, HOSTILE[1]: ["a"] * 3 + ["b"] * 3}
-    return plots.sweep(values, spoil(rng.random((6, 3))))
+    return plots.sweep(values, transform(rng.random((6, 3))))
 
 
-def sweep_curves(rng: np.random.Generator, spoil: Spoil) -> Figure:
-    return plots.sweep_curves(np.arange(1, 20), {name: spoil(rng.random((3, 19))) for name in HOSTILE}, "loss")
+def sweep_curves(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.sweep_curves(np.arange(1, 20), {name: transform(rng.random((3, 19))) for name in HOSTILE}, "loss")
 
 
-CASES: dict[str, Callable[[np.random.Generator, Spoil], Figure]] = {
+CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
     case.__name__: case
     for case in (
         learning_curves,
-        confusion,
-        confusion_of_two,
-        descent,
+        confusion_matrix,
+        confusion_matrix_of_two_classes,
+        gradient_descent,
         misclassified,
         decision_boundary,
-        decision_regions,
+        decision_boundary_of_three_classes,
         weights,
-        weights_of_colours,
+        weights_of_colour_images,
         filters,
-        filters_of_many,
-        signals,
-        activations,
-        costs,
+        filters_of_many_inputs,
+        denoised_signals,
+        activation_functions,
+        cost_comparison,
         gradient_norms,
         preprocessing,
         optimizer_paths,
         feature_maps,
-        loss_against,
+        loss_curves,
         sweep,
-        sweep_of_one,
-        sweep_of_two,
+        sweep_of_one_hyperparameter,
+        sweep_of_two_hyperparameters,
         sweep_curves,
     )
 }

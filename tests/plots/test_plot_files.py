@@ -1,4 +1,4 @@
-"""A figure's file is whole or absent, and holds nothing but the picture."""
+"""A figure is written atomically, and its file contains nothing but the image."""
 
 import numpy as np
 import pytest
@@ -8,36 +8,35 @@ from jaxnn.errors import UserError
 
 
 def figure():
-    return plots.loss_against([1, 2, 5], {"loss": [3, 2, 1]}, "epoch")
+    return plots.loss_curves([1, 2, 5], {"loss": [3, 2, 1]}, "epoch")
 
 
-def chunks(picture: bytes) -> set[bytes]:
-    """The kinds of chunk in a PNG."""
-    at, kinds = 8, set()
-    while at < len(picture):
-        kinds.add(picture[at + 4 : at + 8])
-        at += 12 + int.from_bytes(picture[at : at + 4], "big")
-    return kinds
+def chunk_types(png: bytes) -> set[bytes]:
+    offset, types = 8, set()
+    while offset < len(png):
+        types.add(png[offset + 4 : offset + 8])
+        offset += 12 + int.from_bytes(png[offset : offset + 4], "big")
+    return types
 
 
-def test_png_holds_no_date_version_or_comment():
-    assert chunks(plots.png(figure())) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+def test_png_has_no_date_version_or_comment():
+    assert chunk_types(plots.png(figure())) == {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
 
 
-def test_png_has_the_size_and_resolution_that_it_says():
-    picture = plots.png(figure())
-    width, height = (int.from_bytes(picture[i : i + 4], "big") for i in (16, 20))
+def test_png_has_the_size_of_its_figure():
+    png = plots.png(figure())
+    width, height = (int.from_bytes(png[i : i + 4], "big") for i in (16, 20))
     assert np.allclose((width, height), 120 * figure().get_size_inches(), atol=1)
 
 
-def test_save_writes_the_bytes_it_returns_and_leaves_nothing_else(tmp_path):
+def test_save_writes_the_bytes_it_returns_without_leftovers(tmp_path):
     path = tmp_path / "figure.png"
-    path.write_bytes(b"an older one")
+    path.write_bytes(b"older")
     assert plots.save(figure(), path) == path.read_bytes() == plots.png(figure())
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_save_names_the_path_and_leaves_nothing(tmp_path):
+def test_save_error_names_the_path_and_leaves_no_file(tmp_path):
     (tmp_path / "folder.png").mkdir()
     for path in (tmp_path / "absent" / "figure.png", tmp_path / "folder.png"):
         with pytest.raises(UserError, match=path.name):
@@ -45,14 +44,14 @@ def test_a_failed_save_names_the_path_and_leaves_nothing(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_a_figure_cut_short_leaves_the_older_file(tmp_path, monkeypatch):
+def test_save_error_keeps_the_older_file(tmp_path, monkeypatch):
     path = tmp_path / "figure.png"
-    path.write_bytes(b"an older one")
+    path.write_bytes(b"older")
 
-    def full(*_):
+    def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("os.replace", disk_full)
     with pytest.raises(UserError, match="No space left"):
         plots.save(figure(), path)
-    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"an older one"]
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"older"]

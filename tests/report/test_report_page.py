@@ -1,16 +1,17 @@
-"""The report is one file that shows everything it was given, as text, and fetches nothing."""
+"""The report is one file that shows all its arguments as text and fetches nothing."""
 
 import base64
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
 from jaxnn.errors import UserError
-from jaxnn.report import Picture, Table, write_report
+from jaxnn.report import Picture, Table, page, write_report
 
-# The smallest PNG head that says its size: 7 by 5 pixels.
+# The start of a PNG up to its size, 7 × 5 pixels, with data after it.
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x07\x00\x00\x00\x05" + bytes(range(256))
 VOID = {"meta", "link", "img", "br"}
 ATTACKS = (
@@ -23,7 +24,7 @@ ATTACKS = (
 
 
 class Page(HTMLParser):
-    """The tags, attributes and texts of a page; fails where tags do not nest."""
+    """The tags, attributes and texts of a page; fails if tags are not properly nested."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -64,77 +65,117 @@ def report(tmp_path, text: str = "plain", figures: int = 3) -> str:
 
 
 @pytest.mark.parametrize("text", ATTACKS)
-def test_hostile_text_makes_no_tag_and_no_attribute(tmp_path, text):
+def test_report_adds_no_tag_or_attribute_for_hostile_text(tmp_path, text):
     hostile, harmless = Page(report(tmp_path, text)), Page(report(tmp_path))
     assert hostile.tags == harmless.tags
-    kept = {"alt"}
-    assert [a for a in hostile.attributes if a[1] not in kept] == [a for a in harmless.attributes if a[1] not in kept]
+    assert [a for a in hostile.attributes if a[1] != "alt"] == [a for a in harmless.attributes if a[1] != "alt"]
 
 
-def test_text_is_shown_as_it_was_written_wherever_it_stands(tmp_path):
+def test_report_shows_text_verbatim_everywhere(tmp_path):
     text = ATTACKS[1]
-    page = Page(report(tmp_path, text, figures=1))
-    shown = "".join(page.text)
-    # title twice, command, name and value, table title, header, two rows, figure title, caption, config,
-    # and twice in the manifest, after a quotation mark that JSON escapes
+    parsed = Page(report(tmp_path, text, figures=1))
+    shown = "".join(parsed.text)
+    # Title twice, command, name and value, table title, header, two rows, figure title, caption, config, and twice in
+    # the manifest, where JSON escapes its quotation marks.
     assert shown.count(text) == 14 and shown.count(json.dumps(text)) == 2
-    assert ("img", "alt", text) in page.attributes
+    assert ("img", "alt", text) in parsed.attributes
 
 
-def test_nothing_is_fetched_and_nothing_runs(tmp_path):
+def test_report_fetches_nothing_and_runs_nothing(tmp_path):
     text = report(tmp_path)
-    page = Page(text)
-    for tag, name, value in page.attributes:
+    parsed = Page(text)
+    for tag, name, value in parsed.attributes:
         if name in ("src", "href", "srcset", "action", "data", "poster"):
             assert value.startswith("data:"), (tag, value)
         assert not name.startswith("on")
-    assert not {"script", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    assert not {"script", "iframe", "object", "embed", "base", "form"} & set(parsed.tags)
     assert not re.search(r"https?:|//\w|@import|url\(", re.sub(r'src="data:[^"]*"', "", text))
-    assert any(value.startswith("default-src 'none'") for _, name, value in page.attributes if name == "content")
+    assert any(value.startswith("default-src 'none'") for _, name, value in parsed.attributes if name == "content")
 
 
-def test_every_figure_is_inside_whole_with_its_size_and_words(tmp_path):
-    page = Page(report(tmp_path, "words", figures=3))
-    sources = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
+def test_report_embeds_every_figure_with_its_size_and_alt_text(tmp_path):
+    parsed = Page(report(tmp_path, "words", figures=3))
+    sources = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "src")]
     assert [base64.b64decode(s.removeprefix("data:image/png;base64,")) for s in sources] == [
         PNG + bytes([i]) for i in range(3)
     ]
-    images = [(name, value) for tag, name, value in page.attributes if tag == "img"]
+    images = [(name, value) for tag, name, value in parsed.attributes if tag == "img"]
     assert images.count(("width", "7")) == images.count(("height", "5")) == images.count(("alt", "words")) == 3
 
 
-def test_numbers_stand_to_the_right_and_words_to_the_left(tmp_path):
+def test_table_aligns_numbers_right_and_words_left(tmp_path):
     text = report(tmp_path, "word")
     assert '<td>word</td><td class="number">-2.5e-3</td>' in text
 
 
-def test_light_and_dark_and_config_folded(tmp_path):
+def column_alignments(*rows: tuple[str, ...]) -> list[bool]:
+    """Whether each column of a table with these rows is right-aligned as numeric, header and cells alike."""
+    header = tuple(f"column {i}" for i in range(len(rows[0])))
+    html = page("t", "c", [], [Table("t", header, rows)], [], "", {})
+    cells = re.findall(r"<t[hd]( [^>]*)?>", html.partition("<table>")[2].partition("</table>")[0])
+    numeric = ['class="number"' in attributes for attributes in cells]
+    columns = [numeric[i :: len(header)] for i in range(len(header))]
+    assert all(len(column) == 1 + len(rows) and len(set(column)) == 1 for column in columns)
+    return [column[0] for column in columns]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["48", "50.86 ± 25", "50.86 ± 25 (12 … 90.5)", "2.5e-05 ± 1.2e-06 (2.3e-05 … 2.7e-05)", "-1,000", "97.6 %", "nan"],
+)
+def test_table_column_of_numbers_is_right_aligned(cell):
+    assert column_alignments(("word", cell), ("word", "1"), ("word", "–"), ("word", "")) == [False, True]
+
+
+@pytest.mark.parametrize("cell", ["diverged", "above all 20: no reason known", "(1 … 2)", "± 3", "1 to 2", "", "–"])
+def test_table_column_without_numbers_only_is_left_aligned(cell):
+    assert column_alignments((cell, "1"), (cell, "2")) == [False, True]
+
+
+def test_table_columns_have_a_gap_for_every_alignment():
+    """Every inner cell has padding on both sides: "48" and "50.86" in neighbouring columns must not read 4850.86."""
+    style = re.sub(r"/\*.*?\*/", "", files("jaxnn.report").joinpath("style.css").read_text("utf-8"), flags=re.DOTALL)
+    rules = {selector.strip(): body for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style)}
+    paddings = re.findall(r"padding[\w-]*: ([^;]+);", rules.pop("th, td"))
+    assert len(paddings) == 1
+    lengths = paddings[0].split()
+    assert len(lengths) == 2  # vertical and horizontal, so left and right are equal
+    assert float(lengths[1].removesuffix("rem")) >= 0.5
+    # Only the outer edges of the table may remove the padding again.
+    assert rules.pop(":is(th, td):first-child").strip() == "padding-left: 0;"
+    assert rules.pop(":is(th, td):last-child").strip() == "padding-right: 0;"
+    cell_rules = {s: body for s, body in rules.items() if re.search(r"\bt[hdr]\b|\.number|^\*|table|tbody", s)}
+    assert "text-align: right" in cell_rules[".number"] and "border-collapse: collapse" in cell_rules["table"]
+    assert not any("padding" in body for body in cell_rules.values())
+
+
+def test_report_has_a_dark_theme_and_a_folded_config(tmp_path):
     text = report(tmp_path)
     assert "prefers-color-scheme: dark" in text
     assert Page(text).tags.count("details") == 2 and "<details open" not in text
 
 
-def test_the_same_run_gives_the_same_bytes(tmp_path):
+def test_report_is_deterministic(tmp_path):
     assert report(tmp_path) == report(tmp_path)
 
 
-def test_parts_that_are_empty_have_no_heading(tmp_path):
+def test_report_omits_headings_of_empty_sections(tmp_path):
     path = tmp_path / "report.html"
     write_report(path, title="t", command="c", summary_rows=[], tables=[], figures=[], config_text="", manifest={})
-    page = Page(path.read_text("utf-8"))
-    assert page.tags.count("h2") == 1 and "dl" not in page.tags
+    parsed = Page(path.read_text("utf-8"))
+    assert parsed.tags.count("h2") == 1 and "dl" not in parsed.tags
 
 
 @pytest.mark.parametrize(
-    ("tables", "figures", "said"),
+    ("tables", "figures", "message"),
     [
         ([Table("t", ("a", "b"), [("1",)])], [], "expected 2 cells"),
         ([], [Picture("f", b"GIF89a", "alt")], "expected a PNG"),
-        ([], [Picture("f", PNG, " ")], "what figure 'f' shows"),
+        ([], [Picture("f", PNG, " ")], "expected an alt text for figure 'f'"),
     ],
 )
-def test_a_malformed_part_is_named_and_nothing_is_written(tmp_path, tables, figures, said):
-    with pytest.raises(ValueError, match=said):
+def test_report_error_names_a_malformed_part_and_writes_no_file(tmp_path, tables, figures, message):
+    with pytest.raises(ValueError, match=message):
         write_report(
             tmp_path / "report.html",
             title="t",
@@ -148,18 +189,18 @@ def test_a_malformed_part_is_named_and_nothing_is_written(tmp_path, tables, figu
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_older_report(tmp_path, monkeypatch):
+def test_report_write_error_keeps_the_older_report(tmp_path, monkeypatch):
     before = report(tmp_path)
 
-    def full(*_):
+    def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr("os.replace", disk_full)
     with pytest.raises(UserError, match=r"report\.html: No space left"):
         report(tmp_path, "another")
     assert [p.read_bytes().decode() for p in tmp_path.iterdir()] == [before]
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_report_write_error_names_a_missing_folder(tmp_path):
     with pytest.raises(UserError, match="folder that exists"):
         report(tmp_path / "absent")

@@ -4,6 +4,7 @@ import chex
 import jax
 import numpy as np
 import pytest
+from jaxnn.experiment.results import run
 
 from jaxnn.backprop import value_and_grad
 from jaxnn.config import bind, build_loss, build_model, build_optimizer, load
@@ -11,7 +12,6 @@ from jaxnn.config.bind import preparer
 from jaxnn.config.experiment import device_data, make_experiment
 from jaxnn.engine.driver import run_live
 from jaxnn.errors import UserError
-from jaxnn.experiment.results import run
 from jaxnn.sweep import Member, axes, make_members, sweep, train, training
 from jaxnn.sweep.groups import groups
 from jaxnn.sweep.search import rungs

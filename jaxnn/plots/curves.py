@@ -1,0 +1,140 @@
+"""Curves over epochs, steps or any other axis: learning curves, losses, gradient norms."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from jaxnn.plots import layout, seed_bands, style
+
+SPLITS = (("train", style.BLUE, "-"), ("validation", style.VERMILLION, "--"))
+
+
+def learning_curves(
+    history: Mapping[str, ArrayLike], *, title: str = "Learning curves", best_epoch: ArrayLike | None = None
+) -> Figure:
+    """Loss against the epoch and, where it was measured, accuracy in a second panel.
+
+    Args:
+        history: "epoch" (r,) and any of "train_loss", "validation_loss", "train_accuracy" and
+            "validation_accuracy", each (seeds, r) or (r,); accuracies are fractions; NaN where not measured.
+        best_epoch: the epoch whose parameters were kept, one number or one for each seed.
+    """
+    epoch = np.asarray(history["epoch"])
+    has_accuracy = any(np.isfinite(history.get(f"{split}_accuracy", ())).any() for split, _, _ in SPLITS)
+    figure = layout.new_figure(9.5 if has_accuracy else 6.5, 4.6, title)
+    axes = layout.add_panels(figure, 1, 2 if has_accuracy else 1)
+    bands = _draw_splits(axes[0], epoch, history, "loss", 1)
+    seed_bands.log_scale_if_wide(axes[0], bands)
+    layout.label_axes(axes[0], "epoch", "loss (mean per example)")
+    if has_accuracy:
+        _draw_splits(axes[1], epoch, history, "accuracy", 100)
+        layout.label_axes(axes[1], "epoch", "accuracy (%)")
+    for ax in axes:
+        if best_epoch is not None:
+            _mark_best(ax, np.ravel(best_epoch))
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    layout.legend_below(figure, axes)
+    return layout.finalize(figure)
+
+
+def loss_curves(
+    x: ArrayLike,
+    curves: Mapping[str, ArrayLike],
+    xlabel: str,
+    *,
+    ylabel: str = "loss (mean per example)",
+    title: str = "Loss",
+) -> Figure:
+    """Losses against any x: the step, the time, the amount of data, a hyper-parameter.
+
+    Args:
+        x: (positions,).
+        curves: by name, each (positions,) or (seeds, positions); NaN where not measured.
+        xlabel: what x is, with its unit.
+    """
+    figure = layout.new_figure(7.0, 4.8, title)
+    (ax,) = layout.add_panels(figure, 1, 1)
+    seed_bands.log_scale_if_wide(ax, draw_curves(ax, x, curves, list(curves)))
+    layout.label_axes(ax, xlabel, ylabel)
+    layout.legend_below(figure, [ax])
+    return layout.finalize(figure)
+
+
+def gradient_norms(
+    epoch: ArrayLike, norms: Mapping[str, ArrayLike], *, title: str = "Gradient norm of each layer"
+) -> Figure:
+    """The norm of each layer's gradient during training, which shows vanishing and exploding gradients.
+
+    Args:
+        epoch: (r,).
+        norms: by layer, each (r,) or (seeds, r), drawn on a logarithmic axis. The first layer comes first and is the
+            darkest.
+    """
+    figure = layout.new_figure(7.5, 4.8, title)
+    (ax,) = layout.add_panels(figure, 1, 1)
+    # Depth is ordered, so its colours are ordered too; the palest fifth is left out because it is faint on white.
+    shades = colormaps["viridis"](np.linspace(0, 0.85, max(len(norms), 1)))
+    bands = []
+    for i, (name, values) in enumerate(norms.items()):
+        band = seed_bands.seed_band(epoch, values)
+        dashes = style.DASHES[i % len(style.DASHES)]
+        seed_bands.draw_band(ax, band, style.plain_text(name), tuple(shades[i]), dashes)
+        bands.append(band)
+    if any((band.high > 0).any() for band in bands):
+        seed_bands.set_log_scale(ax)
+    else:
+        layout.empty_note(ax, "no gradient above zero")
+    seed_bands.add_band_legend(ax, bands)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    layout.label_axes(ax, "epoch", "gradient norm ‖∂C/∂W‖")
+    layout.legend_below(figure, [ax])
+    return layout.finalize(figure)
+
+
+def draw_curves(ax: Axes, x: ArrayLike, curves: Mapping[str, ArrayLike], order: Sequence[str]) -> list[seed_bands.Band]:
+    """Draws the band of each curve over its seeds; a name's position in `order` selects its colour."""
+    bands = []
+    for name, values in curves.items():
+        band = seed_bands.seed_band(x, values)
+        seed_bands.draw_band(ax, band, style.plain_text(name), *style.line_style(order.index(name)))
+        bands.append(band)
+    seed_bands.annotate_bands(ax, bands)
+    return bands
+
+
+def _draw_splits(
+    ax: Axes, epoch: np.ndarray, history: Mapping[str, ArrayLike], metric: str, scale: float
+) -> list[seed_bands.Band]:
+    bands = []
+    for split, color, dashes in SPLITS:
+        if f"{split}_{metric}" in history:
+            values = scale * np.asarray(history[f"{split}_{metric}"], np.float64)
+            band = seed_bands.seed_band(epoch, values)
+            seed_bands.draw_band(ax, band, split, color, dashes)
+            bands.append(band)
+    seed_bands.annotate_bands(ax, bands)
+    return bands
+
+
+def _mark_best(ax: Axes, best: np.ndarray) -> None:
+    """A vertical line for one best epoch, a marker on the x axis for each of several."""
+    if best.size == 1:
+        ax.axvline(best.item(), color=style.INK, linestyle=":", linewidth=1.4, label=f"best epoch: {best.item():g}")
+    elif best.size:
+        ax.plot(
+            best,
+            np.zeros(best.size),
+            transform=ax.get_xaxis_transform(),
+            linestyle="",
+            marker="^",
+            markersize=7,
+            color=style.INK,
+            alpha=0.6,
+            clip_on=False,
+            label="best epoch of each seed",
+        )
