@@ -1,7 +1,7 @@
 """`jaxnn evaluate RUN`."""
 
 from jaxnn.cli.arguments import Evaluate
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 from jaxnn.report.score_table import score_rows
 
 
@@ -11,4 +11,4 @@ def run(command: Evaluate) -> None:
 
     found, experiment = reopen(command.run, command.data_dir, command.device)
     rows = score_rows(experiment, scores(experiment, found.params))
-    show(f"{found.config.title}: best parameters of {command.run}", rows, command.json)
+    print_table(f"{found.config.title}: best parameters of {command.run}", rows, command.json)

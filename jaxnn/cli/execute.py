@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jaxnn.cli.interrupts import Leaving, Left
-from jaxnn.cli.progress import bar
-from jaxnn.cli.tables import show
+from jaxnn.cli.interrupts import Interrupted, StopRequest
+from jaxnn.cli.progress import progress_bar
+from jaxnn.cli.tables import print_table
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment import results
 from jaxnn.report import figures as run_figures
@@ -18,33 +18,35 @@ from jaxnn.runs.manifest import now
 from jaxnn.runs.recorder import Keeper
 
 
-def go(keeper: Keeper, leaving: Leaving, console: Console, json: Path | None, begun: Snapshot | None = None) -> None:
-    """Trains on, and writes what a finished run's folder holds. Raises `Left` when told to leave, all being saved."""
+def go(
+    keeper: Keeper, leaving: StopRequest, console: Console, json: Path | None, begun: Snapshot | None = None
+) -> None:
+    """Trains on, and writes what a finished run's folder holds. Raises `Interrupted` after a signal; all is saved."""
     experiment, facts, start = keeper.experiment, keeper.facts, time.perf_counter()
     with keeper:
         care = keeper.care()
 
         def keep(snapshot: Snapshot) -> None:
-            leaving.begun = True
+            leaving.can_save = True
             care.keep(snapshot)
 
-        leaving.begun = begun is not None
-        with bar(console, experiment.plan.record_every) as report:
+        leaving.can_save = begun is not None
+        with progress_bar(console, experiment.plan.record_every) as report:
             result = results.run(
                 experiment, grad=facts["grad"], report=report, begun=begun, care=care._replace(keep=keep)
             )
-        leaving.finishing = True
+        leaving.is_saving = True
         try:
             if leaving.signal is not None:
                 at = f"after step {result.outcome.steps:,}"
                 left = f"interrupted {at} and saved; `jaxnn resume {keeper.folder}` goes on"
-                raise Left(leaving.signal, left)
+                raise Interrupted(leaving.signal, left)
             finish(keeper, result)
-        except Left as left:
+        except Interrupted as left:
             keeper.note(status="interrupted", exit_status=128 + left.signal, end=now())
             raise
     config, outcome = experiment.config, result.outcome
-    show(f"{config.title}: best parameters", facts["scores"], json, manifest=facts)
+    print_table(f"{config.title}: best parameters", facts["scores"], json, facts={"manifest": facts})
     for fault in outcome.faults[:5]:
         console.print(f"passed over: epoch {fault['epoch']}, step {fault['step']}: {fault['where']}", highlight=False)
     console.print(

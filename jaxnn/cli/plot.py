@@ -20,7 +20,7 @@ def run(command: Plot) -> None:
 def of_course(command: Plot, name: str) -> None:
     from jaxnn.cli import device
 
-    device.start(command.device)
+    device.select_device(command.device)
     from jaxnn.course import figures as course_figures
     from jaxnn.report.figures import save_pictures
 
@@ -46,7 +46,7 @@ def of_run(command: Plot) -> None:
     from jaxnn.report.run_page import write_page
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.reopen import reopen
-    from jaxnn.storage.files import write_whole
+    from jaxnn.storage.files import atomic_write
 
     found, experiment = reopen(command.what, command.data_dir, command.device)
     history = run_folder.read_history(run_folder.check_file(found.folder, found.manifest, "history.csv").parent)
@@ -55,7 +55,7 @@ def of_run(command: Plot) -> None:
     figures = run_figures.save_pictures(found.folder / "figures", drawn)
     write_page(found.folder, found.config, found.manifest, figures)
     if moves(experiment):
-        write_whole(found.folder / "figures" / "decision_boundary.gif", animation(experiment))
+        atomic_write(found.folder / "figures" / "decision_boundary.gif", animation(experiment))
     written = [name for name in run_folder.files(found.folder) if name.startswith("figures/")]
     run_folder.write_manifest(found.folder, found.manifest, [*written, "report.html"])
     for figure in sorted((found.folder / "figures").glob("*.*")):

@@ -1,7 +1,7 @@
 """`jaxnn predict RUN IMAGE…`."""
 
 from jaxnn.cli.arguments import Predict
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError
 
 
@@ -33,4 +33,4 @@ def run(command: Predict) -> None:
         likeliest = facts["classes"][int(p.argmax())]
         rows.append({"image": str(image), "class": likeliest, "probability": of_class})
     of = "" if seeds == 1 else f", mean of {seeds} seeds"
-    show(f"{found.config.title}: probability of each class{of}", rows, command.json)
+    print_table(f"{found.config.title}: probability of each class{of}", rows, command.json)

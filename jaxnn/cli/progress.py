@@ -1,4 +1,4 @@
-"""A live bar over a compiled run: loss, accuracy, and the time left."""
+"""A progress bar for a compiled run: epoch, loss, accuracy and the time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,34 +9,35 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from jaxnn.engine.driver import Progress as Where
+    from jaxnn.engine.driver import Progress as RunProgress
 
 
 @contextmanager
-def bar(console: Console, unit: int) -> Iterator[Callable[["Where"], None]]:
-    """A function that shows where a run stands; `unit` epochs make a record."""
+def progress_bar(console: Console, epochs_per_record: int) -> Iterator[Callable[["RunProgress"], None]]:
+    """Shows a bar while the block runs, and gives the function that moves it to the progress of a run."""
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(bar_width=30),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[metrics]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
-        task = progress.add_task("run", total=None, epoch="0", said="compiling")
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as bar:
+        task = bar.add_task("run", total=None, epoch="0", metrics="compiling")
 
-        def report(where: "Where") -> None:
-            epoch = f"{where.done * unit:,}/{where.records * unit:,}"
-            progress.update(task, total=where.records, completed=where.done, epoch=epoch, said=said(where))
+        def report(progress: "RunProgress") -> None:
+            epoch = f"{progress.done * epochs_per_record:,}/{progress.records * epochs_per_record:,}"
+            metrics = latest_metrics(progress)
+            bar.update(task, total=progress.records, completed=progress.done, epoch=epoch, metrics=metrics)
 
         yield report
 
 
-def said(where: "Where") -> str:
-    """The newest row of the history, the mean over seeds."""
-    train, validation = where.history
-    parts = []
+def latest_metrics(progress: "RunProgress") -> str:
+    """Loss and accuracy of the newest record, each the mean over the seeds."""
+    train, validation = progress.history
+    texts = []
     for name, metrics in (("train", train), ("validation", validation)):
         loss, accuracy = (float(np.mean(a)) for a in metrics)
         if not np.isnan(loss):
-            parts.append(f"{name} {loss:.4f}" + ("" if np.isnan(accuracy) else f" {accuracy:.2%}"))
-    return "  ".join(parts)
+            texts.append(f"{name} {loss:.4f}" + ("" if np.isnan(accuracy) else f" {accuracy:.2%}"))
+    return "  ".join(texts)

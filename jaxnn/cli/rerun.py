@@ -9,12 +9,12 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Rerun
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError
 
 
 def run(command: Rerun) -> None:
-    from jaxnn.cli.progress import bar
+    from jaxnn.cli.progress import progress_bar
     from jaxnn.experiment import results
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.reopen import differences, experiment_of
@@ -24,8 +24,8 @@ def run(command: Rerun) -> None:
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] != "finished":
         raise UserError(f"{command.run}: expected a finished run, found one that is not; `jaxnn resume` goes on")
-    device.start(command.device, deterministic=bool(manifest.get("deterministic")))
-    device.allow(manifest["precision"])
+    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    device.set_precision(manifest["precision"])
     for line in differences(manifest):
         print(f"jaxnn: warning: {line}", file=sys.stderr)
     experiment, same = experiment_of(command.run, manifest, command.data_dir)
@@ -39,13 +39,13 @@ def run(command: Rerun) -> None:
     old = {name: arrays(name) for name in ("best", "last")}
     old["history"] = run_folder.read_history(run_folder.check_file(command.run, manifest, "history.csv").parent)
     console = Console()
-    with bar(console, experiment.plan.record_every) as report:
+    with progress_bar(console, experiment.plan.record_every) as report:
         outcome = results.run(experiment, grad=manifest["grad"], report=report).outcome
     new = {name: named_arrays(p) for name, p in (("best", outcome.state.best.params), ("last", outcome.state.params))}
     new["history"] = run_folder.as_read(run_folder.history_lines(experiment, outcome.history))
     rows = [row for name in old for row in compare(name, old[name], new[name])]
     equal = all(row["equal"] for row in rows)
-    show(f"{command.run} and its repetition", rows, command.json, equal=equal)
+    print_table(f"{command.run} and its repetition", rows, command.json, facts={"equal": equal})
     console.print("bit-equal" if equal else "not bit-equal", highlight=False)
     if not equal:
         sys.exit(1)

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Resume
-from jaxnn.cli.interrupts import listening
+from jaxnn.cli.interrupts import handle_signals
 from jaxnn.errors import UserError
 
 
@@ -20,8 +20,8 @@ def run(command: Resume) -> None:
     if manifest["status"] == "finished":
         print(f"{command.run} has finished: nothing is left to do")
         return
-    device.start(command.device, deterministic=bool(manifest.get("deterministic")))
-    device.allow(manifest["precision"])
+    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    device.set_precision(manifest["precision"])
 
     from jaxnn.cli.execute import go
     from jaxnn.runs.recorder import Keeper
@@ -41,6 +41,6 @@ def run(command: Resume) -> None:
     console = Console()
     where = "no checkpoint was kept: begins again" if begun is None else f"goes on after step {begun.steps:,}"
     console.print(f"{experiment.config.title}\n{where}", highlight=False)
-    with listening("interrupted; the run is as it was") as leaving:
+    with handle_signals("interrupted; the run is as it was") as leaving:
         keeper = Keeper(command.run, experiment, manifest, begun=begun, overwrite=begun is None, leave=leaving)
         go(keeper, leaving, console, command.json, begun)

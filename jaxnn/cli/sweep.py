@@ -24,11 +24,11 @@ SHOWN = 20
 def run(command: Sweep, overrides: Sequence[str]) -> None:
     from jaxnn.config import load
 
-    where = device.start(command.device, deterministic=command.deterministic)
+    where = device.select_device(command.device, deterministic=command.deterministic)
     config = load(command.config, overrides)
-    device.allow(config.train.precision)
+    device.set_precision(config.train.precision)
 
-    from jaxnn.cli.tables import show, write_json
+    from jaxnn.cli.tables import print_table, write_json
     from jaxnn.sweep import axes, sweep
     from jaxnn.sweep.folder import place, table, write
 
@@ -63,7 +63,7 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     facts: dict[str, Any] = {"metric": swept.metric, "seeds": list(swept.seeds), "seconds": swept.seconds}
     write(folder, swept, rows, facts | {"command": said, "device": where}, overwrite=command.overwrite)
     more = f" (the first {SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
-    show(f"{config.title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
+    print_table(f"{config.title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
     if command.json is not None:
         write_json(command.json, {"title": config.title, "rows": rows, **facts})
     console.print(chosen(swept), highlight=False)

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Train
-from jaxnn.cli.interrupts import listening
+from jaxnn.cli.interrupts import handle_signals
+from jaxnn.errors import plural
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
@@ -18,9 +19,9 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     for name in ("seeds", "seed"):
         if getattr(command, name) is not None:
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
-    where = device.start(command.device, deterministic=command.deterministic)
+    where = device.select_device(command.device, deterministic=command.deterministic)
     config = load(command.config, overrides)
-    device.allow(config.train.precision)
+    device.set_precision(config.train.precision)
 
     from jaxnn.cli.execute import go
     from jaxnn.config.experiment import make_experiment
@@ -35,7 +36,7 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     console = Console()
     console.print(header(config.title, experiment, where, command.grad), highlight=False)
     facts = manifest(experiment, grad=command.grad, command=("jaxnn", *sys.argv[1:]), start=start)
-    with listening() as leaving:
+    with handle_signals() as leaving:
         keeper = Keeper(folder, experiment, facts, overwrite=command.overwrite, leave=leaving)
         go(keeper, leaving, console, command.json)
 
@@ -46,4 +47,4 @@ def header(title: str, experiment: Any, where: str, grad: str) -> str:
     sizes = ", ".join(f"{len(part.y):,} {name}" for name, part in splits._asdict().items() if part is not None)
     way = "hand-derived backprop" if grad == "hand" else "autodiff"
     n = len(experiment.seeds)
-    return f"{title}\n{experiment.dataset.name}: {sizes}\n{way}, {n} seed{'s'[: n > 1]}, {where}"
+    return f"{title}\n{experiment.dataset.name}: {sizes}\n{way}, {plural(n, 'seed')}, {where}"

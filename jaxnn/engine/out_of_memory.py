@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import jax
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, plural
 from jaxnn.train.plan import Plan
 
 
@@ -25,7 +25,7 @@ def named(plan: Plan, seeds: int) -> Iterator[None]:
         lower = "set train.batch_size" if plan.batch_size is None else "lower train.batch_size"
         rest = ", train fewer seeds at once" if seeds > 1 else ""
         raise UserError(
-            f"out of memory: a step on {batch}, {seeds} seed{'s'[: seeds > 1]}, asked for {size}; "
+            f"out of memory: a step on {batch}, {plural(seeds, 'seed')}, asked for {size}; "
             f"{lower}{rest}, or make the layers smaller"
         ) from error
 

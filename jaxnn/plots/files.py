@@ -6,7 +6,7 @@ from io import BytesIO
 from matplotlib.figure import Figure
 
 from jaxnn.plots.style import DPI
-from jaxnn.storage.files import write_whole
+from jaxnn.storage.files import atomic_write
 
 
 def png(figure: Figure) -> bytes:
@@ -22,5 +22,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> bytes:
     Raises UserError where the file cannot be written.
     """
     picture = png(figure)
-    write_whole(path, picture)
+    atomic_write(path, picture)
     return picture

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from jaxnn import plots
 from jaxnn.config.experiment import Experiment
 from jaxnn.course.optimizer_comparison import path, surface
+from jaxnn.errors import plural
 from jaxnn.experiment.results import predict, seed_params
 from jaxnn.layer import Params
 from jaxnn.layers.affine import Affine, Linear
@@ -50,7 +51,7 @@ def pictures(
         "learning_curves",
         "Learning curves",
         plots.learning_curves(history, title=title, best_epoch=best_epoch),
-        f"Loss and accuracy of the training and validation parts against the epoch, {n} seed{'s'[: n > 1]}.",
+        f"Loss and accuracy of the training and validation parts against the epoch, {plural(n, 'seed')}.",
     )
     first, seed = seed_params(params, 0), experiment.seeds[0]
     seen = look(experiment, first)

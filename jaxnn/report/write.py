@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from jaxnn.report.page import Picture, Table, page
-from jaxnn.storage.files import write_whole
+from jaxnn.storage.files import atomic_write
 
 
 def write_report(
@@ -33,4 +33,4 @@ def write_report(
     """
     # A command line may hold bytes that are no text (lone surrogates): they are shown, not refused.
     text = page(title, command, summary_rows, tables, figures, config_text, manifest)
-    write_whole(path, text.encode("utf-8", "backslashreplace"))
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))

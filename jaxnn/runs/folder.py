@@ -14,14 +14,23 @@ from annotated_types import Ge, Len, Lt
 from jax import numpy as jnp
 from pydantic import AfterValidator, BaseModel
 
-from jaxnn.storage import arrays as array_file
-from jaxnn.runs import checkpoints
 from jaxnn.config import Config, build_model, dump, load
+from jaxnn.config.experiment import Experiment
 from jaxnn.data import preprocess
 from jaxnn.errors import UserError
-from jaxnn.config.experiment import Experiment
-from jaxnn.storage.files import held, in_a_line, new_folder, read_sealed, sha256, whole_folder, write_sealed, write_whole
 from jaxnn.layer import Params
+from jaxnn.runs import checkpoints
+from jaxnn.storage import arrays as array_file
+from jaxnn.storage.files import (
+    atomic_directory,
+    atomic_write,
+    choose_folder,
+    locked,
+    one_line,
+    read_checksummed_json,
+    sha256,
+    write_checksummed_json,
+)
 
 MANIFEST = "manifest.json"
 CONFIG = "config.toml"
@@ -82,8 +91,8 @@ class Run(NamedTuple):
 
 
 def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the run of the config `name` goes; see `files.new_folder`."""
-    return new_folder(out, name, holds="run", known_by=MANIFEST, overwrite=overwrite)
+    """Where the run of the config `name` goes; see `files.choose_folder`."""
+    return choose_folder(out, name, kind="run", marker=MANIFEST, overwrite=overwrite)
 
 
 def create(path: Path, config: Config, manifest: dict[str, Any], *, overwrite: bool) -> None:
@@ -93,11 +102,11 @@ def create(path: Path, config: Config, manifest: dict[str, Any], *, overwrite: b
     """
     path = path.absolute()
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    with whole_folder(path) as beside:
-        write_whole(beside / CONFIG, dump(config).encode())
+    with atomic_directory(path) as beside:
+        atomic_write(beside / CONFIG, dump(config).encode())
         write_manifest(beside, manifest, [CONFIG])
         if path.exists():
-            with held(path):
+            with locked(path):
                 if overwrite or not any(path.iterdir()):
                     path.rename(old)
     shutil.rmtree(old, ignore_errors=True)
@@ -106,7 +115,7 @@ def create(path: Path, config: Config, manifest: dict[str, Any], *, overwrite: b
 def write_manifest(folder: Path, manifest: dict[str, Any], written: Iterable[str] = ()) -> None:
     """Writes the manifest of a run, and into it the sums of the files that were `written`."""
     manifest["files"] = manifest.get("files", {}) | {name: settled(folder / name) for name in sorted(written)}
-    write_sealed(folder / MANIFEST, manifest)
+    write_checksummed_json(folder / MANIFEST, manifest)
 
 
 def settled(path: Path) -> str:
@@ -161,11 +170,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     if not file.is_file():
         raise UserError(f"{folder}: expected a run's folder (made by `jaxnn train`), found no {MANIFEST} there")
-    manifest = read_sealed(file)
+    manifest = read_checksummed_json(file)
     try:
         (FinishedFacts if manifest.get("status") == "finished" else Facts).model_validate(manifest, strict=True)
     except ValueError as error:
-        raise UserError(f"{file}: expected the manifest of a run, found another: {in_a_line(error)}") from error
+        raise UserError(f"{file}: expected the manifest of a run, found another: {one_line(error)}") from error
     return manifest
 
 
@@ -194,7 +203,7 @@ def read_run(folder: Path) -> Run:
 
 def write_history(path: Path, experiment: Experiment, history: Any) -> None:
     """history.csv: seed, epoch, split, loss, accuracy (empty where it was not measured)."""
-    write_whole(path, ("\n".join(history_lines(experiment, history)) + "\n").encode())
+    atomic_write(path, ("\n".join(history_lines(experiment, history)) + "\n").encode())
 
 
 def history_lines(experiment: Experiment, history: Any) -> list[str]:

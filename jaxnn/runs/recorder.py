@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from jaxnn.config.experiment import Experiment
+from jaxnn.engine.chunks import PAUSE
+from jaxnn.engine.hooks import Care
+from jaxnn.engine.snapshot import Snapshot
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
-from jaxnn.config.experiment import Experiment
-from jaxnn.storage.files import held
-from jaxnn.engine.hooks import Care
-from jaxnn.engine.chunks import PAUSE
-from jaxnn.engine.snapshot import Snapshot
+from jaxnn.storage.files import locked
 
 
 class Keeper:
@@ -39,7 +39,7 @@ class Keeper:
 
     def __enter__(self) -> "Keeper":
         if self._last is not None:
-            self._holding.enter_context(held(self.folder))
+            self._holding.enter_context(locked(self.folder))
             run_folder.sweep(self.folder)
             self.note(status="running", exit_status=None)
         return self
@@ -80,7 +80,7 @@ class Keeper:
         """Writes a checkpoint; before the first, the run's folder."""
         if self._last is None:
             run_folder.create(self.folder, self.experiment.config, self.facts, overwrite=self._overwrite)
-            self._holding.enter_context(held(self.folder))
+            self._holding.enter_context(locked(self.folder))
         checkpoints.save(self.folder, self.facts["run"], snapshot)
         checkpoints.prune(self.folder, self.facts["run"], self.experiment.config.checkpoint.keep)
         self._last, self._kept_at = snapshot, time.perf_counter()

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxnn.runs import folder as run_folder
 from jaxnn.cli import device
 from jaxnn.config.experiment import Experiment, make_experiment
+from jaxnn.runs import folder as run_folder
 from jaxnn.runs.manifest import data_digest, surroundings
 
 
 def read(folder: Path, where: str | None) -> run_folder.Run:
     """The run in `folder`, on the device that was asked for."""
-    device.start(where)
-    device.allow(run_folder.read_manifest(folder)["precision"])
+    device.select_device(where)
+    device.set_precision(run_folder.read_manifest(folder)["precision"])
     return run_folder.read_run(folder)
 
 

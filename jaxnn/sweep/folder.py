@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from jaxnn import plots
-from jaxnn.cli.tables import cell
 from jaxnn.config import config_hash, dump
 from jaxnn.report import Table, write_report
+from jaxnn.report.cells import format_cell
 from jaxnn.report.figures import Drawn, save_pictures
 from jaxnn.report.score_table import score_rows
 from jaxnn.runs.manifest import git_state, now, surroundings
-from jaxnn.storage.files import new_folder, whole_folder, write_whole
+from jaxnn.storage.files import atomic_directory, atomic_write, choose_folder
 from jaxnn.sweep import Swept, Trial
 
 TABLE = "sweep.json"
@@ -27,8 +27,8 @@ DRAWN = 5
 
 
 def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the sweep of the config `name` goes; see `files.new_folder`."""
-    return new_folder(out, f"{name}-sweep", holds="sweep", known_by=TABLE, overwrite=overwrite)
+    """Where the sweep of the config `name` goes; see `files.choose_folder`."""
+    return choose_folder(out, f"{name}-sweep", kind="sweep", marker=TABLE, overwrite=overwrite)
 
 
 def table(swept: Swept) -> list[dict[str, Any]]:
@@ -66,20 +66,22 @@ def write(
     made = {"git": git_state(), **surroundings(), "end": now()}
     title = swept.trials[0].member.config.title
     facts = {"title": title, **facts, **made, "best_sha256": None if best is None else config_hash(best)}
-    with whole_folder(folder) as beside:
-        write_whole(beside / TABLE, _json({**facts, "rows": list(rows)}))
-        write_whole(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
+    with atomic_directory(folder) as beside:
+        atomic_write(beside / TABLE, _json({**facts, "rows": list(rows)}))
+        atomic_write(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
         pictures = save_pictures(beside / "figures", iter(figures(swept)))
         text = "every member diverged"
         if best is not None:
             text = head(swept, facts) + dump(best)
-            write_whole(beside / "best.toml", text.encode())
+            atomic_write(beside / "best.toml", text.encode())
         shown = [{key: value for key, value in row.items() if key != "scores"} for row in rows]
-        tables = [Table("Members, best first", list(shown[0]), [[cell(v) for v in row.values()] for row in shown])]
+        tables = [
+            Table("Members, best first", list(shown[0]), [[format_cell(v) for v in row.values()] for row in shown])
+        ]
         worth = [] if swept.best is None else score_rows(swept.best.experiment, swept.scores)
         if worth:
             tables.insert(
-                0, Table("The best member", list(worth[0]), [[cell(v) for v in row.values()] for row in worth])
+                0, Table("The best member", list(worth[0]), [[format_cell(v) for v in row.values()] for row in worth])
             )
         write_report(
             beside / "report.html",
@@ -112,7 +114,7 @@ def head(swept: Swept, facts: Mapping[str, Any]) -> str:
     lines += ["", f"Command:  {facts['command']}"]
     lines += [f"Values:   {name} = {value}" for name, value in swept.best.member.values.items()]
     for row in score_rows(swept.best.experiment, swept.scores):
-        numbers = ", ".join(f"{key} {cell(value)}" for key, value in row.items() if isinstance(value, dict))
+        numbers = ", ".join(f"{key} {format_cell(value)}" for key, value in row.items() if isinstance(value, dict))
         lines.append(f"Found:    {row['part']} {numbers}")
     return "".join(f"# {' '.join(line.split(chr(10)))}".rstrip() + "\n" for line in lines) + "\n"
 

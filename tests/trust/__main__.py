@@ -13,7 +13,7 @@ from rich.table import Table
 from jaxnn.runs import checkpoints
 from tests.data import test_pickle_reader as pickles
 from tests.trust import cost, damage, fault_injection, fresh, fuzz, hostile, kill, round_trips
-from tests.trust.fork_server import Zygote
+from tests.trust.fork_server import ForkServer
 
 #: What is trained for damage to its files.
 RUN = ("train", "digits_mlp", "--net.1.units", 7, "--train.epochs", 4, "--checkpoint.epochs", 1, "--checkpoint.keep", 3)
@@ -31,14 +31,14 @@ class Promises:
     def finished(self) -> Path:
         out = self.folder / "finished"
         if not out.exists():
-            with Zygote() as zygote:
-                assert zygote.run(*RUN, "--out", out, figures=True)["code"] == 0
+            with ForkServer() as fork_server:
+                assert fork_server.run(*RUN, "--out", out, figures=True)["code"] == 0
         return out
 
     def kill(self) -> tuple[str, bool]:
         """Killed at a random moment and resumed, a run is bit-equal to the run never killed"""
-        with Zygote() as zygote:
-            found = kill.trials(zygote, self.folder, self.trials, seed=1, most=3)
+        with ForkServer() as fork_server:
+            found = kill.trials(fork_server, self.folder, self.trials, seed=1, most=3)
         equal, kills = sum(t.equal for t in found), sum(t.kills for t in found)
         return f"{equal} of {len(found)} bit-equal after {kills} kills", equal == len(found)
 

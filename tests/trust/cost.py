@@ -13,7 +13,7 @@ from jaxnn.config.experiment import Experiment, make_experiment
 from jaxnn.engine import driver
 from jaxnn.engine.program import Program
 from jaxnn.experiment import results
-from tests.trust.numbers import of_the_door
+from tests.trust.numbers import cli_precision
 
 #: Nets whose steps are short, where a look costs the most: name -> overrides for a few seconds of training.
 NETS = {
@@ -40,7 +40,7 @@ class Cost(NamedTuple):
 def measure(name: str, turns: int) -> Cost:
     """The cost for one net; the order within a turn changes from turn to turn."""
     cost = Cost(name, [], [])
-    with of_the_door():
+    with cli_precision():
         experiment = make_experiment(load(name, NETS[name]))
         for turn in range(turns):
             for looking in (True, False) if turn % 2 else (False, True):

@@ -14,7 +14,7 @@ from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.reopen import experiment_of
 from jaxnn.train.state import State
-from tests.trust.numbers import of_the_door
+from tests.trust.numbers import cli_precision
 
 
 class Damage(NamedTuple):
@@ -27,7 +27,7 @@ class Damage(NamedTuple):
 
 def expected_state(run: Path) -> State:
     """Shapes and types of what the checkpoints of a run hold."""
-    with of_the_door():
+    with cli_precision():
         manifest = run_folder.read_manifest(run)
         experiment, _ = experiment_of(run, manifest, None)
         return first_state(experiment, manifest["grad"])

@@ -17,7 +17,7 @@ from jaxnn.losses import Loss
 from jaxnn.train import Data, Examples, Plan, make_training
 from jaxnn.train.plan import as_float
 from jaxnn.train.run import order
-from tests.trust.numbers import of_the_door
+from tests.trust.numbers import cli_precision
 
 VALUES = (np.nan, np.inf, -np.inf)
 #: How many spikes stand in the model, each behind a layer.
@@ -117,7 +117,7 @@ DATA, SAID = examples()
 
 def met(seed: int, epochs: int = PLAN.epochs) -> list[tuple[int, int, str]]:
     """What a seed meets in its order: epoch and step, counted from 1, and what must be said of it."""
-    with of_the_door():
+    with cli_precision():
         rows = [np.asarray(order(jax.random.key(seed), jnp.int32(epoch), EXAMPLES)).tolist() for epoch in range(epochs)]
     return [(e + 1, s + 1, SAID[row]) for e in range(epochs) for s, row in enumerate(rows[e]) if row in SAID]
 
@@ -138,6 +138,6 @@ def train(run: Run, *, seeds: tuple[int, ...] = (0,), begun: Snapshot | None = N
     def explain(state, data, step):
         return diagnose(run.model, run.loss, run.plan, as_float, state, data, step)
 
-    with of_the_door():
+    with cli_precision():
         training = make_training(run.model, run.loss, run.optimizer, run.plan)
         return run_live(training, run.data, seeds, run.plan, begun=begun, care=Care(diagnose=explain, **care))

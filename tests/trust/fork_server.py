@@ -22,16 +22,7 @@ from jaxnn.runs import checkpoints
 
 def serve() -> None:
     """Answers until its standard input ends."""
-    for name in (
-        "cli.train",
-        "cli.resume",
-        "cli.going",
-        "cli.rerun",
-        "cli.checkpoint",
-        "keeper",
-        "config",
-        "data.named",
-    ):
+    for name in ("cli.train", "cli.resume", "cli.execute", "cli.rerun", "cli.checkpoint", "runs.recorder", "data.tfds"):
         importlib.import_module(f"jaxnn.{name}")
     importlib.import_module("sklearn.datasets")
     print("ready", flush=True)
@@ -117,10 +108,10 @@ def run(wanted: dict[str, Any], err: int) -> None:
         os._exit(code)
 
 
-class Zygote:
+class ForkServer:
     """The process above, as a context; `run` asks it for a command line."""
 
-    def __enter__(self) -> "Zygote":
+    def __enter__(self) -> "ForkServer":
         self.cache = tempfile.TemporaryDirectory()
         # A program is compiled by the first child that needs it, and read by the others: what they share is the
         # program, nothing that it computed.

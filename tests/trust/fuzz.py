@@ -26,7 +26,7 @@ from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage import arrays as array_file
-from jaxnn.storage.files import read_sealed, write_sealed
+from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
 
 
 class Reader(NamedTuple):
@@ -116,7 +116,7 @@ def readers(run: Path) -> dict[str, Reader]:
     """Every reader of files, by what it reads; `run` is a finished run, of which copies are not needed."""
     toml = find("digits_mlp").read_bytes()
     sound = pickle.dumps(((np.zeros((2, 4), np.float32), np.arange(2)),) * 3, 2)
-    manifest, checkpoint_ = read_sealed(run / "manifest.json"), checkpoints.paths(run)[-1]
+    manifest, checkpoint_ = read_checksummed_json(run / "manifest.json"), checkpoints.paths(run)[-1]
 
     def read_run(path: Path) -> object:
         folder = path.parent
@@ -148,14 +148,14 @@ def readers(run: Path) -> dict[str, Reader]:
         "history": Reader(spoilt(HISTORY, b",", b"\n", b'"', b"-1", b"train"), read_history, 600),
         "manifest, sealed": Reader(spoilt_values(manifest), read_run, 200),
         "checkpoint, sealed": Reader(
-            spoilt_values(read_sealed(checkpoint_ / "manifest.json")), read_checkpoint, 300
+            spoilt_values(read_checksummed_json(checkpoint_ / "manifest.json")), read_checkpoint, 300
         ),
     }  # fmt: skip
 
 
 def seal(path: Path, facts: Path) -> None:
     """Seals facts as we would, a surrogate or an infinity in them too."""
-    write_sealed(path, json.loads(facts.read_bytes()))
+    write_checksummed_json(path, json.loads(facts.read_bytes()))
 
 
 def fuzz(reader: Reader, name: str, path: Path, times: float = 1.0) -> int:

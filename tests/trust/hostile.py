@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from jaxnn.data.image_file import MAX_PIXELS, MAX_SIDE
-from jaxnn.storage.arrays import digest
+from jaxnn.storage.arrays import array_sha256
 
 HUGE = 2**62
 
@@ -37,7 +37,7 @@ def named(arrays: dict[str, Any], said: Any, data: bytes = bytes(16)) -> bytes:
 def hostile_weights() -> dict[str, bytes]:
     """Name, bytes: none holds arrays that we wrote."""
     zeros = np.zeros(4, np.float32)
-    fact = {"dtype": "float32", "shape": [4], "sha256": digest(zeros)}
+    fact = {"dtype": "float32", "shape": [4], "sha256": array_sha256(zeros)}
     place = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
     small = {"dtype": "U8", "shape": [16], "data_offsets": [0, 16]}
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.storage.files import read_sealed
-from tests.trust.fork_server import Zygote, reached
+from jaxnn.storage.files import read_checksummed_json
+from tests.trust.fork_server import ForkServer, reached
 
 #: A few thousand steps of a small net: mid-epoch, with dropout, and as many checkpoints as the disk can take.
 SMALL = (
@@ -38,7 +38,7 @@ def result(run: Path) -> dict[str, bytes]:
 def state(run: Path) -> dict[str, str]:
     """The SHA-256 of every array of the last checkpoint: all that a next step would read."""
     last = max((run / "checkpoints").iterdir())
-    return {name: about["sha256"] for name, about in read_sealed(last / "manifest.json")["arrays"].items()}
+    return {name: about["sha256"] for name, about in read_checksummed_json(last / "manifest.json")["arrays"].items()}
 
 
 class Whole(NamedTuple):
@@ -50,7 +50,7 @@ class Whole(NamedTuple):
 
 
 def random_kill(draw: np.random.Generator, out: Path, whole: Whole) -> dict[str, Any]:
-    """A kill as an option of `Zygote.run`: at a moment of the run's time, or after a step of its training.
+    """A kill as an option of `ForkServer.run`: at a moment of the run's time, or after a step of its training.
 
     Of the time the greater part is start and end, where a fast machine has half of all kills; hence the steps.
     """
@@ -60,12 +60,12 @@ def random_kill(draw: np.random.Generator, out: Path, whole: Whole) -> dict[str,
     return {"once": [out, signal.SIGKILL], "step": step, "later": later}
 
 
-def trial(zygote: Zygote, out: Path, whole: Whole, draw: np.random.Generator, most: int) -> Trial:
+def trial(fork_server: ForkServer, out: Path, whole: Whole, draw: np.random.Generator, most: int) -> Trial:
     """Kills a run at random, at `most` so often."""
     kills, steps, said = 0, [], ""
     while True:
         words = ("resume", out) if (out / "manifest.json").exists() else command(out)
-        answer = zygote.run(*words, **(random_kill(draw, out, whole) if kills < most else {}))
+        answer = fork_server.run(*words, **(random_kill(draw, out, whole) if kills < most else {}))
         said += answer["err"]
         if answer["code"] == 0:
             break
@@ -77,11 +77,11 @@ def trial(zygote: Zygote, out: Path, whole: Whole, draw: np.random.Generator, mo
     return Trial(kills, steps, equal, said)
 
 
-def trials(zygote: Zygote, folder: Path, count: int, seed: int, most: int) -> list[Trial]:
+def trials(fork_server: ForkServer, folder: Path, count: int, seed: int, most: int) -> list[Trial]:
     """So many trials, after two runs never killed: one to fill the cache and one for the time that a run takes."""
     for name in ("first", "whole"):
-        answer = zygote.run(*command(folder / name))
+        answer = fork_server.run(*command(folder / name))
         assert answer["code"] == 0, answer["err"]
     whole = Whole((result(folder / "whole"), state(folder / "whole")), answer["seconds"], reached(folder / "whole"))
     draw = np.random.default_rng(seed)
-    return [trial(zygote, folder / f"{i}", whole, draw, most) for i in range(count)]
+    return [trial(fork_server, folder / f"{i}", whole, draw, most) for i in range(count)]

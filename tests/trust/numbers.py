@@ -7,6 +7,6 @@ import jax
 
 
 @contextmanager
-def of_the_door() -> Iterator[None]:
+def cli_precision() -> Iterator[None]:
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         yield

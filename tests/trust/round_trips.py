@@ -14,12 +14,12 @@ from jaxnn import dense, quadratic, serial, tanh
 from jaxnn.engine.snapshot import Snapshot, is_key
 from jaxnn.metrics import Metrics
 from jaxnn.runs import checkpoints
-from jaxnn.storage.arrays import TYPES, load_arrays, save_arrays
+from jaxnn.storage.arrays import DTYPES, load_arrays, save_arrays
 from jaxnn.train import Data, Examples, Plan, optimizer
 from jaxnn.train.optimizers import needs_rate, optimizer_names
 from jaxnn.train.run import make_training
 from jaxnn.train.state import History, State
-from tests.trust.numbers import of_the_door
+from tests.trust.numbers import cli_precision
 
 SHAPES = ((), (0,), (1,), (7,), (3, 5), (2, 0, 3))
 KEYS = ("threefry2x32", "rbg", "unsafe_rbg")
@@ -43,7 +43,7 @@ def random_bits(draw: np.random.Generator, shape: tuple[int, ...], dtype: Any) -
 def odd_arrays() -> dict[str, np.ndarray]:
     """Every type in every shape, and the floats that equality does not tell apart."""
     draw = np.random.default_rng(0)
-    found = {f"{name}/{shape}": random_bits(draw, shape, dtype) for name, dtype in TYPES.items() for shape in SHAPES}
+    found = {f"{name}/{shape}": random_bits(draw, shape, dtype) for name, dtype in DTYPES.items() for shape in SHAPES}
     payloads = np.array([0x7FC00000, 0x7FC12345, 0xFFC00001, 0x7F800001, 0xFF812345], np.uint32)
     big_endian, turned = np.arange(7, dtype=">f4"), np.asfortranarray(np.arange(15.0).reshape(3, 5))
     return found | {
@@ -79,7 +79,7 @@ def shapes(name: str) -> State:
     """Shapes and types of the state of two seeds under the optimizer `name`, as a run of the door has them."""
     data = Data(Examples(np.zeros((5, 3), np.float32), np.zeros((5, 2), np.float32)))
     model, plan = serial(dense(7), tanh(), dense(2)), Plan(3, best="train.loss")
-    with of_the_door(), warnings.catch_warnings(action="ignore"):  # noisy_sgd asks for a key
+    with cli_precision(), warnings.catch_warnings(action="ignore"):  # noisy_sgd asks for a key
         how = optimizer(name, 0.1) if needs_rate(name) else optimizer(name)
         one = jax.eval_shape(make_training(model, quadratic(), how, plan).init, jax.random.key(0), data)
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((SEEDS, *a.shape), a.dtype), one)

@@ -7,7 +7,7 @@ import pytest
 
 from jaxnn.cli import device
 from jaxnn.cli.main import main
-from tests.trust.numbers import of_the_door
+from tests.trust.numbers import cli_precision
 
 CONFIG = """
 title = "from a stranger"
@@ -57,10 +57,10 @@ def refused(monkeypatch, capsys, tmp_path):
     def run(data: str) -> str:
         config = tmp_path / "config.toml"
         config.write_text(CONFIG.format(data=data))
-        monkeypatch.setattr(device, "start", lambda *args, **options: "this device")
-        monkeypatch.setattr(device, "allow", lambda precision: None)
+        monkeypatch.setattr(device, "select_device", lambda *args, **options: "this device")
+        monkeypatch.setattr(device, "set_precision", lambda precision: None)
         monkeypatch.setattr("jaxnn.engine.driver.Program", compiled)
-        with of_the_door(), pytest.raises(SystemExit) as left:
+        with cli_precision(), pytest.raises(SystemExit) as left:
             main(["train", str(config), "--out", str(tmp_path / "run"), "--data-dir", str(tmp_path)])
         said = capsys.readouterr().err
         assert left.value.code == 2 and len(said.splitlines()) == 1 and not (tmp_path / "run").exists()

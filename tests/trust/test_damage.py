@@ -49,16 +49,16 @@ def test_two_files_of_two_checkpoints_exchanged_are_noticed(copy):
     (last / checkpoints.STATE).write_bytes(whole)
 
 
-def test_a_run_whose_newest_checkpoint_is_damaged_says_so_and_ends_bit_equal(zygote, tmp_path):
-    assert zygote.run(*command(tmp_path / "whole"))["code"] == 0
+def test_a_run_whose_newest_checkpoint_is_damaged_says_so_and_ends_bit_equal(fork_server, tmp_path):
+    assert fork_server.run(*command(tmp_path / "whole"))["code"] == 0
     run = tmp_path / "run"
-    left = zygote.run(*command(run), once=[run, signal.SIGTERM])
+    left = fork_server.run(*command(run), once=[run, signal.SIGTERM])
     assert left["code"] == 143, left
     before, newest = checkpoints.paths(run)[-2:]
     data = bytearray((newest / checkpoints.STATE).read_bytes())
     data[len(data) // 2] ^= 1
     (newest / checkpoints.STATE).write_bytes(data)
-    answer = zygote.run("resume", run)
+    answer = fork_server.run("resume", run)
     assert answer["code"] == 0, answer["err"]
     assert f"{newest / checkpoints.STATE}: is damaged" in answer["err"]
     assert "the checkpoint before it is taken" in answer["err"] and before.name < newest.name

@@ -8,10 +8,10 @@ from tests.trust.fresh import WORDS, cores, fingerprint
 
 
 @pytest.mark.skipif(len(cores()) < 2, reason="needs two cores")
-def test_processes_on_one_core_and_on_two_give_the_same_bits(zygote, tmp_path):
+def test_processes_on_one_core_and_on_two_give_the_same_bits(fork_server, tmp_path):
     for name, count in (("one", 1), ("two", 2)):
         # Each compiles by itself.
-        answer = zygote.run(*WORDS, "--out", tmp_path / name, cores=count, compiles=True)
+        answer = fork_server.run(*WORDS, "--out", tmp_path / name, cores=count, compiles=True)
         assert answer["code"] == 0, answer["err"]
     assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
     # Or the law would say nothing.

@@ -13,7 +13,7 @@ from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage.arrays import load_arrays
-from jaxnn.storage.files import read_sealed, write_sealed
+from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
 from tests.trust.hostile import bounds, hostile_pictures, hostile_weights
 
 MOST = 512  # MiB, with Python and its libraries
@@ -52,15 +52,15 @@ def test_weights_and_pictures_are_bounded_in_memory_and_time():
 
 def forged(run, name="manifest.json", **changes):
     """A manifest with other facts, sealed as if we had written it."""
-    facts = read_sealed(run / name)
-    write_sealed(run / name, facts | changes)
+    facts = read_checksummed_json(run / name)
+    write_checksummed_json(run / name, facts | changes)
 
 
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "../secret", "figures/../../secret", "./secret", "figures//secret", "a\0b", "a\nb", "", "."]
 )
 def test_a_manifest_names_no_file_outside_its_folder(copy, name):
-    files = read_sealed(copy / "manifest.json")["files"]
+    files = read_checksummed_json(copy / "manifest.json")["files"]
     (copy.parent / "secret").write_text("secret")
     forged(copy, files=files | {name: "0" * 64})
     for read in (run_folder.read_manifest, run_folder.read_run, examined):
@@ -143,7 +143,7 @@ def test_nothing_is_removed_or_swept_through_a_link(copy):
         (copy / name).rename(copy.parent / name)
         (copy / name).symlink_to(away)
     run_folder.sweep(copy)
-    checkpoints.prune(copy, read_sealed(copy / "manifest.json")["run"], 1)
+    checkpoints.prune(copy, read_checksummed_json(copy / "manifest.json")["run"], 1)
     assert half.exists()
 
 
