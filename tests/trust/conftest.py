@@ -1,4 +1,4 @@
-"""One process that forks a `jaxnn` for each command line, and one finished run to damage."""
+"""A server that forks a `jaxnn` for each command line, and a finished run for tests to copy and damage."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def fork_server():
 
 @pytest.fixture(scope="session")
 def finished(fork_server, tmp_path_factory):
-    """A whole run, with figures and three checkpoints; tests copy it."""
+    """A complete run with figures and three checkpoints. Tests copy it."""
     out = tmp_path_factory.mktemp("finished") / "run"
     answer = fork_server.run(
         "train", "digits_mlp", "--net.1.units", 7, "--train.epochs", 4, "--checkpoint.epochs", 1,

@@ -17,7 +17,7 @@ from jaxnn.losses import Loss
 from jaxnn.train import Data, Examples, Plan, make_training
 from jaxnn.train.plan import as_float
 from jaxnn.train.run import order
-from tests.trust.numbers import cli_precision
+from tests.trust.precision import cli_precision
 
 VALUES = (np.nan, np.inf, -np.inf)
 #: How many spikes stand in the model, each behind a layer.

@@ -21,7 +21,7 @@ from jaxnn.engine.hooks import Fault
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.train import Plan
 from tests.trust.fault_injection import DATA, EXAMPLES, SAID, SPIKES, VALUES, Run, met, spike, train
-from tests.trust.numbers import cli_precision
+from tests.trust.precision import cli_precision
 
 SOUND = DATA._replace(train=jax.tree.map(lambda a: a[[i for i in range(EXAMPLES) if i not in SAID]], DATA.train))
 

@@ -1,4 +1,4 @@
-"""The numbers of a run that the door makes: 32 bits, and NumPy's promotion, on which optax relies."""
+"""The precision of a run from the command line: float32, and NumPy's promotion rules, which optax needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
