@@ -1,4 +1,4 @@
-"""A run whose files are damaged one at a time: whether each damage is detected, and which checkpoint is used instead."""
+"""A run whose files are damaged one at a time: who detects each damage, and which checkpoint is used instead."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""Many inputs for every reader: random bytes, and valid files corrupted in a few places. Only `UserError` may be raised."""
+"""Many inputs for every reader: random bytes and corrupted valid files. A reader may raise `UserError` alone."""
 
 import gzip
 import io

@@ -38,49 +38,49 @@ def hostile_weights() -> dict[str, bytes]:
     """Files by name. None is one that `save_arrays` writes."""
     zeros = np.zeros(4, np.float32)
     fact = {"dtype": "float32", "shape": [4], "sha256": array_sha256(zeros)}
-    place = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    entry = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
     small = {"dtype": "U8", "shape": [16], "data_offsets": [0, 16]}
 
     def other(**changes: Any) -> bytes:
-        return with_metadata({"a": place}, {"a": fact | changes})
+        return with_metadata({"a": entry}, {"a": fact | changes})
 
     return {
         "empty": b"",
         "short": b"\x01\0\0",
         "no header": weights(b""),
-        "header of 2^63 bytes": weights({"a": place}, size=2**63),
-        "header of 2^64 - 1 bytes": weights({"a": place}, size=2**64 - 1),
-        "header of 100 MB": weights({"a": place}, size=100_000_000),
+        "header of 2^63 bytes": weights({"a": entry}, size=2**63),
+        "header of 2^64 - 1 bytes": weights({"a": entry}, size=2**64 - 1),
+        "header of 100 MB": weights({"a": entry}, size=100_000_000),
         "header is no JSON": weights(b"{" * 64),
         "header is nested deeply": weights(b"[" * 100_000),
-        "metadata nested deeply": with_metadata({"a": place}, "[" * 100_000),
-        "metadata of deep tables": with_metadata({"a": place}, '{"arrays":' * 100_000),
+        "metadata nested deeply": with_metadata({"a": entry}, "[" * 100_000),
+        "metadata of deep tables": with_metadata({"a": entry}, '{"arrays":' * 100_000),
         "header is a list": weights([1, 2]),
         "a pickle": b"\x80\x04cos\nsystem\nX\x04\0\0\0true\x85R.",
-        "overlapping": with_metadata({"a": place, "b": place}, {"a": fact, "b": fact}),
+        "overlapping": with_metadata({"a": entry, "b": entry}, {"a": fact, "b": fact}),
         "overlapping by half": with_metadata(
-            {"a": place, "b": place | {"data_offsets": [8, 24]}}, {"a": fact, "b": fact}, bytes(24)
+            {"a": entry, "b": entry | {"data_offsets": [8, 24]}}, {"a": fact, "b": fact}, bytes(24)
         ),
-        "huge offsets": with_metadata({"a": place | {"data_offsets": [HUGE, HUGE + 16]}}, {"a": fact}),
-        "offset beyond the end": with_metadata({"a": place | {"data_offsets": [0, 17]}}, {"a": fact}),
-        "offsets turned round": with_metadata({"a": place | {"data_offsets": [16, 0]}}, {"a": fact}),
-        "negative offset": with_metadata({"a": place | {"data_offsets": [-16, 0]}}, {"a": fact}),
-        "a hole": with_metadata({"a": place | {"data_offsets": [16, 32]}}, {"a": fact}, bytes(32)),
-        "bytes after the arrays": with_metadata({"a": place}, {"a": fact}, bytes(32)),
-        "huge shape": with_metadata({"a": place | {"shape": [HUGE]}}, {"a": fact | {"shape": [HUGE]}}),
+        "huge offsets": with_metadata({"a": entry | {"data_offsets": [HUGE, HUGE + 16]}}, {"a": fact}),
+        "offset beyond the end": with_metadata({"a": entry | {"data_offsets": [0, 17]}}, {"a": fact}),
+        "offsets turned round": with_metadata({"a": entry | {"data_offsets": [16, 0]}}, {"a": fact}),
+        "negative offset": with_metadata({"a": entry | {"data_offsets": [-16, 0]}}, {"a": fact}),
+        "a hole": with_metadata({"a": entry | {"data_offsets": [16, 32]}}, {"a": fact}, bytes(32)),
+        "bytes after the arrays": with_metadata({"a": entry}, {"a": fact}, bytes(32)),
+        "huge shape": with_metadata({"a": entry | {"shape": [HUGE]}}, {"a": fact | {"shape": [HUGE]}}),
         "shape whose product is 2^64": with_metadata(
-            {"a": place | {"shape": [2**32, 2**32]}}, {"a": fact | {"shape": [2**32, 2**32]}}
+            {"a": entry | {"shape": [2**32, 2**32]}}, {"a": fact | {"shape": [2**32, 2**32]}}
         ),
-        "unknown type": with_metadata({"a": place | {"dtype": "O8"}}, {"a": fact}),
-        "no facts": weights({"a": place}, bytes(16)),
-        "facts of another format": with_metadata({"a": place}, json.dumps({"format": 3, "arrays": {"a": fact}})),
-        "facts are a list": with_metadata({"a": place}, json.dumps([1])),
-        "facts are NaN": with_metadata({"a": place}, "NaN"),
-        "facts of no array": with_metadata({"a": place}, {}),
-        "facts of one array more": with_metadata({"a": place}, {"a": fact, "b": fact}),
-        "arrays as a list": with_metadata({"a": place}, json.dumps({"format": 2, "arrays": ["a"]})),
-        "an array's facts as a number": with_metadata({"a": place}, {"a": 7}),
-        "no type": with_metadata({"a": place}, {"a": {"shape": [4], "sha256": fact["sha256"]}}),
+        "unknown type": with_metadata({"a": entry | {"dtype": "O8"}}, {"a": fact}),
+        "no facts": weights({"a": entry}, bytes(16)),
+        "facts of another format": with_metadata({"a": entry}, json.dumps({"format": 3, "arrays": {"a": fact}})),
+        "facts are a list": with_metadata({"a": entry}, json.dumps([1])),
+        "facts are NaN": with_metadata({"a": entry}, "NaN"),
+        "facts of no array": with_metadata({"a": entry}, {}),
+        "facts of one array more": with_metadata({"a": entry}, {"a": fact, "b": fact}),
+        "arrays as a list": with_metadata({"a": entry}, json.dumps({"format": 2, "arrays": ["a"]})),
+        "an array's facts as a number": with_metadata({"a": entry}, {"a": 7}),
+        "no type": with_metadata({"a": entry}, {"a": {"shape": [4], "sha256": fact["sha256"]}}),
         "type object": other(dtype="object"),
         "type void": other(dtype="V4"),
         "type as a list": other(dtype=["float32"]),

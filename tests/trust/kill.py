@@ -83,7 +83,9 @@ def trials(fork_server: ForkServer, folder: Path, count: int, seed: int, max_kil
     for name in ("first", "whole"):
         answer = fork_server.run(*command(folder / name))
         assert answer["code"] == 0, answer["err"]
-    whole = folder / "whole"
-    reference = Reference((result(whole), state(whole)), answer["seconds"], last_step(whole))
+    reference_folder = folder / "whole"
+    reference = Reference(
+        (result(reference_folder), state(reference_folder)), answer["seconds"], last_step(reference_folder)
+    )
     draw = np.random.default_rng(seed)
     return [trial(fork_server, folder / f"{i}", reference, draw, max_kills) for i in range(count)]
