@@ -41,7 +41,7 @@ def test_load_arrays_refuses_hostile_weights(tmp_path, case):
 
 
 def test_hostile_weights_and_pictures_stay_within_memory_and_time():
-    """In a separate process, so that a crash is noticed. Pictures are read as by `jaxnn predict`, grey and in colour."""
+    """In a separate process, so that a crash is noticed. Pictures are read as by `jaxnn predict`, grey and coloured."""
     weights, pictures = bounds("weights"), bounds("pictures")
     assert weights.accepted == []
     assert {name for name in hostile_pictures() if name.startswith("as many")} <= set(pictures.accepted)
