@@ -11,7 +11,7 @@ from benchmarks.contestants.ours import Ours, ours
 from benchmarks.results_file import Finding, Ratio
 from benchmarks.timing import of_times
 from benchmarks.workloads import WORKS
-from jaxnn.cli.progress import bar
+from jaxnn.cli.progress import progress_bar
 
 ROUNDS = 7
 WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=16"))
@@ -29,7 +29,7 @@ def finding(title: str) -> Finding:
             if not with_bar:
                 one.append(in_one(whole, steps))
                 continue
-            with bar(console, experiment.plan.eval_every) as report:
+            with progress_bar(console, experiment.plan.record_every) as report:
                 shown.append(run(experiment, report=report).outcome.seconds)
     timings = [of_times("with the bar", WORK.name, shown), of_times("in one call", WORK.name, one)]
     pairs = statistics.median(a / b for a, b in zip(shown, one, strict=True))

@@ -1,5 +1,18 @@
 """Neural networks you can check. The public names stand in `__init__.pyi`; each is imported when first used."""
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        return _load(name)
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("jaxnn")
+    except PackageNotFoundError:
+        return "unknown (not installed)"

@@ -41,3 +41,5 @@ from .models import mlp as mlp
 from .summary import summary as summary
 from .traverse import activations as activations
 from .traverse import gradients as gradients
+
+__version__: str

@@ -1,4 +1,4 @@
-"""`python -m jaxnn` is `jaxnn`."""
+"""`python -m jaxnn` runs the command line."""
 
 from jaxnn.cli import main
 

@@ -1,20 +1,28 @@
-"""The one error that a user can cause: the door prints its line and exits with 2."""
+"""The error that a user can cause, and the wording that error messages share."""
 
 import difflib
 from collections.abc import Callable, Iterable
 
 
 class UserError(ValueError):
-    """A mistake in what was asked for: says what was expected, what was found and what to do."""
+    """A mistake in what was asked for. Its one line says what was expected, what was found and what to do.
+
+    The command line prints that line and exits with 2.
+    """
 
 
-def nearest(found: object, known: Iterable[str]) -> str | None:
-    """The name that was meant, if one is near."""
-    near = difflib.get_close_matches(found, list(known), n=1) if isinstance(found, str) else []
-    return near[0] if near else None
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The known name that is spelled most like `name`; None if none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1) if isinstance(name, str) else []
+    return close[0] if close else None
 
 
-def hint(found: object, known: Iterable[str], form: Callable[[str], str] = str) -> str:
-    """The end of a refusal: `; did you mean NAME?`, the name in this form; nothing where none is near."""
-    near = nearest(found, known)
-    return f"; did you mean {form(near)}?" if near else ""
+def hint(name: object, known: Iterable[str], form: Callable[[str], str] = str) -> str:
+    """The end of an error message, `; did you mean NAME?`, with `form` applied to the name; empty if none is close."""
+    close = nearest(name, known)
+    return f"; did you mean {form(close)}?" if close else ""
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: "1 seed", "2,000 seeds"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,3 +1,3 @@
-"""The command line. What is imported here is light: `jaxnn --help` starts neither JAX nor matplotlib."""
+"""The command line. Importing it is cheap: `jaxnn --help` imports neither JAX nor matplotlib."""
 
 from jaxnn.cli.main import main as main

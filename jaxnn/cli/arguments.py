@@ -1,4 +1,4 @@
-"""What each command takes. Types, defaults and help texts stand here; tyro makes the command line of them."""
+"""The arguments of each command: types, defaults and help texts. tyro builds the command line from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,46 +11,46 @@ DataDir = Annotated[
     Path | None, arg(metavar="DIR", help="Folder that holds mnist/*.gz or mnist.pkl.gz (default: $JAXNN_DATA_DIR).")
 ]
 Device = Annotated[
-    Literal["cpu", "gpu", "tpu"] | None, arg(help="Where to compute (default: what JAX finds, fastest first).")
+    Literal["cpu", "gpu", "tpu"] | None, arg(help="Device to compute on (default: the fastest that JAX finds).")
 ]
 Deterministic = Annotated[
-    bool, arg(help="Have a GPU compute in one order alone (a CPU always does); what it cannot promise is said.")
+    bool, arg(help="Make a GPU add in a fixed order, as a CPU always does; the limits of this are printed.")
 ]
-Cache = Annotated[bool, arg(help="Keep compiled programs in your cache folder, so that the next start is quick.")]
+Cache = Annotated[bool, arg(help="Cache compiled programs in your cache folder, so that the next start is faster.")]
 Out = Annotated[Path | None, arg(metavar="DIR", help="The run's folder (default: runs/CONFIG, then -2, -3, …).")]
 ExperimentTarget = Annotated[
     str | None,
     arg(metavar="FILE.py:NAME", help="The experiment in Python of a run whose folder names none, or another file."),
 ]
-RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="A run's folder, as `jaxnn train` made it.")]
-ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="A shipped config's name, or a TOML file.")]
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="The folder of a run that `jaxnn train` made.")]
+ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="The name of a shipped config, or a TOML file.")]
 Trainable = Annotated[
     Positional[str],
     arg(metavar="CONFIG", help="A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python."),
 ]
 
 
-#: What `jaxnn plot` draws without a run.
+#: The figures that `jaxnn plot` draws without a run.
 COURSE_FIGURES = ("activations", "costs", "preprocessing", "gradient-norms", "filters", "optimizers")
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train the network of a config, and write its folder: weights, history, figures, report.
+    """Train the network of a config, and write a run folder: weights, history, figures, report.
 
     Every field of the config can be overridden by its dotted name: --optimizer.learning-rate 0.1 --net.0.units 50.
     """
 
     config: Trainable = "digits_mlp"
     seeds: int | None = None
-    """How many seeds to train, as one program (default: the config's)."""
+    """Number of seeds to train, as one program (default: the config's)."""
     seed: int | None = None
     """The first seed (default: the config's)."""
     grad: Literal["hand", "auto"] = "hand"
-    """Hand-derived backprop, or JAX's autodiff of the same forward pass."""
+    """Gradient: the hand-written backward pass, or JAX's autodiff of the same forward pass."""
     out: Out = None
     overwrite: bool = False
-    """Replace the run that --out holds."""
+    """Replace the run in the folder --out."""
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -60,43 +60,45 @@ class Train:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Train a config with many values and seeds, as few programs; choose by the metric of train.best.
+    """Train a config with many values and seeds in few programs, and choose the best by the metric of train.best.
 
-    Every field of the config can be set for all by its dotted name, as `jaxnn train` takes it.
+    Every field of the config can be set for all members by its dotted name, as in `jaxnn train`.
     """
 
     config: Trainable = "digits_mlp"
     over: UseAppendAction[
-        Annotated[tuple[str, ...], arg(metavar="NAME=V1,V2,…", help="Values of a field; may be given again.")]
+        Annotated[
+            tuple[str, ...], arg(metavar="NAME=V1,V2,…", help="Values of a field. Can be repeated for other fields.")
+        ]
     ] = ()
     draw: UseAppendAction[
         Annotated[
             tuple[str, ...],
             arg(
                 metavar="NAME=KIND(…)",
-                help="A field drawn from uniform(LOW,HIGH), log-uniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,…).",
+                help="Draw a field from uniform(LOW,HIGH), log-uniform(LOW,HIGH), integer(LOW,HIGH) or choice(A,B,…).",
             ),
         ]
     ] = ()
     seeds: int | None = None
-    """Seeds of each member (default: the config's)."""
+    """Number of seeds of each member (default: the config's)."""
     search: Literal["grid", "random", "halving", "optuna"] = "grid"
-    """All members of a grid, or some that are drawn; the best go on while others stop; or as optuna proposes."""
+    """All members of a grid, randomly drawn members, successive halving of drawn members, or optuna's proposals."""
     trials: int = 16
-    """Members that are drawn or proposed."""
+    """Number of members to draw or propose."""
     batch: int = 8
-    """Members that optuna proposes at once; they are one program."""
+    """Number of members that optuna proposes at a time; they train as one program."""
     eta: int = 3
-    """From rung to rung of halving, one in so many goes on for as many times the epochs."""
+    """Halving keeps one member in ETA at each stage, and trains it for ETA times the epochs."""
     draw_seed: int = 0
-    """Of what is drawn."""
+    """Seed of the drawing of members."""
     grad: Literal["hand", "auto"] = "hand"
-    """Hand-derived backprop, or JAX's autodiff of the same forward pass."""
+    """Gradient: the hand-written backward pass, or JAX's autodiff of the same forward pass."""
     out: Annotated[
         Path | None, arg(metavar="DIR", help="The sweep's folder (default: runs/CONFIG-sweep, then -2, -3, …).")
     ] = None
     overwrite: bool = False
-    """Replace the sweep that --out holds."""
+    """Replace the sweep in the folder --out."""
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -106,7 +108,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run that was interrupted, from its newest sound checkpoint: to the bit as if it had not been."""
+    """Continue an interrupted run from its newest valid checkpoint, bit-equal to a run without interruption."""
 
     run: RunFolder
     experiment: ExperimentTarget = None
@@ -118,7 +120,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Rerun:
-    """Repeat a run, and say whether the result is bit-equal or how far it is; the exit code is 1 where it differs."""
+    """Repeat a run, and report whether the result is bit-equal or by how much it differs. The exit status is then 1."""
 
     run: RunFolder
     experiment: ExperimentTarget = None
@@ -130,20 +132,20 @@ class Rerun:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Look at what a run keeps: list its checkpoints, inspect one, diff two, or verify every file of the run."""
+    """List a run's checkpoints, inspect one, compare two, or verify the checksum of every file of the run."""
 
     action: Annotated[Positional[Literal["list", "inspect", "diff", "verify"]], arg(metavar="ACTION")]
     run: RunFolder
     which: Annotated[
         Positional[tuple[str, ...]],
-        arg(metavar="STEPS…", help="Checkpoints by their steps (default: the newest; diff: the newest two)."),
+        arg(metavar="STEPS…", help="Steps of the checkpoints (default: the newest; diff: the newest two)."),
     ] = ()
     json: Json = None
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a run's best parameters on its train, validation and test parts."""
+    """Evaluate a run's best parameters on its training, validation and test examples."""
 
     run: RunFolder
     experiment: ExperimentTarget = None
@@ -155,7 +157,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Predict images (PNG or JPEG: grey, inverted if the paper is white, centred) or the examples of a .npy file."""
+    """Predict images (PNG, JPEG: made grey, light on dark, and centred) or the examples of a .npy file."""
 
     run: RunFolder
     files: Annotated[
@@ -169,7 +171,7 @@ class Predict:
 
 @dataclass(frozen=True)
 class Summary:
-    """Show a config's layers: output shapes, parameters, what the backward pass keeps, arithmetic."""
+    """Show a config's layers: output shapes, parameters, bytes kept for the backward pass, FLOPs."""
 
     config: ConfigName = "digits_mlp"
     data_dir: DataDir = None
@@ -178,12 +180,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Plot:
-    """Draw a run's figures again, and its report; or figures of the course, into the folder --out."""
+    """Draw a run's figures and report again, or draw figures of the course into the folder --out."""
 
     what: Annotated[
         Positional[Path], arg(metavar="WHAT", help=f"A run's folder, or one of {', '.join(COURSE_FIGURES)}.")
     ]
-    out: Annotated[Path | None, arg(metavar="DIR", help="Where figures of the course go (default: figures).")] = None
+    out: Annotated[Path | None, arg(metavar="DIR", help="Folder for figures of the course (default: figures).")] = None
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
@@ -192,18 +194,18 @@ class Plot:
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Run the course's systems: its numbers beside our distribution, in a table and a report with every figure.
+    """Run the course's systems, and compare its numbers with ours over seeds, in a table and a report with figures.
 
-    Without an id, all of them: about twenty minutes on two cores.
+    Without an id all systems run, which takes about twenty minutes on two cores.
     """
 
     ids: Annotated[Positional[tuple[str, ...]], arg(metavar="[ID…]", help="Systems, S01 to S23 (default: all).")] = ()
     seeds: int | None = None
-    """Seeds of each system (default: its own, 3 to 20)."""
+    """Number of seeds of each system (default: the system's own, 3 to 20)."""
     quick: bool = False
-    """Few steps, examples and seeds: shows in a minute that all of it runs; its numbers prove nothing."""
+    """Use few steps, examples and seeds: a check of one minute that everything runs. Its numbers prove nothing."""
     records: bool = False
-    """The best that the library does on MNIST, with augmentation and ensembles, in place of the course: hours."""
+    """Instead of the course, run the best results on MNIST, with augmentation and ensembles. Takes hours."""
     out: Annotated[Path, arg(metavar="DIR", help="The report's folder.")] = Path("runs/reproduce")
     data_dir: DataDir = None
     device: Device = None
@@ -213,23 +215,23 @@ class Reproduce:
 
 @dataclass(frozen=True)
 class Certify:
-    """Measure hand-derived gradients against autodiff, finite differences and their own bytes, FLOPs and time.
+    """Check hand-written gradients against autodiff and finite differences, and measure their bytes, FLOPs and time.
 
-    Without a target, the whole library. The exit code is 1 where a law is broken.
+    Without a target the whole library is checked. The exit status is 1 if a law is broken.
     """
 
     targets: Annotated[
         Positional[tuple[str, ...]],
-        arg(metavar="[TARGET…]", help="Layers, losses, combinators; configs; module:function of your own."),
+        arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as module:function."),
     ] = ()
     shape: Annotated[
         tuple[str, ...],
-        arg(metavar="N,M…", help="Shapes for a function of your own: of a layer's batch, or of each argument."),
+        arg(metavar="N,M…", help="Shapes for your own function: of a layer's batch, or of each argument."),
     ] = ()
     quick: bool = False
-    """The main laws, one case each, nothing timed."""
+    """Check the main laws on one case each, without timing."""
     mutants: bool = False
-    """Plant mistakes in the library's own backward passes, and show which law kills each."""
+    """Plant mistakes in the library's own backward passes, and show which law detects each."""
     device: Device = None
     cache: Cache = True
     json: Json = None
@@ -256,5 +258,5 @@ Command = (
     | Annotated[Certify, subcommand("certify")]
     | Annotated[Configs, subcommand("configs")]
 )
-#: The commands after which a config's fields may follow, by dotted name.
+#: The commands that take overrides of a config's fields, by dotted name.
 OVERRIDABLE = (Train, Sweep, Summary)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Certify
-from jaxnn.cli.tables import show, write_json
+from jaxnn.cli.tables import print_table, write_json
 from jaxnn.errors import UserError
 
 #: Compiling takes one core: two certificates are made side by side.
@@ -22,7 +22,7 @@ FLOPs and milliseconds of one forward and backward in float32, for a batch of 12
 
 
 def run(command: Certify) -> None:
-    device.start(command.device)
+    device.select_device(command.device)
     shapes = [_shape(text) for text in command.shape]
     if command.mutants:
         _mutants(command)
@@ -49,7 +49,7 @@ def run(command: Certify) -> None:
                 with jax.enable_x64(True):
                     found[i] = found[i]._replace(account=found[i].account or job.account())
     title = "The certificate: hand-derived gradients"
-    show(title, [_row(certificate) for certificate in found], width=130)
+    print_table(title, [_row(certificate) for certificate in found], min_width=130)
     print(LEGEND)
     if command.json is not None:
         rows = [_facts(certificate) for certificate in found]
@@ -151,7 +151,7 @@ def _mutants(command: Certify) -> None:
         found = list(pool.map(killed, wanted))
     survivors = [one for one in found if one.survives]
     title = f"{len(found)} mutants, {len(found) - len(survivors)} killed"
-    show(title, [{"mutant": k.name, "killed by": k.law, "as": k.finding} for k in found], width=160)
+    print_table(title, [{"mutant": k.name, "killed by": k.law, "as": k.finding} for k in found], min_width=160)
     if command.json is not None:
         rows = [{"mutant": k.name, "name": k.of, "killed by": k.law, "as": k.finding} for k in found]
         write_json(command.json, {"title": title, "rows": rows})

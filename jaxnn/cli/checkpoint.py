@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxnn.cli.arguments import Checkpoint
 from jaxnn.cli.rerun import compare
-from jaxnn.cli.tables import show
-from jaxnn.errors import UserError
+from jaxnn.cli.tables import print_table
+from jaxnn.errors import UserError, plural
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage.arrays import load_arrays
@@ -33,7 +33,7 @@ def listed(command: Checkpoint) -> None:
         except UserError as error:
             row["state"] = str(error)
         rows.append(row)
-    show(f"Checkpoints of {command.run}", rows, command.json)
+    print_table(f"Checkpoints of {command.run}", rows, command.json)
 
 
 def shown(values: Sequence[Any]) -> str:
@@ -50,7 +50,7 @@ def chosen(command: Checkpoint, count: int) -> list[Path]:
             raise UserError(f"{command.run}: expected {count} checkpoints or more, found {len(there)}")
         return there[-count:]
     if len(command.which) != count:
-        raise UserError(f"expected the steps of {count} checkpoint{'s'[: count > 1]}, found {len(command.which)}")
+        raise UserError(f"expected the steps of {plural(count, 'checkpoint')}, found {len(command.which)}")
     by_steps = {str(int(path.name)): path for path in there}
     for steps in command.which:
         if steps.replace(",", "").lstrip("0") not in by_steps and steps not in by_steps:
@@ -76,7 +76,7 @@ def inspect(command: Checkpoint) -> None:
                 "SHA-256": facts["arrays"][name]["sha256"][:12],
             }
         )
-    show(f"{path}", rows, command.json, facts=facts)
+    print_table(f"{path}", rows, command.json, facts={"facts": facts})
 
 
 def diff(command: Checkpoint) -> None:
@@ -88,7 +88,9 @@ def diff(command: Checkpoint) -> None:
     arrays = [load_arrays(path / checkpoints.STATE) for path in (one, two)]
     rows = [row for row in compare("", *arrays) if not row["equal"]]
     rows = [{"array": row["array"], "greatest difference": row["greatest difference"]} for row in rows]
-    show(f"What differs from {one.name} to {two.name}: {len(rows)} of {len(arrays[0])} arrays", rows, command.json)
+    print_table(
+        f"What differs from {one.name} to {two.name}: {len(rows)} of {len(arrays[0])} arrays", rows, command.json
+    )
 
 
 def verify(command: Checkpoint) -> None:
@@ -96,7 +98,7 @@ def verify(command: Checkpoint) -> None:
     rows, bad = examined(command.run), 0
     for row in rows:
         bad += row["state"] != "sound"
-    show(f"Files of {command.run}", rows, command.json)
+    print_table(f"Files of {command.run}", rows, command.json)
     if bad:
         raise UserError(f"{command.run}: expected {len(rows)} sound files, found {bad} that are not (see the table)")
 

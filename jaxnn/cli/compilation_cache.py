@@ -1,6 +1,6 @@
-"""Compiled programs are kept from one process to the next, in the user's cache folder. Set before JAX is imported.
+"""JAX's persistent compilation cache in the user's cache folder. It is set up before JAX is imported.
 
-JAX runs what lies there, so the folder is the user's alone: one that others can write to is not used.
+JAX executes what it finds in the cache, so a folder that other users can write to is not used.
 """
 
 import hashlib
@@ -11,34 +11,37 @@ import sys
 import warnings
 from pathlib import Path
 
-#: Bytes that the folder may hold; what was not used for longest goes first.
-MOST = 1 << 30
+#: The largest size of the cache. The least recently used programs are removed first.
+MAX_CACHE_BYTES = 1 << 30
 
 
-def keep_programs() -> None:
-    """Has JAX keep what it compiles, in `JAX_COMPILATION_CACHE_DIR` or else in `folder()`; says why where it cannot."""
+def enable_compilation_cache() -> None:
+    """Turns on the cache, in `JAX_COMPILATION_CACHE_DIR` or else in `cache_folder()`. Warns if that is not possible.
+
+    Does nothing if the user's environment turns the cache off.
+    """
     environment = os.environ
     if environment.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in ("0", "false", "no", "off", "n", "f"):
         return
     if "JAX_COMPILATION_CACHE_DIR" not in environment:
-        place = folder()
-        if reason := refusal(place):
-            print(f"jaxnn: warning: compiled programs are not kept: {place}: {reason}", file=sys.stderr)
+        folder = cache_folder()
+        if problem := cache_problem(folder):
+            print(f"jaxnn: warning: compiled programs are not cached: {problem}", file=sys.stderr)
             return
-        environment["JAX_COMPILATION_CACHE_DIR"] = str(place)
-        environment.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(MOST))
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        environment.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(MAX_CACHE_BYTES))
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    # A full disk costs the program that was to be kept, not the run.
+    # If the disk is full, only the cache entry is lost; the run goes on.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
 
 
-def keep_none() -> None:
-    """Has JAX compile everything anew."""
+def disable_compilation_cache() -> None:
+    """Makes JAX compile every program again."""
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
 
 
-def folder() -> Path:
-    """Where programs are kept: apart for each kind of processor, for whose instructions they are made."""
+def cache_folder() -> Path:
+    """The user's cache folder, one for each kind of processor, because a program uses its instructions."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
@@ -48,24 +51,31 @@ def folder() -> Path:
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo") as file:
-            said = next(line for line in file if line.startswith(("flags", "Features")))
+            features = next(line for line in file if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
-        said = platform.processor()
-    return hashlib.sha256(f"{platform.machine()} {said}".encode()).hexdigest()[:8]
+        features = platform.processor()
+    return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()[:8]
 
 
-def refusal(place: Path) -> str | None:
-    """Makes the folder where it is not; why it cannot be trusted or used, if so."""
+def cache_problem(folder: Path) -> str | None:
+    """Creates the cache folder if it is missing, and says in one line why it cannot be trusted or used; None if it can.
+
+    Owners and permissions are checked where the platform has them; on Windows a profile's folders are private.
+    """
     try:
-        for one in (place.parent, place):
-            one.mkdir(mode=0o700, parents=True, exist_ok=True)
-            facts = one.lstat()
-            if not stat.S_ISDIR(facts.st_mode):
-                return "expected a folder, found something else"
-            if facts.st_uid != os.getuid():
-                return "expected a folder of your own, found another user's"
-            if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return f"expected a folder that you alone can write to, found others can; chmod go-w {one}"
+        for path in (folder.parent, folder):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                return f"{path}: expected a folder, found something else"
+            if not hasattr(os, "getuid"):
+                continue
+            if status.st_uid != os.getuid():
+                return f"{path}: expected a folder of your own, found another user's"
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return f"{path}: expected a folder that only you can write to, found others can; chmod go-w {path}"
     except OSError as error:
-        return error.strerror or str(error)
-    return None if os.access(place, os.R_OK | os.W_OK | os.X_OK) else "expected to be allowed to write there"
+        return f"{folder}: {error.strerror or error}"
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return f"{folder}: no permission to write to this folder"
+    return None

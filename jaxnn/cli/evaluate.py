@@ -1,7 +1,7 @@
 """`jaxnn evaluate RUN`."""
 
 from jaxnn.cli.arguments import Evaluate
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 
 
 def run(command: Evaluate) -> None:
@@ -11,4 +11,4 @@ def run(command: Evaluate) -> None:
 
     run = open_run_with_data(command.run, command.data_dir, command.device, command.experiment)
     rows = score_rows(run.experiment, scores(run.experiment, run.params))
-    show(f"{run.experiment.title}: best parameters of {command.run}", rows, command.json)
+    print_table(f"{run.experiment.title}: best parameters of {command.run}", rows, command.json)

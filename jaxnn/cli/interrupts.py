@@ -1,7 +1,8 @@
-"""Being told to leave, by SIGINT or SIGTERM: at once while there is nothing to save, else after the present chunk."""
+"""Handles SIGINT and SIGTERM: exits at once if there is nothing to save, otherwise after the current chunk of steps."""
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,72 +11,77 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Left(Exception):
-    """The run was told to leave, and is saved; the door exits with 128 + `signal`."""
+class Interrupted(Exception):
+    """A signal ended the run, and the run is saved. The command line exits with 128 + `signal`."""
 
     def __init__(self, signal: int, message: str):
         super().__init__(message)
         self.signal = signal
 
 
-class Leaving:
-    """Whether this process was told to leave.
+class StopRequest:
+    """Whether a signal has asked this process to stop. Call it to ask.
 
-    begun: whether there is a run to save; until then a signal ends the process at once
-    finishing: whether the run is saved already; from then on a signal raises `Left`
+    can_save: whether there is a run to save; until then a signal ends the process at once, with `nothing_saved`
+    is_saving: whether training has ended and its results are being written; from then on a signal raises `Interrupted`
     """
 
-    def __init__(self, before: str):
+    def __init__(self, nothing_saved: str):
         self.signal: int | None = None
-        self.begun = self.finishing = False
-        self._before = before
+        self.can_save = self.is_saving = False
+        self._nothing_saved = nothing_saved
 
     def __call__(self) -> bool:
         return self.signal is not None
 
-    def note(self, number: int, frame: object) -> None:
+    def handle(self, number: int, frame: object) -> None:
+        """The signal handler. Python runs it in the main thread, between two of its instructions."""
         del frame
-        if self.finishing:
-            raise Left(number, "interrupted; everything is saved, `jaxnn resume` ends the run")
+        if self.is_saving:
+            raise Interrupted(number, "interrupted; every step is saved, `jaxnn resume` writes the results")
 
-    def watch(self, pipe: int) -> None:
-        """Reads the numbers of signals as they arrive: the main thread may be compiling, and deaf."""
-        while number := os.read(pipe, 1)[0]:
+    def watch(self, signals: socket.socket) -> None:
+        """Reads signal numbers as they arrive, in a thread: the main thread may be compiling and run no handler."""
+        while number := signals.recv(1)[0]:
             if number not in SIGNALS:
                 continue
-            if self.signal is not None or not self.begun:
-                self._exit(number, self._before if not self.begun else "left at once")
+            if not self.can_save:
+                self._exit(number, self._nothing_saved)
+            if self.signal is not None:
+                self._exit(number, "stopped at once")
             self.signal = number
-            if not self.finishing:
-                print("\njaxnn: saving at the end of this chunk; once more leaves at once", file=sys.stderr, flush=True)
+            if not self.is_saving:
+                message = "saving after the current steps; press Ctrl-C or send the signal again to stop at once"
+                print(f"\njaxnn: {message}", file=sys.stderr, flush=True)
 
-    def _exit(self, number: int, said: str) -> None:
-        # The cursor, which a progress bar hides.
-        show = "\x1b[?25h" if sys.stderr.isatty() else ""
-        print(f"{show}\njaxnn: {said}", file=sys.stderr, flush=True)
+    def _exit(self, number: int, message: str) -> None:
+        # A progress bar hides the cursor.
+        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+        print(f"{show_cursor}\njaxnn: {message}", file=sys.stderr, flush=True)
         os._exit(128 + number)
 
 
 @contextmanager
-def listening(before: str = "interrupted; nothing was written") -> Iterator[Leaving]:
-    """Notes signals while the block runs; `before` is said of one that comes before there is a run to save."""
-    leaving = Leaving(before)
+def handle_signals(nothing_saved: str = "interrupted; nothing was written") -> Iterator[StopRequest]:
+    """Handles signals while the block runs; `nothing_saved` is printed for a signal before there is a run to save."""
+    request = StopRequest(nothing_saved)
     if threading.current_thread() is not threading.main_thread():
-        yield leaving
+        yield request
         return
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    old = {number: signal.signal(number, leaving.note) for number in SIGNALS}
-    watcher = threading.Thread(target=leaving.watch, args=(read,), daemon=True)
+    # Sockets and not a pipe, because Windows wakes only sockets.
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    previous_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, request.handle) for number in SIGNALS}
+    watcher = threading.Thread(target=request.watch, args=(reader,), daemon=True)
     watcher.start()
     try:
-        yield leaving
+        yield request
     finally:
-        for number, handler in old.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(wakeup)
-        os.write(write, b"\0")
+        signal.set_wakeup_fd(previous_fd)
+        writer.send(b"\0")
         watcher.join()
-        os.close(read)
-        os.close(write)
+        reader.close()
+        writer.close()

@@ -20,7 +20,7 @@ def run(command: Plot) -> None:
 def course_figure(command: Plot, name: str) -> None:
     from jaxnn.cli import device
 
-    device.start(command.device)
+    device.select_device(command.device)
     from jaxnn.course import figures as course_figures
     from jaxnn.report.figures import save_figures
 
@@ -46,7 +46,7 @@ def run_figure(command: Plot) -> None:
     from jaxnn.report.figures import run_figures, save_figures
     from jaxnn.report.run_page import write_page
     from jaxnn.runs import folder as run_folder
-    from jaxnn.storage.files import write_whole
+    from jaxnn.storage.files import atomic_write
 
     run = open_run_with_data(command.what, command.data_dir, command.device, command.experiment)
     folder, manifest = command.what, dict(run.manifest or {})
@@ -54,7 +54,7 @@ def run_figure(command: Plot) -> None:
     figures = save_figures(folder / "figures", run_figures(run.experiment, run.params, run.history, run.best_epoch))
     write_page(folder, run.experiment.record.files, manifest, figures)
     if has_boundary_animation(run.experiment):
-        write_whole(folder / "figures" / "decision_boundary.gif", boundary_animation(run.experiment))
+        atomic_write(folder / "figures" / "decision_boundary.gif", boundary_animation(run.experiment))
     written = [name for name in run_folder.files(folder) if name.startswith("figures/")]
     run_folder.write_manifest(folder, manifest, [*written, "report.html"])
     for figure in sorted((folder / "figures").glob("*.*")):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnn.cli.arguments import Predict
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def run(command: Predict) -> None:
     rows = [row for file in command.files for row in rows_of(run, command.run, file)]
     seeds = len(run.experiment.seeds)
     mean = "" if seeds == 1 else f", mean of {seeds} seeds"
-    show(f"{run.experiment.title}: prediction{mean}", rows, command.json)
+    print_table(f"{run.experiment.title}: prediction{mean}", rows, command.json)
 
 
 def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(console: Console, unit: int) -> Iterator[Callable[["RunProgress"], None]]:
+def progress_bar(console: Console, unit: int) -> Iterator[Callable[["RunProgress"], None]]:
     """A function that shows how far a run is; an evaluation comes every `unit` epochs."""
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
@@ -26,12 +26,12 @@ def bar(console: Console, unit: int) -> Iterator[Callable[["RunProgress"], None]
 
         def report(now: "RunProgress") -> None:
             epoch = f"{now.done * unit:,}/{now.evaluations * unit:,}"
-            progress.update(task, total=now.evaluations, completed=now.done, epoch=epoch, newest=newest_row(now))
+            progress.update(task, total=now.evaluations, completed=now.done, epoch=epoch, newest=latest_metrics(now))
 
         yield report
 
 
-def newest_row(progress: "RunProgress") -> str:
+def latest_metrics(progress: "RunProgress") -> str:
     """The newest row of the history, the mean over the seeds."""
     parts = []
     for part, metrics in progress.history._asdict().items():

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def open_run(folder: Path, where: str | None, experiment: str | None = None) -> "Run":
     """The run in `folder`, without its data. `experiment` is FILE.py:NAME for a run that names none."""
-    device.start(where)
+    device.select_device(where)
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.run import load_run
 
-    device.allow(run_folder.read_manifest(folder)["precision"])
+    device.set_precision(run_folder.read_manifest(folder)["precision"])
     return load_run(folder, experiment)
 
 

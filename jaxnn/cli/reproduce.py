@@ -16,10 +16,10 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Reproduce
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError
 from jaxnn.report.cells import format_cell
-from jaxnn.storage.files import write_whole
+from jaxnn.storage.files import atomic_write
 
 
 def run(command: Reproduce) -> None:
@@ -29,7 +29,7 @@ def run(command: Reproduce) -> None:
 
     if command.quick:
         compile_sooner()
-    where = device.start(command.device, brief=command.quick)
+    where = device.select_device(command.device, fast_compile=command.quick)
     systems = choose(command.ids, RECORDS if command.records else SYSTEMS)
     from jaxnn.course.session import Show
     from jaxnn.report.figures import save_pictures
@@ -63,7 +63,7 @@ def run(command: Reproduce) -> None:
         " (quick: its numbers prove nothing)" if command.quick else ""
     )
     machine = {"device": where, "seconds": seconds, "quick": command.quick}
-    show(title, rows, command.json, systems=outcomes, **machine)
+    print_table(title, rows, command.json, facts={"systems": outcomes, **machine})
     write_report(command, title, rows, figures, outcomes, machine)
     console.print(f"all in {seconds:.0f} s\n{command.out / 'report.html'}", highlight=False, soft_wrap=True)
     if missing:
@@ -154,7 +154,7 @@ def write_report(command: Reproduce, title: str, rows: Any, figures: Any, outcom
     from jaxnn.report import Table, write_report
 
     head = list(rows[0])
-    write_whole(command.out / "results.json", (json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n").encode())
+    atomic_write(command.out / "results.json", (json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n").encode())
     write_report(
         command.out / "report.html",
         title=title,

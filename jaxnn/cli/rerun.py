@@ -10,12 +10,12 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Rerun
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError
 
 
 def run(command: Rerun) -> None:
-    from jaxnn.cli.progress import bar
+    from jaxnn.cli.progress import progress_bar
     from jaxnn.engine.hooks import Hooks
     from jaxnn.experiment.run import run as train
     from jaxnn.runs import folder as run_folder
@@ -29,8 +29,8 @@ def run(command: Rerun) -> None:
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] != "finished":
         raise UserError(f"{command.run}: expected a finished run, found one that is not; `jaxnn resume` continues it")
-    device.start(command.device, deterministic=bool(manifest.get("deterministic")))
-    device.allow(manifest["precision"])
+    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    device.set_precision(manifest["precision"])
     for line in environment_changes(manifest):
         print(f"jaxnn: warning: {line}", file=sys.stderr)
     experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
@@ -43,7 +43,7 @@ def run(command: Rerun) -> None:
     old = {name: load_weights(file(f"{name}.safetensors"))[0] for name in ("best", "last")}
     old["history"] = read_history(file("history.csv"))
     console = Console()
-    with bar(console, experiment.plan.eval_every) as report:
+    with progress_bar(console, experiment.plan.eval_every) as report:
         outcome = train(experiment, Hooks(report=report)).outcome
     new = {
         "best": named_arrays(outcome.state.best.params),
@@ -53,7 +53,7 @@ def run(command: Rerun) -> None:
     new["history"] = {name: np.asarray(a, old["history"][name].dtype) for name, a in new["history"].items()}
     rows = [row for name in old for row in compare(name, old[name], new[name])]
     equal = all(row["equal"] for row in rows)
-    show(f"{command.run} and its repetition", rows, command.json, equal=equal)
+    print_table(f"{command.run} and its repetition", rows, command.json, facts={"equal": equal})
     console.print("bit-equal" if equal else "not bit-equal", highlight=False)
     if not equal:
         sys.exit(1)

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Resume
-from jaxnn.cli.interrupts import listening
+from jaxnn.cli.interrupts import handle_signals
 from jaxnn.errors import UserError
 
 
@@ -19,8 +19,8 @@ def run(command: Resume) -> None:
     if manifest["status"] == "finished":
         print(f"{command.run} has finished: nothing is left to do")
         return
-    device.start(command.device, deterministic=bool(manifest.get("deterministic")))
-    device.allow(manifest["precision"])
+    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    device.set_precision(manifest["precision"])
 
     from jaxnn.cli.execute import train_to_completion
     from jaxnn.runs.run import resume_recorder
@@ -35,5 +35,5 @@ def run(command: Resume) -> None:
     console = Console()
     place = "no checkpoint was saved: begins again" if snapshot is None else f"continues after step {snapshot.steps:,}"
     console.print(f"{experiment.title}\n{place}", highlight=False, markup=False)
-    with listening("interrupted; the run is as it was") as leaving:
-        train_to_completion(recorder, leaving, console, command.json)
+    with handle_signals("interrupted; the run is as it was") as stop:
+        train_to_completion(recorder, stop, console, command.json)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Summary
-from jaxnn.cli.tables import show
+from jaxnn.cli.tables import print_table
 
 
 def run(command: Summary, overrides: Sequence[str]) -> None:
     from jaxnn.config import load
 
-    device.start("cpu")
+    device.select_device("cpu")
     config = load(command.config, overrides)
-    device.allow(config.train.precision)
+    device.set_precision(config.train.precision)
     import jax
 
     from jaxnn.config import build_model
@@ -20,7 +20,7 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
     from jaxnn.summary import summary
 
     example = jax.ShapeDtypeStruct((1, *example_shape(config, command.data_dir)), config.train.precision)
-    found = summary(build_model(config), example)
+    model_summary = summary(build_model(config), example)
     rows = [
         {
             "layer": row.layer,
@@ -29,9 +29,9 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
             "residual bytes": row.residual_bytes,
             "FLOPs": row.flops,
         }
-        for row in found.rows
+        for row in model_summary.rows
     ]
-    total = {"layer": "total", "output": "", "parameters": found.parameters}
-    total |= {"residual bytes": found.residual_bytes, "FLOPs": found.flops}
+    total = {"layer": "total", "output": "", "parameters": model_summary.parameters}
+    total |= {"residual bytes": model_summary.residual_bytes, "FLOPs": model_summary.flops}
     title = f"{config.title}: for one example, forward and backward"
-    show(title, [*rows, total], command.json, parameters=found.parameters)
+    print_table(title, [*rows, total], command.json, facts={"parameters": model_summary.parameters})

@@ -22,10 +22,10 @@ SHOWN = 20
 
 
 def run(command: Sweep, overrides: Sequence[str]) -> None:
-    where = device.start(command.device, deterministic=command.deterministic)
+    where = device.select_device(command.device, deterministic=command.deterministic)
     set_precision_of(command.config, overrides)
 
-    from jaxnn.cli.tables import show, write_json
+    from jaxnn.cli.tables import print_table, write_json
     from jaxnn.sweep import axes, sweep
     from jaxnn.sweep.folder import place, table, write
     from jaxnn.sweep.members import family
@@ -65,7 +65,7 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     facts: dict[str, Any] = {"metric": swept.metric, "seeds": list(swept.seeds), "seconds": swept.seconds}
     write(folder, swept, rows, facts | {"command": said, "device": where}, overwrite=command.overwrite)
     more = f" (the first {SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
-    show(f"{title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
+    print_table(f"{title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
     if command.json is not None:
         write_json(command.json, {"title": title, "rows": rows, **facts})
     console.print(chosen(swept), highlight=False)
@@ -85,9 +85,9 @@ def set_precision_of(source: str, overrides: Sequence[str]) -> None:
     from jaxnn.runs.python_file import is_python_target
 
     if (Path(source) / run_folder.MANIFEST).is_file():
-        device.allow(run_folder.read_manifest(Path(source))["precision"])
+        device.set_precision(run_folder.read_manifest(Path(source))["precision"])
     elif not is_python_target(source):
-        device.allow(load(source, overrides).train.precision)
+        device.set_precision(load(source, overrides).train.precision)
 
 
 def on_screen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A table for the eye, and the same rows as JSON."""
+"""Tables on the screen, and the same rows as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,21 @@ from rich.table import Table
 
 from jaxnn.errors import UserError
 from jaxnn.report.cells import format_cell
-from jaxnn.storage.files import write_whole
+from jaxnn.storage.files import atomic_write
 
 
-def show(
-    title: str, rows: Sequence[Mapping[str, Any]], file: Path | None = None, *, width: int = 0, **facts: Any
+def print_table(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    file: Path | None = None,
+    *,
+    min_width: int = 0,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Prints rows, all of the same keys; writes `{"title": …, "rows": […], **facts}` to `file`, where one is given.
+    """Prints rows, all with the same keys, as a table.
 
-    width: of the table at the least where it goes to no terminal
+    file: if given, also write `{"title": …, "rows": […]}` and the entries of `facts` to this file as JSON
+    min_width: the smallest width in characters where the output is no terminal
     """
     table = Table(title=title, title_justify="left", title_style="bold")
     for key in rows[0] if rows else ():
@@ -28,14 +34,14 @@ def show(
         table.add_row(*(format_cell(value) for value in row.values()))
     console = Console()
     if not console.is_terminal:
-        console.width = max(console.width, width)
+        console.width = max(console.width, min_width)
     console.print(table)
     if file is not None:
-        write_json(file, {"title": title, "rows": list(rows), **facts})
+        write_json(file, {"title": title, "rows": list(rows), **(facts or {})})
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Writes JSON; raises `UserError` where the file cannot be written."""
+    """Writes JSON to the file of `--json`. Raises `UserError` if it cannot be written."""
     if file.is_dir():
         raise UserError(f"--json {file}: expected a file, found a folder")
-    write_whole(file, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    atomic_write(file, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

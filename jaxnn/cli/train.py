@@ -10,15 +10,15 @@ from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Train
-from jaxnn.cli.interrupts import listening
-from jaxnn.errors import UserError
+from jaxnn.cli.interrupts import handle_signals
+from jaxnn.errors import UserError, plural
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
-    where = device.start(command.device, deterministic=command.deterministic)
+    where = device.select_device(command.device, deterministic=command.deterministic)
     experiment, name = experiment_from(command, overrides)
 
     from jaxnn.cli.execute import train_to_completion
@@ -31,9 +31,9 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     console = Console()
     console.print(header(experiment, where), highlight=False, markup=False)
     manifest = make_manifest(experiment, command=("jaxnn", *sys.argv[1:]), start=start)
-    with listening() as leaving:
+    with handle_signals() as stop:
         recorder = RunRecorder(folder, experiment, manifest, overwrite=command.overwrite)
-        train_to_completion(recorder, leaving, console, command.json)
+        train_to_completion(recorder, stop, console, command.json)
 
 
 def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":
@@ -57,7 +57,7 @@ def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experime
         if getattr(command, name) is not None:
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
     config = load(command.config, overrides)
-    device.allow(config.train.precision)
+    device.set_precision(config.train.precision)
     seeds = range(config.train.seed, config.train.seed + config.train.seeds)
     experiment = make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=command.grad)
     return experiment, Path(command.config).stem
@@ -74,4 +74,4 @@ def header(experiment: "Experiment", where: str) -> str:
         experiment.record.facts.get("grad", ""), ""
     )
     n = len(experiment.seeds)
-    return f"{experiment.title}\n{experiment.data.name}: {', '.join(sizes)}\n{gradient}{n} seed{'s'[: n > 1]}, {where}"
+    return f"{experiment.title}\n{experiment.data.name}: {', '.join(sizes)}\n{gradient}{plural(n, 'seed')}, {where}"

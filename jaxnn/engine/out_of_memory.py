@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import jax
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, plural
 from jaxnn.layer import Batch
 
 
@@ -28,7 +28,7 @@ def explained(example: Batch, seeds: int, *, full_batch: bool) -> Iterator[None]
         lower = "set train.batch_size" if full_batch else "lower train.batch_size"
         fewer = ", train fewer seeds at once" if seeds > 1 else ""
         raise UserError(
-            f"out of memory: a step on {batch}, {seeds} seed{'s'[: seeds > 1]}, asked for {size}; "
+            f"out of memory: a step on {batch}, {plural(seeds, 'seed')}, asked for {size}; "
             f"{lower}{fewer}, or make the layers smaller"
         ) from error
 

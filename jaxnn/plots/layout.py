@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
 from jaxnn.plots.style import DPI, FONT, GRID, INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, plain_text
-from jaxnn.storage.files import write_whole
+from jaxnn.storage.files import atomic_write
 
 # Inches per character, for text that matplotlib does not wrap.
 TITLE_CHARACTER, LEGEND_CHARACTER = 0.13, 0.085
@@ -114,5 +114,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> bytes:
     Raises UserError if the file cannot be written.
     """
     image = png(figure)
-    write_whole(path, image)
+    atomic_write(path, image)
     return image

@@ -10,6 +10,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn import plots
+from jaxnn.errors import plural
 from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.experiment.scores import predict
 from jaxnn.experiment.trajectory import loss_surface, parameter_trajectory
@@ -48,7 +49,7 @@ def run_figures(
         "learning_curves",
         "Learning curves",
         plots.learning_curves(history, title=experiment.title, best_epoch=best_epoch),
-        f"The metrics of the training and validation parts against the epoch, {n} seed{'s'[: n > 1]}.",
+        f"The metrics of the training and validation parts against the epoch, {plural(n, 'seed')}.",
     )
     first, seed = seed_params(params, 0), experiment.seeds[0]
     predictions = predict_part(experiment, first)
@@ -72,7 +73,9 @@ def descent_figure(experiment: Experiment) -> Figure:
     trajectory, height = parameter_trajectory(experiment), loss_surface(experiment)
     reach = 1.1 * max(float(np.abs(trajectory[np.isfinite(trajectory)]).max(initial=0)), 1e-3)
     grid = np.linspace(-reach, reach, GRID, dtype=trajectory.dtype)
-    figure = plots.gradient_descent(grid, height(grid[:, None]), trajectory[:, 0], height(trajectory), title=experiment.title)
+    figure = plots.gradient_descent(
+        grid, height(grid[:, None]), trajectory[:, 0], height(trajectory), title=experiment.title
+    )
     return Figure(
         "descent", "Descent", figure, f"The loss over the one parameter, and {len(trajectory) - 1} steps down it."
     )

@@ -12,7 +12,7 @@ from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
-from jaxnn.storage.files import write_whole
+from jaxnn.storage.files import atomic_write
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -61,7 +61,7 @@ def write_report(
     """
     text = page(title, command, summary_rows, tables, figures, config_text, manifest)
     # A command line may contain bytes that are not valid text (lone surrogates); they are shown as escapes.
-    write_whole(path, text.encode("utf-8", "backslashreplace"))
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def page(

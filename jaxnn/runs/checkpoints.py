@@ -16,10 +16,10 @@ from annotated_types import Ge, Le
 from jax import numpy as jnp
 from pydantic import BaseModel
 
-from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
-from jaxnn.errors import UserError
-from jaxnn.storage.files import in_a_line, read_sealed, sha256, whole_folder, write_sealed
 from jaxnn.engine.snapshot import Snapshot, is_key, rows_of
+from jaxnn.errors import UserError
+from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
+from jaxnn.storage.files import atomic_directory, one_line, read_checksummed_json, sha256, write_checksummed_json
 from jaxnn.train.state import History, State
 
 FOLDER = "checkpoints"
@@ -83,7 +83,7 @@ def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
         if is_key(leaf):
             keys[name] = str(jax.random.key_impl(leaf))
     state = snapshot.state
-    with whole_folder(path) as beside:
+    with atomic_directory(path) as beside:
         written = save_arrays(beside / STATE, named_arrays(keys_to_data(tree)))
         facts = {
             "format": FORMAT,
@@ -99,7 +99,7 @@ def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
             "sha256": sha256(beside / STATE),
             "arrays": written,
         }
-        write_sealed(beside / MANIFEST, facts)
+        write_checksummed_json(beside / MANIFEST, facts)
     return path
 
 
@@ -124,13 +124,13 @@ def keys_to_data(tree: Any) -> Any:
 
 def read(path: Path) -> Checkpoint:
     """A checkpoint's manifest. Raises `UserError` when it, or the file beside it, is damaged or of another format."""
-    facts = read_sealed(path / MANIFEST)
+    facts = read_checksummed_json(path / MANIFEST)
     if facts.get("format") != FORMAT:
         raise UserError(f"{path}: expected a checkpoint of format {FORMAT}, found {facts.get('format')}")
     try:
         Facts.model_validate(facts, strict=True)
     except ValueError as error:
-        raise UserError(f"{path}: expected a checkpoint's manifest, found another: {in_a_line(error)}") from error
+        raise UserError(f"{path}: expected a checkpoint's manifest, found another: {one_line(error)}") from error
     if path.name != f"{facts['steps']:012}":
         raise UserError(f"{path}: expected the checkpoint of that step, found that of step {facts['steps']:,}")
     if sha256(path / STATE) != facts["sha256"]:
@@ -181,7 +181,7 @@ def prune(run: Path, run_id: str, keep: int) -> None:
     mine = []
     for path in paths(run):
         try:
-            facts = read_sealed(path / MANIFEST)
+            facts = read_checksummed_json(path / MANIFEST)
         except UserError:
             continue
         if facts.get("run") == run_id:

@@ -13,7 +13,16 @@ from pydantic import AfterValidator, BaseModel
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs.manifest import FORMAT
-from jaxnn.storage.files import held, in_a_line, new_folder, read_sealed, sha256, whole_folder, write_sealed, write_whole
+from jaxnn.storage.files import (
+    atomic_directory,
+    atomic_write,
+    choose_folder,
+    locked,
+    one_line,
+    read_checksummed_json,
+    sha256,
+    write_checksummed_json,
+)
 
 MANIFEST = "manifest.json"
 CONFIG = "config.toml"
@@ -63,8 +72,8 @@ class FinishedFacts(Facts):
 
 
 def choose_folder(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the run of the config `name` goes; see `files.new_folder`."""
-    return new_folder(out, name, holds="run", known_by=MANIFEST, overwrite=overwrite)
+    """Where the run of the config `name` goes; see `files.choose_folder`."""
+    return choose_folder(out, name, kind="run", marker=MANIFEST, overwrite=overwrite)
 
 
 def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], *, overwrite: bool) -> None:
@@ -76,12 +85,12 @@ def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], *, ov
     """
     path = path.absolute()
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    with whole_folder(path) as beside:
+    with atomic_directory(path) as beside:
         for name, text in files.items():
-            write_whole(beside / name, text.encode())
+            atomic_write(beside / name, text.encode())
         write_manifest(beside, manifest, files)
         if path.exists():
-            with held(path):
+            with locked(path):
                 if overwrite or not any(path.iterdir()):
                     path.rename(old)
     shutil.rmtree(old, ignore_errors=True)
@@ -90,7 +99,7 @@ def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], *, ov
 def write_manifest(folder: Path, manifest: dict[str, Any], written: Iterable[str] = ()) -> None:
     """Writes the manifest of a run, and into it the sums of the files that were `written`."""
     manifest["files"] = manifest.get("files", {}) | {name: fsynced_sha256(folder / name) for name in sorted(written)}
-    write_sealed(folder / MANIFEST, manifest)
+    write_checksummed_json(folder / MANIFEST, manifest)
 
 
 def fsynced_sha256(path: Path) -> str:
@@ -135,7 +144,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     if not file.is_file():
         raise UserError(f"{folder}: expected a run's folder (made by `jaxnn train`), found no {MANIFEST} there")
-    manifest = read_sealed(file)
+    manifest = read_checksummed_json(file)
     if manifest.get("format") != FORMAT:
         raise UserError(
             f"{folder}: expected a run of format {FORMAT}, found {manifest.get('format')}, which another version of "
@@ -144,5 +153,5 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         (FinishedFacts if manifest.get("status") == "finished" else Facts).model_validate(manifest, strict=True)
     except ValueError as error:
-        raise UserError(f"{file}: expected the manifest of a run, found another: {in_a_line(error)}") from error
+        raise UserError(f"{file}: expected the manifest of a run, found another: {one_line(error)}") from error
     return manifest

@@ -21,7 +21,7 @@ from jaxnn.runs import folder as run_folder
 from jaxnn.runs.history import history_columns, write_history
 from jaxnn.runs.manifest import now
 from jaxnn.runs.weights import save_weights
-from jaxnn.storage.files import held
+from jaxnn.storage.files import locked
 
 
 class RunRecorder:
@@ -47,7 +47,7 @@ class RunRecorder:
 
     def __enter__(self) -> "RunRecorder":
         if self._last is not None:
-            self._lock.enter_context(held(self.folder))
+            self._lock.enter_context(locked(self.folder))
             run_folder.remove_leftovers(self.folder)
             self.update_manifest(status="running", exit_status=None)
         return self
@@ -93,7 +93,7 @@ class RunRecorder:
         if self._last is None:
             files = self.experiment.record.files
             run_folder.create(self.folder, files, self.manifest, overwrite=self._overwrite)
-            self._lock.enter_context(held(self.folder))
+            self._lock.enter_context(locked(self.folder))
         checkpoints.save(self.folder, self.manifest["run"], snapshot)
         checkpoints.prune(self.folder, self.manifest["run"], self.experiment.plan.keep)
         self._last, self._saved_at = snapshot, time.perf_counter()

@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all, and whose damage is noticed."""
+"""Files and folders that are written completely or not at all, with checksums that detect damage."""

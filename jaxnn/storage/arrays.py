@@ -1,6 +1,6 @@
-"""Arrays on disk: a safetensors file that carries a SHA-256 of each of its arrays, written whole or not at all.
+"""Arrays on disk: a safetensors file with a SHA-256 for each array, written completely or not at all.
 
-Array names are pytree paths; no class or function is ever named in a file, and nothing in it can run.
+Arrays are named by their paths in a pytree. The file names no class or function, and nothing in it is executed.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from jaxnn.errors import UserError
-from jaxnn.storage.files import in_a_line, write_whole
+from jaxnn.storage.files import atomic_write, one_line
 
-#: The version of what the metadata hold, and their name.
+#: The version of our entry in the metadata, and its key.
 FORMAT = 2
-ENTRY = "jaxnn"
-#: What safetensors and NumPy both know; arrays of other types are kept as their bytes, beside their type's name.
-PLAIN = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
-PLAIN += ("float16", "float32", "float64")
-#: Types of numbers, by the names that a file may give.
-TYPES = {name: np.dtype(name) for name in (*PLAIN, "complex64", "complex128")} | {
+METADATA_KEY = "jaxnn"
+#: The dtypes that both safetensors and NumPy have. Arrays of other dtypes are stored as bytes, with the dtype's name.
+NATIVE_DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
+NATIVE_DTYPES += ("float16", "float32", "float64")
+#: All dtypes that a file may hold, by name.
+DTYPES = {name: np.dtype(name) for name in (*NATIVE_DTYPES, "complex64", "complex128")} | {
     name: np.dtype(getattr(jnp, name))
     for name in dir(jnp)
     if name.startswith(("bfloat", "float8", "float4", "int4", "uint4", "int2", "uint2"))
@@ -34,111 +34,112 @@ TYPES = {name: np.dtype(name) for name in (*PLAIN, "complex64", "complex128")} |
 
 
 def path_name(path: Any) -> str:
-    """The name of a leaf of a pytree by its path, as "0/weight"."""
+    """The name of a pytree's leaf by its path, such as "0/weight"."""
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """The leaves of a pytree of arrays by their paths."""
+    """The leaves of a pytree of arrays, by name."""
     return {path_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def restore(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """A pytree of the structure of `like` (arrays or `jax.ShapeDtypeStruct`) out of `named_arrays`.
+    """The pytree whose leaves `named_arrays` gave, in the structure of `like` (arrays or `jax.ShapeDtypeStruct`).
 
-    Raises `UserError` with the path of the first difference.
+    Raises `UserError` with the name of the first leaf that differs in presence, shape or dtype.
     """
     expected = {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
-    compare(expected, {name: (array.shape, array.dtype) for name, array in arrays.items()})
+    check_shapes(expected, {name: (array.shape, array.dtype) for name, array in arrays.items()})
     return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in expected])
 
 
-def compare(expected: Mapping[str, Any], found: Mapping[str, tuple[tuple[int, ...], Any]]) -> None:
-    """Raises `UserError` unless the names, shapes and types of arrays agree."""
+def check_shapes(expected: Mapping[str, Any], stored: Mapping[str, tuple[tuple[int, ...], Any]]) -> None:
+    """Raises `UserError` unless names, shapes and dtypes agree."""
     for name, leaf in expected.items():
-        if name not in found:
+        if name not in stored:
             raise UserError(
                 f"expected an array {name!r} of shape {leaf.shape}, found none; the file is of another model"
             )
-        if found[name] != (leaf.shape, leaf.dtype):
+        if stored[name] != (leaf.shape, leaf.dtype):
             raise UserError(
                 f"expected {name!r} of shape {leaf.shape} and dtype {leaf.dtype}, "
-                f"found {found[name][0]} and {found[name][1]}"
+                f"found {stored[name][0]} and {stored[name][1]}"
             )
-    for name in found:
+    for name in stored:
         if name not in expected:
             raise UserError(f"expected no array {name!r}; the file is of another model")
 
 
-def digest(array: np.ndarray) -> str:
-    """SHA-256 of an array: of its dtype, its shape and its bytes in row-major order."""
+def array_sha256(array: np.ndarray) -> str:
+    """SHA-256 of an array's dtype, shape and bytes in row-major order."""
     return hashlib.sha256(f"{array.dtype.name}{array.shape}".encode() + array.tobytes()).hexdigest()
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """Writes arrays by name, with type, shape and digest of each, which it returns."""
-    kept, about = {}, {}
+    """Writes arrays by name, and returns the dtype, shape and SHA-256 of each as it stands in the file."""
+    stored, specs = {}, {}
     for name, array in arrays.items():
-        # Not `ascontiguousarray`, which gives an array of no axes one.
+        # Not `ascontiguousarray`, which turns an array of no axes into one of one axis.
         array = np.asarray(array.astype(array.dtype.newbyteorder("<"), copy=False), order="C")
-        about[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest(array)}
-        plain = array.dtype.name in PLAIN
-        kept[name] = array if plain else np.frombuffer(array.tobytes(), np.uint8)
-    # One entry alone: safetensors writes several in an order that changes from process to process.
-    metadata = {ENTRY: json.dumps({"format": FORMAT, "arrays": about}, sort_keys=True)}
-    write_whole(path, save(kept, metadata=metadata))
-    return about
+        specs[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": array_sha256(array)}
+        stored[name] = array if _is_native(array.dtype) else np.frombuffer(array.tobytes(), np.uint8)
+    # A single entry, because safetensors writes several in an order that changes from process to process.
+    metadata = {METADATA_KEY: json.dumps({"format": FORMAT, "arrays": specs}, sort_keys=True)}
+    atomic_write(path, save(stored, metadata=metadata))
+    return specs
 
 
 def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
-    """The arrays of a file that `save_arrays` wrote; raises `UserError` for a missing, foreign or damaged file.
+    """The arrays of a file that `save_arrays` wrote. Raises `UserError` if it is missing, damaged or of another kind.
 
-    expected: the shape and dtype of each array, checked before any is read, so that a file cannot fill the memory
+    expected: the shape and dtype of each array. They are checked before any array is read, so that no file can fill
+    the memory
     """
     if path.is_symlink():
         raise UserError(f"{path}: expected a plain file, found a symbolic link")
     try:
         with safe_open(path, framework="numpy") as file:
-            about = _about(path, file)
-            found = {name: (shape, dtype) for name, (shape, dtype, _) in about.items()}
+            specs = _read_specs(path, file)
+            stored = {name: (shape, dtype) for name, (shape, dtype, _) in specs.items()}
             if expected is not None:
                 try:
-                    compare(expected, found)
+                    check_shapes(expected, stored)
                 except UserError as error:
                     raise UserError(f"{path}: {error}") from None
-            arrays = {name: _read(file, name, *found[name]) for name in about}
+            arrays = {name: _read_array(file, name, *stored[name]) for name in specs}
     except FileNotFoundError:
         raise UserError(f"{path}: expected a file of weights, found none") from None
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: expected a sound safetensors file, found damage ({in_a_line(error)})") from error
+        raise UserError(f"{path}: expected a valid safetensors file, found damage ({one_line(error)})") from error
     for name, array in arrays.items():
-        if array.dtype != about[name][1] or digest(array) != about[name][2]:
+        if array.dtype != specs[name][1] or array_sha256(array) != specs[name][2]:
             raise UserError(f"{path}: array {name!r} is damaged: its SHA-256 is not the one that was written")
     return arrays
 
 
-def _about(path: Path, file: Any) -> dict[str, tuple[tuple[int, ...], np.dtype, str]]:
-    entry = json.loads((file.metadata() or {}).get(ENTRY, "null"))
-    about = entry.get("arrays") if isinstance(entry, dict) and entry.get("format") == FORMAT else None
-    if not isinstance(about, dict) or set(about) != set(file.keys()):
+def _read_specs(path: Path, file: Any) -> dict[str, tuple[tuple[int, ...], np.dtype, str]]:
+    """Shape, dtype and SHA-256 of each array, checked against the sizes that safetensors stores."""
+    entry = json.loads((file.metadata() or {}).get(METADATA_KEY, "null"))
+    entries = entry.get("arrays") if isinstance(entry, dict) and entry.get("format") == FORMAT else None
+    if not isinstance(entries, dict) or set(entries) != set(file.keys()):
         raise UserError(f"{path}: expected format {FORMAT} with a SHA-256 of each array, found another file")
-    found = {}
-    for name, facts in about.items():
-        shape, dtype = tuple(facts["shape"]), TYPES[facts["dtype"]]
-        stored = tuple(file.get_slice(name).get_shape())
-        size = (math.prod(shape) * dtype.itemsize,)
-        if not all(isinstance(n, int) and n >= 0 for n in shape) or stored != (shape if _plain(dtype) else size):
-            raise UserError(f"{path}: expected {name!r} of shape {shape}, found {stored}; the file is damaged")
-        found[name] = (shape, dtype, facts["sha256"])
-    return found
+    specs = {}
+    for name, spec in entries.items():
+        shape, dtype = tuple(spec["shape"]), DTYPES[spec["dtype"]]
+        stored_shape = tuple(file.get_slice(name).get_shape())
+        expected_shape = shape if _is_native(dtype) else (math.prod(shape) * dtype.itemsize,)
+        if not all(isinstance(n, int) and n >= 0 for n in shape) or stored_shape != expected_shape:
+            raise UserError(f"{path}: expected {name!r} of shape {shape}, found {stored_shape}; the file is damaged")
+        specs[name] = (shape, dtype, spec["sha256"])
+    return specs
 
 
-def _plain(dtype: np.dtype) -> bool:
-    return dtype.name in PLAIN
+def _is_native(dtype: np.dtype) -> bool:
+    return dtype.name in NATIVE_DTYPES
 
 
-def _read(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def _read_array(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     array = file.get_tensor(name)
-    return array if _plain(dtype) else np.frombuffer(array.tobytes(), dtype).reshape(shape)
+    return array if _is_native(dtype) else np.frombuffer(array.tobytes(), dtype).reshape(shape)

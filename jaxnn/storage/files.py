@@ -1,129 +1,144 @@
-"""Files and folders that are written whole or not at all, and the sums by which their damage is noticed."""
+"""Atomic writes of files and folders, JSON with a checksum, and a lock on a folder.
 
-import fcntl
+Importing this module needs nothing that only POSIX has, so `jaxnn.plots` and `jaxnn.report` work on Windows.
+"""
+
+import errno
 import hashlib
 import json
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from jaxnn.errors import UserError
 
-#: The longest JSON that is read; a manifest has kilobytes.
-MOST_JSON = 16 << 20
+#: The largest JSON file that is read. A manifest has kilobytes.
+MAX_JSON_BYTES = 16 << 20
+#: The key of the checksum in a JSON file.
+CHECKSUM = "seal"
+#: Windows cannot open a folder, so it cannot flush one either.
+CAN_OPEN_FOLDERS = os.name != "nt"
 
 
-def sync(folder: Path) -> None:
-    """Flushes what a folder lists to the disk: only then does a rename in it outlive a power cut."""
+def fsync_folder(folder: Path) -> None:
+    """Flushes a folder's list of names to the disk, so that a rename in it survives a power cut.
+
+    Does nothing where the platform or the file system cannot flush a folder.
+    """
+    if not CAN_OPEN_FOLDERS:
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 
 
-def _beside(path: Path) -> Path:
+def _temporary_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
-def _cannot(path: Path, error: OSError) -> UserError:
-    hint = "give a folder that exists, can be written and has room"
-    return UserError(f"cannot write {path}: {error.strerror or error}; {hint}")
+def _write_error(path: Path, error: OSError) -> UserError:
+    advice = "choose a folder that exists, has free space and gives you permission to write"
+    return UserError(f"cannot write {path}: {error.strerror or error}; {advice}")
 
 
-def in_a_line(error: Exception) -> str:
-    """What an error says, without its line breaks, cut where it goes on and on."""
-    said = " ".join(str(error).split())
-    return said if len(said) < 500 else f"{said[:500]} …"
+def one_line(error: Exception) -> str:
+    """The message of an error without line breaks, cut after 500 characters."""
+    message = " ".join(str(error).split())
+    return message if len(message) < 500 else f"{message[:500]} …"
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Writes a file beside `path`, flushes it to the disk and renames it: `path` is the old file or the new one.
+def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes a temporary file, flushes it to the disk and renames it to `path`.
 
-    Raises `UserError` where it cannot be written.
+    At every moment `path` is the complete old file or the complete new one. Raises `UserError` if it cannot be written.
     """
     path = Path(path)
-    beside = _beside(path)
+    temporary = _temporary_sibling(path)
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
-        sync(path.parent)
+        temporary.replace(path)
+        fsync_folder(path.parent)
     except OSError as error:
-        raise _cannot(path, error) from error
+        raise _write_error(path, error) from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` to fill by `write_whole`; it becomes `path` when the block ends well, else it goes.
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Gives a temporary folder to fill with `atomic_write` and renames it to `path` at the end of the block.
 
-    Raises `UserError` where it cannot be written.
+    If the block raises, the temporary folder is removed. Raises `UserError` if the folder cannot be written.
     """
     path = path.absolute()
-    beside = _beside(path)
+    temporary = _temporary_sibling(path)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.mkdir()
+            temporary.mkdir()
         except OSError as error:
-            raise _cannot(path, error) from error
-        yield beside
+            raise _write_error(path, error) from error
+        yield temporary
         try:
-            sync(beside)
-            beside.rename(path)
-            sync(path.parent)
+            fsync_folder(temporary)
+            temporary.rename(path)
+            fsync_folder(path.parent)
         except OSError as error:
-            raise _cannot(path, error) from error
+            raise _write_error(path, error) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def new_folder(out: Path | None, name: str, *, holds: str, known_by: str, overwrite: bool) -> Path:
-    """Where a run or a sweep goes: `out`, or the first free of runs/NAME, runs/NAME-2, …
+def choose_folder(out: Path | None, name: str, *, kind: str, marker: str, overwrite: bool) -> Path:
+    """The folder of a new run or sweep: `out`, or the first of runs/NAME, runs/NAME-2, … that does not exist.
 
-    holds: what such a folder has, in a word; it is known by the file of the name `known_by`
-    Raises `UserError` when `out` has one already (unless `overwrite`) or anything else.
+    kind: what such a folder holds, in one word; marker: the name of the file by which it is recognised
+    Raises `UserError` if `out` holds one already (unless `overwrite`) or holds something else.
     """
     if out is None:
-        free = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in range(1, 1_000_000))
-        return next(path for path in free if not path.exists())
+        candidates = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in range(1, 1_000_000))
+        return next(path for path in candidates if not path.exists())
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return out
-    if not (out.is_dir() and (out / known_by).is_file()):
-        raise UserError(f"{out}: expected a new folder, found something that is no {holds}; choose another --out")
+    if not (out.is_dir() and (out / marker).is_file()):
+        raise UserError(f"{out}: expected a new folder, found something that is no {kind}; choose another --out")
     if not overwrite:
-        raise UserError(f"{out}: expected a new folder, found a {holds}; choose another --out, or add --overwrite")
+        raise UserError(f"{out}: expected a new folder, found a {kind}; choose another --out, or add --overwrite")
     return out
 
 
-def read(path: Path, most: int) -> bytes:
-    """A regular file of at most `most` bytes; a link is not followed. Raises `UserError`."""
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file of at most `max_bytes`. Follows no symbolic link. Raises `UserError`."""
     try:
-        kind = path.lstat()
-        if not stat.S_ISREG(kind.st_mode):
-            found = "a symbolic link" if stat.S_ISLNK(kind.st_mode) else "something else"
-            raise UserError(f"{path}: expected a plain file, found {found}")
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "something else"
+            raise UserError(f"{path}: expected a plain file, found {kind}")
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            content = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise UserError(f"{path}: expected a file, found none") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if len(content) > most:
-        raise UserError(f"{path}: expected at most {most:,} bytes, found more")
+    if len(content) > max_bytes:
+        raise UserError(f"{path}: expected at most {max_bytes:,} bytes, found more")
     return content
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a regular file. Raises `UserError` for another thing, or none."""
+    """The SHA-256 of a regular file. Raises `UserError` if it is missing or is not a regular file."""
     if not path.is_file() or path.is_symlink():
         raise UserError(f"{path}: expected a plain file, found {'a symbolic link' if path.is_symlink() else 'none'}")
     try:
@@ -133,39 +148,76 @@ def sha256(path: Path) -> str:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _canonical(content: Mapping[str, Any]) -> bytes:
+def _canonical_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=True) + "\n").encode()
 
 
-def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes JSON that carries the SHA-256 of the rest of it, last, as "seal"."""
-    content = {key: value for key, value in content.items() if key != "seal"}
-    write_whole(path, _canonical(content | {"seal": hashlib.sha256(_canonical(content)).hexdigest()}))
+def write_checksummed_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes JSON whose last entry, "seal", is the SHA-256 of all other entries."""
+    content = {key: value for key, value in content.items() if key != CHECKSUM}
+    checksum = hashlib.sha256(_canonical_json(content)).hexdigest()
+    atomic_write(path, _canonical_json(content | {CHECKSUM: checksum}))
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
-    """JSON that `write_sealed` wrote, to the byte. Raises `UserError` for damage and for what it did not write."""
-    data = read(path, MOST_JSON)
+def read_checksummed_json(path: Path) -> dict[str, Any]:
+    """Reads JSON that `write_checksummed_json` wrote. Raises `UserError` unless every byte is as it was written."""
+    data = read_file(path, MAX_JSON_BYTES)
     try:
         content = json.loads(data)
-        sealed = isinstance(content, dict) and _canonical(content) == data
+        canonical = isinstance(content, dict) and _canonical_json(content) == data
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: expected JSON, found damage: {in_a_line(error)}") from error
-    seal = content.pop("seal", None) if sealed else None
-    if not sealed or hashlib.sha256(_canonical(content)).hexdigest() != seal:
+        raise UserError(f"{path}: expected JSON, found damage: {one_line(error)}") from error
+    checksum = content.pop(CHECKSUM, None) if canonical else None
+    if not canonical or hashlib.sha256(_canonical_json(content)).hexdigest() != checksum:
         raise UserError(f"{path}: is damaged: its SHA-256 is not the one that was written")
     return content
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process alone while the block runs. Raises `UserError` when another holds it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def locked(folder: Path) -> Iterator[None]:
+    """Locks a run's folder for this process while the block runs. Raises `UserError` if another process has locked it.
+
+    The lock is on the file `.NAME.lock` beside the folder, so that the folder can be replaced while it is locked, and
+    so that it works on NFS, which locks no folders. The operating system releases it when the process ends, even by
+    SIGKILL.
+    """
+    folder = folder.resolve()
+    path = folder.with_name(f".{folder.name}.lock")
+    descriptor = _open_locked(path, folder)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder}: expected a run at rest, found one that another process is training") from None
         yield
     finally:
+        # Removed while it is still locked: see `_open_locked`. Windows removes no open file, so it stays there.
+        with suppress(OSError):
+            path.unlink()
         os.close(descriptor)
+
+
+def _open_locked(path: Path, folder: Path) -> int:
+    # Imported here because it takes longer to import than everything else in this module.
+    from filelock import lock_descriptor
+
+    while True:
+        try:
+            # O_NOFOLLOW: a symbolic link in its place is refused.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        except OSError as error:
+            raise _write_error(path, error) from error
+        with ExitStack() as unless_locked:
+            unless_locked.callback(os.close, descriptor)
+            try:
+                free = lock_descriptor(descriptor, blocking=False)
+            except OSError as error:
+                advice = "choose a folder on a file system that supports file locks"
+                raise UserError(f"{folder}: cannot be locked: {error.strerror or error}; {advice}") from error
+            if not free:
+                raise UserError(
+                    f"{folder}: expected a run that no other process is training, found one that is; "
+                    "wait for that process to end, or stop it"
+                )
+            # The last holder may have removed the file between our open and our lock. A lock on a removed file locks
+            # nobody out, so try again with the file that is there now.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                    unless_locked.pop_all()
+                    return descriptor

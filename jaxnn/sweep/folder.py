@@ -19,7 +19,7 @@ from jaxnn.report.cells import format_cell
 from jaxnn.report.figures import Figure, save_figures
 from jaxnn.report.score_table import score_rows
 from jaxnn.runs.manifest import environment, git_state, now
-from jaxnn.storage.files import new_folder, whole_folder, write_whole
+from jaxnn.storage.files import atomic_directory, atomic_write, choose_folder
 from jaxnn.sweep import SweepResult, Trial
 
 TABLE = "sweep.json"
@@ -28,8 +28,8 @@ DRAWN = 5
 
 
 def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the sweep of the config `name` goes; see `files.new_folder`."""
-    return new_folder(out, f"{name}-sweep", holds="sweep", known_by=TABLE, overwrite=overwrite)
+    """Where the sweep of the config `name` goes; see `files.choose_folder`."""
+    return choose_folder(out, f"{name}-sweep", kind="sweep", marker=TABLE, overwrite=overwrite)
 
 
 def table(swept: SweepResult) -> list[dict[str, Any]]:
@@ -67,14 +67,14 @@ def write(
     made = {"git": git_state(), **environment(), "end": now()}
     title = swept.trials[0].experiment.title
     facts = {"title": title, **facts, **made, "best_sha256": None if best is None else config_hash(best)}
-    with whole_folder(folder) as beside:
-        write_whole(beside / TABLE, _json({**facts, "rows": list(rows)}))
-        write_whole(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
+    with atomic_directory(folder) as beside:
+        atomic_write(beside / TABLE, _json({**facts, "rows": list(rows)}))
+        atomic_write(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
         pictures = save_figures(beside / "figures", iter(figures(swept)))
         text = "every member diverged" if swept.best is None else head(swept, facts)
         if best is not None:
             text = head(swept, facts) + dump(best)
-            write_whole(beside / "best.toml", text.encode())
+            atomic_write(beside / "best.toml", text.encode())
         shown = [{key: value for key, value in row.items() if key != "scores"} for row in rows]
         tables = [
             Table("Members, best first", list(shown[0]), [[format_cell(v) for v in row.values()] for row in shown])

@@ -9,8 +9,8 @@ from jaxnn.cli.main import main
 
 @pytest.fixture(autouse=True)
 def started(monkeypatch):
-    monkeypatch.setattr(device, "start", lambda device, **options: "this device")
-    monkeypatch.setattr(device, "allow", lambda precision: None)
+    monkeypatch.setattr(device, "select_device", lambda device, **options: "this device")
+    monkeypatch.setattr(device, "set_precision", lambda precision: None)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         yield
 

@@ -1,1 +1,1 @@
-"""Laws of what a run survives; `python -m tests.trust` is their long form."""
+"""Tests of what a run survives and of what a file can do. `python -m tests.trust` runs their long form."""

@@ -1,21 +1,21 @@
-"""One process that forks a `jaxnn` for each command line, and one finished run to damage."""
+"""A server that forks a `jaxnn` for each command line, and a finished run for tests to copy and damage."""
 
 import pytest
 
-from tests.trust.fork_server import Zygote
+from tests.trust.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session")
-def zygote():
-    with Zygote() as zygote:
-        yield zygote
+def fork_server():
+    with ForkServer() as fork_server:
+        yield fork_server
 
 
 @pytest.fixture(scope="session")
-def finished(zygote, tmp_path_factory):
-    """A whole run, with figures and three checkpoints; tests copy it."""
+def finished(fork_server, tmp_path_factory):
+    """A complete run with figures and three checkpoints. Tests copy it."""
     out = tmp_path_factory.mktemp("finished") / "run"
-    answer = zygote.run(
+    answer = fork_server.run(
         "train", "digits_mlp", "--net.1.units", 7, "--train.epochs", 4, "--checkpoint.epochs", 1,
         "--checkpoint.keep", 3, "--out", out, figures=True,
     )  # fmt: skip

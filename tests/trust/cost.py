@@ -1,4 +1,4 @@
-"""What it costs to look for NaN and infinity: the same run with and without, in turn."""
+"""The cost of the checks for NaN and infinity: the same run with and without them, alternately."""
 
 import statistics
 import time
@@ -13,9 +13,9 @@ from jaxnn.config.experiment import Experiment, make_experiment
 from jaxnn.engine import driver
 from jaxnn.engine.program import Program
 from jaxnn.experiment import results
-from tests.trust.numbers import of_the_door
+from tests.trust.precision import cli_precision
 
-#: Nets whose steps are short, where a look costs the most: name -> overrides for a few seconds of training.
+#: Nets with short steps, where a check costs the most, and the overrides for a few seconds of training.
 NETS = {
     "digits_mlp": ("train.epochs=150",),
     "digits_cnn": ("train.epochs=40",),
@@ -24,39 +24,39 @@ NETS = {
 
 
 class Cost(NamedTuple):
-    """Processor seconds of training with and without the looks, a pair a turn."""
+    """Processor seconds of training with and without the checks, one pair for each turn."""
 
     name: str
-    looking: list[float]
-    trusting: list[float]
+    checked: list[float]
+    unchecked: list[float]
 
     @property
     def share(self) -> float:
-        """What the looks add, as a fraction of the time without them."""
-        pairs = zip(self.looking, self.trusting, strict=True)
+        """The time that the checks add, as a fraction of the time without them."""
+        pairs = zip(self.checked, self.unchecked, strict=True)
         return statistics.median(a / b for a, b in pairs) - 1
 
 
 def measure(name: str, turns: int) -> Cost:
-    """The cost for one net; the order within a turn changes from turn to turn."""
+    """The cost for one net. The order of the two runs alternates from turn to turn."""
     cost = Cost(name, [], [])
-    with of_the_door():
+    with cli_precision():
         experiment = make_experiment(load(name, NETS[name]))
         for turn in range(turns):
-            for looking in (True, False) if turn % 2 else (False, True):
-                seconds = train(experiment, looking)
-                (cost.looking if looking else cost.trusting).append(seconds)
+            for checked in (True, False) if turn % 2 else (False, True):
+                seconds = train(experiment, checked)
+                (cost.checked if checked else cost.unchecked).append(seconds)
     return cost
 
 
-def train(experiment: Experiment, looking: bool) -> float:
-    """Processor seconds of training, compiling apart: they tell less than a clock of what else the machine does.
+def train(experiment: Experiment, checked: bool) -> float:
+    """Processor seconds of training without compilation; unlike a clock, they exclude other processes.
 
-    Without looking no number is checked and no copy kept for a fault.
+    Unchecked, no number is tested and no copy is made for a rollback.
     """
     with patch.object(driver, "time", SimpleNamespace(perf_counter=time.process_time)):
-        if looking:
+        if checked:
             return results.run(experiment).outcome.seconds
-        blind = patch.object(Program, "_sound", lambda self, state: jnp.ones((), bool))
-        with blind, patch.object(driver, "COPYING", 1e-9):
+        no_tests = patch.object(Program, "_sound", lambda self, state: jnp.ones((), bool))
+        with no_tests, patch.object(driver, "COPYING", 1e-9):
             return results.run(experiment).outcome.seconds

@@ -1,4 +1,4 @@
-"""A run whose files are damaged one at a time: whether it is noticed, and what is taken in its place."""
+"""A run whose files are damaged one at a time: who detects each damage, and which checkpoint is used instead."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,72 +14,76 @@ from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.reopen import experiment_of
 from jaxnn.train.state import State
-from tests.trust.numbers import of_the_door
+from tests.trust.precision import cli_precision
 
 
 class Damage(NamedTuple):
-    """One damage to one file, and what of it was not noticed: nothing, if all is well."""
+    """One damage to one file, and the readers that did not detect it; none if all is well."""
 
     file: str
-    what: str
-    silent: list[str]
+    description: str
+    undetected_by: list[str]
 
 
 def expected_state(run: Path) -> State:
-    """Shapes and types of what the checkpoints of a run hold."""
-    with of_the_door():
+    """Shapes and types of the arrays in a run's checkpoints."""
+    with cli_precision():
         manifest = run_folder.read_manifest(run)
         experiment, _ = experiment_of(run, manifest, None)
         return first_state(experiment, manifest["grad"])
 
 
 def all_files(run: Path) -> list[Path]:
-    """Every file of a run, its checkpoints' too."""
+    """Every file of a run, including those of its checkpoints."""
     return sorted(path for path in run.rglob("*") if path.is_file())
 
 
 def damages(run: Path, flips: int, cuts: int, seed: int) -> Iterator[Damage]:
-    """So many bits flipped and files cut short, each alone, the file and the place drawn uniformly; then all is whole
-    again."""
+    """Flips so many bits and truncates so many files, one at a time, and restores the file after each.
+
+    File and position are drawn uniformly.
+    """
     like, files, draw = expected_state(run), all_files(run), np.random.default_rng(seed)
     for i in range(flips + cuts):
         path = files[draw.integers(len(files))]
-        whole = path.read_bytes()
-        place = int(draw.integers(len(whole)))
+        original = path.read_bytes()
+        position = int(draw.integers(len(original)))
         bit = int(draw.integers(8))
         if i < flips:
-            new = whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
-            what = f"bit {bit} of byte {place:,}"
+            damaged = original[:position] + bytes([original[position] ^ 1 << bit]) + original[position + 1 :]
+            description = f"bit {bit} of byte {position:,}"
         else:
-            new, what = whole[:place], f"cut to {place:,} bytes"
-        yield noticed(run, like, path, what, partial(path.write_bytes, new))
-        path.write_bytes(whole)
+            damaged, description = original[:position], f"cut to {position:,} bytes"
+        yield detect(run, like, path, description, partial(path.write_bytes, damaged))
+        path.write_bytes(original)
 
 
-def noticed(run: Path, like: State, path: Path, what: str, harm: Callable[[], object]) -> Damage:
-    """What is said after `harm` has been done to a file of a run that was whole."""
+def detect(run: Path, like: State, path: Path, description: str, harm: Callable[[], object]) -> Damage:
+    """Which readers detect `harm` to a file of a run that was intact."""
     name = path.relative_to(run).as_posix()
-    there = [int(path.name) for path in checkpoints.paths(run)]
+    steps = [int(path.name) for path in checkpoints.paths(run)]
     manifest = run_folder.read_manifest(run)
     harm()
-    silent = []
-    if not _said_of(run, name):
-        silent.append("verify")
+    undetected_by = []
+    if not _verify_names(run, name):
+        undetected_by.append("verify")
     reader = READERS.get(name)
     if reader is not None and not _refuses(lambda: reader(run, manifest)):
-        silent.append(f"the reader of {name}")
+        undetected_by.append(f"the reader of {name}")
     if name.startswith(checkpoints.FOLDER):
-        said: list[str] = []
-        taken = checkpoints.newest(run, like, said.append).steps
+        messages: list[str] = []
+        loaded = checkpoints.newest(run, like, messages.append).steps
         lost = int(path.parent.name)
-        if taken != max(steps for steps in there if steps != lost):
-            silent.append(f"resume, which takes step {taken}")
-        if lost == max(there) and not (len(said) == 1 and path.parent.name in said[0] and "\n" not in said[0]):
-            silent.append("resume, which does not say what it passes over")
-    return Damage(name, what, silent)
+        if loaded != max(step for step in steps if step != lost):
+            undetected_by.append(f"resume, which loads step {loaded}")
+        if lost == max(steps) and not (
+            len(messages) == 1 and path.parent.name in messages[0] and "\n" not in messages[0]
+        ):
+            undetected_by.append("resume, which does not name the checkpoint that it skips")
+    return Damage(name, description, undetected_by)
 
 
-#: What reads a file before anything is done with it, but for the pages and pictures, which people read.
+#: The readers that check a file before anything uses it. Pages and pictures have none; people read them.
 READERS = {
     run_folder.MANIFEST: lambda run, manifest: run_folder.read_manifest(run),
     run_folder.CONFIG: run_folder.read_config,
@@ -89,14 +93,14 @@ READERS = {
 }
 
 
-def _said_of(run: Path, name: str) -> bool:
+def _verify_names(run: Path, name: str) -> bool:
     """Whether `jaxnn checkpoint verify` names the file, or its checkpoint, and no other."""
-    place = str(Path(name).parent) if name.startswith(checkpoints.FOLDER) else name
+    expected = str(Path(name).parent) if name.startswith(checkpoints.FOLDER) else name
     try:
         bad = [row["file"] for row in examined(run) if row["state"] != "sound"]
     except UserError as error:
         return name == run_folder.MANIFEST and name in str(error)
-    return bad == [place]
+    return bad == [expected]
 
 
 def _refuses(read: Callable[[], object]) -> bool:

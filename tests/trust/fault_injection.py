@@ -18,7 +18,7 @@ from jaxnn.losses import Loss
 from jaxnn.train import Plan, in_memory, supervised
 from jaxnn.train.batches import order
 from jaxnn.train.plan import Policy
-from tests.trust.numbers import of_the_door
+from tests.trust.precision import cli_precision
 
 VALUES = (np.nan, np.inf, -np.inf)
 #: How many spikes stand in the model, each behind a layer.
@@ -119,7 +119,7 @@ DATA, SAID = examples()
 
 def met(seed: int, epochs: int = PLAN.epochs) -> list[tuple[int, int, str]]:
     """What a seed meets in its order: epoch and step, counted from 1, and what must be said of it."""
-    with of_the_door():
+    with cli_precision():
         rows = [np.asarray(order(jax.random.key(seed), jnp.int32(epoch), EXAMPLES)).tolist() for epoch in range(epochs)]
     return [(e + 1, s + 1, SAID[row]) for e in range(epochs) for s, row in enumerate(rows[e]) if row in SAID]
 
@@ -151,7 +151,7 @@ def train(
     **hooks: Any,
 ) -> Outcome:
     """Trains with `Hooks(**hooks)`."""
-    with of_the_door():
+    with cli_precision():
         source = in_memory(*run.data, batch_size=run.batch_size)
         plan = run.plan._replace(on_nonfinite=on_nonfinite)
         job = Job(binding(run.model, run.loss, run.optimizer), source, plan, seeds)

@@ -1,7 +1,7 @@
-"""A process that has imported everything and forks a fresh `jaxnn` for each command line: JAX starts in the child.
+"""A server process that has imported everything and forks a new `jaxnn` for each command line. JAX starts in the child.
 
-It reads one JSON value a line: {"words": [...], "signals": [[seconds, number], ...], ...}; and
-answers {"code": exit status as `subprocess` has it, "seconds": …, "err": what was printed to stderr}.
+It reads one JSON value a line, {"words": [...], "signals": [[seconds, number], ...], ...}, and answers
+{"code": exit status as `subprocess` has it, "seconds": …, "err": what the child printed to stderr, "after": …}.
 """
 
 import importlib
@@ -21,17 +21,8 @@ from jaxnn.runs import checkpoints
 
 
 def serve() -> None:
-    """Answers until its standard input ends."""
-    for name in (
-        "cli.train",
-        "cli.resume",
-        "cli.going",
-        "cli.rerun",
-        "cli.checkpoint",
-        "keeper",
-        "config",
-        "data.named",
-    ):
+    """Answers requests until the standard input ends."""
+    for name in ("cli.train", "cli.resume", "cli.execute", "cli.rerun", "cli.checkpoint", "runs.recorder", "data.tfds"):
         importlib.import_module(f"jaxnn.{name}")
     importlib.import_module("sklearn.datasets")
     print("ready", flush=True)
@@ -39,72 +30,74 @@ def serve() -> None:
         print(json.dumps(answer(json.loads(line))), flush=True)
 
 
-def answer(wanted: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Runs one child, sends it the signals of the request, and describes how it ended."""
     with tempfile.TemporaryFile() as err:
-        began = time.perf_counter()
+        start = time.perf_counter()
         child = os.fork()
         if child == 0:
-            run(wanted, err.fileno())
-        left = None
-        if wanted.get("once"):
-            # As soon as the run's folder has a checkpoint of that step or a later one, and a little later.
-            folder, *numbers = wanted["once"]
-            while not ended(child) and reached(folder) < wanted.get("step", 0):
+            run(request, err.fileno())
+        signalled = None
+        if request.get("once"):
+            # Signals are sent once the run has a checkpoint of this step or a later one, and a little later.
+            folder, *numbers = request["once"]
+            while not has_ended(child) and last_step(folder) < request.get("step", 0):
                 time.sleep(0.005)
-            time.sleep(wanted.get("later", 0.3))
-            left = time.perf_counter()
+            time.sleep(request.get("later", 0.3))
+            signalled = time.perf_counter()
             for number in numbers:
-                if not ended(child):
+                if not has_ended(child):
                     os.kill(child, number)
                 time.sleep(0.1 if len(numbers) > 1 else 0)
-        for after, number in sorted(wanted.get("signals", [])):
-            time.sleep(max(0.0, began + after - time.perf_counter()))
-            if left is None and not ended(child):
+        for after, number in sorted(request.get("signals", [])):
+            time.sleep(max(0.0, start + after - time.perf_counter()))
+            if signalled is None and not has_ended(child):
                 os.kill(child, number)
         _, status = os.waitpid(child, 0)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         err.seek(0)
-        said = err.read().decode(errors="replace")
+        messages = err.read().decode(errors="replace")
     return {
         "code": os.waitstatus_to_exitcode(status),
         "seconds": seconds,
-        "err": said,
-        "after": 0 if left is None else time.perf_counter() - left,
+        "err": messages,
+        "after": 0 if signalled is None else time.perf_counter() - signalled,
     }
 
 
-def reached(folder: Path | str) -> int:
+def last_step(folder: Path | str) -> int:
     """The step of a run's last checkpoint; -1 before the first."""
-    return max((int(place.name) for place in checkpoints.paths(Path(folder))), default=-1)
+    return max((int(path.name) for path in checkpoints.paths(Path(folder))), default=-1)
 
 
-def ended(child: int) -> bool:
-    """Whether a child has ended; it stays to be waited for."""
+def has_ended(child: int) -> bool:
+    """Whether a child has ended. It can still be waited for."""
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def run(wanted: dict[str, Any], err: int) -> None:
-    """The child: a command line, in this process alone."""
+def run(request: dict[str, Any], err: int) -> None:
+    """The child: runs the command line in this process and exits."""
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
         os.dup2(err, 2)
-        os.chdir(wanted["cwd"])
+        os.chdir(request["cwd"])
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        if wanted.get("file_size"):
-            resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["file_size"], wanted["file_size"]))
+        if request.get("file_size"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"], request["file_size"]))
         from jaxnn.cli import main
         from jaxnn.report import figures as run_figures
 
-        if wanted.get("cores"):
-            os.sched_setaffinity(0, range(wanted["cores"]))
-        if wanted.get("compiles"):
+        if request.get("cores"):
+            os.sched_setaffinity(0, range(request["cores"]))
+        if request.get("compiles"):
             importlib.import_module("jax").config.update("jax_enable_compilation_cache", False)
-        if not wanted.get("figures"):
-            run_figures.pictures = lambda *a: iter(())  # type: ignore[assignment]  # they take as long as the rest together
-        main(wanted["words"])
+        if not request.get("figures"):
+            # Drawing figures takes as long as everything else together.
+            run_figures.pictures = lambda *a: iter(())  # type: ignore[assignment]
+        main(request["words"])
         code = 0
     except SystemExit as exit:
         code = exit.code if isinstance(exit.code, int) else 1
@@ -117,13 +110,13 @@ def run(wanted: dict[str, Any], err: int) -> None:
         os._exit(code)
 
 
-class Zygote:
-    """The process above, as a context; `run` asks it for a command line."""
+class ForkServer:
+    """The server process as a context. `run` asks it to run a command line."""
 
-    def __enter__(self) -> "Zygote":
+    def __enter__(self) -> "ForkServer":
         self.cache = tempfile.TemporaryDirectory()
-        # A program is compiled by the first child that needs it, and read by the others: what they share is the
-        # program, nothing that it computed.
+        # The first child that needs a program compiles it, and the others read it from this cache. They share
+        # programs, and nothing that was computed.
         cache = {
             "JAX_COMPILATION_CACHE_DIR": self.cache.name,
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -149,17 +142,20 @@ class Zygote:
         self.cache.cleanup()
 
     def run(self, *words: object, signals: Sequence[tuple[float, int]] = (), **options: Any) -> dict[str, Any]:
-        """The answer of a child that runs `jaxnn WORDS`; `signals` are sent to it after so many seconds."""
+        """The answer of a child that runs `jaxnn WORDS`; `signals` are sent to it, each after so many seconds.
+
+        options: more entries of the request
+        """
         assert self.process.stdin is not None and self.process.stdout is not None
         if "once" in options:
             options["once"] = [str(options["once"][0]), *map(int, options["once"][1:])]
-        wanted = {
+        request = {
             "words": [str(word) for word in words],
             "signals": list(signals),
             "cwd": tempfile.gettempdir(),
             **options,
         }
-        self.process.stdin.write(json.dumps(wanted) + "\n")
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 

@@ -1,4 +1,4 @@
-"""Files made to do harm, but for pickles and IDX files, whose own tests hold theirs: bytes of weights and pictures."""
+"""Files made to do harm: weights and pictures. The tests of pickles and IDX files have their own."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from jaxnn.data.image_file import MAX_PIXELS, MAX_SIDE
-from jaxnn.storage.arrays import digest
+from jaxnn.storage.arrays import array_sha256
 
 HUGE = 2**62
 
@@ -28,59 +28,59 @@ def weights(header: Any, data: bytes = b"", size: int | None = None) -> bytes:
     return struct.pack("<Q", len(text) if size is None else size) + text + data
 
 
-def named(arrays: dict[str, Any], said: Any, data: bytes = bytes(16)) -> bytes:
-    """A safetensors file with entries of arrays, and what our own entry says of them."""
-    entry = said if isinstance(said, str) else json.dumps({"format": 2, "arrays": said})
+def with_metadata(arrays: dict[str, Any], specs: Any, data: bytes = bytes(16)) -> bytes:
+    """A safetensors file with entries of arrays, and our metadata about them (a dictionary, or the entry's text)."""
+    entry = specs if isinstance(specs, str) else json.dumps({"format": 2, "arrays": specs})
     return weights({"__metadata__": {"jaxnn": entry}, **arrays}, data)
 
 
 def hostile_weights() -> dict[str, bytes]:
-    """Name, bytes: none holds arrays that we wrote."""
+    """Files by name. None is one that `save_arrays` writes."""
     zeros = np.zeros(4, np.float32)
-    fact = {"dtype": "float32", "shape": [4], "sha256": digest(zeros)}
-    place = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    fact = {"dtype": "float32", "shape": [4], "sha256": array_sha256(zeros)}
+    entry = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
     small = {"dtype": "U8", "shape": [16], "data_offsets": [0, 16]}
 
     def other(**changes: Any) -> bytes:
-        return named({"a": place}, {"a": fact | changes})
+        return with_metadata({"a": entry}, {"a": fact | changes})
 
     return {
         "empty": b"",
         "short": b"\x01\0\0",
         "no header": weights(b""),
-        "header of 2^63 bytes": weights({"a": place}, size=2**63),
-        "header of 2^64 - 1 bytes": weights({"a": place}, size=2**64 - 1),
-        "header of 100 MB": weights({"a": place}, size=100_000_000),
+        "header of 2^63 bytes": weights({"a": entry}, size=2**63),
+        "header of 2^64 - 1 bytes": weights({"a": entry}, size=2**64 - 1),
+        "header of 100 MB": weights({"a": entry}, size=100_000_000),
         "header is no JSON": weights(b"{" * 64),
         "header is nested deeply": weights(b"[" * 100_000),
-        "metadata nested deeply": named({"a": place}, "[" * 100_000),
-        "metadata of deep tables": named({"a": place}, '{"arrays":' * 100_000),
+        "metadata nested deeply": with_metadata({"a": entry}, "[" * 100_000),
+        "metadata of deep tables": with_metadata({"a": entry}, '{"arrays":' * 100_000),
         "header is a list": weights([1, 2]),
         "a pickle": b"\x80\x04cos\nsystem\nX\x04\0\0\0true\x85R.",
-        "overlapping": named({"a": place, "b": place}, {"a": fact, "b": fact}),
-        "overlapping by half": named(
-            {"a": place, "b": place | {"data_offsets": [8, 24]}}, {"a": fact, "b": fact}, bytes(24)
+        "overlapping": with_metadata({"a": entry, "b": entry}, {"a": fact, "b": fact}),
+        "overlapping by half": with_metadata(
+            {"a": entry, "b": entry | {"data_offsets": [8, 24]}}, {"a": fact, "b": fact}, bytes(24)
         ),
-        "huge offsets": named({"a": place | {"data_offsets": [HUGE, HUGE + 16]}}, {"a": fact}),
-        "offset beyond the end": named({"a": place | {"data_offsets": [0, 17]}}, {"a": fact}),
-        "offsets turned round": named({"a": place | {"data_offsets": [16, 0]}}, {"a": fact}),
-        "negative offset": named({"a": place | {"data_offsets": [-16, 0]}}, {"a": fact}),
-        "a hole": named({"a": place | {"data_offsets": [16, 32]}}, {"a": fact}, bytes(32)),
-        "bytes after the arrays": named({"a": place}, {"a": fact}, bytes(32)),
-        "huge shape": named({"a": place | {"shape": [HUGE]}}, {"a": fact | {"shape": [HUGE]}}),
-        "shape whose product is 2^64": named(
-            {"a": place | {"shape": [2**32, 2**32]}}, {"a": fact | {"shape": [2**32, 2**32]}}
+        "huge offsets": with_metadata({"a": entry | {"data_offsets": [HUGE, HUGE + 16]}}, {"a": fact}),
+        "offset beyond the end": with_metadata({"a": entry | {"data_offsets": [0, 17]}}, {"a": fact}),
+        "offsets turned round": with_metadata({"a": entry | {"data_offsets": [16, 0]}}, {"a": fact}),
+        "negative offset": with_metadata({"a": entry | {"data_offsets": [-16, 0]}}, {"a": fact}),
+        "a hole": with_metadata({"a": entry | {"data_offsets": [16, 32]}}, {"a": fact}, bytes(32)),
+        "bytes after the arrays": with_metadata({"a": entry}, {"a": fact}, bytes(32)),
+        "huge shape": with_metadata({"a": entry | {"shape": [HUGE]}}, {"a": fact | {"shape": [HUGE]}}),
+        "shape whose product is 2^64": with_metadata(
+            {"a": entry | {"shape": [2**32, 2**32]}}, {"a": fact | {"shape": [2**32, 2**32]}}
         ),
-        "unknown type": named({"a": place | {"dtype": "O8"}}, {"a": fact}),
-        "no facts": weights({"a": place}, bytes(16)),
-        "facts of another format": named({"a": place}, json.dumps({"format": 3, "arrays": {"a": fact}})),
-        "facts are a list": named({"a": place}, json.dumps([1])),
-        "facts are NaN": named({"a": place}, "NaN"),
-        "facts of no array": named({"a": place}, {}),
-        "facts of one array more": named({"a": place}, {"a": fact, "b": fact}),
-        "arrays as a list": named({"a": place}, json.dumps({"format": 2, "arrays": ["a"]})),
-        "an array's facts as a number": named({"a": place}, {"a": 7}),
-        "no type": named({"a": place}, {"a": {"shape": [4], "sha256": fact["sha256"]}}),
+        "unknown type": with_metadata({"a": entry | {"dtype": "O8"}}, {"a": fact}),
+        "no facts": weights({"a": entry}, bytes(16)),
+        "facts of another format": with_metadata({"a": entry}, json.dumps({"format": 3, "arrays": {"a": fact}})),
+        "facts are a list": with_metadata({"a": entry}, json.dumps([1])),
+        "facts are NaN": with_metadata({"a": entry}, "NaN"),
+        "facts of no array": with_metadata({"a": entry}, {}),
+        "facts of one array more": with_metadata({"a": entry}, {"a": fact, "b": fact}),
+        "arrays as a list": with_metadata({"a": entry}, json.dumps({"format": 2, "arrays": ["a"]})),
+        "an array's facts as a number": with_metadata({"a": entry}, {"a": 7}),
+        "no type": with_metadata({"a": entry}, {"a": {"shape": [4], "sha256": fact["sha256"]}}),
         "type object": other(dtype="object"),
         "type void": other(dtype="V4"),
         "type as a list": other(dtype=["float32"]),
@@ -90,12 +90,12 @@ def hostile_weights() -> dict[str, bytes]:
         "shape of booleans": other(shape=[True, 4]),
         "shape is null": other(shape=None),
         "negative shape": other(shape=[-1]),
-        "product of negatives": named(
+        "product of negatives": with_metadata(
             {"a": small}, {"a": {"dtype": "bfloat16", "shape": [-2, -4], "sha256": fact["sha256"]}}
         ),
         "another shape of that size": other(shape=[2, 2]),
         "another type of that size": other(dtype="int32"),
-        "bytes of a type of ours with a wrong sum": named(
+        "bytes of a type of ours with a wrong sum": with_metadata(
             {"a": small}, {"a": {"dtype": "bfloat16", "shape": [8], "sha256": fact["sha256"]}}
         ),
         "another sum": other(sha256=hashlib.sha256(b"").hexdigest()),
@@ -104,7 +104,7 @@ def hostile_weights() -> dict[str, bytes]:
 
 
 def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, colour: int = 0) -> bytes:
-    """A PNG that promises a size, with any chunks behind."""
+    """A PNG whose header claims a size, followed by any chunks."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -114,17 +114,17 @@ def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, c
 
 
 def flat(mode: str, kind: str, side: tuple[int, int] = (8192, 4096)) -> bytes:
-    """As many pixels as are allowed, in a few kilobytes: a block of ink on paper."""
+    """The largest allowed picture in a few kilobytes: a bright rectangle on black."""
     grey, file = np.zeros(side[::-1], np.uint8), io.BytesIO()
     grey[side[1] // 4 : -side[1] // 4, side[0] // 4 : -side[0] // 4] = 255
-    whole = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
-    whole.save(file, kind, compress_level=1)
+    image = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    image.save(file, kind, compress_level=1)
     return file.getvalue()
 
 
 @cache
 def hostile_pictures() -> dict[str, bytes]:
-    """Name, bytes: pictures whose decoding takes more than they weigh, or that lie."""
+    """Files by name: pictures that decode to far more than their size, or whose headers are wrong."""
     pixels, bomb = zlib.compress(bytes(8 * 9)), zlib.compress(bytes(200 << 20), 9)
     jpeg = flat("L", "JPEG", (64, 64))
     gif = b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\x80\0\0" + bytes(6)
@@ -161,7 +161,7 @@ def hostile_pictures() -> dict[str, bytes]:
     }
 
 
-#: What reads each kind, as it is used.
+#: The code that reads each kind, as the library uses it.
 READ = {
     "weights": """
         from jaxnn.storage.arrays import load_arrays as read
@@ -176,7 +176,7 @@ READ = {
 
 
 class Bounds(NamedTuple):
-    """Which files were accepted, the most memory that the process held, and the slowest file's processor seconds."""
+    """The accepted files, the peak memory of the process, and the processor seconds of the slowest file."""
 
     accepted: list[str]
     mebibytes: int
@@ -184,7 +184,7 @@ class Bounds(NamedTuple):
 
 
 def bounds(kind: str) -> Bounds:
-    """Reads all hostile files of a kind in a process of its own. Raises where one crashes or says more than a line."""
+    """Reads all hostile files of a kind in a separate process. Raises if it crashes or an error has several lines."""
     files = hostile_weights() if kind == "weights" else hostile_pictures()
     program = f"""
         import json, re, sys, time
@@ -193,14 +193,14 @@ def bounds(kind: str) -> Bounds:
         {textwrap.dedent(READ[kind]).strip().replace(chr(10), chr(10) + " " * 8)}
         accepted, slowest = [], 0.0
         for path in sorted(Path(sys.argv[1]).iterdir()):
-            began = time.process_time()
+            start = time.process_time()
             try:
                 read(path)
                 accepted.append(int(path.name))
             except UserError as error:
                 assert "\\n" not in str(error), path
-            slowest = max(slowest, time.process_time() - began)
-        # Not `getrusage`, which counts what the parent held when it forked.
+            slowest = max(slowest, time.process_time() - start)
+        # Not `getrusage`, which includes the memory of the parent when it forked.
         peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
         print(json.dumps([accepted, int(peak[1]) >> 10, slowest]))
     """

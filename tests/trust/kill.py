@@ -1,4 +1,4 @@
-"""Training processes killed at random moments, resumed, and compared bit for bit with one that was never killed."""
+"""Training processes killed at random moments, resumed, and compared bit for bit with a run that was not killed."""
 
 import signal
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.storage.files import read_sealed
-from tests.trust.fork_server import Zygote, reached
+from jaxnn.storage.files import read_checksummed_json
+from tests.trust.fork_server import ForkServer, last_step
 
-#: A few thousand steps of a small net: mid-epoch, with dropout, and as many checkpoints as the disk can take.
+#: A few thousand steps of a small net with dropout, and checkpoints within epochs as often as the disk allows.
 SMALL = (
     "digits_mlp", "--net.1.units", "13", "--data.train", "331", "--train.batch_size", "7", "--train.epochs", "199",
     "--checkpoint.minutes", "0.0004", "--net.3.rate", "0.1",
@@ -17,12 +17,12 @@ SMALL = (
 
 
 class Trial(NamedTuple):
-    """How a trial went: how often the process was killed, what it left, whether the result was bit-equal."""
+    """How often the process was killed, the last saved step at each kill, and whether the result was bit-equal."""
 
     kills: int
     steps: list[int]
     equal: bool
-    said: str
+    messages: str
 
 
 def command(out: Path) -> tuple[object, ...]:
@@ -30,58 +30,62 @@ def command(out: Path) -> tuple[object, ...]:
 
 
 def result(run: Path) -> dict[str, bytes]:
-    """What must be equal to the bit: parameters, best and last, and the history as it is shown."""
+    """The files that must be bit-equal: best and last parameters, and the history."""
     names = ("best.safetensors", "last.safetensors", "history.csv")
     return {name: (run / name).read_bytes() for name in names}
 
 
 def state(run: Path) -> dict[str, str]:
-    """The SHA-256 of every array of the last checkpoint: all that a next step would read."""
+    """The SHA-256 of every array of the last checkpoint: everything that a next step would read."""
     last = max((run / "checkpoints").iterdir())
-    return {name: about["sha256"] for name, about in read_sealed(last / "manifest.json")["arrays"].items()}
+    return {name: spec["sha256"] for name, spec in read_checksummed_json(last / "manifest.json")["arrays"].items()}
 
 
-class Whole(NamedTuple):
-    """The run never killed: what it left, its seconds, its steps."""
+class Reference(NamedTuple):
+    """The run that was not killed: its results, its seconds and its steps."""
 
-    left: Any
+    results: Any
     seconds: float
     steps: int
 
 
-def random_kill(draw: np.random.Generator, out: Path, whole: Whole) -> dict[str, Any]:
-    """A kill as an option of `Zygote.run`: at a moment of the run's time, or after a step of its training.
+def random_kill(draw: np.random.Generator, out: Path, reference: Reference) -> dict[str, Any]:
+    """A kill as options of `ForkServer.run`: at a random time, or shortly after a random step.
 
-    Of the time the greater part is start and end, where a fast machine has half of all kills; hence the steps.
+    Most of the time passes at the start and the end of a run, so on a fast machine half of all timed kills fall there.
+    Therefore the other half is chosen by step.
     """
     if draw.random() < 0.5:
-        return {"signals": [(float(draw.uniform(0, whole.seconds)), signal.SIGKILL)]}
-    step, later = int(draw.integers(whole.steps)), float(draw.uniform(0, 0.05))
+        return {"signals": [(float(draw.uniform(0, reference.seconds)), signal.SIGKILL)]}
+    step, later = int(draw.integers(reference.steps)), float(draw.uniform(0, 0.05))
     return {"once": [out, signal.SIGKILL], "step": step, "later": later}
 
 
-def trial(zygote: Zygote, out: Path, whole: Whole, draw: np.random.Generator, most: int) -> Trial:
-    """Kills a run at random, at `most` so often."""
-    kills, steps, said = 0, [], ""
+def trial(fork_server: ForkServer, out: Path, reference: Reference, draw: np.random.Generator, max_kills: int) -> Trial:
+    """Trains a run, kills it at random up to `max_kills` times, and resumes it until it ends."""
+    kills, steps, messages = 0, [], ""
     while True:
         words = ("resume", out) if (out / "manifest.json").exists() else command(out)
-        answer = zygote.run(*words, **(random_kill(draw, out, whole) if kills < most else {}))
-        said += answer["err"]
+        answer = fork_server.run(*words, **(random_kill(draw, out, reference) if kills < max_kills else {}))
+        messages += answer["err"]
         if answer["code"] == 0:
             break
         if answer["code"] != -signal.SIGKILL:
-            return Trial(kills, steps, False, said)
+            return Trial(kills, steps, False, messages)
         kills += 1
-        steps.append(reached(out))
-    equal = (result(out), state(out)) == whole.left
-    return Trial(kills, steps, equal, said)
+        steps.append(last_step(out))
+    equal = (result(out), state(out)) == reference.results
+    return Trial(kills, steps, equal, messages)
 
 
-def trials(zygote: Zygote, folder: Path, count: int, seed: int, most: int) -> list[Trial]:
-    """So many trials, after two runs never killed: one to fill the cache and one for the time that a run takes."""
+def trials(fork_server: ForkServer, folder: Path, count: int, seed: int, max_kills: int) -> list[Trial]:
+    """So many trials, after two runs without a kill: one fills the compilation cache, one measures the time."""
     for name in ("first", "whole"):
-        answer = zygote.run(*command(folder / name))
+        answer = fork_server.run(*command(folder / name))
         assert answer["code"] == 0, answer["err"]
-    whole = Whole((result(folder / "whole"), state(folder / "whole")), answer["seconds"], reached(folder / "whole"))
+    reference_folder = folder / "whole"
+    reference = Reference(
+        (result(reference_folder), state(reference_folder)), answer["seconds"], last_step(reference_folder)
+    )
     draw = np.random.default_rng(seed)
-    return [trial(zygote, folder / f"{i}", whole, draw, most) for i in range(count)]
+    return [trial(fork_server, folder / f"{i}", reference, draw, max_kills) for i in range(count)]

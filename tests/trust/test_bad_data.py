@@ -1,4 +1,4 @@
-"""Data that cannot be learned from end a command with one line, before anything is compiled or written."""
+"""Unusable data end a command with one line, before anything is compiled or written."""
 
 import struct
 
@@ -7,10 +7,10 @@ import pytest
 
 from jaxnn.cli import device
 from jaxnn.cli.main import main
-from tests.trust.numbers import of_the_door
+from tests.trust.precision import cli_precision
 
 CONFIG = """
-title = "from a stranger"
+title = "unusable data"
 data = {{ {data} }}
 net = [{{ layer = "flatten" }}, {{ layer = "dense", units = 3 }}]
 loss = {{ name = "softmax_cross_entropy" }}
@@ -18,7 +18,7 @@ optimizer = {{ name = "sgd", learning_rate = 0.1 }}
 train = {{ epochs = 1, best = "train.loss" }}
 """
 
-#: The text of a CSV file with the column "label", and what is said.
+#: The text of a CSV file with the column "label", and the error.
 TABLES = {
     "a row of another length": ("a,b,label\n1,2,u\n3,v\n", "line 3: expected 3 columns, found 2"),
     "a word among the numbers": ("a,b,label\n1,2,u\n3,x,v\n", "line 3 column 1: expected a finite number, found 'x'"),
@@ -34,7 +34,7 @@ TABLES = {
     ),
 }  # fmt: skip
 IMAGES, LABELS = np.arange(7 * 25, dtype=np.uint8).reshape(7, 5, 5), np.arange(7, dtype=np.uint8) % 3
-#: Images and labels to train on, of MNIST's format, and what is said.
+#: Images and labels to train on, in MNIST's format, and the error.
 SETS = {
     "more images than labels": (IMAGES, LABELS[:-1], "expected as many answers as examples, found 7 examples and 6"),
     "fewer images than labels": (IMAGES[:-1], LABELS, "found 6 examples and 7 answers"),
@@ -49,7 +49,7 @@ SETS = {
 
 @pytest.fixture
 def refused(monkeypatch, capsys, tmp_path):
-    """Runs `jaxnn train` on a table of data; returns the one line that it says."""
+    """Runs `jaxnn train` with this `data` table in its config, and returns its one line of error."""
 
     def compiled(*args, **options):
         raise AssertionError("something was compiled")
@@ -57,20 +57,20 @@ def refused(monkeypatch, capsys, tmp_path):
     def run(data: str) -> str:
         config = tmp_path / "config.toml"
         config.write_text(CONFIG.format(data=data))
-        monkeypatch.setattr(device, "start", lambda *args, **options: "this device")
-        monkeypatch.setattr(device, "allow", lambda precision: None)
+        monkeypatch.setattr(device, "select_device", lambda *args, **options: "this device")
+        monkeypatch.setattr(device, "set_precision", lambda precision: None)
         monkeypatch.setattr("jaxnn.engine.driver.Program", compiled)
-        with of_the_door(), pytest.raises(SystemExit) as left:
+        with cli_precision(), pytest.raises(SystemExit) as exit:
             main(["train", str(config), "--out", str(tmp_path / "run"), "--data-dir", str(tmp_path)])
-        said = capsys.readouterr().err
-        assert left.value.code == 2 and len(said.splitlines()) == 1 and not (tmp_path / "run").exists()
-        return said
+        message = capsys.readouterr().err
+        assert exit.value.code == 2 and len(message.splitlines()) == 1 and not (tmp_path / "run").exists()
+        return message
 
     return run
 
 
 @pytest.mark.parametrize("case", TABLES)
-def test_a_table_that_cannot_be_learned_from(refused, tmp_path, case):
+def test_train_refuses_an_unusable_table(refused, tmp_path, case):
     text, expected = TABLES[case]
     if text is not None:
         (tmp_path / "table.csv").write_text(text)
@@ -82,7 +82,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize("case", SETS)
-def test_images_that_cannot_be_learned_from(refused, tmp_path, case):
+def test_train_refuses_unusable_images(refused, tmp_path, case):
     images, labels, expected = SETS[case]
     for stem, x, y in (("train", images, labels), ("t10k", IMAGES, LABELS)):
         (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(idx(x))
@@ -103,5 +103,5 @@ def test_images_that_cannot_be_learned_from(refused, tmp_path, case):
         ('name = "cosine"', "expected targets of the model's output shape (3,), found (200,)"),
     ],
 )
-def test_parts_and_sizes_that_cannot_be(refused, data, expected):
+def test_train_refuses_impossible_parts_and_sizes(refused, data, expected):
     assert expected in refused(data)

@@ -1,4 +1,4 @@
-"""A checkpoint gives back every bit of what it was given, and nothing to a program that expects something else."""
+"""A checkpoint restores every bit, and refuses a program that expects another structure."""
 
 import json
 
@@ -12,22 +12,22 @@ from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.storage.arrays import load_arrays
-from tests.trust.round_trips import STATES, arrays_that_change, leaves_that_change, shapes, snapshot
+from tests.trust.round_trips import STATES, changed_arrays, changed_leaves, shapes, snapshot
 
 
-def test_arrays_of_every_type_and_shape_come_back_to_the_bit(tmp_path):
-    assert arrays_that_change(tmp_path) == []
+def test_save_arrays_keeps_every_bit_of_every_dtype_and_shape(tmp_path):
+    assert changed_arrays(tmp_path) == []
     assert {path.name for path in tmp_path.parent.iterdir()} >= {tmp_path.name}
-    assert [path.name for path in tmp_path.iterdir()] == ["odd.safetensors"]  # no name became a path
+    assert [path.name for path in tmp_path.iterdir()] == ["unusual.safetensors"]  # no name became a path
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_a_run_comes_back_to_the_bit(tmp_path, name):
-    assert leaves_that_change(tmp_path, STATES[name]()) == []
+def test_checkpoint_restores_every_bit(tmp_path, name):
+    assert changed_leaves(tmp_path, STATES[name]()) == []
 
 
-def replaced(like, change):
-    """The shapes of a state with those of its first layer's weights changed."""
+def with_other_weights(like, change):
+    """The shapes of a state, with those of the first layer's weights changed."""
     params = list(like.params)
     params[0] = params[0]._replace(weight=change(params[0].weight))
     return like._replace(params=tuple(params))
@@ -36,11 +36,11 @@ def replaced(like, change):
 ADAM = shapes("adam")
 OTHERS = {
     "another shape": (
-        replaced(ADAM, lambda a: jax.ShapeDtypeStruct((2, 3, 11), a.dtype)),
+        with_other_weights(ADAM, lambda a: jax.ShapeDtypeStruct((2, 3, 11), a.dtype)),
         r"expected 'state/params/0/weight' of shape \(2, 3, 11\) .* found \(2, 3, 7\)",
     ),
     "another type": (
-        replaced(ADAM, lambda a: jax.ShapeDtypeStruct(a.shape, jnp.bfloat16)),
+        with_other_weights(ADAM, lambda a: jax.ShapeDtypeStruct(a.shape, jnp.bfloat16)),
         r"expected 'state/params/0/weight' of shape .* dtype bfloat16, found .* float32",
     ),
     "a layer more": (ADAM._replace(params=(*ADAM.params, ADAM.params[0])), "expected an array 'state/params/3/weight'"),
@@ -58,31 +58,31 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_another_structure_is_refused_with_the_path_of_the_first_difference(tmp_path, other):
-    like, said = OTHERS[other]
+def test_load_refuses_another_structure_and_names_the_first_difference(tmp_path, other):
+    like, message = OTHERS[other]
     path = checkpoints.save(tmp_path, "a run", STATES["adam"]())
-    with pytest.raises(UserError, match=said) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         checkpoints.load(path, like)
     assert "\n" not in str(refusal.value)
 
 
-def test_keys_of_another_kind_and_the_same_size_are_refused(tmp_path):
+def test_load_refuses_keys_of_another_kind_and_the_same_size(tmp_path):
     path = checkpoints.save(tmp_path, "a run", STATES["keys of rbg"]())
     like = ADAM._replace(key=jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl="unsafe_rbg"), 2)))
     with pytest.raises(UserError, match="expected keys of key<urbg> at 'state/key', found key<rbg>"):
         checkpoints.load(path, like)
 
 
-def kept(folder, *steps) -> list[Snapshot]:
-    """Checkpoints after so many steps."""
-    made = [snapshot(ADAM, seed)._replace(steps=count) for seed, count in enumerate(steps)]
-    for one in made:
-        checkpoints.save(folder, "a run", one)
-    return made
+def save_checkpoints(folder, *steps) -> list[Snapshot]:
+    """Saves a checkpoint for each of these steps."""
+    snapshots = [snapshot(ADAM, seed)._replace(steps=count) for seed, count in enumerate(steps)]
+    for item in snapshots:
+        checkpoints.save(folder, "a run", item)
+    return snapshots
 
 
-def test_the_newest_is_found_on_the_disk_and_no_foreign_folder_is_taken_for_one(tmp_path):
-    kept(tmp_path, 9, 1000)
+def test_newest_ignores_folders_that_are_no_checkpoints(tmp_path):
+    save_checkpoints(tmp_path, 9, 1000)
     for name in (".000000002000.7.0123abcd", "2000", "000000002000x", "latest"):
         (tmp_path / checkpoints.FOLDER / name).mkdir()
     (tmp_path / checkpoints.FOLDER / "000000003000").write_text("no folder")
@@ -90,8 +90,8 @@ def test_the_newest_is_found_on_the_disk_and_no_foreign_folder_is_taken_for_one(
     assert checkpoints.newest(tmp_path, ADAM, pytest.fail).steps == 1000
 
 
-def test_only_what_this_run_made_is_removed(tmp_path):
-    kept(tmp_path, 10, 20, 30, 40)
+def test_prune_removes_only_checkpoints_of_this_run(tmp_path):
+    save_checkpoints(tmp_path, 10, 20, 30, 40)
     checkpoints.save(tmp_path, "another run", snapshot(ADAM)._replace(steps=5))
     (tmp_path / checkpoints.FOLDER / "000000000015").mkdir()  # damaged
     checkpoints.prune(tmp_path, "a run", 2)
@@ -100,7 +100,7 @@ def test_only_what_this_run_made_is_removed(tmp_path):
 
 
 def run(capsys, *words):
-    """A command's exit code, what it printed and what it said of mistakes."""
+    """A command's exit status, standard output and standard error."""
     try:
         main([str(word) for word in words])
         code = 0
@@ -115,7 +115,7 @@ def rows(capsys, tmp_path, *words):
     return json.loads((tmp_path / "rows.json").read_text())["rows"]
 
 
-def test_list_inspect_and_diff_say_what_is_on_the_disk(capsys, tmp_path, finished):
+def test_list_inspect_and_diff_show_what_is_on_the_disk(capsys, tmp_path, finished):
     paths = checkpoints.paths(finished)
     listed = rows(capsys, tmp_path, "list", finished)
     assert [row["steps"] for row in listed] == [int(path.name) for path in paths] and len(paths) >= 3
@@ -130,8 +130,8 @@ def test_list_inspect_and_diff_say_what_is_on_the_disk(capsys, tmp_path, finishe
     for name, array in arrays[-1].items():
         assert (name in differing) == (not same(array, arrays[-2].get(name))), name
     assert weight in differing and "state/key" not in differing
-    one = paths[0].name.lstrip("0")
-    assert rows(capsys, tmp_path, "diff", finished, one, one) == []
+    steps = paths[0].name.lstrip("0")
+    assert rows(capsys, tmp_path, "diff", finished, steps, steps) == []
     code, _, err = run(capsys, "checkpoint", "inspect", finished, 7)
     assert code == 2 and "expected steps among" in err
 
@@ -140,9 +140,9 @@ def same(a, b):
     return b is not None and a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
-def test_verify_counts_every_file(capsys, tmp_path, finished):
-    found = {row["file"]: row["state"] for row in rows(capsys, tmp_path, "verify", finished)}
-    assert set(found.values()) == {"sound"}
+def test_verify_lists_every_file(capsys, tmp_path, finished):
+    states = {row["file"]: row["state"] for row in rows(capsys, tmp_path, "verify", finished)}
+    assert set(states.values()) == {"sound"}
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
-    assert {name for name in files if not name.startswith(checkpoints.FOLDER)} <= found.keys()
-    assert {path.parent.relative_to(finished).as_posix() for path in finished.rglob(checkpoints.STATE)} <= found.keys()
+    assert {name for name in files if not name.startswith(checkpoints.FOLDER)} <= states.keys()
+    assert {path.parent.relative_to(finished).as_posix() for path in finished.rglob(checkpoints.STATE)} <= states.keys()

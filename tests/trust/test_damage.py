@@ -1,4 +1,4 @@
-"""No damage to any file of a run is silent, and a run goes on from its newest sound checkpoint."""
+"""Every damage to every file of a run is detected, and a run resumes from its newest valid checkpoint."""
 
 import shutil
 import signal
@@ -8,7 +8,7 @@ import pytest
 
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
-from tests.trust.damage import all_files, damages, expected_state, noticed
+from tests.trust.damage import all_files, damages, detect, expected_state
 from tests.trust.kill import command, result, state
 
 
@@ -17,48 +17,48 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "copy")
 
 
-def test_no_flipped_bit_and_no_cut_is_silent(copy):
-    found = list(damages(copy, flips=1000, cuts=200, seed=0))
-    assert [damage for damage in found if damage.silent] == []
-    assert {damage.file for damage in found} == {path.relative_to(copy).as_posix() for path in all_files(copy)}
+def test_flipped_bits_and_truncated_files_are_detected(copy):
+    tried = list(damages(copy, flips=1000, cuts=200, seed=0))
+    assert [damage for damage in tried if damage.undetected_by] == []
+    assert {damage.file for damage in tried} == {path.relative_to(copy).as_posix() for path in all_files(copy)}
 
 
-def test_no_missing_or_exchanged_file_is_silent(copy, tmp_path):
-    """Removed, emptied, or in place of it a link to a copy of itself."""
+def test_missing_empty_and_linked_files_are_detected(copy, tmp_path):
+    """Each file is removed, emptied, or replaced by a link to a copy of it."""
     like = expected_state(copy)
     for path in all_files(copy):
-        aside = tmp_path / "aside"
-        for what, harm in (
-            ("removed", lambda path, aside: path.rename(aside)),
-            ("emptied", lambda path, aside: (shutil.copy(path, aside), path.write_bytes(b""))),
-            ("a link", lambda path, aside: (path.rename(aside), path.symlink_to(aside))),
+        backup = tmp_path / "backup"
+        for description, harm in (
+            ("removed", lambda path, backup: path.rename(backup)),
+            ("emptied", lambda path, backup: (shutil.copy(path, backup), path.write_bytes(b""))),
+            ("a link", lambda path, backup: (path.rename(backup), path.symlink_to(backup))),
         ):
-            damage = noticed(copy, like, path, what, partial(harm, path, aside))
+            damage = detect(copy, like, path, description, partial(harm, path, backup))
             path.unlink(missing_ok=True)
-            aside.rename(path)
+            backup.rename(path)
             # Without its manifest a folder is no run.
-            if (what, damage.file) != ("removed", run_folder.MANIFEST):
-                assert damage.silent == [], damage
+            if (description, damage.file) != ("removed", run_folder.MANIFEST):
+                assert damage.undetected_by == [], damage
 
 
-def test_two_files_of_two_checkpoints_exchanged_are_noticed(copy):
+def test_exchanged_files_of_two_checkpoints_are_detected(copy):
     first, *_, last = checkpoints.paths(copy)
-    whole = (last / checkpoints.STATE).read_bytes()
+    original = (last / checkpoints.STATE).read_bytes()
     harm = lambda: (last / checkpoints.STATE).write_bytes((first / checkpoints.STATE).read_bytes())  # noqa: E731
-    assert noticed(copy, expected_state(copy), last / checkpoints.STATE, "exchanged", harm).silent == []
-    (last / checkpoints.STATE).write_bytes(whole)
+    assert detect(copy, expected_state(copy), last / checkpoints.STATE, "exchanged", harm).undetected_by == []
+    (last / checkpoints.STATE).write_bytes(original)
 
 
-def test_a_run_whose_newest_checkpoint_is_damaged_says_so_and_ends_bit_equal(zygote, tmp_path):
-    assert zygote.run(*command(tmp_path / "whole"))["code"] == 0
+def test_resume_skips_a_damaged_checkpoint_with_a_message_and_ends_bit_equal(fork_server, tmp_path):
+    assert fork_server.run(*command(tmp_path / "whole"))["code"] == 0
     run = tmp_path / "run"
-    left = zygote.run(*command(run), once=[run, signal.SIGTERM])
-    assert left["code"] == 143, left
+    interrupted = fork_server.run(*command(run), once=[run, signal.SIGTERM])
+    assert interrupted["code"] == 143, interrupted
     before, newest = checkpoints.paths(run)[-2:]
     data = bytearray((newest / checkpoints.STATE).read_bytes())
     data[len(data) // 2] ^= 1
     (newest / checkpoints.STATE).write_bytes(data)
-    answer = zygote.run("resume", run)
+    answer = fork_server.run("resume", run)
     assert answer["code"] == 0, answer["err"]
     assert f"{newest / checkpoints.STATE}: is damaged" in answer["err"]
     assert "the checkpoint before it is taken" in answer["err"] and before.name < newest.name

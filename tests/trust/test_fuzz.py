@@ -1,4 +1,4 @@
-"""Ten thousand inputs: every reader reads or refuses each, in one line of our own."""
+"""Ten thousand inputs: every reader accepts or refuses each, with one line of our own."""
 
 import shutil
 
@@ -9,25 +9,27 @@ from tests.trust.fuzz import fuzz, readers
 
 
 @pytest.fixture(scope="module")
-def place(finished, tmp_path_factory):
-    """A copy of a run, in which a file `x` of any bytes may lie."""
+def run_and_readers(finished, tmp_path_factory):
+    """A copy of a run, in which a file `x` of any bytes may lie, and the table of readers."""
     run = shutil.copytree(finished, tmp_path_factory.mktemp("fuzz") / "run")
     return run, readers(finished)
 
 
 NAMES = (
     "pickle", "pickle in gzip", "IDX", "IDX in gzip", "CSV", "weights", "PNG", "JPEG", "GIF", "BMP", "config",
-    "overrides", "history", "manifest, sealed", "checkpoint, sealed",
+    "overrides", "history", "manifest with checksum", "checkpoint with checksum",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_input_is_read_or_refused(place, name):
-    run, table = place
-    file = {"history": run / "history.csv", "checkpoint, sealed": run / checkpoints.FOLDER / "x"}.get(name, run / "x")
+def test_reader_accepts_or_refuses_every_input(run_and_readers, name):
+    run, table = run_and_readers
+    file = {"history": run / "history.csv", "checkpoint with checksum": run / checkpoints.FOLDER / "x"}.get(
+        name, run / "x"
+    )
     assert fuzz(table[name], name, file) >= 0.9 * table[name].count
 
 
-def test_they_are_ten_thousand_and_no_reader_is_left_out(place):
-    _, table = place
+def test_readers_are_all_tested_with_ten_thousand_inputs(run_and_readers):
+    _, table = run_and_readers
     assert tuple(table) == NAMES and sum(reader.count for reader in table.values()) == 10_000

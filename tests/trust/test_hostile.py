@@ -1,4 +1,4 @@
-"""A file from a stranger does no harm: it is read or refused in one line, within bounds of memory and time."""
+"""Untrusted files do no harm: each is read or refused in one line, within limits of memory and time."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage.arrays import load_arrays
-from jaxnn.storage.files import read_sealed, write_sealed
+from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
 from tests.trust.hostile import bounds, hostile_pictures, hostile_weights
 
-MOST = 512  # MiB, with Python and its libraries
-SOONEST = 5  # processor seconds for one file
+MAX_MEBIBYTES = 512  # with Python and its libraries
+MAX_SECONDS = 5  # of the processor, for one file
 
 
 @pytest.fixture
@@ -28,39 +28,39 @@ def copy(finished, tmp_path):
 def refused(read, *words):
     with pytest.raises(UserError) as refusal:
         read()
-    said = str(refusal.value)
-    assert "\n" not in said and all(word in said for word in words), said
-    return said
+    message = str(refusal.value)
+    assert "\n" not in message and all(word in message for word in words), message
+    return message
 
 
 @pytest.mark.parametrize("case", hostile_weights())
-def test_weights_that_we_did_not_write_are_refused(tmp_path, case):
+def test_load_arrays_refuses_hostile_weights(tmp_path, case):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(hostile_weights()[case])
     refused(lambda: load_arrays(path), "weights.safetensors")
 
 
-def test_weights_and_pictures_are_bounded_in_memory_and_time():
-    """In a process of their own, so that a crash is seen; pictures as `jaxnn predict` reads them, grey and coloured."""
+def test_hostile_weights_and_pictures_stay_within_memory_and_time():
+    """In a separate process, so that a crash is noticed. Pictures are read as by `jaxnn predict`, grey and coloured."""
     weights, pictures = bounds("weights"), bounds("pictures")
     assert weights.accepted == []
     assert {name for name in hostile_pictures() if name.startswith("as many")} <= set(pictures.accepted)
     assert not {"one line of all pixels", "one pixel too many", "2^62 pixels", "EPS", "SVG"} & set(pictures.accepted)
-    for found in (weights, pictures):
-        assert found.mebibytes <= MOST and found.seconds < SOONEST
+    for result in (weights, pictures):
+        assert result.mebibytes <= MAX_MEBIBYTES and result.seconds < MAX_SECONDS
 
 
 def forged(run, name="manifest.json", **changes):
-    """A manifest with other facts, sealed as if we had written it."""
-    facts = read_sealed(run / name)
-    write_sealed(run / name, facts | changes)
+    """Changes facts of a manifest, and writes it with a correct checksum."""
+    facts = read_checksummed_json(run / name)
+    write_checksummed_json(run / name, facts | changes)
 
 
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "../secret", "figures/../../secret", "./secret", "figures//secret", "a\0b", "a\nb", "", "."]
 )
-def test_a_manifest_names_no_file_outside_its_folder(copy, name):
-    files = read_sealed(copy / "manifest.json")["files"]
+def test_manifest_with_a_file_outside_its_folder_is_refused(copy, name):
+    files = read_checksummed_json(copy / "manifest.json")["files"]
     (copy.parent / "secret").write_text("secret")
     forged(copy, files=files | {name: "0" * 64})
     for read in (run_folder.read_manifest, run_folder.read_run, examined):
@@ -86,7 +86,7 @@ FACTS = {
 
 
 @pytest.mark.parametrize("case", FACTS)
-def test_forged_facts_are_refused(copy, case):
+def test_read_run_refuses_forged_facts(copy, case):
     forged(copy, **FACTS[case])
     refused(lambda: run_folder.read_run(copy))
 
@@ -107,24 +107,24 @@ CHECKPOINT_FACTS = {
 
 
 @pytest.mark.parametrize("case", CHECKPOINT_FACTS)
-def test_forged_facts_of_a_checkpoint_are_passed_over(copy, case):
+def test_newest_skips_a_checkpoint_with_forged_facts(copy, case):
     from tests.trust.damage import expected_state
 
     like, (*_, before, newest) = expected_state(copy), checkpoints.paths(copy)
     forged(copy, f"checkpoints/{newest.name}/manifest.json", **CHECKPOINT_FACTS[case])
-    said: list[str] = []
-    assert checkpoints.newest(copy, like, said.append).steps == int(before.name)
-    assert len(said) == 1 and "\n" not in said[0]
+    messages: list[str] = []
+    assert checkpoints.newest(copy, like, messages.append).steps == int(before.name)
+    assert len(messages) == 1 and "\n" not in messages[0]
 
 
 LINKED = ("config.toml", "manifest.json", "best.safetensors", "history.csv", "figures", "checkpoints")
 
 
 @pytest.mark.parametrize("name", LINKED)
-def test_a_link_in_a_run_is_not_followed(copy, name):
-    away = copy.parent / "away"
-    (copy / name).rename(away)
-    (copy / name).symlink_to(away)
+def test_verify_follows_no_link_in_a_run(copy, name):
+    outside = copy.parent / "outside"
+    (copy / name).rename(outside)
+    (copy / name).symlink_to(outside)
     try:
         bad = {row["file"] for row in examined(copy) if row["state"] != "sound"}
     except UserError as error:
@@ -134,21 +134,21 @@ def test_a_link_in_a_run_is_not_followed(copy, name):
         assert checkpoints.paths(copy) == []
 
 
-def test_nothing_is_removed_or_swept_through_a_link(copy):
-    away = copy.parent / "away"
-    away.mkdir()
-    half = away / ".state.safetensors.123.0123abcd"
-    half.write_text("of another run")
+def test_sweep_and_prune_follow_no_link(copy):
+    outside = copy.parent / "outside"
+    outside.mkdir()
+    leftover = outside / ".state.safetensors.123.0123abcd"
+    leftover.write_text("of another run")
     for name in ("figures", "checkpoints"):
         (copy / name).rename(copy.parent / name)
-        (copy / name).symlink_to(away)
+        (copy / name).symlink_to(outside)
     run_folder.sweep(copy)
-    checkpoints.prune(copy, read_sealed(copy / "manifest.json")["run"], 1)
-    assert half.exists()
+    checkpoints.prune(copy, read_checksummed_json(copy / "manifest.json")["run"], 1)
+    assert leftover.exists()
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "checkpoints/{}/manifest.json", "checkpoints/{}/state.safetensors"])
-def test_a_pipe_or_a_folder_in_place_of_a_file_is_refused(copy, name):
+def test_pipe_or_folder_in_place_of_a_file_is_refused(copy, name):
     path = copy / name.format(checkpoints.paths(copy)[-1].name)
     path.unlink()
     for make in (os.mkfifo, os.mkdir):
@@ -160,7 +160,7 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_is_refused(copy, name):
         path.unlink() if path.is_fifo() else path.rmdir()
 
 
-def test_a_config_of_100_mb_is_refused_unread(tmp_path):
+def test_load_refuses_a_huge_config_without_reading_it(tmp_path):
     path = tmp_path / "x.toml"
     with path.open("wb") as file:
         file.write(b"a = 1\n")
@@ -171,7 +171,7 @@ def test_a_config_of_100_mb_is_refused_unread(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 << 10
 
 
-def test_a_manifest_of_100_mb_or_nested_deeply_is_refused(tmp_path):
+def test_read_manifest_refuses_a_huge_or_deeply_nested_manifest(tmp_path):
     path = tmp_path / "manifest.json"
     with path.open("wb") as file:
         file.truncate(100 << 20)
@@ -181,6 +181,6 @@ def test_a_manifest_of_100_mb_or_nested_deeply_is_refused(tmp_path):
         refused(lambda: run_folder.read_manifest(tmp_path))
 
 
-def test_a_pipe_as_config_is_not_waited_for(tmp_path):
+def test_load_refuses_a_pipe_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "x.toml")
     refused(lambda: load(tmp_path / "x.toml"), "x.toml")

@@ -1,75 +1,93 @@
-"""A run that is killed, told to leave or out of disk loses nothing, and ends as if nothing had happened."""
+"""A run that is killed, interrupted or out of disk space loses nothing, and ends as if nothing had happened."""
 
 import shutil
 import signal
 
 import pytest
 
+from jaxnn.runs import folder as run_folder
+from jaxnn.storage.files import locked, read_checksummed_json, write_checksummed_json
 from tests.trust.kill import command, result, state, trials
 
 LONG = ("train", "digits_mlp", "--train.epochs", 100_000, "--checkpoint.epochs", 1000)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_killed_runs_end_bit_equal_to_the_run_never_killed(zygote, tmp_path, seed):
-    found = trials(zygote, tmp_path, 10, seed=seed, most=1)
-    assert [t for t in found if not t.equal] == []
-    assert sum(t.kills for t in found) >= 5
-    # Killed at more than one place of the run, or the law would say little.
-    assert len({step for t in found for step in t.steps}) >= 3
+def test_killed_runs_end_bit_equal_to_a_run_without_kills(fork_server, tmp_path, seed):
+    results = trials(fork_server, tmp_path, 10, seed=seed, max_kills=1)
+    assert [t for t in results if not t.equal] == []
+    assert sum(t.kills for t in results) >= 5
+    # They were killed at different steps; otherwise the test would prove little.
+    assert len({step for t in results for step in t.steps}) >= 3
+    # The operating system has released every lock, and no lock file is left.
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_run_that_is_told_to_leave_is_saved_within_5_seconds_and_goes_on(zygote, tmp_path, number, code):
-    answer = zygote.run(*LONG, "--out", tmp_path / "run", once=[tmp_path / "run", number])
+def test_signal_saves_the_run_within_5_seconds(fork_server, tmp_path, number, code):
+    answer = fork_server.run(*LONG, "--out", tmp_path / "run", once=[tmp_path / "run", number])
     assert answer["code"] == code
     assert answer["after"] < 5
     assert "saved; `jaxnn resume" in answer["err"] and "Traceback" not in answer["err"]
 
 
-def test_a_run_that_left_and_was_resumed_is_bit_equal(zygote, tmp_path):
-    assert zygote.run(*command(tmp_path / "whole"))["code"] == 0
-    left = zygote.run(*command(tmp_path / "left"), once=[tmp_path / "left", signal.SIGTERM])
-    assert left["code"] == 143, left
-    assert zygote.run("resume", tmp_path / "left")["code"] == 0
-    assert result(tmp_path / "left") == result(tmp_path / "whole")
-    assert state(tmp_path / "left") == state(tmp_path / "whole")
-    assert zygote.run("resume", tmp_path / "left")["code"] == 0  # nothing is left to do
+def test_interrupted_run_resumes_bit_equal(fork_server, tmp_path):
+    assert fork_server.run(*command(tmp_path / "whole"))["code"] == 0
+    interrupted = fork_server.run(*command(tmp_path / "interrupted"), once=[tmp_path / "interrupted", signal.SIGTERM])
+    assert interrupted["code"] == 143, interrupted
+    assert fork_server.run("resume", tmp_path / "interrupted")["code"] == 0
+    assert result(tmp_path / "interrupted") == result(tmp_path / "whole")
+    assert state(tmp_path / "interrupted") == state(tmp_path / "whole")
+    assert fork_server.run("resume", tmp_path / "interrupted")["code"] == 0  # the run has finished
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_again(zygote, tmp_path):
-    assert zygote.run(*command(tmp_path / "whole"))["code"] == 0
-    assert zygote.run(*command(tmp_path / "cut"), once=[tmp_path / "cut", signal.SIGTERM])["code"] == 143
+def test_run_without_a_checkpoint_resumes_from_the_start(fork_server, tmp_path):
+    assert fork_server.run(*command(tmp_path / "whole"))["code"] == 0
+    assert fork_server.run(*command(tmp_path / "cut"), once=[tmp_path / "cut", signal.SIGTERM])["code"] == 143
     shutil.rmtree(tmp_path / "cut" / "checkpoints")
-    answer = zygote.run("resume", tmp_path / "cut")
+    answer = fork_server.run("resume", tmp_path / "cut")
     assert answer["code"] == 0, answer["err"]
     assert result(tmp_path / "cut") == result(tmp_path / "whole")
 
 
-def test_the_second_signal_leaves_at_once(zygote, tmp_path):
+def test_second_signal_stops_at_once(fork_server, tmp_path):
     run = tmp_path / "run"
-    answer = zygote.run(*LONG, "--out", run, once=[run, signal.SIGINT, signal.SIGINT])
+    answer = fork_server.run(*LONG, "--out", run, once=[run, signal.SIGINT, signal.SIGINT])
     assert answer["code"] == 130 and answer["after"] < 1
 
 
-def test_a_signal_before_the_first_step_leaves_nothing(zygote, tmp_path):
-    answer = zygote.run("train", "digits_mlp", "--net.1.units", 11, "--out", tmp_path / "run", signals=[(1.2, 2)])
+def test_signal_before_the_first_step_leaves_nothing(fork_server, tmp_path):
+    answer = fork_server.run("train", "digits_mlp", "--net.1.units", 11, "--out", tmp_path / "run", signals=[(1.2, 2)])
     assert answer["code"] in (130, 0)
     if "nothing was written" in answer["err"]:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_old_checkpoint_intact(zygote, tmp_path):
+def test_full_disk_leaves_the_old_checkpoint_intact(fork_server, tmp_path):
     run = tmp_path / "run"
     words = ("--net.1.units", 97, "--train.epochs", 9, "--checkpoint.epochs", 2)
-    # The history grows: what can still be written of the first checkpoints is too little for a later one.
-    first = zygote.run("train", "digits_mlp", *words, "--out", tmp_path / "whole")
+    # The history grows, so a limit that suffices for the first checkpoints is too small for a later one.
+    first = fork_server.run("train", "digits_mlp", *words, "--out", tmp_path / "whole")
     assert first["code"] == 0, first["err"]
     sizes = [(p / "state.safetensors").stat().st_size for p in sorted((tmp_path / "whole" / "checkpoints").iterdir())]
-    answer = zygote.run("train", "digits_mlp", *words, "--out", run, file_size=max(sizes) - 1)
+    answer = fork_server.run("train", "digits_mlp", *words, "--out", run, file_size=max(sizes) - 1)
     assert answer["code"] == 2 and "cannot write" in answer["err"]
     assert len(answer["err"].strip().splitlines()) == 1
-    verified = zygote.run("checkpoint", "verify", run)
+    verified = fork_server.run("checkpoint", "verify", run)
     assert verified["code"] == 0, verified["err"]
-    assert zygote.run("resume", run)["code"] == 0
+    assert fork_server.run("resume", run)["code"] == 0
     assert result(run) == result(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("words", [("resume", "RUN"), ("train", "digits_mlp", "--out", "RUN", "--overwrite")])
+def test_run_that_another_process_trains_is_refused_in_one_line(fork_server, finished, tmp_path, words):
+    run = shutil.copytree(finished, tmp_path / "run")
+    manifest = run / run_folder.MANIFEST
+    write_checksummed_json(manifest, read_checksummed_json(manifest) | {"status": "running"})
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with locked(run):
+        answer = fork_server.run(*(run if word == "RUN" else word for word in words))
+    assert answer["code"] == 2 and "found one that is; wait for that process to end" in answer["err"]
+    assert len(answer["err"].strip().splitlines()) == 1
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == files
+    assert list(tmp_path.iterdir()) == [run]

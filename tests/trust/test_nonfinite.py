@@ -21,7 +21,7 @@ from jaxnn.engine.snapshot import Snapshot
 from jaxnn.train import Plan
 from jaxnn.train.diagnosis import diagnose_step, finite
 from tests.trust.fault_injection import DATA, EXAMPLES, SAID, SPIKES, VALUES, Run, met, spike, train
-from tests.trust.numbers import of_the_door
+from tests.trust.precision import cli_precision
 
 SOUND = tuple(a[[i for i in range(EXAMPLES) if i not in SAID]] for a in DATA)
 
@@ -188,7 +188,7 @@ def test_layers_in_layers_are_counted_as_they_stand_in_a_row():
         (1, serial(flatten(), residual(spike(0))), "layer 1 (residual) produces NaN or infinity in its forward pass"),
         (1, serial(flatten(), autodiff(lambda key, x: (), logarithm)), "layer 1 (autodiff) produces NaN or infinity"),
     ]
-    with of_the_door():
+    with cli_precision():
         for code, net, said in cases:
             x = jnp.full((3, 5), code, jnp.float32)
             params = net.init(jax.random.key(0), jax.ShapeDtypeStruct(x.shape, x.dtype))

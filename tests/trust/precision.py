@@ -1,4 +1,4 @@
-"""The numbers of a run that the door makes: 32 bits, and NumPy's promotion, on which optax relies."""
+"""The precision of a run from the command line: float32, and NumPy's promotion rules, which optax needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,6 @@ import jax
 
 
 @contextmanager
-def of_the_door() -> Iterator[None]:
+def cli_precision() -> Iterator[None]:
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         yield
