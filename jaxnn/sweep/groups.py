@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnn.config import Config, numbers, step_text, value_at
 from jaxnn.config.bind import free
-from jaxnn.config.dump import plain
+from jaxnn.config.dump import to_builtins
 from jaxnn.config.experiment import Experiment, make_experiment, with_config
 from jaxnn.sweep.members import Member
 
@@ -39,7 +39,7 @@ def groups(
     found: list[Group] = []
     for first in _alike(members, range(len(members)), lambda member: _candidates(member)):
         config = members[first[0]].config
-        text = json.dumps(plain(config.data), sort_keys=True, default=str)
+        text = json.dumps(to_builtins(config.data), sort_keys=True, default=str)
         if text not in loaded:
             loaded[text] = make_experiment(config, data_dir=data_dir, seeds=seeds)
         experiment = with_config(loaded[text], config)
@@ -79,5 +79,5 @@ def _alike(
 
 
 def _text(config: Config, names: tuple[str, ...]) -> str:
-    rest = [plain(config.data), config.train.epochs]
+    rest = [to_builtins(config.data), config.train.epochs]
     return step_text(config, names) + json.dumps(rest, sort_keys=True, default=str)

@@ -4,6 +4,7 @@ from jaxnn.metrics import Metrics as Metrics
 from jaxnn.metrics import evaluate as evaluate
 from jaxnn.metrics import measure as measure
 from jaxnn.metrics import predicted_labels as predicted_labels
+from jaxnn.train.optimizers import Group as Group
 from jaxnn.train.optimizers import optimizer as optimizer
 from jaxnn.train.optimizers import schedule as schedule
 from jaxnn.train.plan import Data as Data
