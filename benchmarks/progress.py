@@ -29,7 +29,7 @@ def finding(title: str) -> Finding:
             if not with_bar:
                 one.append(in_one(whole, steps))
                 continue
-            with progress_bar(console, experiment.plan.record_every) as report:
+            with progress_bar(console, experiment.plan.eval_every) as report:
                 shown.append(run(experiment, report=report).outcome.seconds)
     timings = [of_times("with the bar", WORK.name, shown), of_times("in one call", WORK.name, one)]
     pairs = statistics.median(a / b for a, b in zip(shown, one, strict=True))

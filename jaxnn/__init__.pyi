@@ -43,3 +43,26 @@ from .traverse import activations as activations
 from .traverse import gradients as gradients
 
 __version__: str
+from .experiment import DataInfo as DataInfo
+from .experiment import Experiment as Experiment
+from .losses import Loss as Loss
+from .losses import Weighted as Weighted
+from .losses import class_weighted as class_weighted
+from .metrics import Sum as Sum
+from .metrics import accuracy as accuracy
+from .precision import compute_in as compute_in
+from .runs.run import Run as Run
+from .runs.run import fit as fit
+from .runs.run import load_run as load_run
+from .runs.weights import load_params as load_params
+from .runs.weights import save_params as save_params
+from .train import Plan as Plan
+from .train import Source as Source
+from .train import Update as Update
+from .train import generated as generated
+from .train import in_memory as in_memory
+from .train import make_run as make_run
+from .train import optimizer as optimizer
+from .train import streamed as streamed
+from .train import supervised as supervised
+from .train.augment import augmented as augmented

@@ -27,7 +27,7 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     from jaxnn.runs.recorder import RunRecorder
 
     start = now()
-    folder = run_folder.choose_folder(command.out, name, overwrite=command.overwrite)
+    folder = run_folder.run_path(command.out, name, overwrite=command.overwrite)
     console = Console()
     console.print(header(experiment, where), highlight=False, markup=False)
     manifest = make_manifest(experiment, command=("jaxnn", *sys.argv[1:]), start=start)

@@ -1,4 +1,4 @@
-"""Configs: one TOML file = one claim. The public names stand in `__init__.pyi`; each is imported when first used.
+"""Configs: one TOML file describes one experiment. `__init__.pyi` lists the public names, imported on first use.
 
 `jaxnn.config.shipped` (`names`, `find`) and `jaxnn.config.errors` import neither JAX nor pydantic.
 """

@@ -4,13 +4,13 @@ from .build import build_optimizer as build_optimizer
 from .dump import config_hash as config_hash
 from .dump import dump as dump
 from .errors import ConfigError as ConfigError
-from .fields import Described as Described
-from .fields import fields as fields
 from .hyperparameters import numbers as numbers
 from .hyperparameters import step_text as step_text
 from .hyperparameters import value_at as value_at
 from .hyperparameters import with_numbers as with_numbers
 from .load import load as load
 from .schema import Config as Config
+from .schema import FieldHelp as FieldHelp
+from .schema import fields as fields
 from .shipped import find as find
 from .shipped import names as names

@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 
 def build_model(config: Config) -> "Layer":
-    """The net: its layers in a row."""
+    """The net: its layers in a row, computed in `train.compute` where that is another precision."""
     from jaxnn.combine import serial
 
-    return serial(*(layer.build() for layer in config.net))
+    model = serial(*(layer.build() for layer in config.net))
+    if config.train.compute in (None, config.train.precision):
+        return model
+    from jaxnn.precision import compute_in
+
+    return compute_in(model, config.train.compute)
 
 
 def build_loss(config: Config) -> "Loss":
-    """The loss, with its reduction."""
-    from jaxnn.losses import LOSSES
+    """The loss, with its reduction and its class weights."""
+    from jaxnn.losses import LOSSES, class_weighted
 
-    return LOSSES[config.loss.name](**config.loss.options)
+    loss = LOSSES[config.loss.name](**config.loss.options)
+    return class_weighted(loss, config.loss.class_weights) if config.loss.class_weights else loss
 
 
 def build_optimizer(config: Config) -> "optax.GradientTransformation | SecondOrder":
@@ -48,5 +54,6 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
         build_optimizer(config),
         metrics={"accuracy": label_accuracy},
         grad=GRADIENTS[grad],
+        average=config.optimizer.average,
     )
     return update if config.augment is None else augmented(update, Augment(**dict(config.augment)))

@@ -1,4 +1,4 @@
-"""A config as text: with every default written out, and as a hash."""
+"""A config as text with every default written out, and its hash."""
 
 import hashlib
 import json
@@ -12,23 +12,23 @@ from jaxnn.config.schema import Config
 
 
 def dump(config: Config) -> str:
-    """TOML text that loads to an equal config; it depends on no default."""
-    return tomli_w.dumps(plain(config))
+    """TOML text that loads to an equal config. It contains every default, so it does not depend on them."""
+    return tomli_w.dumps(to_builtins(config))
 
 
 def config_hash(config: Config) -> str:
-    """SHA-256 of the config as canonical JSON: equal configs, however they are written, have equal hashes."""
-    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """SHA-256 of the config as canonical JSON. Equal configs have equal hashes, however they are written."""
+    text = json.dumps(to_builtins(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def plain(value: Any) -> Any:
-    """A part of a config as TOML has it: tables as dictionaries, without the keys that are None."""
+def to_builtins(value: Any) -> Any:
+    """A config or a part of it as dictionaries, lists and scalars, without the keys that are None or empty tuples."""
     if isinstance(value, Table):
-        return plain({key: getattr(value, key) for key in type(value).model_fields})
+        return to_builtins({key: getattr(value, key) for key in type(value).model_fields})
     if isinstance(value, Mapping):
-        # An empty list says what its absence says: a config's hash does not depend on it.
-        return {str(key): plain(inner) for key, inner in value.items() if inner is not None and inner != ()}
+        # An empty list means the same as an absent one, so the hash must not depend on it.
+        return {str(key): to_builtins(inner) for key, inner in value.items() if inner is not None and inner != ()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [to_builtins(inner) for inner in value]
     return value

@@ -1,4 +1,4 @@
-"""What is wrong with a config: every mistake at once, each a line that says where it is."""
+"""Errors of a config: all mistakes are reported at once, one line each. Imports neither JAX nor pydantic."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -6,40 +6,40 @@ from typing import NamedTuple
 from jaxnn.errors import UserError, nearest
 
 #: Keys and indices from the top of the file to a value: ("net", 0, "units").
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
-class Problem(NamedTuple):
-    """A mistake: the value that it is about, and what was expected."""
+class ConfigProblem(NamedTuple):
+    """One mistake: the path of the value, and the message."""
 
-    path: Path
+    path: KeyPath
     message: str
 
 
 class ConfigError(UserError):
-    """All that is wrong with a config, one line each: `configs/x.toml:12: optimizer.l3: unknown key; …`."""
+    """All mistakes of a config, one line each: `configs/x.toml:12: optimizer.l3: unknown key; did you mean l2?`."""
 
     def __init__(self, lines: Sequence[str]):
         super().__init__("\n".join(lines))
         self.lines = tuple(lines)
 
 
-def dotted(path: Path) -> str:
-    """The name of a value in an error and in an override: `net.0.units`."""
+def dotted_path(path: KeyPath) -> str:
+    """The name of a value in error messages and overrides: `net.0.units`."""
     return ".".join(str(part) for part in path)
 
 
-def among(found: object, known: Iterable[str]) -> str:
-    """Where to look instead: the nearest name, or, if none is near, all of them."""
+def suggest(name: object, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown name: the nearest known name or, if none is near, all of them."""
     known = sorted(known)
-    near = nearest(found, known)
+    near = nearest(name, known)
     return f"did you mean {near}?" if near else f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known)}"
 
 
-def shown(value: object) -> str:
-    """`value` on a line, cut to a part of it."""
+def preview(value: object) -> str:
+    """`value` on one line of at most 60 characters, for an error message."""
     try:
         text = "true" if value is True else "false" if value is False else ascii(value)
-    except ValueError:  # of an integer of thousands of digits
+    except ValueError:  # an integer with thousands of digits
         text = "a huge number"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 
 from jaxnn import data as datasets
 from jaxnn.config.bind import bind_hyperparameters, hyperparameters, traceable_hyperparameters, training_key
-from jaxnn.config.dump import config_hash, dump, plain
+from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Splits, preprocess
 from jaxnn.errors import UserError
@@ -115,7 +115,7 @@ def _stacked(source: Source, data: LoadedData) -> tuple[Source, Batch | None, Ba
 def record_of(config: Config, grad: str) -> Record:
     """What a run's folder writes down of a config."""
     facts = {
-        "config": plain(config),
+        "config": to_builtins(config),
         "config_sha256": config_hash(config),
         "grad": grad,
         "precision": config.train.precision,

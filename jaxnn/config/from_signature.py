@@ -1,91 +1,91 @@
-"""Tables made of signatures: a constructor's keyword arguments are the keys that it takes in a config."""
+"""Config tables derived from signatures: the keyword arguments of a constructor are the keys of its table."""
 
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter, signature
 from typing import Annotated, Any, Union
 
 from pydantic import AfterValidator, BeforeValidator, Strict, create_model
 
-from jaxnn.config.base import AnyTable, Says
+from jaxnn.config.base import AnyTable, Expected
 from jaxnn.errors import UserError
 
-#: Sizes with which an initializer is tried: what it makes of a bias, a dense layer's weight and a kernel.
-BIAS, WEIGHT, KERNEL = (5,), (5, 7), (3, 3, 5, 7)
+#: Shapes with which an initializer is tried: of a bias, of a dense layer's weight, of a convolution's kernel.
+BIAS_SHAPE, WEIGHT_SHAPE, KERNEL_SHAPE = (5,), (5, 7), (3, 3, 5, 7)
 
 
-def derived(base: type[AnyTable], name: str, fields: Mapping[str, Any]) -> type[AnyTable]:
-    """The kind of `base` that has the keys `fields` too: key -> (type, default)."""
+def table_class(base: type[AnyTable], name: str, fields: Mapping[str, Any]) -> type[AnyTable]:
+    """The subclass of `base` with the additional keys `fields`: key -> (type, default)."""
     return create_model(name, __base__=base, **dict(fields))
 
 
-def own_fields(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """The keyword arguments of one of our own constructors, as fields; layers that it takes are left out."""
+def constructor_fields(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """The keyword arguments of a jaxnn constructor as fields, without arguments that are layers."""
     from jaxnn.layer import Layer
 
     parameters = signature(constructor, eval_str=True).parameters
-    kernel = "kernel" in parameters
+    weight_shape = KERNEL_SHAPE if "kernel" in parameters else WEIGHT_SHAPE
     return {
-        key: _own_field(parameter, BIAS if key == "bias_init" else KERNEL if kernel else WEIGHT)
+        key: _constructor_field(parameter, BIAS_SHAPE if key == "bias_init" else weight_shape)
         for key, parameter in parameters.items()
         if parameter.annotation is not Layer
     }
 
 
 def dataset_fields(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    """The options of a data set, as fields."""
-    return {key: _own_field(parameter, WEIGHT) for key, parameter in parameters.items()}
+    """The options of a data set as fields."""
+    return {key: _constructor_field(parameter, WEIGHT_SHAPE) for key, parameter in parameters.items()}
 
 
-def _own_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[Any, Any]:
     from jaxnn.initializers import Init
 
     annotation = parameter.annotation
     if annotation == Init:
-        check = AfterValidator(lambda spec: _initializer(spec, shape))
-        annotation = Annotated[str | dict[str, Any], check, Says("an initializer's name or its table")]
+        check = AfterValidator(lambda spec: _check_initializer(spec, shape))
+        annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
     elif typing.get_origin(annotation) is tuple:
         annotation = Annotated[annotation, Strict(False)]  # TOML has lists only
     return annotation, ... if parameter.default is Parameter.empty else parameter.default
 
 
-def _initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> str | dict[str, Any]:
-    """`spec`, if it can make float32 values of `shape`. Raises `UserError`."""
+def _check_initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> str | dict[str, Any]:
+    """Returns `spec` if it makes float32 values of `shape`, else raises `UserError`."""
     import jax
     from jax import numpy as jnp
 
     from jaxnn.initializers import initializer
 
     try:
-        make = initializer(spec)
-        made = jax.eval_shape(lambda key: make(key, shape, jnp.float32), jax.random.key(0))
+        init = initializer(spec)
+        values = jax.eval_shape(lambda key: init(key, shape, jnp.float32), jax.random.key(0))
     except UserError:
         raise
-    except Exception as error:  # JAX's initializers check little: anything may come of a wrong option
-        first = str(error).split("\n")[0]
-        raise UserError(f"expected an initializer for an array of {len(shape)} axes, found {spec}: {first}") from error
-    if (made.shape, made.dtype) != (shape, jnp.float32):
-        raise UserError(f"expected an initializer of float32 values, found {spec}, which makes {made.dtype}")
+    except Exception as error:  # JAX's initializers check little, so a wrong option can raise anything
+        reason = str(error).split("\n")[0]
+        raise UserError(f"expected an initializer for an array of {len(shape)} axes, found {spec}: {reason}") from error
+    if (values.shape, values.dtype) != (shape, jnp.float32):
+        raise UserError(f"expected an initializer of float32 values, found {spec}, which makes {values.dtype}")
     return spec
 
 
-def optax_fields(constructor: Callable[..., Any], without: Iterable[str]) -> dict[str, Any]:
-    """The options of one of optax's functions that a file can hold (numbers, switches, names), as fields."""
+def optax_fields(constructor: Callable[..., Any], exclude: Collection[str] = ()) -> dict[str, Any]:
+    """The options of an optax function that TOML can express (numbers, switches, names) as fields."""
     fields = {}
     for key, parameter in signature(constructor, eval_str=True).parameters.items():
-        kind, default = _optax_kind(parameter), parameter.default
-        if kind is None or key in without:
+        annotation, default = _optax_type(parameter), parameter.default
+        if annotation is None or key in exclude:
             continue
         if default is Parameter.empty:
-            fields[key] = (kind, ...)
+            fields[key] = (annotation, ...)
         elif isinstance(default, bool | int | float | str | None):
-            fields[key] = (kind | None if default is None else kind, default)
+            fields[key] = (annotation | None if default is None else annotation, default)
     return fields
 
 
-def _optax_kind(parameter: Parameter) -> Any:
-    """Optax writes most numbers as a union of every array type there is; the file has numbers."""
+def _optax_type(parameter: Parameter) -> Any:
+    """The type of an option in a config. Optax annotates most numbers as a union of array types; TOML has numbers."""
     annotation = parameter.annotation
     if annotation in (bool, int, float, str):
         return annotation
@@ -95,8 +95,8 @@ def _optax_kind(parameter: Parameter) -> Any:
     if parameter.name.endswith("_dtype"):
         return str
     if any(typing.get_origin(m) is dict and typing.get_args(m)[0] is int for m in members):
-        # A key of a TOML table is text.
-        return Annotated[dict[int, float], BeforeValidator(_with_integer_keys), Says("a table of step = number")]
+        # The keys of a TOML table are strings.
+        return Annotated[dict[int, float], BeforeValidator(_with_integer_keys), Expected("a table of step = number")]
     return None
 
 

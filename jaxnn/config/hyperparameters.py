@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from jaxnn.config.base import Table
-from jaxnn.config.dump import plain
-from jaxnn.config.errors import Path, dotted
+from jaxnn.config.dump import to_builtins
+from jaxnn.config.errors import KeyPath, dotted_path
 from jaxnn.config.schema import Config
 
 #: The tables that a training step is made of.
@@ -21,10 +21,10 @@ def numbers(config: Config) -> dict[str, float]:
     Not every one can be an input: the shape of an array cannot.
     """
     found = (pair for name in OF_A_STEP for pair in _numbers(getattr(config, name), (name,)))
-    return {dotted(path): value for path, value in found}
+    return {dotted_path(path): value for path, value in found}
 
 
-def _numbers(value: Any, path: Path) -> Iterator[tuple[Path, float]]:
+def _numbers(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, float]]:
     if isinstance(value, Table):
         for key, field in type(value).model_fields.items():
             own = getattr(value, key)
@@ -81,8 +81,8 @@ def _with(table: Any, parts: list[str], value: Any) -> Any:
 def step_text(config: Config, without: tuple[str, ...] = ()) -> str:
     """What a config says of its step, as canonical text in which the numbers of the names `without` are blank."""
     blank = with_numbers(config, dict.fromkeys(without, 0.0))
-    said = {name: plain(getattr(blank, name)) for name in OF_A_STEP}
-    train = plain(config.train)
+    said = {name: to_builtins(getattr(blank, name)) for name in OF_A_STEP}
+    train = to_builtins(config.train)
     for name in ("epochs", "seed", "seeds", "on_nonfinite"):
         train.pop(name, None)
     return json.dumps([said, train, sorted(without)], sort_keys=True, default=str)

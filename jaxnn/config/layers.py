@@ -1,77 +1,77 @@
-"""`[[net]]`: a layer, or a combination of layers, with its constructor's keyword arguments as keys."""
+"""`[[net]]`: a layer, or a combination of layers. The keys are the keyword arguments of its constructor."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PlainValidator, Strict, model_validator
 
-from jaxnn.config.base import Says, Table, choose
-from jaxnn.config.from_signature import derived, own_fields
+from jaxnn.config.base import Expected, Table, select_variant
+from jaxnn.config.from_signature import constructor_fields, table_class
 
 if TYPE_CHECKING:
     from jaxnn.layer import Layer
 
 
 class LayerTable(Table):
-    """A layer by its name; what else it takes depends on that."""
+    """A layer by its name, which determines the other keys."""
 
     layer: str
 
     def build(self) -> "Layer":
-        """The layer that the table stands for. Raises `UserError` for impossible numbers."""
-        raise NotImplementedError  # not abstract: under an unknown name `choose` checks the other keys by this class
+        """The layer that the table describes. Raises `UserError` for impossible numbers."""
+        raise NotImplementedError  # not abstract: `select_variant` validates with this class under an unknown name
 
 
-class _SimpleTable(LayerTable):
+class _SingleLayerTable(LayerTable):
     @model_validator(mode="after")
-    def _can_be_built(self) -> "_SimpleTable":
+    def _check_build(self) -> "_SingleLayerTable":
         self.build()
         return self
 
     def build(self) -> "Layer":
         from jaxnn.layers import LAYERS
 
-        return LAYERS[self.layer](**self.options_beyond(LayerTable))
+        return LAYERS[self.layer](**self.extra_options(LayerTable))
 
 
-def _layer(table: Any) -> LayerTable:
-    """The table of one layer, checked as the layer that it names."""
+def _select_layer(table: Any) -> LayerTable:
+    """The table of one layer, validated as the layer that it names."""
     from jaxnn.layers import LAYERS
 
-    return choose(table, "layer", LayerTable, [*LAYERS, *_combinators()], _kind)
+    return select_variant(table, "layer", LayerTable, [*LAYERS, *_combinators()], _layer_class)
 
 
-#: Layers in a row.
+#: Layers that are applied one after the other.
 Layers = Annotated[
-    tuple[Annotated[LayerTable, PlainValidator(_layer)], ...],
+    tuple[Annotated[LayerTable, PlainValidator(_select_layer)], ...],
     Strict(False),  # TOML has lists only
     Field(min_length=1),
-    Says("a list of tables, each with its layer"),
+    Expected("a list of tables, each with its layer"),
 ]
 
 
-class _CombinedTable(LayerTable):
+class _CombinatorTable(LayerTable):
     layers: Layers
 
     def build(self) -> "Layer":
-        own = self.options_beyond(_CombinedTable)
-        return _combinators()[self.layer](*(layer.build() for layer in self.layers), **own)
+        options = self.extra_options(_CombinatorTable)
+        return _combinators()[self.layer](*(layer.build() for layer in self.layers), **options)
 
 
 @cache
-def _kind(name: str) -> type[LayerTable]:
+def _layer_class(name: str) -> type[LayerTable]:
     from jaxnn.layers import LAYERS
 
     if name in LAYERS:
-        return derived(_SimpleTable, name, own_fields(LAYERS[name]))
-    return derived(_CombinedTable, name, own_fields(_combinators()[name]))
+        return table_class(_SingleLayerTable, name, constructor_fields(LAYERS[name]))
+    return table_class(_CombinatorTable, name, constructor_fields(_combinators()[name]))
 
 
 def _combinators() -> dict[str, Any]:
     from jaxnn.combine import parallel, residual, serial
     from jaxnn.layer import Layer
 
-    def around(*layers: Layer) -> Layer:
+    def residual_of_serial(*layers: Layer) -> Layer:
         return residual(serial(*layers))
 
-    return {"serial": serial, "parallel": parallel, "residual": around}
+    return {"serial": serial, "parallel": parallel, "residual": residual_of_serial}

@@ -1,4 +1,4 @@
-"""From a name and overrides to a checked config, or to everything that is wrong with it."""
+"""Loads a config: reads its TOML, applies overrides, validates it and reports every mistake with its line."""
 
 import math
 import os
@@ -7,75 +7,79 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jaxnn.config.base import problems_of
-from jaxnn.config.cross_checks import contradictions
-from jaxnn.config.errors import ConfigError, Path, Problem, dotted
-from jaxnn.config.overrides import Override, override
+from jaxnn.config.base import config_problems
+from jaxnn.config.cross_checks import cross_check
+from jaxnn.config.errors import ConfigError, ConfigProblem, KeyPath, dotted_path
+from jaxnn.config.overrides import Override, apply_overrides
 from jaxnn.config.schema import Config
 from jaxnn.config.shipped import find
-from jaxnn.config.toml_file import Source, read
-from jaxnn.config.toml_positions import MOST_LEVELS
+from jaxnn.config.toml_file import TomlFile, read
+from jaxnn.config.toml_positions import MAX_LEVELS
 
 
 def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
     """The config of a shipped name or a TOML file, with `dotted.name=value` overrides.
 
-    Raises `ConfigError` with all mistakes at once, each by its file and line or its override; `UserError` for an
-    unknown name.
+    Raises `ConfigError` with all mistakes at once, each with its file and line or its override, and `UserError` for
+    an unknown name.
     """
-    source = read(find(name_or_path))
-    tables, done, refused = override(source.tables, overrides)
-    problems = {problem.path: problem.message for problem in _odd_values(tables)}
+    file = read(find(name_or_path))
+    tables, applied, errors = apply_overrides(file.tables, overrides)
+    problems = {problem.path: problem.message for problem in _unsupported_values(tables)}
     config = None
     try:
         config = Config.model_validate(tables)
     except ValidationError as error:
-        for path, message in problems_of(error):
+        for path, message in config_problems(error):
             problems.setdefault(path, message)
-    for path, message in contradictions(tables):
+    for path, message in cross_check(tables):
         problems.setdefault(path, message)
-    if config is None or problems or refused:
-        raise ConfigError([*refused, *_lines(source, done, problems)])
+    if config is None or problems or errors:
+        raise ConfigError([*errors, *_error_lines(file, applied, problems)])
     return config
 
 
-def _odd_values(tables: Any) -> Iterator[Problem]:
-    """Values that TOML has and no config needs: what would not fit into 64 bits, dates, NaN and infinity.
+def _unsupported_values(tables: Any) -> Iterator[ConfigProblem]:
+    """Values that TOML allows and no config uses: integers of more than 64 bits, dates, NaN and infinity.
 
-    Raises `ConfigError` for more levels than may be walked.
+    Raises `ConfigError` for more than `MAX_LEVELS` levels.
     """
-    left: list[tuple[Path, Any]] = [((), tables)]
-    while left:
-        path, value = left.pop()
+    pending: list[tuple[KeyPath, Any]] = [((), tables)]
+    while pending:
+        path, value = pending.pop()
         if isinstance(value, Mapping | list):
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            left += [((*path, key), inner) for key, inner in items]
-            if len(path) > MOST_LEVELS:
-                raise ConfigError([f"{dotted(path)}: expected at most {MOST_LEVELS} levels of tables and lists"])
+            pending += [((*path, key), inner) for key, inner in items]
+            if len(path) > MAX_LEVELS:
+                raise ConfigError([f"{dotted_path(path)}: expected at most {MAX_LEVELS} levels of tables and lists"])
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            yield Problem(path, "expected an integer of 64 bits, found a larger one")
+            yield ConfigProblem(path, "expected an integer of 64 bits, found a larger one")
         elif isinstance(value, float) and not math.isfinite(value):
-            yield Problem(path, f"expected a finite number, found {value}")
+            yield ConfigProblem(path, f"expected a finite number, found {value}")
         elif not isinstance(value, str | int | float):
-            yield Problem(path, f"expected no date or time, found {value}")
+            yield ConfigProblem(path, f"expected no date or time, found {value}")
 
 
-def _lines(source: Source, overrides: Sequence[Override], problems: Mapping[Path, str]) -> list[str]:
-    """A line for each problem: those of overrides first, then those of the file in its order."""
-    placed = []
+def _error_lines(file: TomlFile, overrides: Sequence[Override], problems: Mapping[KeyPath, str]) -> list[str]:
+    """One line for each problem: first those of overrides, then those of the file in its order."""
+    numbered = []
     for path, message in problems.items():
-        text = f"{dotted(path)}: {message}" if path else message
-        typed = _override_of(path, source, overrides)
-        line = 0 if typed else source.line(path)
-        placed.append((line, f"override {typed}: {text}" if typed else f"{source.name}:{line}: {text}"))
-    return [text for _, text in sorted(placed, key=lambda item: item[0])]
+        text = f"{dotted_path(path)}: {message}" if path else message
+        override = _override_of(path, file, overrides)
+        line = 0 if override else file.line_of(path)
+        numbered.append((line, f"override {override}: {text}" if override else f"{file.name}:{line}: {text}"))
+    return [text for _, text in sorted(numbered, key=lambda item: item[0])]
 
 
-def _override_of(path: Path, source: Source, overrides: Sequence[Override]) -> str | None:
-    """The override that a problem comes from: of what it set, of what it had to make for that, or of its table."""
+def _override_of(path: KeyPath, file: TomlFile, overrides: Sequence[Override]) -> str | None:
+    """The override that caused a problem at `path`, if one did.
+
+    An override causes the problems of the value that it sets, of the tables that it creates for it and of the tables
+    that contain it.
+    """
     for text, set_path in reversed(overrides):
         prefixes = (set_path[:n] for n in range(1, len(set_path)))
-        made = next((prefix for prefix in prefixes if prefix not in source.lines), set_path)
-        if path[: len(made)] == made or (path and set_path[: len(path)] == path):
+        created = next((prefix for prefix in prefixes if prefix not in file.lines), set_path)
+        if path[: len(created)] == created or (path and set_path[: len(path)] == path):
             return text
     return None

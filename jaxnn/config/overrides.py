@@ -1,76 +1,77 @@
-"""Values from the command line, set in the tables of a config before they are checked."""
+"""Overrides from the command line, applied to the tables of a config before they are validated."""
 
 import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jaxnn.config.errors import ConfigError, Path, dotted, shown
+from jaxnn.config.errors import ConfigError, KeyPath, dotted_path, preview
 from jaxnn.config.toml_file import parse
-from jaxnn.config.toml_positions import MOST_LEVELS
+from jaxnn.config.toml_positions import MAX_LEVELS
 
 
 class Override(NamedTuple):
-    """`text` as it was typed, and the path of the value that it sets."""
+    """An override as the user typed it, and the path of the value that it sets."""
 
     text: str
-    path: Path
+    path: KeyPath
 
 
-def override(tables: dict[str, Any], texts: Sequence[str]) -> tuple[dict[str, Any], list[Override], list[str]]:
-    """`tables` with each `dotted.name=value` set; the overrides that were; a line for each that could not be.
+def apply_overrides(tables: dict[str, Any], texts: Sequence[str]) -> tuple[dict[str, Any], list[Override], list[str]]:
+    """A copy of `tables` with each `dotted.name=value` set; the applied overrides; one error line for each other.
 
-    A hyphen in a name is an underscore, a number the place in a list. The value is TOML, or else text as it stands;
-    without a value (`optimizer.schedule=`) the key is removed. `net.3={layer="identity"}` sets a whole layer.
+    A hyphen in a name stands for an underscore, and a number is an index of a list. The value is TOML or, if it is no
+    TOML, text. An override without a value (`optimizer.schedule=`) removes the key. `net.3={layer="identity"}`
+    replaces a whole layer.
     """
     tables = copy.deepcopy(tables)
-    done, refused = [], []
+    applied, errors = [], []
     for text in texts:
         name, equals, value = text.removeprefix("--").partition("=")
         parts = name.strip().replace("-", "_").split(".")
         path = tuple(int(part) if part.isdecimal() and len(part) < 5 else part for part in parts)
-        if not equals or not all(parts) or len(parts) > MOST_LEVELS:
+        if not equals or not all(parts) or len(parts) > MAX_LEVELS:
             message = "expected dotted.name=value, such as optimizer.learning_rate=0.1"
         else:
             message = _set(tables, path, value.strip())
         if message:
-            refused.append(f"override {text}: {message}")
+            errors.append(f"override {text}: {message}")
         else:
-            done.append(Override(text, path))
-    return tables, done, refused
+            applied.append(Override(text, path))
+    return tables, applied, errors
 
 
-def _set(tables: dict[str, Any], path: Path, value: str) -> str | None:
-    """Sets or removes one value in place; what is wrong with its name, if anything."""
-    inner: Any = tables
+def _set(tables: dict[str, Any], path: KeyPath, value: str) -> str | None:
+    """Sets or removes one value in place. Returns an error message if the path is wrong."""
+    container: Any = tables
     for i, part in enumerate(path[:-1]):
-        if isinstance(inner, dict) and isinstance(part, str):
-            inner = inner.setdefault(part, {}) if value else inner.get(part, {})
-        elif isinstance(inner, list) and isinstance(part, int) and part < len(inner):
-            inner = inner[part]
+        if isinstance(container, dict) and isinstance(part, str):
+            container = container.setdefault(part, {}) if value else container.get(part, {})
+        elif isinstance(container, list) and isinstance(part, int) and part < len(container):
+            container = container[part]
         else:
-            return _misplaced(inner, path[: i + 1])
+            return _path_error(container, path[: i + 1])
     last = path[-1]
-    if isinstance(inner, dict) and isinstance(last, str):
+    if isinstance(container, dict) and isinstance(last, str):
         if value:
-            inner[last] = _value(value)
+            container[last] = _value(value)
         else:
-            inner.pop(last, None)
-    elif isinstance(inner, list) and isinstance(last, int) and last < len(inner):
+            container.pop(last, None)
+    elif isinstance(container, list) and isinstance(last, int) and last < len(container):
         if not value:
             return "expected a value: only a key can be removed"
-        inner[last] = _value(value)
+        container[last] = _value(value)
     else:
-        return _misplaced(inner, path)
+        return _path_error(container, path)
     return None
 
 
-def _misplaced(inner: object, path: Path) -> str:
-    where = dotted(path[:-1]) or "the config"
-    if isinstance(inner, list):
-        return f"expected a place from 0 to {len(inner) - 1} in {where}, found {path[-1]}"
-    if isinstance(inner, dict):
-        return f"expected a key of {where}, found {path[-1]}"
-    return f"expected a table {where}, found {shown(inner)}"
+def _path_error(container: object, path: KeyPath) -> str:
+    name = dotted_path(path[:-1]) or "the config"
+    if isinstance(container, list):
+        return f"expected an index from 0 to {len(container) - 1} in {name}, found {path[-1]}"
+    if isinstance(container, dict):
+        return f"expected a key of {name}, found {path[-1]}"
+    return f"expected a table {name}, found {preview(container)}"
 
 
 def _value(text: str) -> Any:

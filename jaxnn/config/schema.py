@@ -1,23 +1,24 @@
-"""A whole config."""
+"""The schema of a whole config."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Lt
 from pydantic import BeforeValidator, Field, PlainValidator, Strict
 
-from jaxnn.config.base import Says, Table
+from jaxnn.config.base import Expected, Table, describe_field
 from jaxnn.config.layers import Layers
 from jaxnn.config.sections import (
+    Count,
     DataTable,
+    GroupTable,
     LossTable,
     OptimizerTable,
+    ScheduleTable,
     Seed,
     data_table,
     loss_table,
     optimizer_table,
 )
-
-Count = Annotated[int, Ge(1)]
 
 
 def _none_if_full(size: Any) -> Any:
@@ -25,65 +26,104 @@ def _none_if_full(size: Any) -> Any:
 
 
 class TrainTable(Table):
-    """`[train]`: how long, and what to keep."""
+    """`[train]`: how long to train, with which batches, and which parameters to keep."""
 
-    epochs: Count = Field(description="times that every example is seen")
-    batch_size: Annotated[Count | None, BeforeValidator(_none_if_full), Says("an integer of at least 1 or full")] = (
-        Field(None, description="examples in a step; full or absent: the whole training part")
-    )
-    seed: Seed = Field(0, description="of the initial values, the order of the examples and dropout")
-    seeds: Count = Field(1, description="runs, with seed, seed + 1 and so on")
+    epochs: Count = Field(description="passes over the training set")
+    batch_size: Annotated[
+        Count | None, BeforeValidator(_none_if_full), Expected("an integer of at least 1 or full")
+    ] = Field(None, description="examples in a step; full or absent: the whole training set")
+    seed: Seed = Field(0, description="seed of the initial parameters, the order of the examples and dropout")
+    seeds: Count = Field(1, description="number of runs, with seed, seed + 1 and so on")
     best: Literal["validation.accuracy", "validation.loss", "train.accuracy", "train.loss"] = Field(
-        "validation.accuracy", description="what chooses the best parameters"
+        "validation.accuracy", description="the metric that selects the best parameters"
     )
-    patience: Count | None = Field(None, description="stop after more epochs without a better score than this")
+    patience: Count | None = Field(None, description="stop after more than so many epochs without a better score")
     eval_every: Count = Field(1, description="epochs from one row of the history to the next")
-    precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="of the numbers")
+    precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="dtype of the parameters")
+    compute: Literal["float32", "bfloat16"] | None = Field(
+        None, description="dtype of the forward and backward passes; absent: that of precision"
+    )
     on_nonfinite: Literal["stop", "skip", "rollback"] = Field(
-        "stop", description="what NaN or infinity does: end the run, pass over the step, or also undo to a checkpoint"
+        "stop", description="at NaN or infinity: end the run, skip the step, or also return to the last checkpoint"
     )
 
 
 class CheckpointTable(Table):
-    """`[checkpoint]`: when a run is kept while it goes on; at its end it always is."""
+    """`[checkpoint]`: when to save a running training. A finished run is always saved."""
 
-    epochs: Count | None = Field(None, description="epochs from one checkpoint to the next; absent: by time alone")
+    epochs: Count | None = Field(None, description="epochs from one checkpoint to the next; absent: only by time")
     minutes: Annotated[float, Gt(0)] | None = Field(1.0, description="minutes from one checkpoint to the next")
-    keep: Count = Field(2, description="newest checkpoints that are kept, besides the one with the best score")
+    keep: Count = Field(2, description="newest checkpoints to keep, besides the one with the best score")
 
 
 class AugmentTable(Table):
-    """`[augment]`: how far each training image is moved at random, anew in every step; see `jaxnn.train.augment`."""
+    """`[augment]`: random changes of each training image, different ones in every step; see `jaxnn.train.augment`."""
 
     shift: Annotated[float, Ge(0)] = Field(0.0, description="pixels, in each direction")
-    rotation: Annotated[float, Ge(0)] = Field(0.0, description="degrees, to both sides")
+    rotation: Annotated[float, Ge(0)] = Field(0.0, description="degrees, in both directions")
     scale: Annotated[float, Ge(0), Lt(1)] = Field(0.0, description="a fraction: 0.1 for 0.9 … 1.1")
     elastic: Annotated[float, Ge(0)] = Field(0.0, description="pixels of random displacement, before smoothing")
     smoothness: Annotated[float, Gt(0)] = Field(4.0, description="standard deviation of the smoothing, in pixels")
 
 
-class RivalTable(Table):
-    """`[[compare]]`: another optimizer for the same net, and the examples in a step where it takes not all."""
+class CompareTable(Table):
+    """`[[compare]]`: another optimizer for the same net, and its batch size if it uses mini-batches."""
 
-    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table optimizer")]
-    batch_size: Count | None = Field(None, description="examples in a step; absent: the whole training part")
+    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Expected("the table optimizer")]
+    batch_size: Count | None = Field(None, description="examples in a step; absent: the whole training set")
 
 
 class Config(Table):
-    """What a config says, checked: a run is made of this alone."""
+    """A validated config. A run depends on nothing else."""
 
-    title: str = Field(description="what is claimed, in a line")
-    data: Annotated[DataTable, PlainValidator(data_table), Says("the table [data]")]
+    title: str = Field(description="what the config shows, in one line")
+    data: Annotated[DataTable, PlainValidator(data_table), Expected("the table [data]")]
     net: Layers = Field(description="the layers, first to last")
-    loss: Annotated[LossTable, PlainValidator(loss_table), Says("the table [loss]")]
-    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Says("the table [optimizer]")]
-    train: Annotated[TrainTable, Says("the table [train]")]
-    checkpoint: Annotated[CheckpointTable, Says("the table [checkpoint]")] = Field(
+    loss: Annotated[LossTable, PlainValidator(loss_table), Expected("the table [loss]")]
+    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Expected("the table [optimizer]")]
+    train: Annotated[TrainTable, Expected("the table [train]")]
+    checkpoint: Annotated[CheckpointTable, Expected("the table [checkpoint]")] = Field(
         default_factory=lambda: CheckpointTable.model_validate({})
     )
-    augment: Annotated[AugmentTable | None, Says("the table [augment]")] = Field(
+    augment: Annotated[AugmentTable | None, Expected("the table [augment]")] = Field(
         None, description="random changes of the training images; absent: none"
     )
-    compare: Annotated[tuple[RivalTable, ...], Strict(False), Says("a list of tables, each with its optimizer")] = (
-        Field((), description="the optimizers that a comparison runs on this net")
-    )
+    compare: Annotated[
+        tuple[CompareTable, ...], Strict(False), Expected("a list of tables, each with its optimizer")
+    ] = Field((), description="the optimizers that a comparison trains this net with")
+
+
+class FieldHelp(NamedTuple):
+    """A key of a config by its dotted name. `default` is None for a key that is required or may be absent."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+
+
+_TABLES: dict[str, type[Table]] = {
+    "data": DataTable,
+    "loss": LossTable,
+    "optimizer": OptimizerTable,
+    "optimizer.schedule": ScheduleTable,
+    "optimizer.groups": GroupTable,
+    "train": TrainTable,
+    "checkpoint": CheckpointTable,
+    "augment": AugmentTable,
+}
+
+
+def fields() -> list[FieldHelp]:
+    """The keys that every config has. Data sets, layers, losses, optimizers and schedules add their own options."""
+    result = [_field_help(Config, "", "title"), _field_help(Config, "", "net")]
+    for prefix, table in _TABLES.items():
+        keys = [key for key in table.model_fields if f"{prefix}.{key}" not in _TABLES]
+        result += [_field_help(table, f"{prefix}.", key) for key in keys]
+    return result
+
+
+def _field_help(table: type[Table], prefix: str, key: str) -> FieldHelp:
+    field = table.model_fields[key]
+    default = None if field.is_required() else field.default
+    return FieldHelp(prefix + key, describe_field(table, key), default, field.description or "")

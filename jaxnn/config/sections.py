@@ -3,160 +3,226 @@
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import Field, PlainValidator, model_validator
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import Field, PlainValidator, Strict, model_validator
 
-from jaxnn.config.base import Says, Table, choose
-from jaxnn.config.from_signature import dataset_fields, derived, optax_fields, own_fields
+from jaxnn.config.base import Expected, Table, select_variant, validation_error
+from jaxnn.config.errors import ConfigProblem
+from jaxnn.config.from_signature import constructor_fields, dataset_fields, optax_fields, table_class
 
 if TYPE_CHECKING:
     import optax
 
     from jaxnn.train.second_order import SecondOrder
 
-Size = Annotated[Annotated[int, Ge(0)] | Annotated[float, Gt(0), Le(1)], Says("a count (500) or a fraction of 1 (0.2)")]
-#: What scikit-learn takes.
+Count = Annotated[int, Ge(1)]
+Size = Annotated[
+    Annotated[int, Ge(0)] | Annotated[float, Gt(0), Le(1)], Expected("a count (500) or a fraction of 1 (0.2)")
+]
+#: The bounds are those of scikit-learn's random states.
 Seed = Annotated[int, Ge(0), Lt(2**32)]
+ClassWeights = Annotated[
+    tuple[Annotated[float, Gt(0)], ...],
+    Strict(False),  # TOML has lists only
+    MinLen(1),
+    Expected("a list of numbers above 0"),
+]
 
 
 class DataTable(Table):
     """`[data]`: a data set with its options, and its split."""
 
     name: str = Field(description="a data set of jaxnn.data.DATASETS, or tfds:NAME")
-    train: Size | None = Field(None, description="examples to train on; absent: all that remain")
-    validation: Size | None = Field(None, description="examples to choose by; absent: none")
-    test: Size | None = Field(None, description="examples to judge by, of the official test part if there is one")
+    train: Size | None = Field(None, description="number of training examples; absent: all that remain")
+    validation: Size | None = Field(None, description="number of validation examples; absent: none")
+    test: Size | None = Field(None, description="number of test examples, from the official test set if there is one")
     preprocess: Literal["none", "unit", "center", "normalize", "whiten"] = Field(
-        "none", description="scaling, fitted on the training part"
+        "none", description="scaling of the inputs, fitted on the training set"
     )
-    seed: Seed = Field(0, description="of the split, and of what is drawn")
-    shuffle: bool = Field(True, description="whether the split is drawn; false: by the order that the data set has")
-    per_seed: bool = Field(False, description="whether every seed of the run draws its own data and split")
+    seed: Seed = Field(0, description="seed of the split and of generated data")
+    shuffle: bool = Field(True, description="true: a random split; false: a split in the order of the data set")
+    per_seed: bool = Field(False, description="whether every seed of the run gets its own data and split")
 
     @property
     def options(self) -> dict[str, Any]:
-        """The loader's own keyword arguments."""
-        return self.options_beyond(DataTable)
+        """The keyword arguments of this data set's loader."""
+        return self.extra_options(DataTable)
 
 
 class LossTable(Table):
-    """`[loss]`: a loss with its constructor's keyword arguments."""
+    """`[loss]`: a loss with the keyword arguments of its constructor."""
 
     name: str = Field(description="a loss of jaxnn.losses.LOSSES")
+    class_weights: ClassWeights | None = Field(
+        None, description="weight of each class in the loss, by label; absent: all classes weigh the same"
+    )
 
     @property
     def options(self) -> dict[str, Any]:
-        """The constructor's keyword arguments."""
-        return self.options_beyond(LossTable)
+        """The keyword arguments of this loss's constructor."""
+        return self.extra_options(LossTable)
 
 
 class ScheduleTable(Table):
-    """`[optimizer.schedule]`: a learning rate that changes with the steps."""
+    """`[optimizer.schedule]`: a learning rate that is a function of the step."""
 
     name: str = Field(description="a schedule of optax")
 
     @property
     def options(self) -> dict[str, Any]:
-        """The schedule's own keyword arguments."""
-        return self.options_beyond(ScheduleTable)
+        """The keyword arguments of this schedule."""
+        return self.extra_options(ScheduleTable)
 
     def build(self) -> "optax.Schedule":
-        """The schedule that the table stands for. Raises `UserError` for impossible numbers."""
+        """The schedule that the table describes. Raises `UserError` for impossible numbers."""
         from jaxnn.train.optimizers import schedule
 
         return schedule(self.name, **self.options)
 
 
-class _KnownSchedule(ScheduleTable):
+class _NamedScheduleTable(ScheduleTable):
     @model_validator(mode="after")
-    def _can_be_built(self) -> "_KnownSchedule":
+    def _check_build(self) -> "_NamedScheduleTable":
         self.build()
         return self
 
 
-def _schedule(table: Any) -> ScheduleTable:
+def _select_schedule(table: Any) -> ScheduleTable:
     from jaxnn.train.optimizers import schedule_names
 
-    return choose(table, "name", ScheduleTable, schedule_names(), _schedule_kind)
+    return select_variant(table, "name", ScheduleTable, schedule_names(), _schedule_class)
 
 
 @cache
-def _schedule_kind(name: str) -> type[ScheduleTable]:
+def _schedule_class(name: str) -> type[ScheduleTable]:
     from jaxnn.train.optimizers import schedule_names
 
-    return derived(_KnownSchedule, name, optax_fields(schedule_names()[name], ()))
+    return table_class(_NamedScheduleTable, name, optax_fields(schedule_names()[name]))
+
+
+class GroupTable(Table):
+    """`[[optimizer.groups]]`: parameters with their own learning rate or decay, or without training."""
+
+    match: str = Field(description="pattern for names of parameters in a checkpoint, such as 0/* or */bias")
+    learning_rate: Annotated[float, Gt(0)] | None = Field(None, description="absent: the optimizer's rate or schedule")
+    l2: Annotated[float, Ge(0)] | None = Field(None, description="absent: the optimizer's l2")
+    frozen: bool = Field(False, description="whether these parameters keep their initial values")
+
+
+#: What a second-order optimizer, which trains all parameters on the full batch and chooses its step size, cannot take.
+_FIRST_ORDER_KEYS = {
+    "learning_rate": "chooses its own step size",
+    "schedule": "chooses its own step size",
+    "clip_norm": "does not clip gradients",
+    "clip_value": "does not clip gradients",
+    "accumulate": "uses the whole training set in every step",
+    "groups": "trains all parameters together",
+}
 
 
 class OptimizerTable(Table):
-    """`[optimizer]`: an optimizer with its own options."""
+    """`[optimizer]`: an optimizer with its options."""
 
     name: str = Field(description="an optimizer of optax, gradient_descent, momentum (0.9), or a second-order method")
-    learning_rate: Annotated[float, Gt(0)] | None = Field(None, description="the size of a step")
-    schedule: Annotated[ScheduleTable, PlainValidator(_schedule)] | None = Field(
-        None, description="instead of a learning rate, one that changes with the steps"
+    learning_rate: Annotated[float, Gt(0)] | None = Field(None, description="the learning rate, if it is constant")
+    schedule: Annotated[ScheduleTable, PlainValidator(_select_schedule)] | None = Field(
+        None, description="a learning rate that changes with the steps, in place of learning_rate"
     )
     l2: Annotated[float, Ge(0)] = Field(0.0, description="λ of the penalty (λ/2) Σ w² on weights, not on biases")
+    clip_norm: Annotated[float, Gt(0)] | None = Field(
+        None, description="largest norm of the gradient of all trained parameters; absent: no limit"
+    )
+    clip_value: Annotated[float, Gt(0)] | None = Field(
+        None, description="largest absolute value of each entry of the gradient; absent: no limit"
+    )
+    accumulate: Count | None = Field(
+        None, description="batches whose mean gradient makes one update; absent: every batch makes an update"
+    )
+    average: Annotated[float, Ge(0), Lt(1)] | None = Field(
+        None, description="decay of an exponential moving average of the parameters; absent: no average"
+    )
+    groups: Annotated[tuple[GroupTable, ...], Strict(False), Expected("a list of tables, each with its match")] = Field(
+        (), description="parameters with their own learning rate or decay, or frozen; the first match counts"
+    )
 
     @property
     def options(self) -> dict[str, Any]:
-        """The optimizer's own keyword arguments."""
-        return self.options_beyond(OptimizerTable)
+        """The keyword arguments of this optimizer."""
+        return self.extra_options(OptimizerTable)
 
     def build(self) -> "optax.GradientTransformation | SecondOrder":
-        """The optimizer that the table stands for. Raises `UserError` for impossible numbers."""
-        from jaxnn.train.optimizers import needs_rate, optimizer
+        """The optimizer that the table describes. Raises `UserError` for impossible numbers."""
+        from jaxnn.train.optimizers import Group, optimizer, takes_learning_rate
 
         rate = self.schedule.build() if self.schedule else self.learning_rate
-        return optimizer(self.name, 1.0 if rate is None and needs_rate(self.name) else rate, l2=self.l2, **self.options)
+        if rate is None and takes_learning_rate(self.name):
+            rate = 1.0  # `cross_check` reports that it is missing
+        return optimizer(
+            self.name,
+            rate,
+            l2=self.l2,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+            accumulate=1 if self.accumulate is None else self.accumulate,
+            groups=[Group(g.match, g.learning_rate, g.l2, g.frozen) for g in self.groups],
+            **self.options,
+        )
 
 
-class _KnownOptimizer(OptimizerTable):
+class _NamedOptimizerTable(OptimizerTable):
     @model_validator(mode="after")
-    def _can_be_built(self) -> "_KnownOptimizer":
+    def _check_build(self) -> "_NamedOptimizerTable":
+        from jaxnn.train.optimizers import takes_learning_rate
+
+        if not takes_learning_rate(self.name):
+            present = [key for key in _FIRST_ORDER_KEYS if getattr(self, key) not in (None, ())]
+            if present:
+                messages = {key: f"{self.name} {_FIRST_ORDER_KEYS[key]}; remove {key}" for key in present}
+                raise validation_error([ConfigProblem((key,), message) for key, message in messages.items()])
         self.build()
         return self
 
 
 def data_table(table: Any) -> DataTable:
-    """`[data]`, checked as the data set that it names."""
+    """`[data]`, validated as the data set that it names."""
     from jaxnn.data import DATASETS
 
     name = table.get("name") if isinstance(table, dict) else None
     names = [key for key in DATASETS if key != "tfds"] + ["tfds:NAME"]
-    named = [name] if isinstance(name, str) and name.startswith("tfds:") else []
-    return choose(table, "name", DataTable, names + named, _data_kind)
+    tfds_names = [name] if isinstance(name, str) and name.startswith("tfds:") else []
+    return select_variant(table, "name", DataTable, names + tfds_names, _data_class)
 
 
 @cache
-def _data_kind(name: str) -> type[DataTable]:
+def _data_class(name: str) -> type[DataTable]:
     from jaxnn.data import options_of
 
-    return derived(DataTable, name, dataset_fields(options_of(name)))
+    return table_class(DataTable, name, dataset_fields(options_of(name)))
 
 
 def loss_table(table: Any) -> LossTable:
-    """`[loss]`, checked as the loss that it names."""
+    """`[loss]`, validated as the loss that it names."""
     from jaxnn.losses import LOSSES
 
-    return choose(table, "name", LossTable, LOSSES, _loss_kind)
+    return select_variant(table, "name", LossTable, LOSSES, _loss_class)
 
 
 @cache
-def _loss_kind(name: str) -> type[LossTable]:
+def _loss_class(name: str) -> type[LossTable]:
     from jaxnn.losses import LOSSES
 
-    return derived(LossTable, name, own_fields(LOSSES[name]))
+    return table_class(LossTable, name, constructor_fields(LOSSES[name]))
 
 
 def optimizer_table(table: Any) -> OptimizerTable:
-    """`[optimizer]`, checked as the optimizer that it names."""
+    """`[optimizer]`, validated as the optimizer that it names."""
     from jaxnn.train.optimizers import optimizer_names
 
-    return choose(table, "name", OptimizerTable, optimizer_names(), _optimizer_kind)
+    return select_variant(table, "name", OptimizerTable, optimizer_names(), _optimizer_class)
 
 
 @cache
-def _optimizer_kind(name: str) -> type[OptimizerTable]:
+def _optimizer_class(name: str) -> type[OptimizerTable]:
     from jaxnn.train.optimizers import optimizer_names
 
-    return derived(_KnownOptimizer, name, optax_fields(optimizer_names()[name], ("learning_rate",)))
+    return table_class(_NamedOptimizerTable, name, optax_fields(optimizer_names()[name], exclude=("learning_rate",)))

@@ -4,38 +4,38 @@ import os
 import tomllib
 from pathlib import Path
 
-from jaxnn.config.errors import among
+from jaxnn.config.errors import suggest
 from jaxnn.errors import UserError
 
 
-def folder() -> Path:
-    """Where the shipped configs lie: in the package if it was installed, beside it in a clone."""
+def config_dir() -> Path:
+    """The folder of the shipped configs: inside an installed package, beside the package in a clone."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def names() -> dict[str, str]:
-    """The shipped configs in alphabetical order, each with its title."""
-    return {path.stem: _title(path) for path in sorted(folder().glob("*.toml"))}
+    """The names of the shipped configs in alphabetical order, each with its title."""
+    return {path.stem: _title(path) for path in sorted(config_dir().glob("*.toml"))}
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a shipped config, or the TOML file that is named by its path.
+    """The path of a shipped config, given its name, or of any other config file, given its path.
 
-    Raises `UserError` for a name that no config has, with the nearest, and for a path where there is no file.
+    Raises `UserError` for an unknown name, with the nearest known one, and for a path without a file.
     """
     text = os.fspath(name_or_path)
     path = Path(text)
     if path.suffix == ".toml" or len(path.parts) > 1:
-        if not os.path.isfile(text):  # unlike Path.is_file, false for a name that is no name
-            raise UserError(f"{text}: expected a config file, found none; `jaxnn configs` lists those that are shipped")
+        if not os.path.isfile(text):  # Path.is_file raises for a path with a null character
+            raise UserError(f"{text}: expected a config file, found none; `jaxnn configs` lists the shipped configs")
         return path
-    shipped = {path.stem: path for path in folder().glob("*.toml")}
+    shipped = {path.stem: path for path in config_dir().glob("*.toml")}
     if text not in shipped:
         raise UserError(
-            f"unknown config {text!r}; {among(text, shipped)} (`jaxnn configs` lists all; a file is named by its path, "
-            f"such as ./{text or 'mine'}.toml)"
+            f"unknown config {text!r}; {suggest(text, shipped)} (`jaxnn configs` lists all; to load a file, give its "
+            f"path, such as ./{text or 'mine'}.toml)"
         )
     return shipped[text]
 
@@ -44,5 +44,5 @@ def _title(path: Path) -> str:
     try:
         title = tomllib.loads(path.read_text(encoding="utf-8")).get("title", "")
     except ValueError:
-        return ""  # `load` says what is wrong with it
+        return ""  # `load` reports what is wrong with the file
     return title if isinstance(title, str) else ""

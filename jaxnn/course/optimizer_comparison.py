@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxnn.backprop import objective
 from jaxnn.config import Config
 from jaxnn.config.experiment import Experiment, device_data, make_experiment, training_of
-from jaxnn.config.schema import RivalTable
+from jaxnn.config.schema import CompareTable
 from jaxnn.course.run_system import shortened
 from jaxnn.engine.driver import Progress
 from jaxnn.experiment.results import run
@@ -45,17 +45,17 @@ class Plane(NamedTuple):
     paths: dict[str, np.ndarray]
 
 
-def rival_name(rival: RivalTable) -> str:
+def rival_name(rival: CompareTable) -> str:
     return rival.optimizer.name + (f", batch {rival.batch_size}" if rival.batch_size else "")
 
 
-def with_rival(config: Config, rival: RivalTable) -> Config:
+def with_rival(config: Config, rival: CompareTable) -> Config:
     """The config with another optimizer."""
     train = config.train.model_copy(update={"batch_size": rival.batch_size})
     return config.model_copy(update={"optimizer": rival.optimizer, "train": train})
 
 
-def chosen(config: Config, quick: bool) -> tuple[Config, tuple[RivalTable, ...]]:
+def chosen(config: Config, quick: bool) -> tuple[Config, tuple[CompareTable, ...]]:
     """The config and its rivals, both short in quick mode."""
     if not quick:
         return config, config.compare
@@ -71,7 +71,7 @@ def compare(
         return tuple(_rival(config, rival, seeds, data_dir) for rival in rivals)
 
 
-def _rival(config: Config, rival: RivalTable, seeds: int, data_dir) -> Rival:
+def _rival(config: Config, rival: CompareTable, seeds: int, data_dir) -> Rival:
     experiment = make_experiment(with_rival(config, rival), data_dir=data_dir, seeds=range(seeds))
     marks: list[tuple[int, float]] = [(0, 0.0)]
 

@@ -71,7 +71,7 @@ class FinishedFacts(Facts):
     seconds: dict[Literal["compile", "train"], float]
 
 
-def choose_folder(out: Path | None, name: str, *, overwrite: bool) -> Path:
+def run_path(out: Path | None, name: str, *, overwrite: bool) -> Path:
     """Where the run of the config `name` goes; see `files.choose_folder`."""
     return choose_folder(out, name, kind="run", marker=MANIFEST, overwrite=overwrite)
 

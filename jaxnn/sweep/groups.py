@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxnn.config import Config, numbers, step_text, value_at
 from jaxnn.config.bind import hyperparameters, traceable_hyperparameters
-from jaxnn.config.dump import plain
+from jaxnn.config.dump import to_builtins
 from jaxnn.config.experiment import LoadedData, experiment_of, load_data
 from jaxnn.experiment.definition import Experiment
 from jaxnn.sweep.members import Member
@@ -43,7 +43,7 @@ def groups(
     configs = {i: member.config for i, member in enumerate(members) if member.config is not None}
     for candidates in _alike(configs, tuple(configs), lambda i: _candidates(members[i], configs[i])):
         config, first = configs[candidates[0]], members[candidates[0]]
-        text = json.dumps(plain(config.data), sort_keys=True, default=str)
+        text = json.dumps(to_builtins(config.data), sort_keys=True, default=str)
         if text not in loaded:
             loaded[text] = load_data(config, data_dir=data_dir, seeds=seeds)
         example = experiment_of(config, loaded[text], seeds=seeds, grad=grad, traced=()).source.example
@@ -88,5 +88,5 @@ def _alike(
 
 
 def _text(config: Config, names: tuple[str, ...]) -> str:
-    rest = [plain(config.data), config.train.epochs]
+    rest = [to_builtins(config.data), config.train.epochs]
     return step_text(config, names) + json.dumps(rest, sort_keys=True, default=str)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxnn.config.dump import plain
+from jaxnn.config.dump import to_builtins
 from jaxnn.config.experiment import LoadedData, experiment_of, plan_of
 from jaxnn.engine.hooks import Progress
 from jaxnn.errors import UserError
@@ -114,7 +114,7 @@ def _experiment_of(trial: Trial, loaded: Mapping[str, LoadedData], grad: str) ->
     if config is None:
         assert experiment is not None
         return experiment
-    text = json.dumps(plain(config.data), sort_keys=True, default=str)
+    text = json.dumps(to_builtins(config.data), sort_keys=True, default=str)
     return experiment_of(config, loaded[text], seeds=trial.experiment.seeds, grad=grad)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from jaxnn.config.errors import ConfigError, among, shown
+from jaxnn.config.errors import ConfigError, preview, suggest
 
 
 class Axis(NamedTuple):
@@ -78,7 +78,7 @@ def axes(over: Sequence[str] = (), draw: Sequence[str] = ()) -> tuple[Axis, ...]
 def _list(name: str, said: str) -> Axis:
     values = split(said)
     if not said or not all(values):
-        raise ValueError(f"expected values with commas between them, found {shown(said)}")
+        raise ValueError(f"expected values with commas between them, found {preview(said)}")
     if len(set(values)) < len(values):
         raise ValueError("expected each value once, found one again")
     return Axis(name, "choice", values)
@@ -88,17 +88,17 @@ def _distribution(name: str, said: str) -> Axis:
     match = re.fullmatch(r"([\w-]+)\s*\((.*)\)", said, re.DOTALL)
     kinds = ", ".join(f"{kind}({'A,B,…' if kind == 'choice' else 'LOW,HIGH'})" for kind in DISTRIBUTIONS)
     if not match:
-        raise ValueError(f"expected one of {kinds}, found {shown(said)}")
+        raise ValueError(f"expected one of {kinds}, found {preview(said)}")
     kind, values = match[1].replace("_", "-"), split(match[2])
     if kind not in DISTRIBUTIONS:
-        raise ValueError(f"unknown distribution {kind}; {among(kind, DISTRIBUTIONS)}")
+        raise ValueError(f"unknown distribution {kind}; {suggest(kind, DISTRIBUTIONS)}")
     if kind == "choice":
         return _list(name, match[2])
     try:
         low, high = (int(value) if kind == "integer" else float(value) for value in values)
     except ValueError:
         numbers = "integers" if kind == "integer" else "numbers"
-        raise ValueError(f"expected {kind}(LOW,HIGH) with two {numbers}, found {shown(said)}") from None
+        raise ValueError(f"expected {kind}(LOW,HIGH) with two {numbers}, found {preview(said)}") from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (kind == "log-uniform" and low <= 0):
         raise ValueError(
             f"expected {'0 < ' if kind == 'log-uniform' else ''}LOW < HIGH, found {values[0]}, {values[1]}"

@@ -5,6 +5,7 @@ from jaxnn.train.batches import generated as generated
 from jaxnn.train.batches import in_memory as in_memory
 from jaxnn.train.batches import streamed as streamed
 from jaxnn.train.evaluation import evaluate as evaluate
+from jaxnn.train.optimizers import Group as Group
 from jaxnn.train.optimizers import optimizer as optimizer
 from jaxnn.train.optimizers import schedule as schedule
 from jaxnn.train.plan import Plan as Plan

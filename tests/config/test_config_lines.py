@@ -1,4 +1,4 @@
-"""The scan for positions agrees with `tomllib` about what there is, and with the text about where it is."""
+"""`line_numbers` finds every value that `tomllib` finds, on the line where the text has it."""
 
 import tomllib
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jaxnn.config import names
 from jaxnn.config.shipped import find
-from jaxnn.config.toml_positions import positions
+from jaxnn.config.toml_positions import line_numbers
 
 KEYS = st.text("ab-_1", min_size=1, max_size=3)
 SCALARS = st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9)
@@ -39,36 +39,61 @@ q = 0x1F
 
 
 def paths(value, path=()):
-    """Every path in some tables."""
+    """Every path in nested tables and lists."""
     yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield from paths(inner, (*path, key))
 
 
-def test_hard_cases_stand_where_they_stand():
-    found = positions(HARD)
-    assert set(paths(tomllib.loads(HARD))) == set(found)
+def test_line_numbers_of_hard_cases():
+    numbers = line_numbers(HARD)
+    assert set(paths(tomllib.loads(HARD))) == set(numbers)
     lines = HARD.split("\n")
-    for path, line in found.items():
+    for path, line in numbers.items():
         if path and isinstance(path[-1], str) and path not in {("k", 0, "n"), ("a",)}:
             assert path[-1] in lines[line - 1], path
-    assert [found["g", i] for i in range(4)] == [7, 7, 7, 8]
-    assert (found["k", 0], found["k", 1], found["k", 1, "n", 1]) == (11, 14, 18)
+    assert [numbers["g", i] for i in range(4)] == [7, 7, 7, 8]
+    assert (numbers["k", 0], numbers["k", 1], numbers["k", 1, "n", 1]) == (11, 14, 18)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=4), st.booleans())
-def test_every_value_of_a_text_has_a_line_and_nothing_else_has(tables, multiline):
+def test_line_numbers_has_exactly_the_paths_of_tomllib(tables, multiline):
     text = tomli_w.dumps(tables, multiline_strings=multiline)
-    found, lines = positions(text), text.split("\n")
-    assert set(found) == set(paths(tomllib.loads(text)))
-    for path, line in found.items():
+    numbers, lines = line_numbers(text), text.split("\n")
+    assert set(numbers) == set(paths(tomllib.loads(text)))
+    for path, line in numbers.items():
         if path and isinstance(path[-1], str):
             assert path[-1] in lines[line - 1]
 
 
 @pytest.mark.parametrize("name", sorted(names()))
-def test_every_value_of_a_shipped_config_has_its_line(name):
+def test_line_numbers_covers_shipped_config(name):
     text = find(name).read_text(encoding="utf-8")
-    assert set(positions(text)) == set(paths(tomllib.loads(text)))
+    assert set(line_numbers(text)) == set(paths(tomllib.loads(text)))
+
+
+@pytest.mark.parametrize("quote", ['"', "'", '"""', "'''"])
+def test_line_numbers_stops_at_unterminated_string(quote):
+    text = f"a = 1\nb = {quote}c\nd = 2\n"
+    assert line_numbers(text) == {(): 1, ("a",): 1, ("b",): 2}
+    with pytest.raises(tomllib.TOMLDecodeError):
+        tomllib.loads(text)
+
+
+STRINGS = r'''
+a = """x""\"""y"""
+b = """z"""""
+c = "\\"
+d = ""
+e = ''
+f = """"""
+g = "\""  # "
+h = 1
+'''
+
+
+def test_line_numbers_follows_strings_with_quotes_and_escapes():
+    assert tomllib.loads(STRINGS).keys() == set("abcdefgh")
+    assert line_numbers(STRINGS) == {(): 1} | {(key,): i + 2 for i, key in enumerate("abcdefgh")}

@@ -1,9 +1,9 @@
-"""Every mistake in a config is reported, all at once, each with its file and line and the nearest right name."""
+"""Every mistake in a config is reported at once, each with its file, its line and the nearest valid name."""
 
 import pytest
 
 from jaxnn.config import ConfigError, load
-from jaxnn.config.toml_file import MOST_BYTES
+from jaxnn.config.toml_file import MAX_BYTES
 
 GOOD = """\
 title = "test"
@@ -23,7 +23,7 @@ epochs = 6
 """
 NET = 'layer = "dense"\nunits = 2\n'
 
-#: What is replaced, by what, the line of the mistake, what its message says.
+#: The text that is replaced, its replacement, the line of the mistake, a part of its message.
 MISTAKES = [
     ('title = "test"', 'titel = "test"', 1, "titel: unknown key; did you mean title?"),
     ('title = "test"', "title = 3", 1, "title: expected text, found 3"),
@@ -36,7 +36,12 @@ MISTAKES = [
     ("validation = 0.2", "validation = true", 4, "data.validation: expected a count"),
     ("validation = 0.2", "validation = 2\ntrain = 0", 5, "data.train: expected examples to train on, found 0"),
     ("validation = 0.2", 'validation = 2\npreprocess = "unite"', 5, "expected one of none, unit, center"),
-    ("validation = 0.2", "validation = 2\nseed = -1", 5, "data.seed: expected an integer of at least 0, found -1"),
+    (
+        "validation = 0.2",
+        "validation = 2\nseed = -1",
+        5,
+        "data.seed: expected an integer of at least 0 and below 4294967296, found -1",
+    ),
     ("validation = 0.2\n", "", 12, "train.best: validation.accuracy needs data.validation, found none"),
     ("units = 2", "units = 0", 5, "net.0: dense: expected at least 1 unit, found 0"),
     ("units = 2", "units = true", 7, "net.0.units: expected an integer, found true"),
@@ -71,6 +76,13 @@ MISTAKES = [
         "loss.name: unknown name 'softmx_cross_entropy'; did you mean",
     ),
     ("entropy", 'entropy"\nreduction = "avg', 10, "loss.reduction: expected one of mean, sum, found 'avg'"),
+    (
+        "entropy",
+        'entropy"\nclass_weights = []\n#"',
+        10,
+        "loss.class_weights: expected a list of numbers above 0, found",
+    ),
+    ("entropy", 'entropy"\nclass_weights = [1, 0]\n#"', 10, "loss.class_weights: expected a list of numbers above 0"),
     ('name = "adam"', 'name = "adm"', 11, "optimizer.name: unknown name 'adm'; did you mean adam?"),
     (
         "learning_rate = 0.1",
@@ -107,6 +119,59 @@ MISTAKES = [
         12,
         "schedule 'cosine_onecycle_schedule': float division by zero",
     ),
+    ("learning_rate = 0.1", "learning_rate = 1\nl2 = 1e999", 13, "optimizer.l2: expected a finite number, found inf"),
+    ("learning_rate = 0.1", "learning_rate = 1\nclip_norm = 0", 13, "optimizer.clip_norm: expected a number above 0"),
+    ("learning_rate = 0.1", "learning_rate = 1\nclip_value = -1", 13, "optimizer.clip_value: expected a number above"),
+    ("learning_rate = 0.1", "learning_rate = 1\naccumulate = 0", 13, "optimizer.accumulate: expected an integer of at"),
+    (
+        "learning_rate = 0.1",
+        "learning_rate = 1\naverage = 1",
+        13,
+        "optimizer.average: expected a number of at least 0 and below 1, found 1",
+    ),
+    ("learning_rate = 0.1", "learning_rate = 1\ngroups = 3", 13, "optimizer.groups: expected a list of tables, each"),
+    (
+        "learning_rate = 0.1",
+        "learning_rate = 1\n[[optimizer.groups]]\nfrozen = true",
+        13,
+        "optimizer.groups.0.match: expected text, found none",
+    ),
+    (
+        "learning_rate = 0.1",
+        'learning_rate = 1\n[[optimizer.groups]]\nmatch = "*"\nfrozn = true',
+        15,
+        "optimizer.groups.0.frozn: unknown key; did you mean frozen?",
+    ),
+    (
+        "learning_rate = 0.1",
+        'learning_rate = 1\ngroups = [{match = "*", frozen = true, l2 = 1}]',
+        10,
+        "optimizer: optimizer group '*': expected learning_rate and l2, or frozen, found both; remove one",
+    ),
+    (
+        'name = "adam"\nlearning_rate = 0.1',
+        'name = "bfgs"\nclip_norm = 1',
+        12,
+        "optimizer.clip_norm: bfgs does not clip gradients; remove clip_norm",
+    ),
+    (
+        'name = "adam"\nlearning_rate = 0.1',
+        'name = "bfgs"\naccumulate = 2',
+        12,
+        "optimizer.accumulate: bfgs uses the whole training set in every step; remove accumulate",
+    ),
+    (
+        'name = "adam"\nlearning_rate = 0.1',
+        'name = "bfgs"\ngroups = [{match = "*"}]',
+        12,
+        "optimizer.groups: bfgs trains all parameters together; remove groups",
+    ),
+    (
+        "learning_rate = 0.1",
+        'learning_rate = 1\n[[compare]]\noptimizer = {name = "sgd"}',
+        14,
+        "compare.0.optimizer.learning_rate: expected a number above 0, or the table [optimizer.schedule]; found none",
+    ),
     ("learning_rate = 0.1", "learning_rate = 1\nschedule = {name = 'constant_schedule', value = 1}", 12, "found both"),
     ("epochs = 6", "epochs = 0", 14, "train.epochs: expected an integer of at least 1, found 0"),
     ("epochs = 6", "epochs = 6.0", 14, "train.epochs: expected an integer of at least 1, found 6.0"),
@@ -122,6 +187,7 @@ MISTAKES = [
     ("epochs = 6", "epochs = 6\nseeds = 0", 15, "train.seeds: expected an integer of at least 1, found 0"),
     ("epochs = 6", "epochs = 6\nbest = 'accuracy'", 15, "train.best: expected one of validation.accuracy"),
     ("epochs = 6", "epochs = 6\nprecision = 'float16'", 15, "train.precision: expected one of float32"),
+    ("epochs = 6", "epochs = 6\ncompute = 'float64'", 15, "train.compute: expected one of float32, bfloat16, found"),
     ("epochs = 6", "epochs = 6\n[optimiser]", 15, "optimiser: unknown key; did you mean optimizer?"),
     ("epochs = 6", "epochs =", 14, "expected TOML: Invalid value"),
     ("epochs = 6", "epochs = 6\nepochs = 7", 15, "expected TOML: Cannot overwrite a value"),
@@ -145,19 +211,19 @@ def lines(error: pytest.ExceptionInfo[ConfigError]) -> list[str]:
     return str(error.value).split("\n")
 
 
-def test_the_config_without_mistakes_loads(write):
+def test_load_accepts_config_without_mistakes(write):
     assert load(write(GOOD)).train.epochs == 6
 
 
 @pytest.mark.parametrize(("old", "new", "line", "message"), MISTAKES)
-def test_a_mistake_is_reported_with_its_line(write, old, new, line, message):
+def test_load_reports_mistake_with_its_line(write, old, new, line, message):
     assert old in GOOD
     with pytest.raises(ConfigError) as error:
         load(write(GOOD.replace(old, new)))
     assert any(text.startswith(f"x.toml:{line}: ") and message in text for text in lines(error)), str(error.value)
 
 
-def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(write):
+def test_load_reports_all_mistakes_in_order_of_file(write):
     text, expected = GOOD, []
     for old, new, line, message in (m for m in MISTAKES if m[0].count("\n") == m[1].count("\n") == 0):
         if old in text and "TOML" not in message and "levels" not in message:
@@ -167,12 +233,14 @@ def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(write):
         load(write(text))
     assert len(expected) >= 8
     for line, message in expected:
-        assert any(found.startswith(f"x.toml:{line}: ") and message in found for found in lines(error)), message
-    order = [int(found.split(":")[1]) for found in lines(error)]
+        assert any(line_text.startswith(f"x.toml:{line}: ") and message in line_text for line_text in lines(error)), (
+            message
+        )
+    order = [int(text.split(":")[1]) for text in lines(error)]
     assert order == sorted(order)
 
 
-def test_a_batch_larger_than_the_training_part_is_refused(write):
+def test_load_refuses_batch_larger_than_training_set(write):
     with pytest.raises(ConfigError, match=r"^x.toml:16: train.batch_size: expected at most data.train, 19, found 23"):
         load(write(GOOD.replace("validation", "train = 19\nvalidation") + "batch_size = 23\n"))
 
@@ -181,13 +249,13 @@ def test_a_batch_larger_than_the_training_part_is_refused(write):
     ("data", "message"),
     [
         (b"title = '\xff'", "x.toml:1: expected text in UTF-8, found the byte 0xff"),
-        (b"#" * (MOST_BYTES + 1), "x.toml: expected a config of at most 64 KiB, found more"),
+        (b"#" * (MAX_BYTES + 1), "x.toml: expected a config of at most 64 KiB, found more"),
         (b"x = " + b"9" * 5000, "x.toml: expected numbers of 64 bits"),
         (b"x = [\n1,\n'", "x.toml:3: expected TOML"),
         (b"", "x.toml:1: title: expected text, found none"),
     ],
 )
-def test_what_is_no_config_is_refused_with_one_reason(write, tmp_path, data, message):
+def test_load_refuses_file_that_is_no_config(write, tmp_path, data, message):
     write("")
     (tmp_path / "x.toml").write_bytes(data)
     with pytest.raises(ConfigError) as error:
@@ -195,7 +263,7 @@ def test_what_is_no_config_is_refused_with_one_reason(write, tmp_path, data, mes
     assert lines(error)[0].startswith(message)
 
 
-def test_a_config_with_a_byte_order_mark_and_windows_line_ends_loads(write, tmp_path):
+def test_load_accepts_byte_order_mark_and_windows_line_ends(write, tmp_path):
     write("")
     (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert load("x.toml") == load(write(GOOD))

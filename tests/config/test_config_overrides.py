@@ -1,4 +1,4 @@
-"""An override is as good as the file edited, and is named where it is wrong."""
+"""An override equals an edit of the file, and a wrong one is named in the error."""
 
 import pytest
 
@@ -15,12 +15,15 @@ EDITS = [
     ('net.1.weight_init={name="uniform", high=1}', '"he_normal"', '{name = "uniform", high = 1}'),
     ('net.1={layer="dense", units=7}', 'units = 256\nweight_init = "he_normal"', "units = 7"),
     ("optimizer.b1=0.5", "learning_rate = 0.003", "learning_rate = 0.003\nb1 = 0.5"),
+    ("optimizer.clip_norm=1", "learning_rate = 0.003", "learning_rate = 0.003\nclip_norm = 1.0"),
+    ("optimizer.accumulate=4", "learning_rate = 0.003", "learning_rate = 0.003\naccumulate = 4"),
+    ('optimizer.groups=[{match="0/*"}]', "learning_rate = 0.003", 'learning_rate = 0.003\ngroups = [{match = "0/*"}]'),
     ("data.test=0.25", "test = 360", "test = 0.25"),
 ]
 
 
 @pytest.mark.parametrize(("override", "old", "new"), EDITS)
-def test_an_override_is_as_good_as_the_file_edited(tmp_path, override, old, new):
+def test_override_equals_edit_of_file(tmp_path, override, old, new):
     text = find("digits_mlp").read_text(encoding="utf-8")
     assert old in text
     edited = tmp_path / "edited.toml"
@@ -28,11 +31,11 @@ def test_an_override_is_as_good_as_the_file_edited(tmp_path, override, old, new)
     assert load("digits_mlp", [override]) == load(edited) != load("digits_mlp")
 
 
-def test_the_last_of_two_overrides_wins():
+def test_override_last_of_two_wins():
     assert load("digits_mlp", ["train.epochs=3", "train.epochs=7"]).train.epochs == 7
 
 
-def test_an_override_can_put_a_schedule_in_place_of_the_rate():
+def test_override_replaces_learning_rate_by_schedule():
     schedule = "optimizer.schedule.name=piecewise_constant_schedule"
     values = ["optimizer.schedule.init_value=0.5", "optimizer.schedule.boundaries_and_scales={11=0.1, 13=0.2}"]
     config = load("digits_mlp", ["optimizer.learning_rate=", schedule, *values])
@@ -56,8 +59,8 @@ def test_an_override_can_put_a_schedule_in_place_of_the_rate():
         ("optimzer.learning_rate=1", "optimzer: unknown key; did you mean optimizer?"),
         ("optimizer.learning_rte=1", "optimizer.learning_rte: unknown key; did you mean learning_rate?"),
         ("optimizer.schedule.name=constant_schedule", "optimizer.schedule.value: expected a number, found none"),
-        ("net.99.units=1", "expected a place from 0 to 4 in net, found 99"),
-        ("net.units=1", "expected a place from 0 to 4 in net, found units"),
+        ("net.99.units=1", "expected an index from 0 to 4 in net, found 99"),
+        ("net.units=1", "expected an index from 0 to 4 in net, found units"),
         ("net.1=", "expected a value: only a key can be removed"),
         ("net.1.units=0", "net.1: dense: expected at least 1 unit, found 0"),
         ("net=dense", "net: expected a list of tables, each with its layer, found 'dense'"),
@@ -65,7 +68,7 @@ def test_an_override_can_put_a_schedule_in_place_of_the_rate():
         ("data.validation=", "train.best: validation.loss needs data.validation"),
     ],
 )
-def test_a_wrong_override_is_named(override, message):
+def test_override_error_names_override(override, message):
     with pytest.raises(ConfigError) as error:
         load("digits_mlp", [override])
     assert any(message in line for line in error.value.lines), error.value
@@ -73,7 +76,7 @@ def test_a_wrong_override_is_named(override, message):
         assert f"override {override}: " in str(error.value)
 
 
-def test_wrong_overrides_and_wrong_lines_are_reported_together(tmp_path):
+def test_load_reports_wrong_overrides_and_lines_together(tmp_path):
     path = tmp_path / "x.toml"
     path.write_text(find("digits_mlp").read_text(encoding="utf-8").replace("epochs", "epoch"), encoding="utf-8")
     with pytest.raises(ConfigError) as error:

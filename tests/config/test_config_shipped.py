@@ -1,4 +1,4 @@
-"""Every shipped config is a claim that loads, and says itself how to check it."""
+"""Every shipped config loads, and its head states its claim and the command that checks it."""
 
 import math
 import re
@@ -22,7 +22,7 @@ PARAMETERS = {"blobs_neuron": 3, "circles_mlp": 52, "mnist500_mlp": 23_860, "mni
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_head_of_a_config_is_its_claim(name):
+def test_shipped_config_head_states_command_expectation_time(name):
     head = re.match(r"(?:#.*\n)+", find(name).read_text(encoding="utf-8"))
     assert head is not None
     for line in (rf"# Command:  (.*\n# +)?jaxnn train {name}\b", r"# Expected: ", r"# Time:     "):
@@ -30,12 +30,14 @@ def test_the_head_of_a_config_is_its_claim(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_config_builds_a_net_that_fits_its_data(name):
+def test_shipped_config_builds_net_that_fits_its_data(name):
     config = load(name)
     model, loss = build_model(config), build_loss(config)
-    # MNIST is in no package: its files need not be here.
-    of_data = config.data.name != "mnist"
-    shape = datasets.load(config.data.name, **config.data.options).train.x.shape[1:] if of_data else (28, 28, 1)
+    # The files of MNIST are in no package and may be absent.
+    data_is_available = config.data.name != "mnist"
+    shape = (
+        datasets.load(config.data.name, **config.data.options).train.x.shape[1:] if data_is_available else (28, 28, 1)
+    )
     x = jax.ShapeDtypeStruct((7, *shape), "float32")
     params = jax.eval_shape(model.init, jax.random.key(0), x)
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
@@ -48,37 +50,37 @@ def test_a_config_builds_a_net_that_fits_its_data(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_dumped_config_loads_to_its_equal(name, tmp_path):
+def test_dump_loads_to_equal_config(name, tmp_path):
     config = load(name)
-    again = tmp_path / "config.toml"
-    again.write_text(dump(config), encoding="utf-8")
-    assert load(again) == config
-    assert config_hash(load(again)) == config_hash(config)
-    assert dump(load(again)) == dump(config)
+    path = tmp_path / "config.toml"
+    path.write_text(dump(config), encoding="utf-8")
+    assert load(path) == config
+    assert config_hash(load(path)) == config_hash(config)
+    assert dump(load(path)) == dump(config)
 
 
-def test_configs_differ_in_their_hashes():
+def test_config_hash_differs_between_configs():
     assert len({config_hash(load(name)) for name in SHIPPED}) == len(SHIPPED)
     assert config_hash(load("digits_mlp")) != config_hash(load("digits_mlp", ["train.seed=1"]))
 
 
-def test_a_default_written_out_changes_no_hash():
-    spelt = load("digits_mlp", ["loss.reduction=mean", "optimizer.b1=0.9", "train.seed=0", "net.1.bias=true"])
-    assert config_hash(spelt) == config_hash(load("digits_mlp"))
+def test_config_hash_ignores_written_defaults():
+    written = load("digits_mlp", ["loss.reduction=mean", "optimizer.b1=0.9", "train.seed=0", "net.1.bias=true"])
+    assert config_hash(written) == config_hash(load("digits_mlp"))
 
 
-def test_the_order_of_keys_changes_no_hash():
-    one, other = ('net.1.weight_init={name="uniform", low=-1}', 'net.1.weight_init={low=-1, name="uniform"}')
-    assert config_hash(load("digits_mlp", [one])) == config_hash(load("digits_mlp", [other]))
+def test_config_hash_ignores_order_of_keys():
+    first, second = ('net.1.weight_init={name="uniform", low=-1}', 'net.1.weight_init={low=-1, name="uniform"}')
+    assert config_hash(load("digits_mlp", [first])) == config_hash(load("digits_mlp", [second]))
 
 
-def test_every_name_is_found_and_has_a_title():
+def test_find_finds_every_name_and_names_has_titles():
     assert all(names().values())
     assert [find(name).stem for name in SHIPPED] == SHIPPED
 
 
 @pytest.mark.parametrize(("name", "hint"), [("mnist_cn", "did you mean mnist_cnn"), ("zzzz", "digits_mlp")])
-def test_an_unknown_name_says_what_there_is(name, hint):
+def test_find_error_suggests_known_names(name, hint):
     with pytest.raises(UserError, match=hint) as error:
         find(name)
     assert "jaxnn configs" in str(error.value) and "\n" not in str(error.value)
@@ -87,12 +89,12 @@ def test_an_unknown_name_says_what_there_is(name, hint):
 @pytest.mark.parametrize(
     "path", ["missing.toml", "no/such/file.toml", ".", "../configs", "a" * 5000 + ".toml", "x\0.toml"]
 )
-def test_a_path_to_no_file_is_a_users_error(path):
+def test_find_refuses_path_without_file(path):
     with pytest.raises(UserError):
         find(path)
 
 
-def test_listing_configs_imports_neither_jax_nor_pydantic():
+def test_shipped_imports_neither_jax_nor_pydantic():
     program = (
         "import sys; from jaxnn.config.shipped import find, names; find('digits_mlp'); assert names();"
         "print(sorted({'jax', 'pydantic', 'numpy'} & set(sys.modules)))"

@@ -147,7 +147,7 @@ def test_mini_batches_dropout_and_learning_rates_are_refused():
         trained("bfgs", plan=Plan(6), batch_size=5)
     with pytest.raises(UserError, match="no dropout"):
         trained("lbfgs", model=serial(dropout(0.5), dense(2)))
-    with pytest.raises(UserError, match="by itself"):
+    with pytest.raises(UserError, match="chooses its own step size"):
         optimizer("bfgs", 0.1)
     with pytest.raises(UserError, match="expected a learning rate"):
         optimizer("adam")
@@ -158,8 +158,8 @@ def test_mini_batches_dropout_and_learning_rates_are_refused():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (['optimizer={name="bfgs"}', "train.batch_size=20"], "train.batch_size: bfgs sees the whole"),
-        (['optimizer={name="bfgs", learning_rate=0.1}'], "optimizer.learning_rate: bfgs finds"),
+        (['optimizer={name="bfgs"}', "train.batch_size=20"], "train.batch_size: bfgs uses the whole training set"),
+        (['optimizer={name="bfgs", learning_rate=0.1}'], "optimizer.learning_rate: bfgs chooses its own step size"),
         (['optimizer={name="lbfgs", history=0}'], "history of at least 1"),
     ],
 )

@@ -62,7 +62,7 @@ class Guarantees:
 
     def faults(self) -> tuple[str, bool]:
         """NaN and infinity are located: the step, the layer and its pass, the data, the loss"""
-        outcome = fault_injection.train(fault_injection.Run(), on_fault="skip")
+        outcome = fault_injection.train(fault_injection.Run(), on_nonfinite="skip")
         located = [(f["epoch"], f["step"], f["where"]) for f in outcome.faults]
         correct = sum(a == b for a, b in zip(located, fault_injection.met(0), strict=False))
         count = len(fault_injection.SAID)

@@ -16,7 +16,7 @@ from jaxnn.metrics import Metrics
 from jaxnn.runs import checkpoints
 from jaxnn.storage.arrays import DTYPES, load_arrays, save_arrays
 from jaxnn.train import Data, Examples, Plan, optimizer
-from jaxnn.train.optimizers import needs_rate, optimizer_names
+from jaxnn.train.optimizers import optimizer_names, takes_learning_rate
 from jaxnn.train.run import make_training
 from jaxnn.train.state import History, State
 from tests.trust.precision import cli_precision
@@ -80,7 +80,7 @@ def shapes(name: str) -> State:
     data = Data(Examples(np.zeros((5, 3), np.float32), np.zeros((5, 2), np.float32)))
     model, plan = serial(dense(7), tanh(), dense(2)), Plan(3, best="train.loss")
     with cli_precision(), warnings.catch_warnings(action="ignore"):  # noisy_sgd warns that it needs a key
-        transformation = optimizer(name, 0.1) if needs_rate(name) else optimizer(name)
+        transformation = optimizer(name, 0.1) if takes_learning_rate(name) else optimizer(name)
         state = jax.eval_shape(make_training(model, quadratic(), transformation, plan).init, jax.random.key(0), data)
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((SEEDS, *a.shape), a.dtype), state)
 
