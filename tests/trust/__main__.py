@@ -75,11 +75,11 @@ class Promises:
         """A hostile pickle runs nothing, crashes nothing and takes 512 MiB at most"""
         place = self.folder / "pickles"
         place.mkdir()
-        cases = pickles.hostile(place)
+        cases = pickles.hostile_pickles(place)
         for number, data in enumerate(cases.values()):
             (place / f"{number}.pkl").write_bytes(data)
         accepted, peak = pickles.read_all(place)
-        kept = not accepted and not (place / "ran").exists() and peak <= pickles.MOST
+        kept = not accepted and not (place / "ran").exists() and peak <= pickles.MAX_MIB
         return f"{len(cases) - len(accepted)} of {len(cases)} refused, {peak} MiB beside Python's 40", kept
 
     def weights(self) -> tuple[str, bool]:
