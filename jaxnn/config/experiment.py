@@ -54,11 +54,11 @@ def make_experiment(
     Raises `UserError` for data that are not there or not sound, and for a run that cannot be.
     """
     drawn = [config.data.seed + seed for seed in seeds] if config.data.per_seed else [config.data.seed]
-    one = None if datasets.is_drawn(config.data.name) else load(config, data_dir, config.data.seed)
+    one = None if datasets.is_random(config.data.name) else load(config, data_dir, config.data.seed)
     sets = [one or load(config, data_dir, seed) for seed in drawn]
     splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, drawn, strict=True))
     stats = tuple(
-        preprocess.fit(config.data.preprocess, s.train.x, dataset.white)
+        preprocess.fit(config.data.preprocess, s.train.x, dataset.max_value)
         for s, dataset in zip(splits, sets, strict=True)
     )
     seeds = tuple(seeds)
@@ -94,7 +94,7 @@ def _checked(experiment: Experiment) -> Experiment:
 
 
 def load(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
-    return datasets.load(config.data.name, data_dir=data_dir, seed=seed, **config.data.options)
+    return datasets.load(config.data.name, config.data.options, data_dir=data_dir, seed=seed)
 
 
 def example_shape(config: Config, data_dir: str | os.PathLike[str] | None) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ def manifest(experiment: Experiment, *, grad: str, command: Sequence[str], start
             "name": dataset.name,
             "sha256": [data_digest(splits) for splits in experiment.splits],
             "classes": list(dataset.classes),
-            "white": dataset.white,
+            "white": dataset.max_value,
             "example": list(dataset.train.x.shape[1:]),
             "dtype": str(dataset.train.x.dtype),
             "split": {
