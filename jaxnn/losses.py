@@ -56,8 +56,8 @@ class Loss(NamedTuple):
 
     def __call__(self, y: Output, target: Target | Weighted) -> tuple[Float[Array, ""], Output]:
         """The value and its derivative with respect to y. Raises `UserError` for a target that does not fit y."""
-        target, weight = self._split(y, target)
-        terms, dy = self.terms(y, target), self.derivative(y, target)
+        plain, weight = self._split(y, target)
+        terms, dy = self.terms(y, plain), self.derivative(y, plain)
         if weight is None:
             if self.reduction == "sum":
                 return terms.sum(), dy
@@ -72,23 +72,22 @@ class Loss(NamedTuple):
 
     def sums(self, y: Output, target: Target | Weighted) -> Sum:
         """The loss as a metric: its terms added up, and their number (or the sum of their weights)."""
-        target, weight = self._split(y, target)
-        terms = self.terms(y, target)
+        plain, weight = self._split(y, target)
+        terms = self.terms(y, plain)
         if weight is None:
             return Sum(terms.sum(), jnp.full((), terms.size, terms.dtype))
         return Sum(jnp.where(weight == 0, 0, weight * terms).sum(), weight.sum())
 
     def _split(self, y: Output, target: Target | Weighted) -> tuple[Target, Float[Array, "*places"] | None]:
         """The target and the weight of each place; None where all count alike."""
-        weight = None
-        if isinstance(target, Weighted):
-            weight, target = spread_weight(target.weight, y.shape[:-1], y.dtype), target.target
-        check_target(target, y.shape)
+        plain: Target = target.target if isinstance(target, Weighted) else target
+        weight = spread_weight(target.weight, y.shape[:-1], y.dtype) if isinstance(target, Weighted) else None
+        check_target(plain, y.shape)
         if self.class_weights:
             per_class = jnp.asarray(self.class_weights, y.dtype)
-            of_class = (dense_target(target, y) * per_class).sum(-1) if y.shape[-1] > 1 else per_class[_labels(target)]
+            of_class = (dense_target(plain, y) * per_class).sum(-1) if y.shape[-1] > 1 else per_class[_labels(plain)]
             weight = of_class if weight is None else weight * of_class
-        return target, weight
+        return plain, weight
 
 
 def _labels(target: Target) -> Any:

@@ -21,7 +21,7 @@ from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edges import EDGES, edge
 from jaxnn.certify.vjp_rule import of_layer, of_loss, of_model, of_vjp
 from jaxnn.config import Config, build_loss, build_model, load, shipped
-from jaxnn.config.experiment import example_shape
+from jaxnn.config.experiment import example_input
 from jaxnn.errors import UserError, hint
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, tanh
@@ -133,7 +133,7 @@ def _labels(batch: int, outputs: int) -> jax.Array:
 def _of_config(name: str) -> Job:
     config: Config = load(name)
     model, loss = build_model(config), build_loss(config)
-    shape = tuple(example_shape(config, None))
+    shape = tuple(example_input(config).shape[1:])
 
     def outputs() -> int:
         x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)

@@ -13,13 +13,12 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
     device.select_device("cpu")
     config = load(command.config, overrides)
     device.set_precision(config.train.precision)
-    import jax
 
     from jaxnn.config import build_model
-    from jaxnn.config.experiment import example_shape
+    from jaxnn.config.experiment import example_input
     from jaxnn.summary import summary
 
-    example = jax.ShapeDtypeStruct((1, *example_shape(config, command.data_dir)), config.train.precision)
+    example = example_input(config, command.data_dir)
     model_summary = summary(build_model(config), example)
     rows = [
         {

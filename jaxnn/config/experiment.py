@@ -50,11 +50,11 @@ def load_data(
     """The data of a config, split and with the preprocessing fitted on the training part."""
     table = config.data
     data_seeds = [table.seed + seed for seed in seeds] if table.per_seed else [table.seed]
-    shared = None if datasets.is_drawn(table.name) else load_dataset(config, data_dir, table.seed)
+    shared = None if datasets.is_random(table.name) else load_dataset(config, data_dir, table.seed)
     sets = [shared or load_dataset(config, data_dir, seed) for seed in data_seeds]
     splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, data_seeds, strict=True))
     stats = tuple(
-        preprocess.fit(table.preprocess, s.train.x, dataset.white) for s, dataset in zip(splits, sets, strict=True)
+        preprocess.fit(table.preprocess, s.train.x, dataset.max_value) for s, dataset in zip(splits, sets, strict=True)
     )
     return LoadedData(sets[0], splits, stats)
 
@@ -84,7 +84,7 @@ def experiment_of(
     if stacked:
         source, validation, test = _stacked(source, data)
     names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
-    info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.white)
+    info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.max_value)
     return Experiment(
         bind_hyperparameters(training_key(config, names, grad)),
         source,
@@ -144,21 +144,25 @@ def preparer(precision: str) -> Prepare:
 
     def prepare(stats, batch):
         x, target = batch
-        return preprocess.apply(stats, x).astype(jnp.dtype(precision)), target
+        return jax.tree.map(in_precision, preprocess.apply(stats, x)), target
+
+    def in_precision(a):
+        return a.astype(jnp.dtype(precision)) if jnp.issubdtype(a.dtype, jnp.floating) else a
 
     return prepare
 
 
 def load_dataset(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
     """The data set that a config names, before any split."""
-    return datasets.load(config.data.name, data_dir=data_dir, seed=seed, **config.data.options)
+    return datasets.load(config.data.name, config.data.options, data_dir=data_dir, seed=seed)
 
 
-def example_shape(config: Config, data_dir: str | os.PathLike[str] | None) -> tuple[int, ...]:
-    """The shape of one input; MNIST's is known without its files."""
-    if config.data.name == "mnist":
-        return (28, 28, 1)
-    return load_dataset(config, data_dir, config.data.seed).train.x.shape[1:]
+def example_input(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Batch:
+    """The shape and type of a batch of one input, as the model sees it; for some data sets without their files."""
+    table, prepare = config.data, preparer(config.train.precision)
+    x = datasets.example_input(table.name, table.options, data_dir=data_dir, seed=table.seed)
+    plain = preprocess.fit("none", x, 1.0)
+    return jax.eval_shape(lambda x: prepare(plain, (x, None))[0], x)
 
 
 def split(config: Config, dataset: Dataset, seed: int) -> Splits:

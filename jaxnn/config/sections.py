@@ -195,9 +195,9 @@ def data_table(table: Any) -> DataTable:
 
 @cache
 def _data_class(name: str) -> type[DataTable]:
-    from jaxnn.data import options_of
+    from jaxnn.data import loader_options
 
-    return table_class(DataTable, name, dataset_fields(options_of(name)))
+    return table_class(DataTable, name, dataset_fields(loader_options(name)))
 
 
 def loss_table(table: Any) -> LossTable:

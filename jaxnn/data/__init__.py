@@ -1,12 +1,13 @@
-"""Data sets, splits and preprocessing. JAX is imported by ``jaxnn.data.preprocess`` alone."""
+"""Data sets, splits and preprocessing. Only ``jaxnn.data.preprocess`` imports JAX; pytrees of arrays need it too."""
 
-from jaxnn.data.check import check as check
+from jaxnn.data.check import check_dataset as check_dataset
 from jaxnn.data.dataset import Dataset as Dataset
 from jaxnn.data.dataset import Part as Part
 from jaxnn.data.dataset import Splits as Splits
-from jaxnn.data.datasets import DATASETS as DATASETS
-from jaxnn.data.datasets import is_drawn as is_drawn
-from jaxnn.data.datasets import load as load
-from jaxnn.data.datasets import options_of as options_of
 from jaxnn.data.labels import one_hot as one_hot
+from jaxnn.data.registry import DATASETS as DATASETS
+from jaxnn.data.registry import example_input as example_input
+from jaxnn.data.registry import is_random as is_random
+from jaxnn.data.registry import load as load
+from jaxnn.data.registry import loader_options as loader_options
 from jaxnn.data.splits import split as split

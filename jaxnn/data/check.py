@@ -1,79 +1,123 @@
-"""What every loader's result must satisfy before anything is compiled on it."""
+"""Checks every loaded data set before anything is compiled on it."""
 
 import math
 
 import numpy as np
 
-from jaxnn.data.dataset import Dataset, Part
-from jaxnn.data.labels import check_labels
+from jaxnn.data.dataset import Arrays, Dataset, Part, named_arrays
+from jaxnn.data.labels import check_label_range
 from jaxnn.errors import UserError
 
-_ROWS = 4096
+_BLOCK_ROWS = 4096
 
 
-def check(dataset: Dataset) -> Dataset:
-    """The data set itself, if it is sound; else a UserError that names the part and what was expected of it.
+def check_dataset(dataset: Dataset) -> Dataset:
+    """Returns the data set unchanged if it is valid. Raises UserError, which names the part and array at fault.
 
-    Sound: as many answers as examples and at least one; images uint8 (n, h, w, c) or features float32 (n, ...), all
-    finite; labels int32 in 0..classes-1 with at least two classes among the training part's, or targets float32 (n, m);
-    the test part shaped as the training part; white positive.
+    Valid: every array has the same number of rows, at least one, and holds finite numbers of the types that ``Part``
+    lists; labels lie in 0..classes-1, with at least two classes in the training part; the test part has the structure,
+    shapes and types of the training part; ``max_value`` is positive.
     """
     name, classes = dataset.name, dataset.classes
-    if not (math.isfinite(dataset.white) and dataset.white > 0):
-        raise UserError(f"{name}: expected a positive white, found {dataset.white}")
+    if not (math.isfinite(dataset.max_value) and dataset.max_value > 0):
+        raise UserError(f"{name}: expected a positive max_value, found {dataset.max_value}")
     if len(set(classes)) != len(classes) or len(classes) == 1:
         raise UserError(f"{name}: expected two or more classes of different names, found {', '.join(classes)}")
-    check_part(f"{name} train", dataset.train, len(classes))
+    _check_part(f"{name} train", dataset.train, len(classes))
     if classes:
-        check_classes(f"{name} train", dataset.train, classes)
+        require_two_classes(f"{name} train", dataset.train.y, classes)
     if dataset.test is not None:
-        check_part(f"{name} test", dataset.test, len(classes))
-        for axis, train, test in (
+        _check_part(f"{name} test", dataset.test, len(classes))
+        for variable, train, test in (
             ("x", dataset.train.x, dataset.test.x),
             ("y", dataset.train.y, dataset.test.y),
         ):
-            if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+            if _layout(train) != _layout(test):
                 raise UserError(
-                    f"{name}: expected {axis} of one shape and type, found {train.dtype} {train.shape[1:]} to train "
-                    f"and {test.dtype} {test.shape[1:]} to test"
+                    f"{name}: expected {variable} of one shape and type, found {_describe(train)} to train "
+                    f"and {_describe(test)} to test"
                 )
     return dataset
 
 
-def check_part(where: str, part: Part, classes: int) -> None:
-    """Raises UserError unless the part is sound by itself; ``classes`` is 0 for regression."""
-    x, y = part
-    if len(x) == 0:
+def require_two_classes(where: str, y: Arrays, classes: tuple[str, ...]) -> None:
+    """Raises UserError unless the integer labels in ``y`` name two classes or more: one class teaches nothing."""
+    labels = [array for _, array in named_arrays(y) if array.dtype.kind in "iu"]
+    first = labels[0].flat[0]
+    if all((array == first).all() for array in labels):
+        raise UserError(f"{where}: expected examples of two or more classes, found only {classes[first]}")
+
+
+def _check_part(where: str, part: Part, classes: int) -> None:
+    """Raises UserError unless the part is valid; ``classes`` is 0 for regression."""
+    for variable, tree in (("x", part.x), ("y", part.y)):
+        _check_leaves(f"{where} {variable}", tree)
+    n = part.num_examples
+    if n == 0:
         raise UserError(f"{where}: expected examples, found none")
-    if len(x) != len(y):
-        raise UserError(f"{where}: expected as many answers as examples, found {len(x)} examples and {len(y)} answers")
-    image, feature = x.dtype == np.uint8 and x.ndim == 4, x.dtype == np.float32 and x.ndim >= 2
-    if not (image or feature) or 0 in x.shape:
+    for path, array in named_arrays(part.x):
+        if len(array) != n:
+            raise UserError(f"{where} x{path}: expected {n} rows, as in x's first array, found {len(array)}")
+        _check_input(where, path, array)
+    for path, array in named_arrays(part.y):
+        if len(array) != n:
+            raise UserError(
+                f"{where}: expected as many targets as examples, found {n} examples and {len(array)} targets"
+            )
+        _check_target(where, path, array, classes)
+    if classes and not any(array.dtype.kind in "iu" for _, array in named_arrays(part.y)):
+        raise UserError(f"{where}: expected y to hold integer labels, found {_describe(part.y)}")
+
+
+def _check_leaves(where: str, tree: Arrays) -> None:
+    """Raises UserError unless the tree holds arrays, each with an axis of examples, and nothing else."""
+    leaves = named_arrays(tree)
+    if not leaves:
+        raise UserError(f"{where}: expected an array or a pytree of arrays, found {type(tree).__name__} without arrays")
+    for path, leaf in leaves:
+        if np.ndim(leaf) == 0 or not hasattr(leaf, "dtype"):
+            raise UserError(f"{where}{path}: expected a NumPy array (n, ...), found {type(leaf).__name__}")
+
+
+def _check_input(where: str, path: str, x: np.ndarray) -> None:
+    image = x.dtype == np.uint8 and x.ndim == 4
+    feature = x.dtype == np.float32 and (x.ndim >= 2 or bool(path))
+    integer = x.dtype.kind in "iu" and x.dtype != np.uint8  # uint8 means pixels, which preprocessing scales
+    if not (image or feature or integer or x.dtype == bool) or 0 in x.shape:
         raise UserError(
-            f"{where}: expected x as uint8 (n, height, width, channel) or float32 (n, ...), found {x.dtype} {x.shape}"
+            f"{where}: expected x{path} as uint8 images (n, height, width, channel), float32 features (n, ...) or "
+            f"integers (n, ...), found {x.dtype} {x.shape}"
         )
-    _check_finite(f"{where} x", x)
-    if classes:
-        check_labels(where, y, classes)
+    _check_finite(f"{where} x{path}", x)
+
+
+def _check_target(where: str, path: str, y: np.ndarray, classes: int) -> None:
+    weight = bool(path) and (y.dtype == np.float32 or y.dtype == bool)  # of a label or target, in a pytree
+    if classes and not weight:
+        check_label_range(where, y, classes)
         if y.dtype != np.int32:
             raise UserError(f"{where}: expected labels of type int32, found {y.dtype}")
-    elif y.dtype != np.float32 or y.ndim != 2 or 0 in y.shape:
-        raise UserError(f"{where}: expected targets as float32 (n, m), found {y.dtype} {y.shape}")
-    else:
-        _check_finite(f"{where} y", y)
-
-
-def check_classes(where: str, part: Part, classes: tuple[str, ...]) -> None:
-    """Raises UserError unless two classes or more occur: a net that has seen one has nothing to learn."""
-    if (part.y == part.y[0]).all():
-        raise UserError(f"{where}: expected examples of two or more classes, found only {classes[part.y[0]]}")
+        if y.shape[1:] == (classes,) and ((y != 0).sum(1) == 1).all() and y.max() == 1:
+            raise UserError(f"{where}: expected labels, found one-hot rows {y.shape}; use y.argmax(1)")
+    elif (not weight and (y.dtype != np.float32 or y.ndim < 2)) or 0 in y.shape:
+        raise UserError(f"{where}: expected targets as float32 (n, m, ...), found {y.dtype} {y.shape}")
+    _check_finite(f"{where} y{path}", y)
 
 
 def _check_finite(where: str, values: np.ndarray) -> None:
     if values.dtype.kind != "f":
         return
-    for start in range(0, len(values), _ROWS):
-        rows = values[start : start + _ROWS]
+    for start in range(0, len(values), _BLOCK_ROWS):
+        rows = values[start : start + _BLOCK_ROWS]
         if not np.isfinite(rows).all():
             row = start + int(np.argwhere(~np.isfinite(rows))[0, 0])
             raise UserError(f"{where}: expected finite numbers, found NaN or infinity in example {row}")
+
+
+def _layout(tree: Arrays) -> list[tuple[str, np.dtype, tuple[int, ...]]]:
+    """Path, type and shape of an example for each array."""
+    return [(path, array.dtype, array.shape[1:]) for path, array in named_arrays(tree)]
+
+
+def _describe(tree: Arrays) -> str:
+    return ", ".join(f"{path}{': ' if path else ''}{dtype} {shape}" for path, dtype, shape in _layout(tree))

@@ -1,4 +1,4 @@
-"""A CSV file: one example a row, one column its label."""
+"""Reads a CSV file: each row is one example, one column holds the labels."""
 
 import csv
 import math
@@ -9,41 +9,44 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnn.data.data_dir import find
+from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.labels import number_classes
 from jaxnn.errors import UserError
 
-_MOST_BYTES = 1 << 30
+_MAX_BYTES = 1 << 30
+_MAX_NUMBER = 3.4e38  # float32 has no larger finite number
 
 
-def table(
+def csv_file(
     path: str,
     label: str | int = "label",
     delimiter: str = ",",
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Rows of a CSV file as float32 features (n, columns - 1), in the order of the file.
+    """Reads the rows of a CSV file as float32 features (n, columns - 1), in the order of the file.
 
-    ``label`` is the label's column: its name, or its index from 0 (-1: the last). The first row is a header if
-    ``label`` is a name or if one of its features is no number. Labels are words or whole numbers; the classes are
-    sorted, numbers by value. ``delimiter`` is the one character between the cells. A relative ``path`` that is not
-    in the current folder is looked for in the data folder.
+    path: a relative path is tried in the current folder, then in the data folder
+    label: the column of the labels, by name or by index from 0 (-1: the last)
+    delimiter: the character between the cells
 
-    Raises UserError, with file and line, for a row of another length, a feature that is no finite number and a label
-    that is missing or a fraction.
+    The first row is a header if ``label`` is a name or if one of its features is not a number. Labels are words or
+    integers. The classes are sorted, by value if all are integers.
+
+    Raises UserError, which names file and line, for a row of another length, a feature that is not a finite number,
+    and a label that is missing or has a fraction.
     """
-    file = find(path, data_dir)
-    if not file.is_file() or file.stat().st_size > _MOST_BYTES:
-        found = "a folder" if file.is_dir() else "more"
-        raise UserError(f"{file}: expected a CSV file of at most 1 GiB, found {found}")
+    file = find_path(path, data_dir)
+    if not file.is_file() or file.stat().st_size > _MAX_BYTES:
+        kind = "a folder" if file.is_dir() else "more"
+        raise UserError(f"{file}: expected a CSV file of at most 1 GiB, found {kind}")
     if len(delimiter) != 1 or delimiter in '\r\n"':
         raise UserError(f"csv: delimiter: expected one character, found {delimiter!r}")
-    rows = _rows(file, delimiter)
+    rows = _read_lines(file, delimiter)
     line, first = next(rows, (0, []))
     if not first:
         raise UserError(f"{file}: expected rows, found none")
-    column = _column(file, first, label)
+    column = _label_column(file, first, label)
     features, labels = array("f"), []
     if not isinstance(label, str) and all(map(_is_number, first[:column] + first[column + 1 :])):
         labels.append(_read_row(file, line, first, column, features))
@@ -58,8 +61,8 @@ def table(
     return Dataset("csv", Part(x, y), None, classes, 1.0)
 
 
-def _rows(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each line that is not empty."""
+def _read_lines(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields the line number and the cells of each line that is not empty."""
     with file.open(encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
@@ -72,11 +75,11 @@ def _rows(file: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             raise UserError(f"{file}: expected UTF-8, found other bytes after line {reader.line_num}") from error
 
 
-def _column(file: Path, first: list[str], label: str | int) -> int:
+def _label_column(file: Path, first: list[str], label: str | int) -> int:
     if isinstance(label, str):
         if first.count(label) != 1:
-            names = ", ".join(_shown(name) for name in first[:20])
-            raise UserError(f"{file}: expected one column named {_shown(label)}, found {names}")
+            names = ", ".join(_preview(name) for name in first[:20])
+            raise UserError(f"{file}: expected one column named {_preview(label)}, found {names}")
         return first.index(label)
     if not -len(first) <= label < len(first):
         raise UserError(f"{file}: label: expected a column from 0 to {len(first) - 1}, found {label}")
@@ -84,14 +87,13 @@ def _column(file: Path, first: list[str], label: str | int) -> int:
 
 
 def _read_row(file: Path, line: int, row: list[str], column: int, features: array) -> str:
-    """Appends the row's features; returns its label."""
+    """Appends the features of the row to ``features`` and returns its label."""
     for index, cell in enumerate(row):
         if index == column:
             continue
-        # A number beyond float32 becomes infinite in it.
-        number = np.float32(cell) if _is_number(cell) and abs(float(cell)) < 3.4e38 else math.nan
+        number = np.float32(cell) if _is_number(cell) and abs(float(cell)) < _MAX_NUMBER else math.nan
         if not math.isfinite(number):
-            raise UserError(f"{file} line {line} column {index}: expected a finite number, found {_shown(cell)}")
+            raise UserError(f"{file} line {line} column {index}: expected a finite number, found {_preview(cell)}")
         features.append(number)
     label = row[column]
     if not label:
@@ -100,7 +102,9 @@ def _read_row(file: Path, line: int, row: list[str], column: int, features: arra
         return label
     value = float(label)
     if not value.is_integer():
-        raise UserError(f"{file} line {line} column {column}: expected a word or a whole number, found {_shown(label)}")
+        raise UserError(
+            f"{file} line {line} column {column}: expected a word or a whole number, found {_preview(label)}"
+        )
     return str(int(value))
 
 
@@ -112,5 +116,5 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _shown(cell: str) -> str:
+def _preview(cell: str) -> str:
     return repr(cell[:40])

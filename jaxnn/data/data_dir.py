@@ -1,27 +1,27 @@
-"""Where the user's own files are: the data folder."""
+"""Finds the user's files: by their path, or in the data folder (``data_dir`` or JAXNN_DATA_DIR)."""
 
 import os
 from pathlib import Path
 
 from jaxnn.errors import UserError
 
-VARIABLE = "JAXNN_DATA_DIR"
+DATA_DIR_VARIABLE = "JAXNN_DATA_DIR"
 
 
 def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
-    """The folder that was named, by argument or else by the environment; None if by neither."""
-    named = data_dir or os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else None
+    """The data folder: the argument if there is one, else the environment variable, else None."""
+    folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    return Path(folder).expanduser() if folder else None
 
 
-def find(path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None) -> Path:
-    """A file or folder of the user's: looked for as ``path`` says, then, if relative, in the data folder.
+def find_path(path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None) -> Path:
+    """The user's file or folder ``path``. A relative path is tried in the current folder, then in the data folder.
 
-    Raises UserError when it is in neither.
+    Raises UserError if neither has it.
     """
-    folder, given = data_folder(data_dir), Path(path).expanduser()
-    places = [given] if folder is None or given.is_absolute() else [given, folder / given]
-    for place in places:
-        if place.exists():
-            return place
-    raise UserError(f"found no {' and no '.join(str(place) for place in places)}; give its path")
+    folder, path = data_folder(data_dir), Path(path).expanduser()
+    candidates = [path] if folder is None or path.is_absolute() else [path, folder / path]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise UserError(f"found no {' and no '.join(str(candidate) for candidate in candidates)}; give its path")

@@ -1,39 +1,67 @@
-"""What every loader returns and every run consumes: examples with their answers, as NumPy arrays."""
+"""The types of a data set: every loader returns a ``Dataset``, every run uses its ``Splits``."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+
+Arrays = Any  #: a NumPy array, or a pytree of NumPy arrays (tuple, dict, NamedTuple, ...)
 
 
 class Part(NamedTuple):
-    """Some examples: ``x[i]`` is what the net sees, ``y[i]`` what it should answer.
+    """Examples and their targets: row i of ``x`` is the input of example i, row i of ``y`` its target.
 
-    ``x`` is uint8 images (batch, height, width, channel) or float32 features (batch, ...); ``y`` is int32
-    labels (batch,) for classification or float32 targets (batch, m) for regression.
+    x   uint8 images (n, height, width, channel), float32 features (n, ...) or integers (n, ...), such as token ids
+    y   int32 labels (n, ...) for classification or float32 targets (n, m, ...) for regression
+
+    Both may be pytrees of such arrays, all with n rows. In a pytree, an array may also be float32 (n,) or boolean.
     """
 
-    x: Shaped[np.ndarray, "batch ..."]
-    y: Shaped[np.ndarray, "batch ..."]
+    x: Arrays
+    y: Arrays
+
+    @property
+    def num_examples(self) -> int:
+        """n, the rows of every array."""
+        return len(named_arrays(self.x)[0][1])
 
 
 class Dataset(NamedTuple):
-    """A data set as it comes, before any split: ``test`` is the official test part where there is one.
+    """A data set before any split: ``test`` is the official test part if there is one.
 
-    ``classes`` names the classes in the order of their labels and is empty for regression; ``white`` is the
-    value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits, 1 for features.
+    ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
+    ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
+    for features.
     """
 
     name: str
     train: Part
     test: Part | None
     classes: tuple[str, ...]
-    white: float
+    max_value: float
 
 
 class Splits(NamedTuple):
-    """Three disjoint parts of one data set; a part that was not asked for is None."""
+    """Three disjoint parts of one data set. A part is None if no size was given for it."""
 
     train: Part
     validation: Part | None
     test: Part | None
+
+
+def map_arrays(function: Callable[[np.ndarray], np.ndarray], tree: Arrays) -> Arrays:
+    """``jax.tree.map(function, tree)``. JAX, which takes a second to import, is not imported for a single array."""
+    if isinstance(tree, np.ndarray):
+        return function(tree)
+    import jax
+
+    return jax.tree.map(function, tree)
+
+
+def named_arrays(tree: Arrays) -> list[tuple[str, Any]]:
+    """Path and leaf of each array; the path is "" for a single array, ".nodes" for a field, "['a']" for a key."""
+    if isinstance(tree, np.ndarray):
+        return [("", tree)]
+    import jax
+
+    return [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]

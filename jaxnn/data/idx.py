@@ -1,4 +1,4 @@
-"""IDX, the format that MNIST came in: four bytes of magic, the sizes as big-endian integers, then the bytes."""
+"""Reads IDX, the file format of MNIST: four bytes of magic, the sizes as big-endian integers, then the bytes."""
 
 import math
 from pathlib import Path
@@ -6,32 +6,32 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxnn.data.limited_reader import BoundedReader
+from jaxnn.data.limited_reader import LimitedReader
 
-LIMIT = 256 << 20  # unpacked from gzip; EMNIST ByClass needs twice that: unpack it first
+LIMIT = 256 << 20  # bytes unpacked from gzip; EMNIST ByClass has twice as many and must be unpacked first
 PLAIN_LIMIT = 4 << 30
 _UNSIGNED_BYTE = 8
 
 
 def read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
-    """The array in an IDX file of unsigned bytes, gzipped or not.
+    """Reads the array in an IDX file of unsigned bytes, gzipped or not.
 
-    The header must promise ``dimensions`` axes, none of them empty, and exactly the bytes that follow. A gzip
-    file may promise at most 256 MiB (unpack a larger one first), a plain one what its size is, at most 4 GiB.
-    Beyond what the header promises one byte is unpacked, to see that there is none.
+    The header must state ``dimensions`` axes, none of them empty, and the number of bytes that follow it. It may
+    state at most 256 MiB in a gzip file (unpack a larger one first), and at most the file's size, up to 4 GiB, in a
+    plain one. One byte beyond that is read, to check that the file ends there.
 
-    Raises UserError. Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
+    Raises UserError. Reference: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
     """
-    with BoundedReader(path, LIMIT, PLAIN_LIMIT) as file:
-        magic = file.take(4)
+    with LimitedReader(path, LIMIT, PLAIN_LIMIT) as file:
+        magic = file.read(4)
         expected = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
         if magic != expected:
-            raise file.refuse(
+            raise file.error(
                 f"expected the IDX header {expected.hex(' ')} (bytes in {dimensions} axes), found {magic.hex(' ')}"
             )
-        shape = np.frombuffer(file.take(4 * dimensions), dtype=">u4").tolist()
+        shape = np.frombuffer(file.read(4 * dimensions), dtype=">u4").tolist()
         if 0 in shape:
-            raise file.refuse(f"expected examples, found the empty shape {tuple(shape)}")
-        data = file.take(math.prod(shape))
-        file.finish()
+            raise file.error(f"expected examples, found the empty shape {tuple(shape)}")
+        data = file.read(math.prod(shape))
+        file.expect_end()
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""From class names to labels 0..k-1, and from labels to rows of zeros with a one."""
+"""Converts class names to labels 0..k-1, and labels to one-hot rows."""
 
 from collections.abc import Sequence
 
@@ -10,30 +10,32 @@ from jaxnn.errors import UserError
 
 def number_classes(names: Sequence[str]) -> tuple[Int32[np.ndarray, "batch"], tuple[str, ...]]:
     """Labels for class names, and the classes in order: by value if all are integers, else alphabetically."""
-    order = {name: place for place, name in enumerate(sorted(set(names), key=_sort_key(names)))}
-    return np.array([order[name] for name in names], np.int32), tuple(order)
+    index = {name: label for label, name in enumerate(sorted(set(names), key=_sort_key(names)))}
+    return np.array([index[name] for name in names], np.int32), tuple(index)
 
 
 def one_hot(labels: Shaped[np.ndarray, "..."], classes: int) -> Float32[np.ndarray, "batch m"]:
-    """Row i is zero but for a one at labels[i]. Raises UserError for labels that are not integers in 0..classes-1."""
+    """Row i has a one at column labels[i] and zeros elsewhere. Raises UserError unless 0 <= labels < classes."""
     labels = np.asarray(labels)
-    check_labels("one_hot", labels, classes)
+    check_label_range("one_hot", labels, classes)
+    if labels.ndim != 1:
+        raise UserError(f"one_hot: expected labels as a row of integers, found shape {labels.shape}")
     rows = np.zeros((len(labels), classes), np.float32)
     rows[np.arange(len(labels)), labels] = 1
     return rows
 
 
-def check_labels(where: str, labels: Shaped[np.ndarray, "..."], classes: int) -> None:
-    """Raises UserError unless ``labels`` is a row of integers in 0..classes-1."""
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise UserError(f"{where}: expected labels as a row of integers, found {labels.dtype} {labels.shape}")
+def check_label_range(where: str, labels: Shaped[np.ndarray, "..."], classes: int) -> None:
+    """Raises UserError unless ``labels`` are integers in 0..classes-1, in an array of one axis or more."""
+    if labels.ndim == 0 or labels.dtype.kind not in "iu":
+        raise UserError(f"{where}: expected labels as integers (n, ...), found {labels.dtype} {labels.shape}")
     for label in (labels.min(), labels.max()) if labels.size else ():
         if not 0 <= label < classes:
             raise UserError(f"{where}: expected labels from 0 to {classes - 1}, found {label}")
 
 
 def _sort_key(names: Sequence[str]):
-    def whole(name: str) -> bool:
+    def is_integer(name: str) -> bool:
         return name.removeprefix("-").isdecimal() and len(name) < 20
 
-    return int if all(whole(name) for name in names) else str
+    return int if all(is_integer(name) for name in names) else str

@@ -1,4 +1,4 @@
-"""Reading a file from a stranger: never more bytes than were asked for, gzip or not, each fault in one line."""
+"""Reads untrusted files, gzipped or not: never more bytes than requested, and each fault is an error of one line."""
 
 import gzip
 import os
@@ -13,13 +13,13 @@ from jaxnn.errors import UserError
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class BoundedReader:
-    """Reads a plain or gzipped file piece by piece; ``limit`` bounds the bytes that are taken from it.
+class LimitedReader:
+    """Reads a plain or gzipped file piece by piece, at most ``limit`` bytes of gzip or ``plain_limit`` of a plain file.
 
-    Whether the file is gzipped is seen from its first bytes, not from its name. A plain file cannot promise
-    more than it holds, so it has a limit of its own; 10 KB of gzip can unpack to 10 MB.
+    The first bytes decide whether the file is gzipped, not its name. The limits differ because a plain file cannot
+    give more bytes than it has on disk, while 10 KB of gzip can unpack to 10 MB.
 
-    Raises UserError when the file is missing, cut short, damaged, longer than it says or beyond the limit.
+    Raises UserError if the file is missing, cut short, damaged, longer than its header states or beyond the limit.
     """
 
     def __init__(self, path: Path, limit: int, plain_limit: int):
@@ -31,13 +31,13 @@ class BoundedReader:
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
         self._raw = raw
-        self._zipped = raw.read(2) == _GZIP_MAGIC
+        self._is_gzip = raw.read(2) == _GZIP_MAGIC
         raw.seek(0)
-        # GzipFile checks the CRC and the length of each member when it comes to the member's end.
-        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self._zipped else raw
-        self._left = limit if self._zipped else min(plain_limit, os.fstat(raw.fileno()).st_size)
+        # GzipFile checks the CRC and the length of each member when it reaches the member's end.
+        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self._is_gzip else raw
+        self._remaining = limit if self._is_gzip else min(plain_limit, os.fstat(raw.fileno()).st_size)
 
-    def __enter__(self) -> "BoundedReader":
+    def __enter__(self) -> "LimitedReader":
         return self
 
     def __exit__(
@@ -47,44 +47,47 @@ class BoundedReader:
         self._file.close()
         self._raw.close()
 
-    def take(self, count: int) -> bytes:
-        """Exactly ``count`` bytes, or a UserError."""
-        if count > self._left:
-            if self._zipped:
-                raise self.refuse(f"promises {count:,} bytes more, at most {self._left:,} are unpacked from gzip")
-            raise self._short(count, self._left)
-        data = self._guarded(self._file.read, count)
-        self._left -= len(data)
+    def read(self, count: int) -> bytes:
+        """Returns exactly ``count`` bytes or raises UserError."""
+        if count > self._remaining:
+            if self._is_gzip:
+                raise self.error(
+                    f"the file states {count:,} bytes more, at most {self._remaining:,} are unpacked from gzip"
+                )
+            raise self._truncated(count, self._remaining)
+        data = self._call(self._file.read, count)
+        self._remaining -= len(data)
         if len(data) < count:
-            raise self._short(count, len(data))
+            raise self._truncated(count, len(data))
         return data
 
-    def line(self, most: int) -> bytes:
-        """The bytes up to the next newline, without it; a UserError if there are more than ``most``."""
-        data = self._guarded(self._file.readline, min(most, self._left) + 1)
-        self._left -= len(data)
+    def read_line(self, max_bytes: int) -> bytes:
+        """Returns the bytes before the next newline. Raises UserError if there are more than ``max_bytes``."""
+        data = self._call(self._file.readline, min(max_bytes, self._remaining) + 1)
+        self._remaining -= len(data)
         if not data.endswith(b"\n"):
-            raise self.refuse(f"expected a line of at most {most:,} bytes, found none")
+            raise self.error(f"expected a line of at most {max_bytes:,} bytes, found none")
         return data[:-1]
 
-    def finish(self) -> None:
-        """Checks that nothing follows (which also checks the sum of a gzip file)."""
-        if self._guarded(self._file.read, 1):
-            raise self.refuse("more bytes follow than its header promises; it is damaged: copy it again")
+    def expect_end(self) -> None:
+        """Raises UserError if bytes follow. Reading the end also checks the CRC of a gzip file."""
+        if self._call(self._file.read, 1):
+            raise self.error("more bytes follow than its header states; it is damaged: copy it again")
 
-    def refuse(self, reason: str) -> UserError:
-        """The error that names this file."""
+    def error(self, reason: str) -> UserError:
+        """A UserError that names this file."""
         return UserError(f"{self.path}: {reason}")
 
-    def _short(self, expected: int, found: int) -> UserError:
-        return self.refuse(f"expected {expected:,} bytes more, found {found:,}; it is cut short: copy it again")
+    def _truncated(self, expected: int, found: int) -> UserError:
+        return self.error(f"expected {expected:,} bytes more, found {found:,}; it is cut short: copy it again")
 
-    def _guarded(self, read: Callable[[int], bytes], count: int) -> bytes:
+    def _call(self, read: Callable[[int], bytes], count: int) -> bytes:
+        """read(count), with the errors of gzip and of the file system as UserError."""
         try:
             return read(count)
         except EOFError as error:
-            raise self.refuse("the gzip file is cut short: copy it again") from error
+            raise self.error("the gzip file is cut short: copy it again") from error
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise self.refuse(f"the gzip file is damaged ({error}): copy it again") from error
+            raise self.error(f"the gzip file is damaged ({error}): copy it again") from error
         except OSError as error:
-            raise self.refuse(f"cannot be read ({error.strerror})") from error
+            raise self.error(f"cannot be read ({error.strerror})") from error

@@ -1,4 +1,4 @@
-"""What the names and calls in a pickle of arrays stand for: markers that cannot be called, and arrays of raw bytes."""
+"""The values of a pickle of arrays: stubs for its names and calls, which run nothing, and arrays of raw bytes."""
 
 import math
 from collections.abc import Iterator
@@ -6,99 +6,104 @@ from enum import Enum
 
 import numpy as np
 
-_MOST_BYTES = 2**31
-_MOST_VALUES = 100  # of a result, counted each time that one is referred to; bounds the recursion too
+_MAX_BYTES = 2**31
+_MAX_VALUES = 100  # of a result, counted once for each reference; also limits the recursion
 
 
-class Marker(Enum):
-    """What a name in the pickle stands for: nothing that could be called."""
+class Stub(Enum):
+    """Stands for a function or class that the pickle names. It cannot be called."""
 
-    RECONSTRUCT = "makes an array, to be filled by BUILD"
-    NDARRAY = "the class that RECONSTRUCT is given"
-    DTYPE = "makes a type of numbers"
-    ENCODE = "makes bytes of text, as Python 3 writes them for Python 2"
-    BYTES = "makes no bytes, likewise"
+    RECONSTRUCT = "returns an array that BUILD fills"
+    NDARRAY = "the class that is the argument of RECONSTRUCT"
+    DTYPE = "returns a dtype"
+    ENCODE = "converts text to bytes, as Python 3 writes bytes for Python 2"
+    BYTES = "returns empty bytes, likewise"
 
 
-class DType:
-    """Stands in for ``numpy.dtype``: a code such as f4; its byte order comes by BUILD."""
+class DTypeStub:
+    """Stands for a ``numpy.dtype``: a code such as f4. BUILD sets its byte order."""
 
     def __init__(self, code: str):
         self.code = code
         self.order = "="
 
 
-class Array:
-    """Stands in for ``numpy.ndarray``; its value comes by BUILD."""
+class ArrayStub:
+    """Stands for a ``numpy.ndarray``. BUILD sets its value."""
 
     def __init__(self):
         self.value: np.ndarray | None = None
 
 
-class Refused(Exception):
-    """The pickle asks for something that no pickle of arrays needs."""
+class UnsafePickle(Exception):
+    """The pickle contains something that no pickle of arrays needs."""
 
 
-# Python 3 writes NumPy's module as numpy.core or (from NumPy 2) numpy._core.
-NAMES = {
-    (b"numpy.core.multiarray", b"_reconstruct"): Marker.RECONSTRUCT,
-    (b"numpy._core.multiarray", b"_reconstruct"): Marker.RECONSTRUCT,
-    (b"numpy", b"ndarray"): Marker.NDARRAY,
-    (b"numpy", b"dtype"): Marker.DTYPE,
-    (b"_codecs", b"encode"): Marker.ENCODE,
-    (b"__builtin__", b"bytes"): Marker.BYTES,
+# NumPy 1 names its module numpy.core, NumPy 2 numpy._core.
+STUBS = {
+    (b"numpy.core.multiarray", b"_reconstruct"): Stub.RECONSTRUCT,
+    (b"numpy._core.multiarray", b"_reconstruct"): Stub.RECONSTRUCT,
+    (b"numpy", b"ndarray"): Stub.NDARRAY,
+    (b"numpy", b"dtype"): Stub.DTYPE,
+    (b"_codecs", b"encode"): Stub.ENCODE,
+    (b"__builtin__", b"bytes"): Stub.BYTES,
 }
 _CODES = {b"i1", b"i2", b"i4", b"i8", b"u1", b"u2", b"u4", b"u8", b"f4", b"f8"}
 
 
-def call(function: object, arguments: object) -> object:
-    """What REDUCE makes of a marker and its arguments. Raises Refused for all but those of an array."""
+def call_stub(function: object, arguments: object) -> object:
+    """The result of the opcode REDUCE. Raises UnsafePickle unless the call is part of an array's pickle."""
     match function, arguments:
-        case Marker.RECONSTRUCT, (Marker.NDARRAY, (0,), b"b"):
-            return Array()
-        case Marker.DTYPE, (bytes(code), 0, 1) if code in _CODES:  # or False, True
-            return DType(code.decode())
-        case Marker.ENCODE, ((bytes() | bytearray()) as data, b"latin1"):
+        case Stub.RECONSTRUCT, (Stub.NDARRAY, (0,), b"b"):
+            return ArrayStub()
+        case Stub.DTYPE, (bytes(code), 0, 1) if code in _CODES:  # or False, True
+            return DTypeStub(code.decode())
+        case Stub.ENCODE, ((bytes() | bytearray()) as data, b"latin1"):
             return data
-        case Marker.BYTES, ():
+        case Stub.BYTES, ():
             return b""
-    raise Refused("a call that makes no array")
+    raise UnsafePickle("a call that makes no array")
 
 
-def build(target: object, state: object) -> None:
-    """What BUILD does: gives a type its byte order or an array its numbers. Raises Refused for all else."""
+def set_state(target: object, state: object) -> None:
+    """The opcode BUILD: sets the byte order of a dtype or the numbers of an array. Raises UnsafePickle otherwise."""
     match target, state:
-        case DType(), (3, (b"<" | b">" | b"|" | b"=") as order, None, None, None, -1, -1, 0):
+        case DTypeStub(), (3, (b"<" | b">" | b"|" | b"=") as order, None, None, None, -1, -1, 0):
             target.order = order.decode()
-        case Array(value=None), (1, tuple(shape), DType() as dtype, 0 | 1 as fortran, (bytes() | bytearray()) as data):
-            target.value = _array(shape, dtype, bool(fortran), data)
+        case ArrayStub(value=None), (
+            1,
+            tuple(shape),
+            DTypeStub() as dtype,
+            0 | 1 as fortran,
+            (bytes() | bytearray()) as data,
+        ):
+            target.value = _make_array(shape, dtype, bool(fortran), data)
         case _:
-            raise Refused("a state that is not an array's")
+            raise UnsafePickle("a state that is not an array's")
 
 
-def finished(value: object) -> object:
-    """The result with each stand-in replaced by its array. Raises Refused if one has none, or there are too many."""
-    return _finished(value, iter(range(_MOST_VALUES)))
+def resolve(value: object) -> object:
+    """The value with its stubs replaced by arrays. Raises UnsafePickle for a stub without array and too many values."""
+    return _resolve(value, iter(range(_MAX_VALUES)))
 
 
-def _array(shape: tuple, dtype: DType, fortran: bool, data: bytes | bytearray) -> np.ndarray:
-    whole = all(type(size) is int and 0 <= size <= _MOST_BYTES for size in shape) and len(shape) <= 4
+def _make_array(shape: tuple, dtype: DTypeStub, fortran: bool, data: bytes | bytearray) -> np.ndarray:
+    valid = all(type(size) is int and 0 <= size <= _MAX_BYTES for size in shape) and len(shape) <= 4
     numpy_dtype = np.dtype(dtype.order + dtype.code)
-    if not whole or math.prod(shape) * numpy_dtype.itemsize != len(data):
-        raise Refused(f"{len(data):,} bytes for an array of another size")
+    if not valid or math.prod(shape) * numpy_dtype.itemsize != len(data):
+        raise UnsafePickle(f"{len(data):,} bytes for an array of another size")
     return np.frombuffer(data, dtype=numpy_dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _finished(value: object, budget: Iterator[int]) -> object:
-    """The value with each stand-in replaced by its array."""
+def _resolve(value: object, budget: Iterator[int]) -> object:
     if next(budget, None) is None:
-        raise Refused(f"more than {_MOST_VALUES:,} values")
+        raise UnsafePickle(f"more than {_MAX_VALUES:,} values")
     match value:
         case tuple():
-            return tuple([_finished(item, budget) for item in value])
-        case Array(value=np.ndarray() as array):
+            return tuple([_resolve(item, budget) for item in value])
+        case ArrayStub(value=np.ndarray() as array):
             return array
-        case Array() | DType() | Marker():
-            raise Refused("an unfinished value")
+        case ArrayStub() | DTypeStub() | Stub():
+            raise UnsafePickle("an unfinished value")
         case _:
             return value

@@ -1,6 +1,7 @@
-"""Scaling, centring, normalizing and whitening: fitted on the training part, applied inside the step.
+"""Scaling, centring, normalizing and whitening: fitted on the training part, applied inside the training step.
 
-``fit`` is NumPy and runs once; ``apply`` is a pure JAX function of arrays, so that images stay uint8 on the device.
+``fit`` is NumPy and runs once. ``apply`` is a pure JAX function, so that images stay uint8 on the device. Only float
+and uint8 arrays are preprocessed: other integers (token ids, lengths) and booleans pass unchanged.
 """
 
 from collections.abc import Mapping
@@ -9,113 +10,136 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Shaped
 
+from jaxnn.data.dataset import Arrays
 from jaxnn.errors import UserError
 
-_ROWS = 4096
-_MOST_FEATURES = 4096  # whitening takes 128 MiB and a minute there
-_LEAST_VARIANCE = 1e-6
+_BLOCK_ROWS = 4096
+_MAX_FEATURES = 4096  # whitening so many takes 128 MiB and a minute
+_MIN_VARIANCE = 1e-6  # relative to the largest
 
 
-class Affine(NamedTuple):
-    """(x - shift) / scale, feature by feature; both () or (1, ...) with the shape of an example."""
+class AffineStats(NamedTuple):
+    """y = (x - shift) / scale, elementwise; both are () or (1, ...), where ... is the shape of an example."""
 
     shift: Shaped[np.ndarray, "..."]
     scale: Shaped[np.ndarray, "..."]
 
 
-class Whitening(NamedTuple):
-    """(x - mean) @ rotation, over an example's n features: mean (1, n), rotation (n, n)."""
+class WhiteningStats(NamedTuple):
+    """y = (x - mean) @ rotation, for the n features of an example."""
 
     mean: Shaped[np.ndarray, "1 n"]
     rotation: Shaped[np.ndarray, "n n"]
 
 
-Stats = Affine | Whitening
-STATS: dict[str, type[Affine] | type[Whitening]] = {
-    "none": Affine,
-    "unit": Affine,
-    "center": Affine,
-    "normalize": Affine,
-    "whiten": Whitening,
+Stats = AffineStats | WhiteningStats
+STATS_TYPES: dict[str, type[AffineStats] | type[WhiteningStats]] = {
+    "none": AffineStats,
+    "unit": AffineStats,
+    "center": AffineStats,
+    "normalize": AffineStats,
+    "whiten": WhiteningStats,
 }
 
 
-def fit(name: str, x: Shaped[np.ndarray, "batch ..."], white: float) -> Stats:
-    """The arrays that ``apply`` needs, from the training part alone. With mu and sigma over the examples of x:
+def fit(name: str, x: Arrays, max_value: float) -> Stats:
+    """The statistics that ``apply`` needs, from the inputs of the training part. With mu and sigma over the examples:
 
     none       y = x
-    unit       y = x / white
-    center     y = (x - mu) / white
-    normalize  y = (x - mu) / sigma; a feature that is constant has sigma 1
+    unit       y = x / max_value
+    center     y = (x - mu) / max_value
+    normalize  y = (x - mu) / sigma; sigma is 1 for a constant feature
     whiten     y = (x - mu) U / sqrt(s) for the covariance U diag(s) U'
 
-    The course divides by sqrt(s) + 1e-8, which makes 1e8 of a rounding error where s = 0 (a pixel that is never
-    lit). Directions with less than a millionth of the largest variance are set to zero instead: within float32 they
-    are noise. Features on scales more than a thousandfold apart should therefore be normalized. Whitening keeps the
-    shape, not the image: component i stands where pixel i stood, the largest first.
+    The course divides by sqrt(s) + 1e-8, which multiplies rounding errors by 1e8 where s = 0 (a pixel that is always
+    black). Here directions with less than a millionth of the largest variance are set to zero, because they are noise
+    in float32. So normalize features whose scales differ by more than a factor of a thousand. Whitening keeps the
+    shape but not the image: component i replaces pixel i, the component of largest variance first.
 
-    Raises UserError for an unknown name, and for whitening more than 4096 features. Source: the course's pages on
-    preprocessing; LeCun et al., "Efficient BackProp" (1998).
+    Raises UserError for an unknown name, for whitening more than 4096 features, and for any name but none if x is a
+    pytree or holds integers other than uint8. Reference: the course's pages on preprocessing; LeCun et al., "Efficient
+    BackProp" (1998).
     """
-    if name not in STATS:
-        raise UserError(f"preprocess: expected one of {', '.join(STATS)}, found {name}")
+    if name not in STATS_TYPES:
+        raise UserError(f"preprocess: expected one of {', '.join(STATS_TYPES)}, found {name}")
+    if name == "none":
+        return AffineStats(np.array(0, np.float32), np.array(1, np.float32))
+    if not isinstance(x, np.ndarray):
+        raise UserError(f"preprocess {name}: expected one NumPy array as x, found a {type(x).__name__}; use none")
+    if not _is_scalable(x.dtype):
+        raise UserError(f"preprocess {name}: expected x to hold floats or uint8 pixels, found {x.dtype}; use none")
     if name == "whiten":
-        return _whitening(x.reshape(len(x), -1))
-    if name in ("none", "unit"):
-        return Affine(np.array(0, np.float32), np.array(white if name == "unit" else 1, np.float32))
+        return _fit_whitening(x.reshape(len(x), -1))
+    if name == "unit":
+        return AffineStats(np.array(0, np.float32), np.array(max_value, np.float32))
     mean, sigma = _moments(x)
-    return Affine(mean, np.array(white, np.float32) if name == "center" else sigma)
+    return AffineStats(mean, np.array(max_value, np.float32) if name == "center" else sigma)
 
 
-def apply(stats: Stats, x: Shaped[jax.Array | np.ndarray, "batch ..."]) -> Float32[jax.Array, "batch ..."]:
-    """The batch as the net sees it, in the shape that it came in."""
+def apply(stats: Stats, x: Arrays) -> Arrays:
+    """The batch x as the model sees it: float and uint8 arrays as float32 of the same shape, the others unchanged.
+
+    x is an array or a pytree of arrays.
+    """
+    return jax.tree.map(lambda array: _apply_to_array(stats, array), x)
+
+
+def _apply_to_array(
+    stats: Stats, x: Shaped[jax.Array | np.ndarray, "batch ..."]
+) -> Shaped[jax.Array | np.ndarray, "batch ..."]:
+    if not _is_scalable(x.dtype):
+        return x
     x = jnp.asarray(x).astype(jnp.float32)
-    if isinstance(stats, Affine):
+    if isinstance(stats, AffineStats):
         return (x - stats.shift) / stats.scale
-    # Full precision: what a GPU or TPU drops by default is divided by a small sqrt(s) afterwards.
-    centred = x.reshape(x.shape[0], -1) - stats.mean
-    return jnp.matmul(centred, stats.rotation, precision="highest").reshape(x.shape)
+    # Highest precision: the rotation divides by a small sqrt(s), which amplifies a GPU's default rounding errors.
+    centered = x.reshape(x.shape[0], -1) - stats.mean
+    return jnp.matmul(centered, stats.rotation, precision="highest").reshape(x.shape)
 
 
 def rebuild(name: str, arrays: Mapping[str, np.ndarray]) -> Stats:
-    """The stats that ``stats._asdict()`` gave, as read back from a file. Raises UserError if they are others."""
-    kind = STATS.get(name)
-    if kind is None or set(arrays) != set(kind._fields):
-        expected = ", ".join(kind._fields) if kind else f"one of {', '.join(STATS)}"
+    """The inverse of ``stats._asdict()``, for arrays from a file. Raises UserError if they do not fit the name."""
+    stats_type = STATS_TYPES.get(name)
+    if stats_type is None or set(arrays) != set(stats_type._fields):
+        expected = ", ".join(stats_type._fields) if stats_type else f"one of {', '.join(STATS_TYPES)}"
         raise UserError(f"preprocess {name}: expected {expected}, found {', '.join(arrays) or 'nothing'}")
-    return kind(**arrays)
+    return stats_type(**arrays)
+
+
+def _is_scalable(dtype: np.dtype) -> bool:
+    return jnp.issubdtype(dtype, jnp.floating) or dtype == np.uint8
 
 
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation, (1, ...) float32, summed in float64 by blocks of rows."""
     mean = x.mean(axis=0, keepdims=True, dtype=np.float64)
     variance = np.zeros_like(mean)
-    for start in range(0, len(x), _ROWS):
-        variance += ((x[start : start + _ROWS] - mean) ** 2).sum(axis=0, keepdims=True)
+    for start in range(0, len(x), _BLOCK_ROWS):
+        variance += ((x[start : start + _BLOCK_ROWS] - mean) ** 2).sum(axis=0, keepdims=True)
     sigma = np.sqrt(variance / len(x))
-    # Sums of float32 numbers are exact in float64: a constant has the deviation 0, not nearly 0.
+    # Sums of float32 numbers are exact in float64, so the deviation of a constant is exactly 0.
     return mean.astype(np.float32), np.where(sigma == 0, 1.0, sigma).astype(np.float32)
 
 
-def _whitening(x: np.ndarray) -> Whitening:
+def _fit_whitening(x: np.ndarray) -> WhiteningStats:
     count, features = x.shape
-    if features > _MOST_FEATURES:
+    if features > _MAX_FEATURES:
         raise UserError(
-            f"preprocess whiten: expected at most {_MOST_FEATURES} features, found {features}; use normalize"
+            f"preprocess whiten: expected at most {_MAX_FEATURES} features, found {features}; use normalize"
         )
     mean = x.mean(axis=0, keepdims=True, dtype=np.float64)
     covariance = np.zeros((features, features))
-    for start in range(0, count, _ROWS):
-        centred = x[start : start + _ROWS] - mean
-        covariance += centred.T @ centred
-    # The covariance is symmetric: its singular vectors are its eigenvectors, here the smallest first.
+    for start in range(0, count, _BLOCK_ROWS):
+        centered = x[start : start + _BLOCK_ROWS] - mean
+        covariance += centered.T @ centered
+    # The covariance is symmetric, so its singular vectors are its eigenvectors; eigh sorts them from small to large.
     variances, vectors = np.linalg.eigh(covariance / count)
     variances, vectors = variances[::-1], vectors[:, ::-1]
-    # An eigenvector's sign is free; fixed here, so that one data set has one whitening.
+    # The sign of an eigenvector is arbitrary. A fixed sign makes the whitening of a data set unique.
     largest = np.abs(vectors).argmax(axis=0)
     vectors = vectors * np.sign(vectors[largest, np.arange(features)])
-    kept = variances > _LEAST_VARIANCE * max(variances[0], np.finfo(np.float32).tiny)
-    gains = np.where(kept, 1 / np.sqrt(np.where(kept, variances, 1.0)), 0.0)
-    return Whitening(mean.astype(np.float32), (vectors * gains).astype(np.float32))
+    significant = variances > _MIN_VARIANCE * max(variances[0], np.finfo(np.float32).tiny)
+    gains = np.where(significant, 1 / np.sqrt(np.where(significant, variances, 1.0)), 0.0)
+    return WhiteningStats(mean.astype(np.float32), (vectors * gains).astype(np.float32))

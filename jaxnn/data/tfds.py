@@ -1,4 +1,4 @@
-"""Any image-classification set by its name in TensorFlow Datasets, read without TensorFlow and without a network."""
+"""Reads image-classification sets of TensorFlow Datasets by name, without TensorFlow and without a network."""
 
 import os
 import re
@@ -12,28 +12,28 @@ from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.errors import UserError
 
-# name, name/config or name/config:1.2.3; no namespace (huggingface:...), which would ask the network.
+# name, name/config or name/config:1.2.3. A namespace (huggingface:...) is excluded: it would use the network.
 _NAME = re.compile(r"[A-Za-z]\w*(/[\w.+-]+)?(:\d+\.\d+\.\d+)?")
-_MOST_BYTES = 2 << 30
+_MAX_BYTES = 2 << 30
 
 
 def tfds(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """The set ``name`` as uint8 images (n, height, width, channel) and int32 labels, white 255.
+    """Reads the set ``name`` as uint8 images (n, height, width, channel) and int32 labels; ``max_value`` is 255.
 
-    It must have been prepared in the data folder (or in the folder that TensorFlow Datasets uses by itself) in a
-    format of random access, ``file_format='array_record'``, with the features ``image``, all of one size, and
-    ``label``. Its split ``train`` is taken to train on, ``test``, where there is one, as the official test part.
+    The set must have been prepared in the data folder (without one: in the default folder of TensorFlow Datasets) in
+    a random-access format, ``file_format='array_record'``. It must have the features ``image``, all of one size, and
+    ``label``. The split ``train`` becomes the training part, ``test``, if there is one, the official test part.
 
-    Raises UserError: no such set, not prepared, other features, the package missing.
+    Raises UserError for an unknown or unprepared set, for other features and for a missing package.
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"tfds: expected a name such as mnist, emnist/balanced or mnist:3.0.1, found {name}")
-    library, folder = _library(), data_folder(data_dir)
+    library, folder = _import_tfds(), data_folder(data_dir)
     try:
         with warnings.catch_warnings(action="ignore"):
             parts = library.data_source(name, data_dir=folder, download=False)
     except Exception as error:
-        # It raises ten kinds, from AssertionError to ValueError, all for: not there.
+        # tfds raises about ten kinds of errors for a set that is not there, from AssertionError to ValueError.
         where = folder or Path("~/tensorflow_datasets")
         raise UserError(
             f"tfds:{name}: found no such set prepared in {where}; prepare it with tfds.builder({name!r}, data_dir="
@@ -47,24 +47,24 @@ def tfds(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     names = getattr(features["label"], "names", None)
     if not names:
         raise UserError(f"tfds:{name}: expected label to be a class label, found {type(features['label']).__name__}")
-    train = _read(f"tfds:{name} train", parts["train"])
-    test = _read(f"tfds:{name} test", parts["test"]) if "test" in parts else None
+    train = _read_split(f"tfds:{name} train", parts["train"])
+    test = _read_split(f"tfds:{name} test", parts["test"]) if "test" in parts else None
     return Dataset(f"tfds:{name}", train, test, tuple(names), 255.0)
 
 
-def _library() -> ModuleType:
+def _import_tfds() -> ModuleType:
     try:
         with warnings.catch_warnings(action="ignore"):
             import tensorflow_datasets
     except ImportError as error:
         raise UserError(
-            f"tfds: expected the package tensorflow-datasets, found no {error.name}; pip install 'jaxnn[tfds]'"
+            f"tfds: expected the package tensorflow-datasets, found no {error.name}; install the extra 'tfds'"
         ) from error
     return tensorflow_datasets
 
 
-def _read(where: str, source) -> Part:
-    """All examples of a split. ``source`` is a sequence of {"image": (h, w, c), "label": int}."""
+def _read_split(where: str, source) -> Part:
+    """Reads all examples of a split. ``source`` is a sequence of {"image": (h, w, c), "label": int}."""
     if not len(source):
         raise UserError(f"{where}: expected examples, found none")
     x, y = np.empty(0, np.uint8), np.empty(len(source), np.int32)
@@ -75,7 +75,7 @@ def _read(where: str, source) -> Part:
         except Exception as error:
             raise UserError(f"{where}: example {row} cannot be read; prepare it again") from error
         if row == 0:
-            if image.nbytes * len(source) > _MOST_BYTES:
+            if image.nbytes * len(source) > _MAX_BYTES:
                 raise UserError(f"{where}: expected at most 2 GiB of images, found more")
             x = np.empty((len(source), *image.shape), np.uint8)
         if image.shape != x.shape[1:] or image.dtype != np.uint8:

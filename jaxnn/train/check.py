@@ -52,5 +52,5 @@ def _check_classes(update: Update, params: Any, source: Source, examples: Batch 
     assert update.predict is not None
     prediction = jax.eval_shape(update.predict, params, source.example[0])
     shape: tuple[int, ...] = getattr(prediction, "shape", ())
-    if len(shape) == target.ndim + 1:
+    if shape and len(shape) == target.ndim + 1:
         check_labels(np.asarray(target), shape[-1])

@@ -35,9 +35,7 @@ def test_shipped_config_builds_net_that_fits_its_data(name):
     model, loss = build_model(config), build_loss(config)
     # The files of MNIST are in no package and may be absent.
     data_is_available = config.data.name != "mnist"
-    shape = (
-        datasets.load(config.data.name, **config.data.options).train.x.shape[1:] if data_is_available else (28, 28, 1)
-    )
+    shape = datasets.load(config.data.name, config.data.options).train.x.shape[1:] if data_is_available else (28, 28, 1)
     x = jax.ShapeDtypeStruct((7, *shape), "float32")
     params = jax.eval_shape(model.init, jax.random.key(0), x)
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""An image of a digit comes into the form of the images that a net learned, whatever its size, paper and place."""
+"""An image of a digit is converted to the form of the training images, whatever its size, background and position."""
 
 import contextlib
 import io
@@ -17,24 +17,24 @@ from jaxnn.errors import UserError
 SHAPE = (28, 28, 1)
 
 
-def seven(side=280, place=(40, 60), paper=0, ink=255):
-    """A seven drawn with a thick pen, its box 100 x 160."""
-    image = Image.new("L", (side, side), paper)
-    x, y = place
+def seven(side=280, corner=(40, 60), background=0, ink=255):
+    """A seven drawn with a thick pen; its bounding box is 100 x 160."""
+    image = Image.new("L", (side, side), background)
+    x, y = corner
     ImageDraw.Draw(image).line([(x, y), (x + 100, y), (x + 30, y + 160)], fill=ink, width=18, joint="curve")
     return image
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(image, shape=SHAPE, white=255.0, name="digit.png"):
+    def read(image, shape=SHAPE, max_value=255.0, name="digit.png"):
         image.save(tmp_path / name)
-        return read_image(tmp_path / name, shape, white)
+        return read_image(tmp_path / name, shape, max_value)
 
     return read
 
 
-def test_the_ink_fills_20_of_28_with_its_mass_in_the_middle(read):
+def test_read_image_fills_20_of_28_with_the_mass_in_the_middle(read):
     pixels = read(seven())
     assert pixels.shape == (1, *SHAPE) and pixels.dtype == np.uint8
     rows, columns = np.nonzero(pixels[0, :, :, 0])
@@ -46,50 +46,50 @@ def test_the_ink_fills_20_of_28_with_its_mass_in_the_middle(read):
     assert pixels.max() == 255
 
 
-def test_paper_place_size_and_file_do_not_matter(read):
+def test_read_image_ignores_background_position_size_and_format(read):
     plain = read(seven()).astype(int)
     noise = np.random.default_rng(0).standard_normal((280, 280)) * 6
-    noisy = Image.fromarray((np.asarray(seven(paper=180, ink=20)) + noise).clip(0, 255).astype(np.uint8))
+    noisy = Image.fromarray((np.asarray(seven(background=180, ink=20)) + noise).clip(0, 255).astype(np.uint8))
     others = {
-        "white paper": (seven(paper=255, ink=0), "a.png"),
-        "grey paper": (seven(paper=190, ink=60), "a.png"),
-        "elsewhere": (seven(side=700, place=(500, 20)), "a.png"),
+        "white paper": (seven(background=255, ink=0), "a.png"),
+        "grey paper": (seven(background=190, ink=60), "a.png"),
+        "other position": (seven(side=700, corner=(500, 20)), "a.png"),
         "smaller": (seven().resize((140, 140), Image.Resampling.BOX), "a.png"),
         "larger": (seven().resize((1400, 1400)), "a.png"),
-        "colour": (Image.merge("RGB", [seven(paper=255, ink=0)] * 3), "a.png"),
-        "JPEG": (seven(paper=255, ink=0), "a.jpg"),
+        "colour": (Image.merge("RGB", [seven(background=255, ink=0)] * 3), "a.png"),
+        "JPEG": (seven(background=255, ink=0), "a.jpg"),
         "noisy": (noisy, "a.png"),
         "16 bits": (Image.fromarray(np.asarray(seven().resize((1400, 1400))).astype(np.uint16) * 257), "a.png"),
         "black and white": (seven().resize((1400, 1400)).convert("1"), "a.png"),
         "palette": (seven().resize((1400, 1400)).convert("P"), "a.png"),
-        "at the edge": (seven(place=(8, 8)), "a.png"),
+        "at the edge": (seven(corner=(8, 8)), "a.png"),
     }
     for case, (image, name) in others.items():
         assert np.abs(read(image, name=name) - plain).mean() < 4, case
 
 
-def test_frames_of_the_digits_are_filled_from_top_to_bottom(read):
-    pixels = read(seven(), shape=(8, 8, 1), white=16.0)
+def test_read_image_fills_a_small_frame_from_top_to_bottom(read):
+    pixels = read(seven(), shape=(8, 8, 1), max_value=16.0)
     assert pixels.shape == (1, 8, 8, 1)
     assert pixels.max() == 16
     assert (pixels[0].max((1, 2)) > 0).all()
 
 
-def test_other_frames_and_whites(read):
-    for shape, white in (((17, 31, 1), 255.0), ((64, 19, 1), 100.0)):
-        pixels = read(seven(), shape=shape, white=white)
+def test_read_image_has_the_requested_shape_and_max_value(read):
+    for shape, max_value in (((17, 31, 1), 255.0), ((64, 19, 1), 100.0)):
+        pixels = read(seven(), shape=shape, max_value=max_value)
         assert pixels.shape == (1, *shape)
-        assert pixels.max() == white
+        assert pixels.max() == max_value
 
 
-def test_colour_is_kept_for_a_net_of_three_channels(read):
+def test_read_image_keeps_colour_with_three_channels(read):
     image = Image.merge("RGB", [Image.new("L", (9, 5), value) for value in (200, 100, 50)])
-    pixels = read(image, shape=(7, 3, 3), white=255.0)
+    pixels = read(image, shape=(7, 3, 3), max_value=255.0)
     assert pixels.shape == (1, 7, 3, 3)
     assert (pixels == [200, 100, 50]).all()
 
 
-def test_strokes_of_any_shape_fit(read):
+def test_read_image_accepts_strokes_of_any_shape(read):
     for box in ((0, 0, 0, 0), (5, 5, 5, 99), (5, 5, 99, 5), (0, 0, 99, 99), (99, 0, 99, 0)):
         image = Image.new("L", (300, 300))
         ImageDraw.Draw(image).line(box, fill=255)
@@ -98,19 +98,19 @@ def test_strokes_of_any_shape_fit(read):
 
 
 @pytest.mark.parametrize("value", [0, 127, 255])
-def test_a_blank_image_is_refused(read, value):
+def test_read_image_refuses_a_blank_image(read, value):
     with pytest.raises(UserError, match=r"digit\.png: expected ink on paper, found a blank image"):
         read(Image.new("L", (31, 17), value))
 
 
-def test_what_is_no_image_is_refused(tmp_path):
+def test_read_image_refuses_other_files(tmp_path):
     (tmp_path / "text.png").write_text("no image")
     for name, expected in (("text.png", "expected a PNG"), ("missing.png", "no such file"), ("", "found a folder")):
         with pytest.raises(UserError, match=expected):
             read_image(tmp_path / name, SHAPE, 255.0)
 
 
-def test_a_net_of_other_channels_is_refused(read):
+def test_read_image_refuses_other_numbers_of_channels(read):
     with pytest.raises(UserError, match="1 or 3 channels, found 2"):
         read(seven(), shape=(28, 28, 2))
 
@@ -118,20 +118,20 @@ def test_a_net_of_other_channels_is_refused(read):
 KINDS = st.sampled_from(["PNG", "JPEG", "GIF", "BMP"])
 
 
-@given(place=st.integers(0, 2000), value=st.integers(0, 255), kind=KINDS, cut=st.booleans())
-def test_a_damaged_image_is_read_or_refused(tmp_path_factory, place, value, kind, cut):
+@given(position=st.integers(0, 2000), value=st.integers(0, 255), kind=KINDS, cut=st.booleans())
+def test_read_image_reads_or_refuses_a_damaged_file(tmp_path_factory, position, value, kind, cut):
     file = io.BytesIO()
     seven().save(file, kind)
     data = bytearray(file.getvalue())
-    data[place % len(data)] = value
+    data[position % len(data)] = value
     path = tmp_path_factory.getbasetemp() / "damaged.png"
-    path.write_bytes(data[: place % len(data)] if cut else data)
+    path.write_bytes(data[: position % len(data)] if cut else data)
     with contextlib.suppress(UserError):
         assert read_image(path, SHAPE, 255.0).shape == (1, *SHAPE)
 
 
 @pytest.mark.skipif(not os.environ.get("JAXNN_DATA_DIR"), reason="needs real MNIST: JAXNN_DATA_DIR is not set")
-def test_an_image_of_mnist_stays_what_it_is(read):
+def test_read_image_of_mnist_is_the_identity(read):
     dataset = load("mnist")
     assert dataset.test is not None
     images = dataset.test.x[:50]

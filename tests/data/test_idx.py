@@ -1,4 +1,4 @@
-"""An IDX file is read when its header and its bytes agree, and refused in one line when they do not."""
+"""An IDX file is read if its header and its bytes agree, and refused in one line if they do not."""
 
 import gzip
 import os
@@ -34,23 +34,23 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 @pytest.mark.parametrize("name", ["images", "images.gz"])
-def test_what_was_written_is_read(write, pack, name):
+def test_idx_reads_what_was_written(write, pack, name):
     assert (read_idx(write(pack(encode(IMAGES)), name), 3) == IMAGES).all()
 
 
-def test_gzip_members_are_read_as_one(write):
+def test_idx_reads_several_gzip_members_as_one(write):
     data = encode(IMAGES)
     assert (read_idx(write(gzip.compress(data[:30]) + gzip.compress(data[30:])), 3) == IMAGES).all()
 
 
-LIES = {
+FALSE_HEADERS = {
     "empty file": (b"", "cut short"),
     "header alone": (encode(IMAGES)[:16], "cut short"),
     "one byte short": (encode(IMAGES)[:-1], "cut short"),
     "one byte more": (encode(IMAGES) + b"\0", "more bytes follow"),
-    "more images promised": (encode(IMAGES, shape=(4, 5, 7)), "cut short"),
-    "fewer images promised": (encode(IMAGES, shape=(2, 5, 7)), "more bytes follow"),
-    "2**96 bytes promised": (encode(IMAGES, shape=(2**32 - 1,) * 3), "expected|promises"),
+    "more images stated": (encode(IMAGES, shape=(4, 5, 7)), "cut short"),
+    "fewer images stated": (encode(IMAGES, shape=(2, 5, 7)), "more bytes follow"),
+    "2**96 bytes stated": (encode(IMAGES, shape=(2**32 - 1,) * 3), "expected|the file states"),
     "no image": (encode(IMAGES[:0]), "empty shape"),
     "images without width": (encode(IMAGES, shape=(3, 5, 0)), "empty shape"),
     "labels for images": (encode(IMAGES, shape=(105,)), "expected the IDX header"),
@@ -59,39 +59,38 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("case", FALSE_HEADERS)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_a_lie_is_refused(write, pack, lie):
-    data, expected = LIES[lie]
+def test_idx_false_header_is_refused_in_one_line(write, pack, case):
+    data, expected = FALSE_HEADERS[case]
     with pytest.raises(UserError, match=expected) as refusal:
         read_idx(write(pack(data)), 3)
     assert "\n" not in str(refusal.value)
     assert "images" in str(refusal.value)
 
 
-@pytest.mark.parametrize("kept", [3, 12, 40, -9, -1])
-def test_a_truncated_gzip_is_refused(write, kept):
+@pytest.mark.parametrize("length", [3, 12, 40, -9, -1])
+def test_idx_truncated_gzip_is_refused(write, length):
     with pytest.raises(UserError, match="cut short"):
-        read_idx(write(gzip.compress(encode(IMAGES))[:kept]), 3)
+        read_idx(write(gzip.compress(encode(IMAGES))[:length]), 3)
 
 
-def test_a_damaged_gzip_is_refused(write):
+def test_idx_damaged_gzip_is_refused(write):
     data = bytearray(gzip.compress(encode(IMAGES)))
-    for place, what in ((3, "header"), (len(data) // 2, "body"), (len(data) - 6, "checksum")):
+    for position, part in ((3, "header"), (len(data) // 2, "body"), (len(data) - 6, "checksum")):
         damaged = data.copy()
-        damaged[place] ^= 0xFF
+        damaged[position] ^= 0xFF
         with pytest.raises(UserError):
-            read_idx(write(damaged, what), 3)
+            read_idx(write(damaged, part), 3)
 
 
-def test_a_bomb_is_not_unpacked(write):
-    """Honest or not, what a gzip file may unpack to is bounded: a header's promise of 2 GiB is refused unread, and
-    100 MB behind a promise of 105 bytes are left alone."""
-    promise = write(gzip.compress(encode(IMAGES, shape=(2**11, 2**10, 2**10))), "promise")
+def test_idx_gzip_bomb_is_not_unpacked(write):
+    """A header that states 2 GiB is refused before any of it is read; 100 MB after stated 105 bytes stay packed."""
+    large = write(gzip.compress(encode(IMAGES, shape=(2**11, 2**10, 2**10))), "large")
     bomb = write(gzip.compress(encode(IMAGES) + bytes(100 << 20), 1), "bomb")
     tracemalloc.start()
     with pytest.raises(UserError, match="at most"):
-        read_idx(promise, 3)
+        read_idx(large, 3)
     with pytest.raises(UserError, match="more bytes follow"):
         read_idx(bomb, 3)
     peak = tracemalloc.get_traced_memory()[1]
@@ -99,8 +98,8 @@ def test_a_bomb_is_not_unpacked(write):
     assert peak < 1 << 20
 
 
-def test_what_is_no_file_is_refused(tmp_path):
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
+def test_idx_path_that_is_not_a_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # opening it would block forever
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("pipe", "link", "missing", "."):
         with pytest.raises(UserError, match="expected a file"):
@@ -108,7 +107,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 
 @given(data=st.binary(max_size=64), zipped=st.booleans(), start=st.sampled_from([b"", b"\0\0\x08\3", b"\x1f\x8b\x08"]))
-def test_any_bytes_are_read_or_refused(tmp_path_factory, data, zipped, start):
+def test_idx_any_bytes_are_read_or_refused(tmp_path_factory, data, zipped, start):
     path = tmp_path_factory.getbasetemp() / "any-idx"
     path.write_bytes(gzip.compress(start + data) if zipped else start + data)
     try:

@@ -1,4 +1,4 @@
-"""A folder of images becomes classes by its sub-folders; what is no image is named."""
+"""The sub-folders of a folder of images are its classes; a file that is not an image is named in the error."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxnn.data import load
-from jaxnn.data.image_file import MAX_PIXELS, open_picture, to_grey
+from jaxnn.data.image_file import MAX_PIXELS, open_image, to_grey
 from jaxnn.errors import UserError
 
 GENERATOR = np.random.default_rng(0)
@@ -27,33 +27,33 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_images_of_the_size_asked_for_are_not_changed(folder):
-    dataset = load("images", path=str(folder), size=(5, 7), mode="rgb")
+def test_images_of_the_requested_size_are_unchanged(folder):
+    dataset = load("images", {"path": str(folder), "size": (5, 7), "mode": "rgb"})
     assert (dataset.train.x == np.concatenate([PIXELS["10"], PIXELS["9"]])).all()
     assert dataset.classes == ("9", "10")
     assert dataset.train.y.tolist() == [1, 1, 1, 0, 0]
-    assert dataset.white == 255
+    assert dataset.max_value == 255
 
 
-def test_grey_is_the_luminance(folder):
-    x = load("images", path=str(folder), size=(5, 7)).train.x
+def test_images_in_grey_mode_are_the_luminance(folder):
+    x = load("images", {"path": str(folder), "size": (5, 7)}).train.x
     assert x.shape == (5, 5, 7, 1) and x.dtype == np.uint8
     luminance = PIXELS["10"].astype(float) @ [0.299, 0.587, 0.114]
     assert np.abs(x[:3, ..., 0] - luminance).max() <= 1
 
 
-def test_other_sizes_are_resized_with_their_mean(folder):
+def test_images_of_other_sizes_are_resized(folder):
     for size in ((3, 2), (11, 13)):
-        x = load("images", path=str(folder), size=size).train.x
+        x = load("images", {"path": str(folder), "size": size}).train.x
         assert x.shape[1:3] == size
     flat = folder / "9" / "0.png"
     Image.fromarray(np.full((97, 53), 77, np.uint8)).save(flat)
-    x, y = load("images", path=str(folder), size=(3, 2)).train
+    x, y = load("images", {"path": str(folder), "size": (3, 2)}).train
     assert (x[y == 0][0] == 77).all()
 
 
-def test_every_mode_of_an_image_is_read(folder):
-    """A ramp from 0 to 255, saved in each way, comes back as that ramp."""
+def test_open_image_reads_every_mode(folder):
+    """A ramp from 0 to 255 is saved in each mode and read back."""
     ramp = np.linspace(0, 255, 16 * 16).astype(np.uint8).reshape(16, 16)
     grey = Image.fromarray(ramp)
     rgb = Image.merge("RGB", [grey] * 3)
@@ -73,29 +73,29 @@ def test_every_mode_of_an_image_is_read(folder):
     for name, image in kinds.items():
         image.save(folder / name, quality=100) if name.endswith("jpg") else image.save(folder / name)
         lossy = 4 if name.endswith("jpg") or "palette" in name else 0.001
-        assert np.abs(to_grey(open_picture(folder / name)) - ramp).max() <= lossy, name
+        assert np.abs(to_grey(open_image(folder / name)) - ramp).max() <= lossy, name
 
 
-def test_what_is_transparent_is_paper(tmp_path):
-    """Black strokes get white paper and bright ones black."""
+def test_to_grey_replaces_transparency_by_the_background(tmp_path):
+    """The background of black strokes becomes white, that of bright strokes black."""
     shape = np.zeros((5, 7), np.uint8)
     shape[1:4, 2:5] = 255
     for ink in (0, 255):
         drawn = Image.merge("LA", [Image.new("L", (7, 5), ink), Image.fromarray(shape)])
         drawn.save(tmp_path / "drawn.png")
-        grey = to_grey(open_picture(tmp_path / "drawn.png"))
+        grey = to_grey(open_image(tmp_path / "drawn.png"))
         assert (grey == np.where(shape == 255, ink, 255 - ink)).all()
 
 
-def test_a_photograph_is_turned_upright(tmp_path):
+def test_open_image_turns_a_photograph_upright(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: to be turned by a quarter
+    exif[0x0112] = 6  # orientation: rotate by 90 degrees
     Image.new("L", (7, 5)).save(tmp_path / "turned.jpg", exif=exif)
-    assert open_picture(tmp_path / "turned.jpg").size == (5, 7)
+    assert open_image(tmp_path / "turned.jpg").size == (5, 7)
 
 
 def png(width, height):
-    """A PNG that promises a size, with few bytes behind."""
+    """A PNG whose header states a size, followed by few bytes."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -104,7 +104,7 @@ def png(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
-WRONG = {
+INVALID = {
     "text": (b"hello", "expected a PNG, JPEG"),
     "empty": (b"", "expected a PNG, JPEG"),
     "too many pixels": (png(MAX_PIXELS // 8192 + 1, 8192), "a side, found more"),
@@ -118,33 +118,33 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_what_is_no_image_is_named(folder, case):
-    data, expected = WRONG[case]
+@pytest.mark.parametrize("case", INVALID)
+def test_images_name_the_invalid_file(folder, case):
+    data, expected = INVALID[case]
     (folder / "10" / "wrong.png").write_bytes(data)
     with pytest.raises(UserError, match=rf"wrong\.png: .*{expected}") as refusal:
-        load("images", path=str(folder))
+        load("images", {"path": str(folder)})
     assert "\n" not in str(refusal.value)
 
 
-def test_a_folder_without_classes_is_refused(folder):
+def test_images_without_classes_are_refused(folder):
     (folder / "empty").mkdir()
     with pytest.raises(UserError, match="expected images of the class empty, found none"):
-        load("images", path=str(folder))
+        load("images", {"path": str(folder)})
     for path in (folder / "9", folder / "README", folder / "empty"):
         with pytest.raises(UserError, match="expected a folder with a sub-folder"):
-            load("images", path=str(path))
+            load("images", {"path": str(path)})
     with pytest.raises(UserError, match="found no"):
-        load("images", path=str(folder / "missing"))
+        load("images", {"path": str(folder / "missing")})
 
 
-def test_wrong_options_are_refused(folder):
+def test_images_invalid_size_is_refused(folder):
     for size in ((0, 5), (5, 1025)):
         with pytest.raises(UserError, match="height and width from 1 to 1024"):
-            load("images", path=str(folder), size=size)
+            load("images", {"path": str(folder), "size": size})
 
 
-def test_more_than_memory_is_refused_before_it_is_taken(folder, monkeypatch):
-    monkeypatch.setattr("jaxnn.data.image_folder._MOST_BYTES", 5 * 28 * 28 - 1)
+def test_images_beyond_the_size_limit_are_refused(folder, monkeypatch):
+    monkeypatch.setattr("jaxnn.data.image_folder._MAX_BYTES", 5 * 28 * 28 - 1)
     with pytest.raises(UserError, match="found 3,920 bytes; choose a smaller size"):
-        load("images", path=str(folder))
+        load("images", {"path": str(folder)})

@@ -1,4 +1,4 @@
-"""MNIST is found in either form, under either name, checked byte for byte, and refused when it is not sound."""
+"""MNIST is found as IDX files or as a pickle, checked byte for byte, and refused if it is invalid."""
 
 import gzip
 import os
@@ -43,34 +43,34 @@ def assert_holds(dataset, train, test):
     for part, (x, y) in ((dataset.train, train), (dataset.test, test)):
         assert (part.x == x[..., None]).all() and part.x.dtype == np.uint8
         assert (part.y == y).all() and part.y.dtype == np.int32
-    assert dataset.white == 255
+    assert dataset.max_value == 255
     assert dataset.classes == tuple("0123456789")
 
 
 @pytest.mark.parametrize("dash", ["-", "."])
 @pytest.mark.parametrize("end", ["", ".gz"])
 @pytest.mark.parametrize("inside", ["mnist", "."])
-def test_idx_files_are_found_under_each_name(tmp_path, dash, end, inside):
+def test_mnist_idx_files_are_found_under_each_name(tmp_path, dash, end, inside):
     write_idx(tmp_path / inside, draw(TRAIN), draw(TEST), dash, end)
     assert_holds(load("mnist", data_dir=tmp_path), draw(TRAIN), draw(TEST))
 
 
 @pytest.mark.parametrize("protocol", range(5))
 @pytest.mark.parametrize("inside", ["mnist", "."])
-def test_the_pickle_gives_back_the_pixels(tmp_path, protocol, inside):
+def test_mnist_pickle_restores_the_pixels(tmp_path, protocol, inside):
     parts = [draw(count) for count in (TRAIN, VALIDATION, TEST)]
     write_pickle(tmp_path / inside, parts, protocol)
     train = tuple(np.concatenate([left, right]) for left, right in zip(parts[0], parts[1], strict=True))
     assert_holds(load("mnist", data_dir=tmp_path), train, parts[2])
 
 
-def test_the_environment_names_the_folder(tmp_path, monkeypatch):
+def test_mnist_folder_is_read_from_the_environment(tmp_path, monkeypatch):
     write_idx(tmp_path / "mnist", draw(TRAIN), draw(TEST))
     monkeypatch.setenv("JAXNN_DATA_DIR", str(tmp_path))
     assert_holds(load("mnist"), draw(TRAIN), draw(TEST))
 
 
-def test_a_missing_folder_says_what_to_put_where(tmp_path, monkeypatch):
+def test_mnist_missing_folder_error_lists_the_files(tmp_path, monkeypatch):
     monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
     for data_dir in (None, tmp_path / "nowhere", tmp_path):
         with pytest.raises(UserError) as refusal:
@@ -81,52 +81,52 @@ def test_a_missing_folder_says_what_to_put_where(tmp_path, monkeypatch):
             assert word in line
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_mnist_missing_file_is_named(tmp_path):
     write_idx(tmp_path, draw(TRAIN), draw(TEST))
     (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(UserError, match="lacks t10k-labels;"):
         load("mnist", data_dir=tmp_path)
 
 
-def test_the_size_of_mnist_obliges(tmp_path):
-    """60 000 and 10 000 images that are not MNIST pass with verify=False alone."""
+def test_mnist_of_full_size_is_verified(tmp_path):
+    """60 000 and 10 000 images that are not MNIST are accepted only with verify=False."""
     train, test = draw(60_000, side=2), draw(10_000, side=2)
     write_idx(tmp_path, train, test, end="")
     with pytest.raises(UserError, match=r"expected md5 6bbc9ace898e44ae57da46a324031adb, found .*verify = false"):
         load("mnist", data_dir=tmp_path)
-    assert_holds(load("mnist", data_dir=tmp_path, verify=False), train, test)
+    assert_holds(load("mnist", {"verify": False}, data_dir=tmp_path), train, test)
 
 
-def test_other_sets_have_other_classes(tmp_path):
+def test_mnist_classes_limit_the_labels(tmp_path):
     x, y = draw(TRAIN)
     write_idx(tmp_path, (x, y + 40), draw(TEST))
     with pytest.raises(UserError, match="mnist train: expected labels from 0 to 9, found 40"):
         load("mnist", data_dir=tmp_path)
-    assert len(load("mnist", data_dir=tmp_path, classes=47).classes) == 47
+    assert len(load("mnist", {"classes": 47}, data_dir=tmp_path).classes) == 47
     for classes in (1, 257):
         with pytest.raises(UserError, match="expected 2 to 256 classes"):
-            load("mnist", data_dir=tmp_path, classes=classes)
+            load("mnist", {"classes": classes}, data_dir=tmp_path)
 
 
-def spoilt():
+def inconsistent_arrays():
     (x, y), test = draw(TRAIN), draw(TEST)
     return {
-        "fewer labels": ((x, y[:-1]), test, "mnist train: .* 7 examples and 6 answers"),
-        "more labels in test": ((x, y), (test[0][:-1], test[1]), "mnist test: .* 4 examples and 5 answers"),
+        "fewer labels": ((x, y[:-1]), test, "mnist train: .* 7 examples and 6 targets"),
+        "more labels in test": ((x, y), (test[0][:-1], test[1]), "mnist test: .* 4 examples and 5 targets"),
         "one class": ((x, y * 0 + 3), test, "two or more classes, found only 3"),
         "another size in test": ((x, y), draw(TEST, side=5), "one shape"),
     }
 
 
-@pytest.mark.parametrize("case", spoilt())
-def test_arrays_that_do_not_fit_are_refused(tmp_path, case):
-    train, test, expected = spoilt()[case]
+@pytest.mark.parametrize("case", inconsistent_arrays())
+def test_mnist_inconsistent_arrays_are_refused(tmp_path, case):
+    train, test, expected = inconsistent_arrays()[case]
     write_idx(tmp_path, train, test)
     with pytest.raises(UserError, match=expected):
         load("mnist", data_dir=tmp_path)
 
 
-def spoilt_pickles():
+def other_pickles():
     x, y = np.zeros((5, 49), np.float32), np.arange(5)
     good = (x, y)
     return {
@@ -148,20 +148,20 @@ def spoilt_pickles():
         "label 10": ((good, good, (x, y + 6)), "from 0 to 9, found 10"),
         "label 256": ((good, good, (x, y + 252)), "from 0 to 255"),
         "no labels": ((good, good, (x, y[:0])), "row of integers"),
-        "fewer labels": ((good, good, (x, y[:3])), "5 examples and 3 answers"),
+        "fewer labels": ((good, good, (x, y[:3])), "5 examples and 3 targets"),
     }
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.parametrize("case", spoilt_pickles())
-def test_pickles_that_hold_no_mnist_are_refused(tmp_path, case):
-    value, expected = spoilt_pickles()[case]
+@pytest.mark.parametrize("case", other_pickles())
+def test_mnist_pickles_of_other_values_are_refused(tmp_path, case):
+    value, expected = other_pickles()[case]
     (tmp_path / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps(value, 2)))
     with pytest.raises(UserError, match=expected):
         load("mnist", data_dir=tmp_path)
 
 
-def test_the_sum_is_that_of_the_unpacked_idx_file():
+def test_mnist_md5_is_that_of_the_unpacked_idx_file():
     import hashlib
 
     for array in draw(TEST):
@@ -169,7 +169,7 @@ def test_the_sum_is_that_of_the_unpacked_idx_file():
 
 
 @pytest.mark.skipif(not os.environ.get("JAXNN_DATA_DIR"), reason="needs real MNIST: JAXNN_DATA_DIR is not set")
-def test_real_mnist():
+def test_mnist_real_files_have_the_known_shapes_and_labels():
     dataset = load("mnist")
     assert dataset.train.x.shape == (60_000, 28, 28, 1)
     assert dataset.test is not None

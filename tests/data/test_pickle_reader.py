@@ -1,4 +1,4 @@
-"""Pickles of arrays are read without unpickling; all others are refused, run nothing and take little memory."""
+"""Pickles of arrays are read without unpickling; all others are refused, run no code and use little memory."""
 
 import contextlib
 import gzip
@@ -19,7 +19,7 @@ from jaxnn.data.pickle_reader import read_pickle
 from jaxnn.errors import UserError
 
 PROTOCOLS = range(5)
-MOST = 440  # MiB beside Python and NumPy themselves (40): together below 512
+MAX_MIB = 440  # in addition to Python and NumPy themselves (40): together below 512
 
 
 def same(left, right):
@@ -47,7 +47,7 @@ def arrays():
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("case", arrays())
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_arrays_come_back_to_the_bit(tmp_path, protocol, case, pack):
+def test_read_pickle_restores_every_bit(tmp_path, protocol, case, pack):
     path = tmp_path / "arrays.pkl"
     path.write_bytes(pack(pickle.dumps(arrays()[case], protocol)))
     value = read_pickle(path)
@@ -80,22 +80,22 @@ def python2(protocol, x):
 
 
 @pytest.mark.parametrize("protocol", [0, 2])
-def test_python_2_pickles_are_read(tmp_path, protocol):
+def test_read_pickle_accepts_python_2(tmp_path, protocol):
     x = np.random.default_rng(1).standard_normal((3, 7)).astype(np.float32)
     path = tmp_path / "old.pkl"
     path.write_bytes(python2(protocol, x))
-    assert pickle.loads(path.read_bytes(), encoding="latin1").tobytes() == x.tobytes()  # that it is such a pickle
+    assert pickle.loads(path.read_bytes(), encoding="latin1").tobytes() == x.tobytes()  # checks the pickle of this test
     assert same(x, read_pickle(path))
 
 
 class Call:
-    """A pickle of this calls ``function`` when it is unpickled."""
+    """Unpickling a pickle of this object calls ``function``."""
 
     def __init__(self, function, *arguments, state=None):
-        self.made = (function, arguments) if state is None else (function, arguments, state)
+        self.reduced = (function, arguments) if state is None else (function, arguments, state)
 
     def __reduce__(self):
-        return self.made
+        return self.reduced
 
 
 def length(opcode, size, layout="<Q"):
@@ -103,7 +103,7 @@ def length(opcode, size, layout="<Q"):
 
 
 def array_pickle(shape=b"K\x05", code=b"f4", order=b"<", data=b"C\x14" + bytes(20), version=b"K\x01", name=b"ndarray"):
-    """A pickle of one array, to be spoilt in one place."""
+    """A pickle of one array; each argument replaces one piece of it."""
     return (
         b"\x80\x03cnumpy.core.multiarray\n_reconstruct\ncnumpy\n" + name + b"\nK\x00\x85C\x01b\x87R(" + version
         + shape + b"\x85cnumpy\ndtype\nX" + struct.pack("<I", len(code)) + code
@@ -112,8 +112,8 @@ def array_pickle(shape=b"K\x05", code=b"f4", order=b"<", data=b"C\x14" + bytes(2
     )  # fmt: skip
 
 
-def hostile(tmp_path):
-    """Name, bytes. Those that would leave a trace when run write the file ``ran``."""
+def hostile_pickles(tmp_path):
+    """Bytes by name. Code that a pickle might run would create the file ``ran``."""
     ran = str(tmp_path / "ran")
     code = f"open({ran!r}, 'w')"
     big = 2**31 - 2
@@ -148,9 +148,11 @@ def hostile(tmp_path):
         "big integer": 10**4000,
         "function": np.sum,
     }
-    made = {f"{name} {protocol}": pickle.dumps(value, protocol) for name, value in calls.items() for protocol in (0, 4)}
+    pickled = {
+        f"{name} {protocol}": pickle.dumps(value, protocol) for name, value in calls.items() for protocol in (0, 4)
+    }
     nested = b"\x80\x04)" + b"\x85" * 10**6
-    return made | {
+    return pickled | {
         "numpy crash": b"cnumpy\nndarray\n(I0\ntR(cnumpy\ndtype\n(S'O8'\ntRI1\ntb.",
         "dtype with fields": b"cnumpy\ndtype\n(S'i4,O'\nI0\nI1\ntR.",
         "object dtype": array_pickle(code=b"O8"),
@@ -165,7 +167,7 @@ def hostile(tmp_path):
         "size as boolean": array_pickle(shape=b"\x88", data=b"C\x04" + bytes(4)),
         "size as tuple": array_pickle(shape=b")"),
         "data as integer": array_pickle(data=b"K\x14"),
-        "a bare marker": b"cnumpy\nndarray\n.",
+        "a bare stub": b"cnumpy\nndarray\n.",
         "a bare dtype": b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR.",
         "an unfilled array": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR.",
         "filled twice": array_pickle()[:-1] + b"(K\x01K\x05\x85Ntb.",
@@ -225,21 +227,21 @@ def hostile(tmp_path):
     }
 
 
-def test_hostile_pickles_are_refused_run_nothing_and_stay_small(tmp_path):
-    """One process for all, so that a crash is seen, and its largest memory."""
-    cases = hostile(tmp_path)
+def test_read_pickle_refuses_hostile_input_within_the_memory_limit(tmp_path):
+    """One process reads them all, so that the test sees a crash and the peak memory."""
+    cases = hostile_pickles(tmp_path)
     assert len(cases) >= 40
     for number, data in enumerate(cases.values()):
         (tmp_path / f"{number}.pkl").write_bytes(data)
         (tmp_path / f"{number}.pkl.gz").write_bytes(gzip.compress(data, 1))
     accepted, peak = read_all(tmp_path)
     assert [list(cases)[int(name.split(".")[0])] for name in accepted] == []
-    assert peak <= MOST
+    assert peak <= MAX_MIB
     assert not (tmp_path / "ran").exists()
 
 
 def read_all(folder):
-    """In a process of its own: which pickles in ``folder`` are accepted, and the most MiB that it held."""
+    """Reads the pickles in ``folder`` in a separate process. Returns those accepted, and the peak memory in MiB."""
     code = """
         import sys, tracemalloc
         from pathlib import Path
@@ -255,17 +257,17 @@ def read_all(folder):
                 print(path.name)
         print(tracemalloc.get_traced_memory()[1] >> 20)
     """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(folder)],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    *accepted, peak = done.stdout.splitlines()
+    assert process.returncode == 0, process.stderr
+    *accepted, peak = process.stdout.splitlines()
     return accepted, int(peak)
 
 
-def test_the_largest_that_is_read_stays_below_512_mib(tmp_path):
-    """Just below the limit of what is unpacked: as bytes and text, and as text that Python holds at four bytes each."""
+def test_read_pickle_of_the_largest_size_stays_below_512_mib(tmp_path):
+    """Just below the limit: bytes and text, and bytes and text that Python stores with four bytes a character."""
     zeros, letters = (gzip.compress(character * (10 << 20), 1) for character in (b"\0", b"a"))
     head = gzip.compress(b"B" + struct.pack("<I", 150 << 20)) + zeros * 15
     for name, tail in {
@@ -275,10 +277,10 @@ def test_the_largest_that_is_read_stays_below_512_mib(tmp_path):
         (tmp_path / f"{name}.pkl.gz").write_bytes(head + tail)
     accepted, peak = read_all(tmp_path)
     assert accepted == []
-    assert 200 <= peak <= MOST
+    assert 200 <= peak <= MAX_MIB
 
 
-def test_a_bomb_is_bounded_before_it_is_read(tmp_path, monkeypatch):
+def test_read_pickle_refuses_a_bomb_before_reading_it(tmp_path, monkeypatch):
     monkeypatch.setattr(pickle_reader, "LIMIT", 10_000)
     x = np.zeros(2500, np.float32)
     for data, plain in ((pickle.dumps(x), True), (gzip.compress(pickle.dumps(x)), False)):
@@ -288,16 +290,16 @@ def test_a_bomb_is_bounded_before_it_is_read(tmp_path, monkeypatch):
             read_pickle(path)
 
 
-def test_a_truncated_or_damaged_pickle_is_refused_or_read(tmp_path):
-    """Each 7th prefix is refused; a flipped bit is refused or changes a number, never more."""
+def test_read_pickle_refuses_truncated_input(tmp_path):
+    """Every 7th prefix is refused. A pickle with a flipped bit is read or refused, and raises no other error."""
     whole, path = pickle.dumps(arrays()["floats and labels"], 2), tmp_path / "cut.pkl"
     for end in range(0, len(whole), 7):
         path.write_bytes(whole[:end])
         with pytest.raises(UserError):
             read_pickle(path)
-    for place in range(0, len(whole), 7):
+    for position in range(0, len(whole), 7):
         damaged = bytearray(whole)
-        damaged[place] ^= 1 << (place % 8)
+        damaged[position] ^= 1 << (position % 8)
         path.write_bytes(damaged)
         with contextlib.suppress(UserError):
             read_pickle(path)
@@ -307,7 +309,7 @@ OPCODES = sorted({code for code in vars(pickle).values() if isinstance(code, byt
 
 
 @given(program=st.lists(st.sampled_from(OPCODES) | st.binary(max_size=9), max_size=40))
-def test_any_program_is_read_or_refused(tmp_path_factory, program):
+def test_read_pickle_reads_or_refuses_any_program(tmp_path_factory, program):
     path = tmp_path_factory.getbasetemp() / "any.pkl"
     path.write_bytes(b"".join(program) + b".")
     with contextlib.suppress(UserError):

@@ -1,4 +1,4 @@
-"""Each preprocessing gives the statistics that its name promises, from the training part alone, inside jit."""
+"""Each preprocessing has the statistics that its name states, from the training part alone, inside jit."""
 
 import jax
 import jax.numpy as jnp
@@ -21,69 +21,71 @@ def images():
     return x
 
 
-def applied(name, x, white=255.0):
-    stats = preprocess.fit(name, x, white)
+def fit_and_apply(name, x, max_value=255.0):
+    stats = preprocess.fit(name, x, max_value)
     return np.asarray(jax.jit(preprocess.apply)(stats, jnp.asarray(x)))
 
 
-@pytest.mark.parametrize("name", preprocess.STATS)
-def test_the_shape_stays_and_the_type_becomes_float32(images, name):
-    y = applied(name, images)
+@pytest.mark.parametrize("name", preprocess.STATS_TYPES)
+def test_apply_keeps_the_shape_and_returns_float32(images, name):
+    y = fit_and_apply(name, images)
     assert y.shape == images.shape
     assert y.dtype == np.float32
 
 
-def test_none_and_unit_scale_alone(images):
-    assert (applied("none", images) == images).all()
-    np.testing.assert_allclose(applied("unit", images), images / 255, rtol=1e-6)
-    assert applied("unit", images, white=77.0).reshape(101, 30)[:, CONSTANT] == pytest.approx(1)
+def test_none_and_unit_only_scale(images):
+    assert (fit_and_apply("none", images) == images).all()
+    np.testing.assert_allclose(fit_and_apply("unit", images), images / 255, rtol=1e-6)
+    assert fit_and_apply("unit", images, max_value=77.0).reshape(101, 30)[:, CONSTANT] == pytest.approx(1)
 
 
 def test_center_has_mean_zero(images):
-    y = applied("center", images)
+    y = fit_and_apply("center", images)
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(y.std(0), images.std(0) / 255, rtol=1e-5)
 
 
 def test_normalize_has_mean_zero_and_deviation_one(images):
-    y = applied("normalize", images).reshape(101, 30)
+    y = fit_and_apply("normalize", images).reshape(101, 30)
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(np.delete(y, CONSTANT, 1).std(0), 1, rtol=1e-5)
     assert (y[:, CONSTANT] == 0).all()
 
 
-def test_whiten_has_the_identity_as_its_covariance(images):
-    y = applied("whiten", images).reshape(101, 30).astype(np.float64)
+def test_whiten_has_the_identity_as_covariance(images):
+    y = fit_and_apply("whiten", images).reshape(101, 30).astype(np.float64)
     expected = np.eye(30)
-    expected[-1, -1] = 0  # the constant pixel leaves one direction without variance: zero, not noise
+    expected[-1, -1] = 0  # the constant pixel: a direction without variance, set to zero
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(np.cov(y.T, bias=True), expected, atol=1e-4)
     assert (y[:, -1] == 0).all()
 
 
-def test_whiten_rotates_by_the_singular_vectors_of_the_covariance(images):
-    """An independent witness: the singular vectors of the centred data, up to their signs."""
+def test_whiten_agrees_with_the_singular_vectors_of_the_data(images):
+    """An independent reference: the singular vectors of the centered data, up to their signs."""
     x = images.reshape(101, 30).astype(np.float64)
     rows, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
-    y = applied("whiten", images).reshape(101, 30)
+    y = fit_and_apply("whiten", images).reshape(101, 30)
     np.testing.assert_allclose(np.abs(y[:, :29]), np.abs(rows[:, :29]) * np.sqrt(101), atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["normalize", "whiten"])
-def test_a_feature_that_was_constant_in_training_stays_tame(images, name):
+def test_apply_is_bounded_for_features_constant_in_training(images, name):
     stats = preprocess.fit(name, images, 255.0)
     moved = images.copy().reshape(101, 30)
     moved[:, CONSTANT] = 78
-    moved_by = np.abs(preprocess.apply(stats, jnp.asarray(moved.reshape(images.shape))) - applied(name, images)).max()
+    moved_by = np.abs(
+        preprocess.apply(stats, jnp.asarray(moved.reshape(images.shape))) - fit_and_apply(name, images)
+    ).max()
     assert moved_by <= 1
 
 
 @pytest.mark.parametrize("value", [0.1, 1e6 + 0.3, -7e-20])
 @pytest.mark.parametrize("name", ["normalize", "whiten"])
-def test_rounding_does_not_make_a_constant_vary(name, value):
+def test_fit_treats_a_constant_as_constant_despite_rounding(name, value):
     x = np.random.default_rng(1).standard_normal((997, 2)).astype(np.float32)
     x[:, 1] = value
-    y = applied(name, x, white=1.0)
+    y = fit_and_apply(name, x, max_value=1.0)
     assert (y[:, 1] == 0).all()
     constant = x.copy()
     x[:, 1] *= 1.001
@@ -91,29 +93,29 @@ def test_rounding_does_not_make_a_constant_vary(name, value):
     assert np.abs(moved[:, 1]).max() <= abs(value) * 0.002
 
 
-def test_nothing_but_a_constant_whitens_to_zero():
-    assert (applied("whiten", np.full((7, 3), 5, np.uint8)) == 0).all()
+def test_whiten_of_a_constant_is_zero():
+    assert (fit_and_apply("whiten", np.full((7, 3), 5, np.uint8)) == 0).all()
 
 
-@pytest.mark.parametrize("name", preprocess.STATS)
-def test_the_block_of_rows_does_not_matter(monkeypatch, images, name):
+@pytest.mark.parametrize("name", preprocess.STATS_TYPES)
+def test_fit_does_not_depend_on_the_block_size(monkeypatch, images, name):
     whole = preprocess.fit(name, images, 255.0)
-    monkeypatch.setattr(preprocess, "_ROWS", 13)
+    monkeypatch.setattr(preprocess, "_BLOCK_ROWS", 13)
     for left, right in zip(whole, preprocess.fit(name, images, 255.0), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", preprocess.STATS)
-def test_what_was_fitted_is_applied_to_others_example_by_example(images, name):
-    """The statistics are those of the training part, whatever batch they are applied to."""
+@pytest.mark.parametrize("name", preprocess.STATS_TYPES)
+def test_apply_treats_each_example_alone(images, name):
+    """The statistics are those of the training part, whatever the batch."""
     stats = preprocess.fit(name, images[:61], 255.0)
     whole = preprocess.apply(stats, jnp.asarray(images[61:]))
     single = preprocess.apply(stats, jnp.asarray(images[61:62]))
     np.testing.assert_allclose(whole[:1], single, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", preprocess.STATS)
-def test_stats_are_arrays_and_are_rebuilt_from_them(images, name):
+@pytest.mark.parametrize("name", preprocess.STATS_TYPES)
+def test_rebuild_restores_the_stats_from_their_arrays(images, name):
     stats = preprocess.fit(name, images, 255.0)
     assert all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in stats)
     rebuilt = preprocess.rebuild(name, dict(stats._asdict()))
@@ -121,7 +123,7 @@ def test_stats_are_arrays_and_are_rebuilt_from_them(images, name):
     assert (preprocess.apply(rebuilt, images) == preprocess.apply(stats, images)).all()
 
 
-def test_wrong_names_and_arrays_are_refused(images):
+def test_fit_refuses_unknown_names_and_rebuild_other_arrays(images):
     with pytest.raises(UserError, match="expected one of none, unit, center, normalize, whiten, found zca"):
         preprocess.fit("zca", images, 255.0)
     for name, arrays in (("zca", {}), ("unit", {}), ("whiten", {"shift": images, "scale": images})):
@@ -129,3 +131,35 @@ def test_wrong_names_and_arrays_are_refused(images):
             preprocess.rebuild(name, arrays)
     with pytest.raises(UserError, match="at most 4096 features, found 4097"):
         preprocess.fit("whiten", np.zeros((3, 4097), np.uint8), 255.0)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint16, bool])
+def test_apply_passes_integers_unchanged(dtype):
+    x = np.arange(21).reshape(7, 3).astype(dtype)
+    y = jax.jit(preprocess.apply)(preprocess.fit("none", x, 1.0), x)
+    assert y.dtype == dtype and (np.asarray(y) == x).all()
+
+
+def test_apply_maps_a_pytree_leaf_by_leaf(images):
+    x = {"image": images, "tokens": (np.arange(101), np.linspace(0, 1, 101, dtype=np.float32))}
+    stats = preprocess.fit("none", x, 255.0)
+    assert preprocess.rebuild("none", dict(stats._asdict())) == stats
+    y = jax.jit(preprocess.apply)(stats, x)
+    assert jax.tree.structure(y) == jax.tree.structure(x)
+    assert (y["image"] == fit_and_apply("none", images)).all() and y["image"].dtype == np.float32
+    for array, expected in zip(y["tokens"], x["tokens"], strict=True):
+        assert (array == expected).all() and array.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("name", [name for name in preprocess.STATS_TYPES if name != "none"])
+def test_fit_refuses_pytrees_and_integers_in_one_line(images, name):
+    cases = [
+        ((images, images), "expected one NumPy array as x, found a tuple; use none"),
+        ({"a": images}, "expected one NumPy array as x, found a dict; use none"),
+        (np.arange(21).reshape(7, 3), "expected x to hold floats or uint8 pixels, found int64; use none"),
+        (images > 3, "expected x to hold floats or uint8 pixels, found bool; use none"),
+    ]
+    for x, expected in cases:
+        with pytest.raises(UserError, match=f"preprocess {name}: {expected}") as refusal:
+            preprocess.fit(name, x, 255.0)
+        assert "\n" not in str(refusal.value)

@@ -1,5 +1,6 @@
-"""Parts of a split are disjoint, of the sizes asked for, drawn by the seed, the test part from the official one."""
+"""The parts of a split are disjoint, have the requested sizes and depend on the seed; official test parts are used."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -10,7 +11,7 @@ from jaxnn.errors import UserError
 
 
 def numbered(count, start=0):
-    """Examples that carry their number, so that it can be seen where each one went; two classes by turns."""
+    """Examples whose x is their number, so that each can be followed into its part; alternately of two classes."""
     x = np.arange(start, start + count, dtype=np.float32)[:, None]
     return Part(x, (np.arange(count) % 2).astype(np.int32))
 
@@ -28,16 +29,16 @@ SIZES = st.none() | st.integers(0, 23) | st.floats(0.1, 0.4)
 
 
 @given(train=SIZES, validation=SIZES, test=SIZES, count=st.integers(59, 101), seed=st.integers(0, 2**40))
-def test_parts_are_disjoint_and_keep_each_answer_with_its_example(train, validation, test, count, seed):
+def test_split_parts_are_disjoint_and_keep_targets_with_examples(train, validation, test, count, seed):
     whole = dataset(count)
     try:
         parts = split(whole, train=train, validation=validation, test=test, seed=seed)
     except UserError:
         assume(False)
         raise
-    drawn = [numbers(part) for part in parts]
-    assert sum(map(len, drawn)) == len(set().union(*drawn)) <= count
-    assert sum(map(len, drawn)) == sum(len(part.x) for part in parts if part is not None)
+    examples = [numbers(part) for part in parts]
+    assert sum(map(len, examples)) == len(set().union(*examples)) <= count
+    assert sum(map(len, examples)) == sum(len(part.x) for part in parts if part is not None)
     for part, size in zip(parts, (train, validation, test), strict=True):
         if part is not None:
             assert ((part.x[:, 0].astype(int) % 2) == part.y).all()
@@ -46,17 +47,17 @@ def test_parts_are_disjoint_and_keep_each_answer_with_its_example(train, validat
         if isinstance(size, float):
             assert abs(len(numbers(part)) - size * count) <= 1
     if train is None:
-        assert set().union(*drawn) == numbers(whole.train)
+        assert set().union(*examples) == numbers(whole.train)
 
 
 @given(count=st.integers(61, 1009), cuts=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9)))
-def test_fractions_of_one_leave_none_over(count, cuts):
+def test_split_fractions_of_one_use_every_example(count, cuts):
     train, validation, test = (cut / sum(cuts) for cut in cuts)
     parts = split(dataset(count)._replace(classes=()), train=train, validation=validation, test=test)
     assert sum(len(numbers(part)) for part in parts) == count
 
 
-def test_the_seed_alone_decides():
+def test_split_depends_on_the_seed_alone():
     first, second, third = (split(dataset(101), validation=13, test=17, seed=seed) for seed in (5, 5, 6))
     for left, right in zip(first, second, strict=True):
         assert numbers(left) == numbers(right)
@@ -65,7 +66,7 @@ def test_the_seed_alone_decides():
 
 
 @pytest.mark.parametrize("test", [None, 11])
-def test_without_shuffling_the_first_are_to_train_on_then_validation_then_test(test):
+def test_split_without_shuffle_keeps_the_order(test):
     whole = dataset(101, test=test)
     parts = split(whole, train=31, validation=13, test=7, shuffle=False, seed=5)
     in_order = np.concatenate([part.x for part in parts if part is not None])
@@ -75,21 +76,21 @@ def test_without_shuffling_the_first_are_to_train_on_then_validation_then_test(t
         assert np.array_equal(in_order, np.concatenate([whole.train.x[:44], whole.test.x[:7]]))
 
 
-def test_fewer_to_train_on_are_judged_by_the_same():
+def test_split_train_size_does_not_change_the_other_parts():
     many, few = (split(dataset(101), train=train, validation=13, test=17) for train in (None, 7))
     assert numbers(many.test) == numbers(few.test)
     assert numbers(many.validation) == numbers(few.validation)
     assert numbers(few.train) < numbers(many.train)
 
 
-def test_every_example_is_as_likely():
+def test_split_draws_uniformly():
     counts = np.zeros(20)
     for seed in range(400):
         counts[list(numbers(split(dataset(20), train=11, seed=seed).train))] += 1
     assert abs(counts - 220).max() < 5 * np.sqrt(400 * 0.55 * 0.45)
 
 
-def test_the_test_part_is_drawn_from_the_official_one():
+def test_split_draws_the_test_part_from_the_official_one():
     whole = dataset(31, test=11)
     for test, expected in ((5, 5), (1.0, 11), (11, 11), (0.5, 6)):
         parts = split(whole, validation=7, test=test)
@@ -101,7 +102,7 @@ def test_the_test_part_is_drawn_from_the_official_one():
     assert numbers(split(whole, train=1.0).train) == numbers(whole.train)
 
 
-def test_a_whole_part_is_not_copied():
+def test_split_does_not_copy_a_whole_part():
     whole = dataset(31, test=11)
     assert whole.test is not None
     parts = split(whole, test=1.0)
@@ -109,7 +110,7 @@ def test_a_whole_part_is_not_copied():
     assert parts.train.x is whole.train.x and parts.test.x is whole.test.x
 
 
-WRONG = {
+INVALID = {
     "more than there are": ({"train": 90, "test": 12}, "has 101 examples to train on, found test 12 . train 90 = 102"),
     "fractions beyond one": ({"train": 0.8, "validation": 0.3}, "= 111"),
     "nothing left": ({"validation": 101}, "expected examples to train on"),
@@ -125,13 +126,36 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_impossible_sizes_are_refused(case):
-    sizes, expected = WRONG[case]
+@pytest.mark.parametrize("case", INVALID)
+def test_split_refuses_invalid_sizes(case):
+    sizes, expected = INVALID[case]
     with pytest.raises(UserError, match=expected):
         split(dataset(101), **sizes)
 
 
-def test_more_than_the_official_test_part_is_refused():
+def test_split_refuses_more_than_the_official_test_part():
     with pytest.raises(UserError, match="has 11 examples to test on, found test 12 = 12"):
         split(dataset(31, test=11), test=12)
+
+
+def test_split_keeps_the_rows_of_a_pytree_together():
+    number = np.arange(101)
+    x = {"token": np.stack([number, -number], 1), "pair": (number.astype(np.float32), number[:, None] % 7 == 0)}
+    y = ((number % 2).astype(np.int32), number.astype(np.float32))
+    whole = Dataset("numbered", Part(x, y), None, ("even", "odd"), 1.0)
+    parts = split(whole, validation=13, test=0.2, seed=5)
+    plain = split(dataset(101), validation=13, test=0.2, seed=5)
+    for part, reference in zip(parts, plain, strict=True):
+        assert part is not None and reference is not None
+        rows = reference.x[:, 0].astype(int)
+        assert part.num_examples == len(rows)
+        for array, expected in zip(jax.tree.leaves(part), jax.tree.leaves(whole.train), strict=True):
+            assert (array == expected[rows]).all() and array.dtype == expected.dtype
+    assert split(whole).train.x is whole.train.x
+
+
+def test_split_of_a_pytree_refuses_one_class():
+    whole = dataset(101)
+    labels = whole.train._replace(y=(whole.train.y, whole.train.x))
+    with pytest.raises(UserError, match="two or more classes"):
+        split(whole._replace(train=labels), train=1)

@@ -1,4 +1,4 @@
-"""Sets by name are read through tfds.data_source: prepared here by tfds itself, without TensorFlow."""
+"""Sets are read by name through tfds.data_source; the tests prepare one by tfds itself, without TensorFlow."""
 
 import subprocess
 import sys
@@ -44,8 +44,8 @@ PREPARE = (
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """The data folder and the images that went into it."""
-    pytest.importorskip("tensorflow_datasets", reason="the extra jaxnn[tfds] is not installed")
+    """The data folder, and the images that were written into it."""
+    pytest.importorskip("tensorflow_datasets", reason="the extra tfds is not installed")
     root = tmp_path_factory.mktemp("tfds")
     package, data = root / "tinyshapes", root / "data"
     package.mkdir()
@@ -60,22 +60,22 @@ def prepared(tmp_path_factory):
         for row, image in enumerate(images[part]):
             Image.fromarray(image).save(package / part / f"{row:03d}.png")
     command = [sys.executable, "-c", PREPARE, str(data)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, process.stderr
     return data, images
 
 
 def by_content(images, labels):
-    """Preparing shuffles: compare as sets of (image, label)."""
+    """Sorted pairs of (image, label), because preparing shuffles the examples."""
     return sorted((image.tobytes(), int(label)) for image, label in zip(images, labels, strict=True))
 
 
-def test_a_prepared_set_is_read_as_it_was_written(prepared):
+def test_tfds_reads_a_prepared_set_exactly(prepared):
     data, images = prepared
     dataset = load("tfds:tiny_shapes", data_dir=data)
     assert dataset.name == "tfds:tiny_shapes"
     assert dataset.classes == ("round", "square")
-    assert dataset.white == 255
+    assert dataset.max_value == 255
     assert dataset.test is not None
     for part, written in ((dataset.train, images["train"]), (dataset.test, images["test"])):
         assert part.x.shape[1:] == (5, 7, 1)
@@ -83,7 +83,7 @@ def test_a_prepared_set_is_read_as_it_was_written(prepared):
         assert by_content(part.x, part.y) == by_content(written, np.arange(len(written)) % 2)
 
 
-def test_its_test_split_is_the_official_one(prepared):
+def test_tfds_test_split_is_the_official_test_part(prepared):
     data, images = prepared
     parts = split(load("tfds:tiny_shapes", data_dir=data), validation=2, test=1.0)
     assert parts.test is not None
@@ -91,7 +91,7 @@ def test_its_test_split_is_the_official_one(prepared):
     assert sorted(image.tobytes() for image in parts.test.x) == sorted(image.tobytes() for image in images["test"])
 
 
-def test_no_tensorflow_is_imported(prepared):
+def test_tfds_does_not_import_tensorflow(prepared):
     data, _ = prepared
     code = (
         "import sys; from jaxnn.data import load; load('tfds:tiny_shapes', data_dir=sys.argv[1]);"
@@ -100,7 +100,7 @@ def test_no_tensorflow_is_imported(prepared):
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(data)], check=True, timeout=120)
 
 
-def test_a_set_that_is_not_there_says_how_to_prepare_it(prepared):
+def test_tfds_missing_set_error_says_how_to_prepare_it(prepared):
     data, _ = prepared
     for name in ("tiny_shapes:2.0.0", "no_such_set", "mnist"):
         with pytest.raises(UserError, match="prepare it with"):
@@ -110,12 +110,12 @@ def test_a_set_that_is_not_there_says_how_to_prepare_it(prepared):
 @pytest.mark.parametrize(
     "name", ["", "../../etc", "huggingface:mnist", "mnist/a=True", "/etc/passwd", "gs://bucket/mnist"]
 )
-def test_only_names_are_names(name, tmp_path):
+def test_tfds_refuses_invalid_names(name, tmp_path):
     with pytest.raises(UserError, match="expected a name"):
         load(f"tfds:{name}", data_dir=tmp_path)
 
 
-def test_without_the_package_the_error_names_the_extra(monkeypatch, tmp_path):
+def test_tfds_missing_package_error_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(UserError, match=r"pip install 'jaxnn\[tfds\]'"):
+    with pytest.raises(UserError, match="install the extra 'tfds'"):
         load("tfds:mnist", data_dir=tmp_path)

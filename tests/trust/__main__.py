@@ -77,11 +77,11 @@ class Guarantees:
         """A hostile pickle runs nothing, crashes nothing and takes at most 512 MiB"""
         folder = self.folder / "pickles"
         folder.mkdir()
-        cases = pickles.hostile(folder)
+        cases = pickles.hostile_pickles(folder)
         for number, data in enumerate(cases.values()):
             (folder / f"{number}.pkl").write_bytes(data)
         accepted, peak = pickles.read_all(folder)
-        holds = not accepted and not (folder / "ran").exists() and peak <= pickles.MOST
+        holds = not accepted and not (folder / "ran").exists() and peak <= pickles.MAX_MIB
         return f"{len(cases) - len(accepted)} of {len(cases)} refused, {peak} MiB beside Python's 40", holds
 
     def weights(self) -> tuple[str, bool]:

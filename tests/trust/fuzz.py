@@ -136,7 +136,7 @@ def readers(run: Path) -> dict[str, Reader]:
         "IDX in gzip": Reader(corrupted(gzip.compress(idx())), lambda path: read_idx(path, 3), 500),
         "CSV": Reader(
             corrupted(b"a,b,label\n1,2,x\n3,4,y\n5,6e1,x\n", b",", b'"', b"\n", b"nan", b"1e999", b";"),
-            lambda path: load("csv", path=str(path)), 1500,
+            lambda path: load("csv", {"path": str(path)}), 1500,
         ),
         "weights": Reader(corrupted(safetensors(), b"[", b"{", b"9" * 20, b'"'), array_file.load_arrays, 1000),
         "PNG": Reader(corrupted(picture("PNG")), lambda path: read_image(path, (28, 28, 1), 255.0), 250),

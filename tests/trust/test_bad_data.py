@@ -36,8 +36,8 @@ TABLES = {
 IMAGES, LABELS = np.arange(7 * 25, dtype=np.uint8).reshape(7, 5, 5), np.arange(7, dtype=np.uint8) % 3
 #: Images and labels to train on, in MNIST's format, and the error.
 SETS = {
-    "more images than labels": (IMAGES, LABELS[:-1], "expected as many answers as examples, found 7 examples and 6"),
-    "fewer images than labels": (IMAGES[:-1], LABELS, "found 6 examples and 7 answers"),
+    "more images than labels": (IMAGES, LABELS[:-1], "expected as many targets as examples, found 7 examples and 6"),
+    "fewer images than labels": (IMAGES[:-1], LABELS, "found 6 examples and 7 targets"),
     "a label of as many as there are classes": (IMAGES, LABELS + 8, "expected labels from 0 to 9, found 10"),
     "labels of two axes": (IMAGES, LABELS[:, None], "expected the IDX header"),
     "images without rows": (IMAGES[..., 0], LABELS, "expected the IDX header"),
