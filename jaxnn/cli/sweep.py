@@ -29,10 +29,10 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     device.allow(config.train.precision)
 
     from jaxnn.cli.tables import show, write_json
-    from jaxnn.sweep import axes, sweep
-    from jaxnn.sweep.folder import place, table, write
+    from jaxnn.sweep import parse_axes, sweep
+    from jaxnn.sweep.folder import choose_folder, member_rows, write_folder
 
-    folder = place(command.out, Path(command.config).stem, overwrite=command.overwrite)
+    folder = choose_folder(command.out, Path(command.config).stem, overwrite=command.overwrite)
     console = Console()
     console.print(f"{config.title}\n{command.search} search, {where}", highlight=False)
     with Progress(
@@ -46,7 +46,7 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
 
         swept = sweep(
             command.config,
-            axes(command.over, command.draw),
+            parse_axes(command.over, command.draw),
             overrides,
             search=command.search,
             seeds=command.seeds,
@@ -58,10 +58,10 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
             grad=command.grad,
             report=report,
         )
-    rows = table(swept)
+    rows = member_rows(swept)
     said = shlex.join(("jaxnn", *sys.argv[1:]))
     facts: dict[str, Any] = {"metric": swept.metric, "seeds": list(swept.seeds), "seconds": swept.seconds}
-    write(folder, swept, rows, facts | {"command": said, "device": where}, overwrite=command.overwrite)
+    write_folder(folder, swept, rows, facts | {"command": said, "device": where}, overwrite=command.overwrite)
     more = f" (the first {SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
     show(f"{config.title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
     if command.json is not None:

@@ -1,4 +1,4 @@
-"""The figures that the decks show of no run in particular, from the studies that compute them."""
+"""The figures of the decks that belong to no single run: studies, optimizer comparisons, learned filters."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from jaxnn.combine import serial
 from jaxnn.config import Config, load
 from jaxnn.config.experiment import Experiment, make_experiment
 from jaxnn.course import studies
-from jaxnn.course.optimizer_comparison import Plane, Rival, compare, plane
-from jaxnn.course.run_system import shortened
+from jaxnn.course.budget import FULL, Budget, allows, at_most, limit_config
+from jaxnn.course.optimizer_comparison import LossPlane, OptimizerRun, compare_optimizers, make_loss_plane
 from jaxnn.experiment.results import run, seed_params
 from jaxnn.layer import Params
 from jaxnn.layers import average_pool, l2_pool, max_pool
@@ -21,66 +21,70 @@ from jaxnn.layers.affine import Affine, Linear
 from jaxnn.report.figures import Drawn
 
 
-def activations() -> list[Drawn]:
-    z, curves, _ = studies.activations()
+def activation_figures() -> list[Drawn]:
+    z, curves, _ = studies.activation_curves()
     figure = plots.activations(z, curves)
     return [Drawn("activations", "Activation functions", figure, "Each activation function and its derivative.")]
 
 
-def costs() -> list[Drawn]:
-    s = studies.saturated()
+def cost_figures() -> list[Drawn]:
+    s = studies.saturated_neuron()
     figure = plots.costs(s.epoch, s.output, s.gradient, target=0.0)
-    said = ", ".join(f"{s.halved(name)} steps with {name}" for name in s.output)
-    return [Drawn("costs", "Slow learning from a saturated start", figure, f"Output one half is reached after {said}.")]
+    epochs = ", ".join(f"{s.epochs_to_half(cost)} steps with {cost}" for cost in s.output)
+    alt = f"Output one half is reached after {epochs}."
+    return [Drawn("costs", "Slow learning from a saturated start", figure, alt)]
 
 
-def preprocessing() -> list[Drawn]:
-    cloud, away = studies.clouds()
-    figure = plots.preprocessing(cloud)
-    said = f"A cloud raw, centred, normalized, whitened; the last's covariance is within {away:.1g} of the identity."
-    return [Drawn("preprocessing", "Preprocessing", figure, said)]
+def preprocessing_figures() -> list[Drawn]:
+    clouds, error = studies.preprocessed_clouds()
+    figure = plots.preprocessing(clouds)
+    alt = f"A cloud raw, centred, normalized, whitened; the last's covariance is within {error:.1g} of the identity."
+    return [Drawn("preprocessing", "Preprocessing", figure, alt)]
 
 
-def gradient_norms(quick: bool = False) -> list[Drawn]:
-    """On the embedded digits, for each of `studies.DEEP`; quick: for two of them."""
+def gradient_norm_figures(budget: Budget = FULL) -> list[Drawn]:
+    """The gradient norms of each net of `studies.DEEP_NETS` on the embedded digits."""
     experiment = make_experiment(load("digits_mlp"))
     splits, stats = experiment.of_seed(0)
-    n = 200 if quick else len(splits.train.y)
+    n = at_most(len(splits.train.y), budget.gradient_examples)
     x, y = experiment.prepare(stats, jnp.asarray(splits.train.x[:n])), jnp.asarray(splits.train.y[:n])
-    drawn = []
-    for name, (activation, weight_init, rate) in list(studies.DEEP.items())[:: 3 if quick else 1]:
-        epoch, norms = studies.gradient_norms(x, y, activation, weight_init, rate, epochs=2 if quick else 20)
+    figures = []
+    for name, (activation, weight_init, learning_rate) in studies.DEEP_NETS.items():
+        if not allows(budget.deep_nets, name):
+            continue
+        epochs = at_most(20, budget.epochs)
+        epoch, norms = studies.gradient_norms(x, y, activation, weight_init, learning_rate, epochs=epochs)
         figure = plots.gradient_norms(epoch, norms, title=f"Gradient of each layer: {name}")
         first, last = (norms[key][0] for key in ("layer 1", f"layer {len(norms)}"))
-        said = f"At the start the first layer's gradient is {first / last:.2g} times the last one's."
-        drawn.append(Drawn(f"gradient_norms_{activation}_{len(drawn)}", f"Gradient norms: {name}", figure, said))
-    return drawn
+        alt = f"At the start the first layer's gradient is {first / last:.2g} times the last one's."
+        figures.append(Drawn(f"gradient_norms_{activation}_{len(figures)}", f"Gradient norms: {name}", figure, alt))
+    return figures
 
 
-def optimizers(configs: Sequence[str], quick: bool = False) -> list[Drawn]:
-    drawn = []
+def optimizer_figures(configs: Sequence[str], budget: Budget = FULL) -> list[Drawn]:
+    """Runs the comparison of each config and draws it."""
+    figures = []
     for name in configs:
         config = load(name)
-        drawn += of_rivals(
-            name, config, compare(config, seeds=2 if quick else 5, quick=quick), plane(config, quick=quick)
-        )
-    return drawn
+        runs = compare_optimizers(config, seeds=budget.seeds or 5, budget=budget)
+        figures += comparison_figures(name, config, runs, make_loss_plane(config, budget=budget))
+    return figures
 
 
-def of_rivals(name: str, config: Config, rivals: Sequence[Rival], ways: Plane) -> list[Drawn]:
-    """Loss against steps and against seconds, and the ways over a plane of the first seed's loss."""
-    steps = np.arange(1, rivals[0].loss.shape[1] + 1)
-    by_step = plots.loss_against(steps, {r.name: r.loss for r in rivals}, "step", title=config.title)
-    # One time axis for all: each curve as a function of the seconds that a seed took.
-    seconds = np.geomspace(max(1e-5, min(r.seconds[0] for r in rivals)), max(r.seconds[-1] for r in rivals), 200)
-    curves = {r.name: np.array([_at(seconds, r.seconds, row) for row in r.loss]) for r in rivals}
+def comparison_figures(name: str, config: Config, runs: Sequence[OptimizerRun], plane: LossPlane) -> list[Drawn]:
+    """The loss by step, the loss by time, and the optimizers' paths over a plane of the first seed's loss surface."""
+    steps = np.arange(1, runs[0].loss.shape[1] + 1)
+    by_step = plots.loss_against(steps, {r.name: r.loss for r in runs}, "step", title=config.title)
+    # One time axis for all optimizers: each curve is resampled at these times.
+    seconds = np.geomspace(max(1e-5, min(r.seconds[0] for r in runs)), max(r.seconds[-1] for r in runs), 200)
+    curves = {r.name: np.array([_resample(seconds, r.seconds, row) for row in r.loss]) for r in runs}
     by_time = plots.loss_against(seconds, curves, "seconds of one seed", title=config.title)
     axis = by_time.axes[0]
     axis.set_xscale("log")
-    # The default writes powers in mathtext, which our figures do not read: a title may hold a dollar.
+    # The default formatter writes powers as mathtext, which our figures do not parse: a title may contain a dollar.
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     paths = plots.optimizer_paths(
-        ways.x, ways.y, ways.loss, ways.paths,
+        plane.x, plane.y, plane.loss, plane.paths,
         xlabel="first principal direction", ylabel="second principal direction", title=f"Paths: {config.title}",
     )  # fmt: skip
     return [
@@ -90,33 +94,35 @@ def of_rivals(name: str, config: Config, rivals: Sequence[Rival], ways: Plane) -
     ]
 
 
-def _at(seconds: np.ndarray, ends: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """The newest loss at each time, NaN before the first."""
-    i = np.searchsorted(ends, seconds, side="right") - 1
+def _resample(seconds: np.ndarray, epoch_ends: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """The loss of the last epoch that had ended at each time, NaN before the first."""
+    i = np.searchsorted(epoch_ends, seconds, side="right") - 1
     return np.where(i < 0, np.nan, loss[np.maximum(i, 0)])
 
 
-def filters(config_name: str = "digits_cnn", data_dir: Path | None = None, quick: bool = False) -> list[Drawn]:
-    """Trains a convolutional net and shows what its first layer has learned."""
-    config = load(config_name)
-    experiment = make_experiment(shortened(config) if quick else config, data_dir=data_dir)
-    return list(of_filters(experiment, run(experiment).outcome.state.best.params))
+def filter_figures(config_name: str = "digits_cnn", data_dir: Path | None = None, budget: Budget = FULL) -> list[Drawn]:
+    """Trains a convolutional net and draws its first layer's filters and feature maps."""
+    experiment = make_experiment(limit_config(load(config_name), budget), data_dir=data_dir)
+    return list(feature_map_figures(experiment, run(experiment).outcome.state.best.params))
 
 
-def of_filters(experiment: Experiment, params: Params) -> Iterator[Drawn]:
-    """The first convolution's filters and their maps of one test digit; the maps' pools by max, mean and L2 norm."""
+def feature_map_figures(experiment: Experiment, params: Params) -> Iterator[Drawn]:
+    """The first convolution's filters and their maps of one test digit, and these maps after each kind of pooling.
+
+    params: with a leading axis of seeds, of which the first is drawn
+    """
     splits, stats = experiment.of_seed(0)
     part = splits.test or splits.train
-    first, image = seed_params(params, 0), part.x[:1]
-    kernel = first_kernel(first)
+    first_seed, image = seed_params(params, 0), part.x[:1]
+    kernel = first_kernel(first_seed)
     x = experiment.prepare(stats, jnp.asarray(image))
-    begin = serial(*experiment.model.parts[:2])  # type: ignore[attr-defined]  # of a `serial`
-    maps = jax.jit(lambda params, x: begin.apply(params, x))(first[:2], x)
+    first_layers = serial(*experiment.model.parts[:2])  # type: ignore[attr-defined]  # of a `serial`
+    maps = jax.jit(lambda params, x: first_layers.apply(params, x))(first_seed[:2], x)
     yield Drawn(
         "feature_maps",
         "Filters and feature maps",
         plots.feature_maps(image[0], np.asarray(kernel), np.asarray(maps[0])),
-        f"A digit, the {kernel.shape[-1]} filters of the first layer and what each sees.",
+        f"A digit, the {kernel.shape[-1]} filters of the first layer and the feature map of each.",
     )
     for pool in (max_pool, average_pool, l2_pool):
         pooled = np.asarray(jax.jit(lambda x, pool=pool: pool(2).apply((), x))(maps)[0])
@@ -127,8 +133,8 @@ def of_filters(experiment: Experiment, params: Params) -> Iterator[Drawn]:
 
 def first_kernel(params: Params) -> jax.Array:
     """The weight of the first layer that has one."""
-    return next(p for p in jax.tree.leaves(params, is_leaf=_affine) if _affine(p)).weight
+    return next(leaf for leaf in jax.tree.leaves(params, is_leaf=_is_affine) if _is_affine(leaf)).weight
 
 
-def _affine(node: object) -> bool:
+def _is_affine(node: object) -> bool:
     return isinstance(node, Affine | Linear)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxnn import plots
 from jaxnn.config.experiment import Experiment
-from jaxnn.course.optimizer_comparison import path, unraveler
+from jaxnn.experiment.trajectory import parameter_trajectory, params_unraveler
 
 #: Pictures, and how long each is shown; the last stays longer.
 FRAMES, MILLISECONDS, PAUSE = 24, 150, 2000
@@ -30,8 +30,8 @@ def animation(experiment: Experiment) -> bytes:
     plane = experiment.prepare(stats, jnp.asarray(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)))
     epochs = experiment.plan.epochs
     shown = np.unique(np.geomspace(1, epochs + 1, FRAMES).astype(int)) - 1
-    ways = path(experiment)[shown]
-    unravel = unraveler(experiment)
+    ways = parameter_trajectory(experiment)[shown]
+    unravel = params_unraveler(experiment)
 
     @jax.jit
     def chances(flat):

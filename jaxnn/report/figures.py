@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from jaxnn import plots
 from jaxnn.config.experiment import Experiment
-from jaxnn.course.optimizer_comparison import path, surface
 from jaxnn.experiment.results import predict, seed_params
+from jaxnn.experiment.trajectory import loss_surface, parameter_trajectory
 from jaxnn.layer import Params
 from jaxnn.layers.affine import Affine, Linear
 from jaxnn.metrics import predicted_labels
@@ -70,7 +70,7 @@ def pictures(
 
 def down(experiment: Experiment) -> Drawn:
     """The way of the one parameter that there is down its cost."""
-    way, height = path(experiment), surface(experiment)
+    way, height = parameter_trajectory(experiment), loss_surface(experiment)
     reach = 1.1 * max(float(np.abs(way[np.isfinite(way)]).max(initial=0)), 1e-3)
     over = np.linspace(-reach, reach, GRID, dtype=way.dtype)
     figure = plots.descent(over, height(over[:, None]), way[:, 0], height(way), title=experiment.config.title)

@@ -1,4 +1,4 @@
-"""A sweep's folder: table, figures, report, and the best member as a config that can be trained."""
+"""The folder of a sweep: table, figures, report, and the best member as a config that `jaxnn train` takes."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ import numpy as np
 from jaxnn import plots
 from jaxnn.cli.tables import cell
 from jaxnn.config import config_hash, dump
+from jaxnn.experiment.seed_statistics import seed_statistics
 from jaxnn.report import Table, write_report
 from jaxnn.report.figures import Drawn, save_pictures
 from jaxnn.report.score_table import score_rows
@@ -21,27 +22,28 @@ from jaxnn.runs.manifest import git_state, now, surroundings
 from jaxnn.storage.files import new_folder, whole_folder, write_whole
 from jaxnn.sweep import Swept, Trial
 
-TABLE = "sweep.json"
-#: Members whose curves are drawn.
-DRAWN = 5
+#: The file by which a sweep's folder is recognized.
+TABLE_FILE = "sweep.json"
+#: How many of the best members the learning curves show.
+CURVES = 5
 
 
-def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the sweep of the config `name` goes; see `files.new_folder`."""
-    return new_folder(out, f"{name}-sweep", holds="sweep", known_by=TABLE, overwrite=overwrite)
+def choose_folder(out: Path | None, name: str, *, overwrite: bool) -> Path:
+    """The folder for a sweep of the config `name`; see `files.new_folder`."""
+    return new_folder(out, f"{name}-sweep", holds="sweep", known_by=TABLE_FILE, overwrite=overwrite)
 
 
-def table(swept: Swept) -> list[dict[str, Any]]:
-    """A row for each member, best first; `scores` has the metric of each seed."""
+def member_rows(swept: Swept) -> list[dict[str, Any]]:
+    """A row for each member, best first; `scores` has the metric of each seed, None where the seed diverged."""
     unit = 100 if swept.metric.endswith("accuracy") else 1
-    name = swept.metric + (" %" if unit == 100 else "")
-    names = list(dict.fromkeys(key for trial in swept.trials for key in trial.member.values))
+    metric = swept.metric + (" %" if unit == 100 else "")
+    names = _value_names(swept)
     rows = []
-    for place, trial in enumerate(swept.trials, start=1):
+    for rank, trial in enumerate(swept.trials, start=1):
         scores = [None if np.isnan(score) else unit * float(score) for score in trial.score]
-        row: dict[str, Any] = {"place": place}
-        row |= {key: trial.member.values.get(key, "") for key in names}
-        row[name] = _spread([score for score in scores if score is not None]) if not trial.diverged else "diverged"
+        row: dict[str, Any] = {"rank": rank}
+        row |= {name: trial.member.values.get(name, "") for name in names}
+        row[metric] = "diverged" if trial.diverged else seed_statistics(unit * np.asarray(trial.score, np.float64))
         row["best epoch"] = " ".join(str(epoch) for epoch in sorted({int(epoch) for epoch in trial.best_epoch})[:4])
         row["epochs"] = trial.epochs
         row["diverged seeds"] = trial.diverged
@@ -50,63 +52,54 @@ def table(swept: Swept) -> list[dict[str, Any]]:
     return rows
 
 
-def _spread(numbers: Sequence[float]) -> dict[str, Any]:
-    a = np.array(numbers)
-    sd = float(a.std(ddof=1)) if len(a) > 1 else None
-    return {"mean": float(a.mean()), "sd": sd, "min": float(a.min()), "max": float(a.max())}
-
-
-def write(
+def write_folder(
     folder: Path, swept: Swept, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], *, overwrite: bool
 ) -> None:
-    """Writes the folder, whole or not at all."""
+    """Writes the whole folder, or nothing if something fails."""
     folder = folder.absolute()
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     best = None if swept.best is None else swept.best.member.config
-    made = {"git": git_state(), **surroundings(), "end": now()}
     title = swept.trials[0].member.config.title
-    facts = {"title": title, **facts, **made, "best_sha256": None if best is None else config_hash(best)}
-    with whole_folder(folder) as beside:
-        write_whole(beside / TABLE, _json({**facts, "rows": list(rows)}))
-        write_whole(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
-        pictures = save_pictures(beside / "figures", iter(figures(swept)))
-        text = "every member diverged"
+    facts = {"title": title, **facts, "git": git_state(), **surroundings(), "end": now()}
+    facts["best_sha256"] = None if best is None else config_hash(best)
+    with whole_folder(folder) as temporary:
+        write_whole(temporary / TABLE_FILE, _json({**facts, "rows": list(rows)}))
+        write_whole(temporary / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
+        pictures = save_pictures(temporary / "figures", iter(figures(swept)))
+        config_text = "every member diverged"
         if best is not None:
-            text = head(swept, facts) + dump(best)
-            write_whole(beside / "best.toml", text.encode())
-        shown = [{key: value for key, value in row.items() if key != "scores"} for row in rows]
-        tables = [Table("Members, best first", list(shown[0]), [[cell(v) for v in row.values()] for row in shown])]
-        worth = [] if swept.best is None else score_rows(swept.best.experiment, swept.scores)
-        if worth:
-            tables.insert(
-                0, Table("The best member", list(worth[0]), [[cell(v) for v in row.values()] for row in worth])
-            )
+            config_text = head_comment(swept, facts) + dump(best)
+            write_whole(temporary / "best.toml", config_text.encode())
+        tables = [_table("Members, best first", [{k: v for k, v in row.items() if k != "scores"} for row in rows])]
+        best_scores = [] if swept.best is None else score_rows(swept.best.experiment, swept.scores)
+        if best_scores:
+            tables.insert(0, _table("The best member", best_scores))
         write_report(
-            beside / "report.html",
+            temporary / "report.html",
             title=f"Sweep: {title}",
             command=str(facts["command"]),
             summary_rows=summary(swept),
             tables=tables,
             figures=pictures,
-            config_text=text,
+            config_text=config_text,
             manifest=facts,
         )
         if folder.exists() and (overwrite or not any(folder.iterdir())):
-            folder.rename(old)
-    shutil.rmtree(old, ignore_errors=True)
+            folder.rename(replaced)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def summary(swept: Swept) -> list[tuple[str, str]]:
-    """The few numbers that a reader wants first."""
-    found = [("members", f"{len(swept.trials):,}"), ("seeds", str(len(swept.seeds)))]
-    found.append(("chosen by", f"{swept.metric}, mean over the seeds"))
+    """The most important numbers of a sweep, as names and values."""
+    rows = [("members", f"{len(swept.trials):,}"), ("seeds", str(len(swept.seeds)))]
+    rows.append(("chosen by", f"{swept.metric}, mean over the seeds"))
     if swept.best is not None:
-        found += [(f"best {name.split('.')[-1]}", value) for name, value in swept.best.member.values.items()][:4]
-    return [*found, ("seconds", f"{swept.seconds:.1f}")]
+        rows += [(f"best {name.split('.')[-1]}", value) for name, value in swept.best.member.values.items()][:4]
+    return [*rows, ("seconds", f"{swept.seconds:.1f}")]
 
 
-def head(swept: Swept, facts: Mapping[str, Any]) -> str:
-    """How the best config came about, as a comment."""
+def head_comment(swept: Swept, facts: Mapping[str, Any]) -> str:
+    """The comment above the best config: the command that found it, its values and its scores."""
     assert swept.best is not None
     lines = [f"The best of {len(swept.trials)} members with {len(swept.seeds)} seeds each, by {swept.metric}."]
     lines += ["", f"Command:  {facts['command']}"]
@@ -118,46 +111,50 @@ def head(swept: Swept, facts: Mapping[str, Any]) -> str:
 
 
 def figures(swept: Swept) -> list[Drawn]:
-    """The metric against each value, and the curves of the best members."""
-    accuracy = swept.metric.endswith("accuracy")
-    unit, what = (100, "accuracy (%)") if accuracy else (1, "loss (mean per example)")
-    part = swept.metric.split(".")[0]
+    """The metric against each value, and the learning curves of the best members."""
+    part, metric = swept.metric.split(".")[:2]
+    unit, label = (100, "accuracy (%)") if metric == "accuracy" else (1, "loss (mean per example)")
     title = swept.trials[0].member.config.title
-    names = list(dict.fromkeys(key for trial in swept.trials for key in trial.member.values))
+    names = _value_names(swept)
     values = {name: [trial.member.values.get(name, "") for trial in swept.trials] for name in names}
     scores = unit * np.stack([trial.score for trial in swept.trials])
     epochs = {trial.epochs for trial in swept.trials}
-    stopped = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
-    found = [
+    lengths = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
+    drawn = [
         Drawn(
             "sweep",
-            "What the values do",
-            plots.sweep(values, scores, ylabel=f"best {part} {what}", title=title + stopped),
-            f"The best {part} {what} against {', '.join(names)}; {len(swept.trials)} members.",
+            "The metric against the values",
+            plots.sweep(values, scores, ylabel=f"best {part} {label}", title=title + lengths),
+            f"The best {part} {label} against {', '.join(names)}; {len(swept.trials)} members.",
         )
     ]
-    sound = [trial for trial in swept.trials if not trial.diverged][:DRAWN]
-    if sound:
-        longest = max(sound, key=lambda trial: trial.history.train.loss.shape[1])
+    best = [trial for trial in swept.trials if not trial.diverged][:CURVES]
+    if best:
+        longest = max(best, key=lambda trial: trial.history.train.loss.shape[1])
         rows = longest.history.train.loss.shape[1]
-        curves = {_name(trial): unit * _curve(trial, part, swept.metric.split(".")[1], rows) for trial in sound}
+        curves = {_label(trial): unit * _curve(trial, part, metric, rows) for trial in best}
         epoch = (np.arange(rows) + 1) * longest.experiment.plan.record_every
-        found.append(
+        drawn.append(
             Drawn(
                 "learning_curves",
-                "How the best learned",
-                plots.sweep_curves(epoch, curves, f"{part} {what}", title=f"{title}: the best {len(sound)}"),
-                f"The {part} {what} of the best {len(sound)} members against the epoch.",
+                "Learning curves of the best members",
+                plots.sweep_curves(epoch, curves, f"{part} {label}", title=f"{title}: the best {len(best)}"),
+                f"The {part} {label} of the best {len(best)} members against the epoch.",
             )
         )
-    return found
+    return drawn
 
 
-def _name(trial: Trial) -> str:
-    return ", ".join(_short(value) for value in trial.member.values.values())
+def _value_names(swept: Swept) -> list[str]:
+    """The names that vary, in the order of their first appearance."""
+    return list(dict.fromkeys(name for trial in swept.trials for name in trial.member.values))
 
 
-def _short(value: str) -> str:
+def _label(trial: Trial) -> str:
+    return ", ".join(_shorten(value) for value in trial.member.values.values())
+
+
+def _shorten(value: str) -> str:
     try:
         return f"{float(value):.3g}"
     except ValueError:
@@ -165,8 +162,13 @@ def _short(value: str) -> str:
 
 
 def _curve(trial: Trial, part: str, metric: str, rows: int) -> np.ndarray:
-    own = np.asarray(getattr(getattr(trial.history, part), metric), np.float64)
-    return np.pad(own, ((0, 0), (0, rows - own.shape[1])), constant_values=np.nan)
+    """A member's metric by record, (seeds, rows), with NaN after its last record."""
+    curve = np.asarray(getattr(getattr(trial.history, part), metric), np.float64)
+    return np.pad(curve, ((0, 0), (0, rows - curve.shape[1])), constant_values=np.nan)
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    return Table(title, list(rows[0]), [[cell(value) for value in row.values()] for row in rows])
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
@@ -174,16 +176,15 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:
-    """A line a member: its values, the metric's mean and that of each seed; empty where one diverged."""
+    """A line for each member: its values, the metric's mean and the metric of each seed; empty if a seed diverged."""
     text = io.StringIO()
-    skipped = {"scores", "best epoch"}
-    name = next(
+    metric = next(
         key for key in rows[0] if key.split(" ")[0].startswith(("validation.", "train.")) and "scores" not in key
     )
-    keys = [key for key in rows[0] if key not in skipped]
+    keys = [key for key in rows[0] if key not in ("scores", "best epoch")]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, *(f"{name}, seed {i + 1}" for i in range(seeds))])
+    writer.writerow([*keys, *(f"{metric}, seed {i + 1}" for i in range(seeds))])
     for row in rows:
-        plain = ["" if v == "diverged" else repr(v["mean"]) if isinstance(v, dict) else v for v in map(row.get, keys)]
-        writer.writerow([*plain, *("" if score is None else repr(score) for score in row["scores"])])
+        values = ["" if v == "diverged" else repr(v["mean"]) if isinstance(v, dict) else v for v in map(row.get, keys)]
+        writer.writerow([*values, *("" if score is None else repr(score) for score in row["scores"])])
     return text.getvalue()

@@ -34,4 +34,4 @@ def make_members(
 def check_axes(source: str | os.PathLike[str], overrides: Sequence[str], axes: Sequence[Axis]) -> None:
     """Raises `ConfigError` with every value that a config does not take, by itself."""
     load(source, overrides)
-    make_members(source, overrides, ({axis.name: value} for axis in axes for value in axis.ends))
+    make_members(source, overrides, ({axis.name: value} for axis in axes for value in axis.test_values))
