@@ -60,8 +60,8 @@ class CpuBenchmarks:
         """32 seeds of the 2-10-2 net on circles as one program, against one"""
         workload = WORKLOADS["s04"]
         timings = time_contestants([("jaxnn", workload), ("jaxnn 32 seeds", workload)], self.rounds)
-        one, many = timings
-        ratios = [Ratio("32 seeds / one", many.seconds / one.seconds, 6)]
+        single, many = timings
+        ratios = [Ratio("32 seeds / one", many.seconds / single.seconds, 6)]
         return BenchmarkResult("seeds", _title(CpuBenchmarks.seeds), _unit(workload), timings, ratios, {})
 
     def autodiff(self) -> BenchmarkResult:
@@ -99,7 +99,7 @@ class CpuBenchmarks:
         return BenchmarkResult("examples", _title(CpuBenchmarks.examples), "epoch", timings, ratios, {"bytes": memory})
 
     def ninety_nine(self) -> BenchmarkResult:
-        """Seconds to 99.0 % of the test digits, mean of ten seeds, compiling apart"""
+        """Seconds to 99.0 % of the test digits, mean of ten seeds, without compiling"""
         return time_to_accuracy.measure(_title(CpuBenchmarks.ninety_nine))
 
     def start(self) -> BenchmarkResult:
@@ -107,7 +107,7 @@ class CpuBenchmarks:
         return start.measure(_title(CpuBenchmarks.start))
 
     def progress(self) -> BenchmarkResult:
-        """The live bar: a run cut into pieces and shown, against the same in one call"""
+        """The progress bar: a run in chunks with the bar, against the same steps in one call"""
         return progress.measure(_title(CpuBenchmarks.progress))
 
     def _against_peers(self, name: str, peers: Sequence[str], target: float) -> BenchmarkResult:

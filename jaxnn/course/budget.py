@@ -9,7 +9,8 @@ class Budget(NamedTuple):
     """Limits of a reproduction. None: no limit.
 
     seeds: seeds of each system, in place of the system's own number
-    train_examples, test_examples: of a data set of a given size; the validation part is limited as the test part is
+    train_examples, test_examples: of configs that set the number of training examples; the limit of the test part also
+        holds for the validation part
     steps: of a run whose batch is the whole training part
     epochs: of a run in mini-batches
     optimizers: the names of the optimizers to compare

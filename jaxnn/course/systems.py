@@ -184,8 +184,8 @@ def select_systems(ids: Sequence[str], systems: Sequence[System] = SYSTEMS) -> t
     Raises `UserError` for an unknown id.
     """
     known = list(dict.fromkeys(system.id for system in systems))
-    wanted = [text.upper() for text in ids]
-    for text, original in zip(wanted, ids, strict=True):
+    requested = [text.upper() for text in ids]
+    for text, original in zip(requested, ids, strict=True):
         if text not in known:
             raise UserError(f"expected systems among {', '.join(known)}, found {original!r}{hint(text, known)}")
-    return tuple(system for system in systems if not wanted or system.id in wanted)
+    return tuple(system for system in systems if not requested or system.id in requested)
