@@ -116,7 +116,7 @@ def feature_map_figures(experiment: Experiment, params: Params) -> Iterator[Draw
     first_seed, image = seed_params(params, 0), part.x[:1]
     kernel = first_kernel(first_seed)
     x = experiment.prepare(stats, jnp.asarray(image))
-    first_layers = serial(*experiment.model.parts[:2])  # type: ignore[attr-defined]  # of a `serial`
+    first_layers = serial(*(part.layer for part in experiment.model.parts[:2]))
     maps = jax.jit(lambda params, x: first_layers.apply(params, x))(first_seed[:2], x)
     yield Drawn(
         "feature_maps",

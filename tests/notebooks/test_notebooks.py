@@ -53,9 +53,8 @@ def test_notebook_is_stored_after_a_run_from_top_to_bottom(stored):
 
 
 def test_notebook_outputs_contain_no_path_and_no_host_name(stored):
-    text = "".join(
-        str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for c in code_cells(stored) for o in c.outputs
-    )
+    outputs = [output for cell in code_cells(stored) for output in cell.outputs]
+    text = "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in outputs)
     assert not re.search(r"(?:^|[\s'\"(])(?:/[\w.-]+){2,}", text)
     assert os.uname().nodename not in text
 
