@@ -1,1 +1,1 @@
-"""How fast `jaxnn` is: against its peers, against autodiff and against itself; `python -m benchmarks`."""
+"""Benchmarks of `jaxnn` against other libraries, against autodiff and against itself; `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: times, ratios and targets; the results are kept, and make the README's table."""
+"""`python -m benchmarks [NAME…]`: measures times, ratios and targets, and writes results and the README's tables."""
 
 import argparse
 import json
@@ -10,64 +10,70 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import benches, gpu
-from benchmarks.machine import every_core_a_device, machine, matmul_rate
-from benchmarks.results_file import Finding, as_json, of_json
-from benchmarks.rooflines import bounded
-from benchmarks.table import between_marks, markdown, said, show
+from benchmarks.machine import describe_machine, matmul_rate, use_every_core_as_a_device
+from benchmarks.results_file import BenchmarkResult, from_json, to_json
+from benchmarks.rooflines import limit
+from benchmarks.table import format_ratio, markdown_table, print_result, replace_between_markers
 
-HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+FOLDER = Path(__file__).parent
+README = FOLDER.parent / "README.md"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(benches.names())}; all if none is given"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(benches.benchmark_names())}; default: all"
     )
-    parser.add_argument("--json", type=Path, help="where the results go (default: benchmarks/results/DEVICE.json)")
-    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: its own benchmarks (see gpu.py)")
-    parser.add_argument("--rounds", type=int, help="of each contest, for a quick look (default: its own)")
+    parser.add_argument("--json", type=Path, help="the results file (default: benchmarks/results/DEVICE.json)")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: the benchmarks of gpu.py")
+    parser.add_argument("--rounds", type=int, help="rounds of each benchmark (default: as the workload defines)")
     parser.add_argument("--readme", action="store_true", help="also write the table into the README")
-    asked = parser.parse_args()
-    known = benches.names() if asked.device == "cpu" else gpu.names()
-    for name in asked.names:
+    arguments = parser.parse_args()
+    known = benches.benchmark_names() if arguments.device == "cpu" else gpu.benchmark_names()
+    for name in arguments.names:
         if name not in known:
             parser.error(f"expected benchmarks among {', '.join(known)}, found {name!r}")
-    place = asked.json or HERE / "results" / f"{asked.device}.json"
+    file = arguments.json or FOLDER / "results" / f"{arguments.device}.json"
     console = Console()
-    every_core_a_device()
+    use_every_core_as_a_device()
     rate = matmul_rate()
-    about = machine() | {"float32 matmul, GFLOP/s": round(rate / 1e9, 1)}
-    console.print(about)
-    measure: Any = benches.Measure(rate, asked.rounds) if asked.device == "cpu" else gpu.Measure(rate)
-    kept: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
-    findings: dict[str, Finding] = {name: of_json(some["found"]) for name, some in kept.get("benchmarks", {}).items()}
-    failed: list[str] = []
-    for name in asked.names or known:
+    machine = describe_machine() | {"float32 matmul, GFLOP/s": round(rate / 1e9, 1)}
+    console.print(machine)
+    on_cpu = arguments.device == "cpu"
+    benchmarks: Any = benches.CpuBenchmarks(rate, arguments.rounds) if on_cpu else gpu.GpuBenchmarks(arguments.rounds)
+    stored: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    results: dict[str, BenchmarkResult] = {
+        name: from_json(entry["found"]) for name, entry in stored.get("benchmarks", {}).items()
+    }
+    failures: list[str] = []
+    for name in arguments.names or known:
         try:
-            findings[name] = getattr(measure, name)()
+            results[name] = getattr(benchmarks, name)()
         except RuntimeError as error:
-            failed.append(f"{name}: {error}")
-            console.print(failed[-1], markup=False)
+            failures.append(f"{name}: {error}")
+            console.print(failures[-1], markup=False)
             continue
-        show(console, findings[name])
+        print_result(console, results[name])
         entry = {
-            "found": as_json(findings[name]),
-            "machine": about,
+            "found": to_json(results[name]),
+            "machine": machine,
             "date": time.strftime("%Y-%m-%d"),
-            "command": f"python -m benchmarks {name} --device {asked.device}",
-        } | bounded(findings[name], asked.device)
-        kept.setdefault("benchmarks", {})[name] = entry
-        # After each: what was measured is not lost with what follows.
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    in_order = [findings[name] for name in known if name in findings]
-    if asked.readme:
-        README.write_text(between_marks(README.read_text(), markdown(in_order), asked.device))
-    missed = [f"{f.name}: {said(r)}" for f in in_order for r in f.ratios if r.met is False]
-    console.print(f"{sum(len(f.ratios) for f in in_order)} ratios, {len(missed)} missed", *missed, sep="\n  ")
-    if failed:
-        sys.exit("\n".join(failed))
+            "command": f"python -m benchmarks {name} --device {arguments.device}",
+        } | limit(results[name], arguments.device)
+        stored.setdefault("benchmarks", {})[name] = entry
+        # Written after each benchmark, so that a later failure loses nothing.
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+    ordered = [results[name] for name in known if name in results]
+    if arguments.readme:
+        table = markdown_table(ordered)
+        README.write_text(replace_between_markers(README.read_text(), table, arguments.device))
+    missed = [
+        f"{result.name}: {format_ratio(ratio)}" for result in ordered for ratio in result.ratios if ratio.met is False
+    ]
+    console.print(f"{sum(len(result.ratios) for result in ordered)} ratios, {len(missed)} missed", *missed, sep="\n  ")
+    if failures:
+        sys.exit("\n".join(failures))
 
 
 if __name__ == "__main__":

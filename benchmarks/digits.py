@@ -1,4 +1,4 @@
-"""MNIST for those who are no part of `jaxnn`: plain NumPy arrays, in the form that their documentation begins with."""
+"""MNIST for the other libraries: plain NumPy arrays, in the form in which their documentation expects them."""
 
 from typing import NamedTuple
 
@@ -17,9 +17,9 @@ class Digits(NamedTuple):
 
 
 def digits(examples: int) -> Digits:
-    """The first so many training digits, and all the test digits."""
+    """The first `examples` training digits, and all test digits."""
     mnist = data.load("mnist", data_dir=None)
     assert mnist.test is not None
-    scaled = [(part.x.astype(np.float32) / 255, part.y.astype(np.int64)) for part in (mnist.train, mnist.test)]
-    (x, y), (test_x, test_y) = scaled
+    parts = [(part.x.astype(np.float32) / 255, part.y.astype(np.int64)) for part in (mnist.train, mnist.test)]
+    (x, y), (test_x, test_y) = parts
     return Digits(x[:examples], y[:examples], test_x, test_y)

@@ -1,6 +1,6 @@
-"""What is measured on a GPU: the course's table of CPU and GPU, 99 % with one seed and with thirty, cuDNN's autodiff.
+"""The GPU benchmarks: the course's table of CPU and GPU, 99 % with one seed and with thirty, cuDNN's autodiff.
 
-Everything runs in this process, on the device that JAX finds first; a CPU's times come from `results/cpu.json`.
+Everything runs in this process, on JAX's first device; the CPU's times come from `results/cpu.json`.
 """
 
 import json
@@ -13,122 +13,133 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from benchmarks.contestants import ours
-from benchmarks.results_file import Finding, Ratio, of_json
-from benchmarks.runner import Work
-from benchmarks.time_to_accuracy import ENOUGH
+from benchmarks.contestants import jaxnn_engine
+from benchmarks.contestants.jaxnn_engine import JaxnnContestant
+from benchmarks.results_file import BenchmarkResult, Ratio, from_json
+from benchmarks.runner import Workload
+from benchmarks.time_to_accuracy import TARGET_ACCURACY
 from benchmarks.timing import Timing
-from benchmarks.workloads import WORKS
+from benchmarks.workloads import WORKLOADS
 
-CPU = Path(__file__).parent / "results" / "cpu.json"
+CPU_RESULTS = Path(__file__).parent / "results" / "cpu.json"
 ROUNDS = 7
 SEEDS = 30
-#: The net and schedule to 99 %, chosen on validation digits.
-FASTEST = WORKS["mnist_99_gpu"]
+#: The net and the schedule for 99 %, chosen on validation digits.
+TO_99 = WORKLOADS["mnist_99_gpu"]
 
 
-class Measure:
-    """Each public method is a benchmark. `rate`: the device's float32 matmul rate, operations a second."""
+class GpuBenchmarks:
+    """Each public method is a benchmark; its docstring is the title in tables. `rounds`: in place of `ROUNDS`."""
 
-    def __init__(self, rate: float, rounds: int | None = None):
-        self.rate, self.rounds = rate, rounds or ROUNDS
+    def __init__(self, rounds: int | None = None):
+        self.rounds = rounds or ROUNDS
 
-    def epochs(self) -> Finding:
+    def epochs(self) -> BenchmarkResult:
         """The course's table: an epoch of its convolutional net, 50,000 and 250,000 examples"""
         timings = []
-        for work in (WORKS["s11"], WORKS["s11_250000"]):
-            timings += _in_turn({"jaxnn": ours.ours}, work, self.rounds)
+        for workload in (WORKLOADS["s11"], WORKLOADS["s11_250000"]):
+            timings += _time_in_alternation({"jaxnn": jaxnn_engine.hand_written}, workload, self.rounds)
         facts = {
             "the course's GPU, seconds": {"50,000": 4, "250,000": 26},
             "the course's CPU, seconds": {"50,000": 41, "250,000": 198},
-            "two cores of a CPU, seconds": _on_cpu(),
+            "two cores of a CPU, seconds": _cpu_epoch_seconds(),
         }
         small, large = (t.seconds for t in timings)
         ratios = [Ratio("time of 250,000 / of 50,000 examples", large / small)]
-        return Finding("epochs", _said(Measure.epochs), "epoch", timings, ratios, facts)
+        return BenchmarkResult("epochs", _title(GpuBenchmarks.epochs), "epoch", timings, ratios, facts)
 
-    def autodiff(self) -> Finding:
+    def autodiff(self) -> BenchmarkResult:
         """By hand against autodiff: of our own forward pass, and of lax.conv and reduce_window, which cuDNN computes"""
         timings, ratios = [], []
         for name in ("s11", "s11_batch_20", "s08", "deep"):
-            work = WORKS[name]
-            makers: dict[str, Callable[[Work], ours.Ours]] = {"jaxnn": ours.ours, "jaxnn autodiff": ours.by_autodiff}
-            if work.net == "cnn":
-                makers["jaxnn autodiff lax"] = ours.by_autodiff_of_lax
-            hand, *others = _in_turn(makers, work, self.rounds)
-            timings += [hand, *others]
+            workload = WORKLOADS[name]
+            makers: dict[str, Callable[[Workload], JaxnnContestant]] = {
+                "jaxnn": jaxnn_engine.hand_written,
+                "jaxnn autodiff": jaxnn_engine.autodiff,
+            }
+            if workload.net == "cnn":
+                makers["jaxnn autodiff lax"] = jaxnn_engine.autodiff_of_lax
+            hand_written, *others = _time_in_alternation(makers, workload, self.rounds)
+            timings += [hand_written, *others]
             ratios += [
-                Ratio(f"{name}: by hand / {t.name}", hand.seconds / t.seconds, 1.0, hand.seconds) for t in others
+                Ratio(f"{name}: by hand / {t.name}", hand_written.seconds / t.seconds, 1.0, hand_written.seconds)
+                for t in others
             ]
-        return Finding("autodiff", _said(Measure.autodiff), "epoch", timings, ratios, {})
+        return BenchmarkResult("autodiff", _title(GpuBenchmarks.autodiff), "epoch", timings, ratios, {})
 
-    def ninety_nine(self) -> Finding:
+    def ninety_nine(self) -> BenchmarkResult:
         """Seconds to 99.0 % of the test digits after compiling: one seed, and thirty as one program"""
         timings = []
         for name, count in (("one seed", 1), ("thirty seeds", SEEDS)):
-            runner = ours.whole_run(FASTEST)
-            found = [runner.run(*range(i * count, (i + 1) * count)) for i in range(4)]
-            # The first of them compiles.
-            seconds, accuracy = [s for s, _ in found[1:]], float(np.mean([a for _, a in found]))
-            if accuracy < ENOUGH:
-                raise RuntimeError(f"{name}: expected a mean test accuracy of at least {ENOUGH}, found {accuracy:.4f}")
-            middle = statistics.median(seconds)
-            timings.append(
-                Timing(name, FASTEST.name, middle, min(seconds), max(seconds), found[0][0] - middle, math.nan, accuracy)
-            )
-        one, thirty = (t.seconds for t in timings)
-        ratios = [Ratio("seconds of one seed", one, 0.5), Ratio("thirty seeds / one", thirty / one, 3)]
-        return Finding("ninety_nine", _said(Measure.ninety_nine), "run", timings, ratios, {})
+            runner = jaxnn_engine.whole_run(TO_99)
+            runs = [runner.run(*range(i * count, (i + 1) * count)) for i in range(4)]
+            # The first run compiles.
+            seconds, accuracy = [s for s, _ in runs[1:]], float(np.mean([a for _, a in runs]))
+            if accuracy < TARGET_ACCURACY:
+                raise RuntimeError(
+                    f"{name}: expected a mean test accuracy of at least {TARGET_ACCURACY}, found {accuracy:.4f}"
+                )
+            median = statistics.median(seconds)
+            figures = (median, min(seconds), max(seconds), runs[0][0] - median)
+            timings.append(Timing(name, TO_99.name, *figures, math.nan, accuracy))
+        single, thirty = (t.seconds for t in timings)
+        ratios = [Ratio("seconds of one seed", single, 0.5), Ratio("thirty seeds / one", thirty / single, 3)]
+        return BenchmarkResult("ninety_nine", _title(GpuBenchmarks.ninety_nine), "run", timings, ratios, {})
 
-    def repeats(self) -> Finding:
+    def repeats(self) -> BenchmarkResult:
         """Two runs from one key, bit for bit"""
-        work = WORKS["s11"]
+        workload = WORKLOADS["s11"]
         states = []
         for _ in range(2):
-            one = ours.ours(work)
-            one.train(work.steps)
-            states.append([np.asarray(a) for a in jax.tree.leaves(one.state.params)])
+            contestant = jaxnn_engine.make_contestant(workload)
+            contestant.train(workload.steps)
+            states.append([np.asarray(a) for a in jax.tree.leaves(contestant.state.params)])
         different = sum(int((a.view(np.uint32) != b.view(np.uint32)).sum()) for a, b in zip(*states, strict=True))
-        return Finding(
-            "repeats", _said(Measure.repeats), "run", [], [Ratio("parameters that differ", different, 0)], {}
+        return BenchmarkResult(
+            "repeats", _title(GpuBenchmarks.repeats), "run", [], [Ratio("parameters that differ", different, 0)], {}
         )
 
 
-def _in_turn(makers: dict[str, Callable[[Work], ours.Ours]], work: Work, rounds: int) -> list[Timing]:
-    # A round is a whole epoch: of a part, shuffling would be counted too often.
-    steps = max(work.steps, work.epoch)
-
-    contestants: dict[str, ours.Ours] = {}
-    firsts: dict[str, float] = {}
+def _time_in_alternation(
+    makers: dict[str, Callable[[Workload], JaxnnContestant]], workload: Workload, rounds: int
+) -> list[Timing]:
+    """Trains one round of each contestant after another, `rounds` times."""
+    # A round is a whole epoch, because a shorter one would count the shuffling too often.
+    steps = max(workload.steps, workload.steps_per_epoch)
+    contestants: dict[str, JaxnnContestant] = {}
+    first_rounds: dict[str, float] = {}
     for name, maker in makers.items():
-        began = time.perf_counter()
-        contestants[name] = maker(work)
+        start_time = time.perf_counter()
+        contestants[name] = maker(workload)
         contestants[name].train(steps)
-        firsts[name] = time.perf_counter() - began
+        first_rounds[name] = time.perf_counter() - start_time
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
-        for name, one in contestants.items():
-            began = time.perf_counter()
-            one.train(steps)
-            times[name].append(time.perf_counter() - began)
-    found = []
-    for name, one in contestants.items():
-        middle, unit = statistics.median(times[name]), work.epoch / steps
+        for name, contestant in contestants.items():
+            start_time = time.perf_counter()
+            contestant.train(steps)
+            times[name].append(time.perf_counter() - start_time)
+    timings = []
+    for name, contestant in contestants.items():
+        median, unit = statistics.median(times[name]), workload.steps_per_epoch / steps
         extremes = (min(times[name]) * unit, max(times[name]) * unit)
-        found.append(Timing(name, work.name, middle * unit, *extremes, firsts[name] - middle, *one.test()))
-    return found
+        compile_seconds = first_rounds[name] - median
+        timings.append(Timing(name, workload.name, median * unit, *extremes, compile_seconds, *contestant.test()))
+    return timings
 
 
-def _on_cpu() -> dict[str, float]:
-    """Seconds of an epoch that `python -m benchmarks examples` found, where it has run."""
-    kept = json.loads(CPU.read_text())["benchmarks"] if CPU.exists() else {}
-    return {t.work: t.seconds for t in of_json(kept["examples"]["found"]).timings} if "examples" in kept else {}
+def _cpu_epoch_seconds() -> dict[str, float]:
+    """workload -> seconds of an epoch, as measured by `python -m benchmarks examples`; empty if it has not run."""
+    benchmarks = json.loads(CPU_RESULTS.read_text())["benchmarks"] if CPU_RESULTS.exists() else {}
+    if "examples" not in benchmarks:
+        return {}
+    return {t.work: t.seconds for t in from_json(benchmarks["examples"]["found"]).timings}
 
 
-def _said(benchmark: Callable[..., Finding]) -> str:
+def _title(benchmark: Callable[..., BenchmarkResult]) -> str:
     return (benchmark.__doc__ or "").strip()
 
 
-def names() -> list[str]:
-    """The benchmarks, in their order."""
-    return [name for name in vars(Measure) if not name.startswith("_")]
+def benchmark_names() -> list[str]:
+    """The names of the benchmarks, in the order of the class."""
+    return [name for name in vars(GpuBenchmarks) if not name.startswith("_")]

@@ -1,4 +1,4 @@
-"""The machine that was measured: what it is, and how fast it multiplies matrices at that hour."""
+"""Describes the machine, and measures how fast it multiplies matrices at the moment."""
 
 import importlib.metadata
 import os
@@ -11,7 +11,7 @@ from typing import Any
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "keras", "flax", "equinox", "torch", "scikit-learn")
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Processor, cores, memory, device and versions."""
     import jax
 
@@ -32,30 +32,30 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
-    place = Path("/proc/cpuinfo")
-    lines = place.read_text().splitlines() if place.exists() else []
+    """The processor's name as the system reports it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def every_core_a_device() -> None:
-    """As on the command line; to be called before JAX computes anything."""
+def use_every_core_as_a_device() -> None:
+    """Configures JAX as the command line does. To be called before JAX computes anything."""
     import jax
 
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
 
 
 def matmul_rate(size: int = 1536, rounds: int = 15) -> float:
-    """Floating-point operations a second of a float32 product of square matrices, the median of some."""
+    """Floating-point operations per second of a float32 product of square matrices, the median of the rounds."""
     import jax
     from jax import numpy as jnp
 
     a = jax.random.normal(jax.random.key(0), (size, size), jnp.float32)
-    product = jax.jit(lambda a: a @ a)
-    jax.block_until_ready(product(a))
+    matmul = jax.jit(lambda a: a @ a)
+    jax.block_until_ready(matmul(a))
     times = []
     for _ in range(rounds):
-        began = time.perf_counter()
-        jax.block_until_ready(product(a))
-        times.append(time.perf_counter() - began)
+        start_time = time.perf_counter()
+        jax.block_until_ready(matmul(a))
+        times.append(time.perf_counter() - start_time)
     return 2 * size**3 / statistics.median(times)

@@ -1,4 +1,4 @@
-"""What the live bar costs: a run that is cut and shown, as `jaxnn train` does it, against one call of its program."""
+"""Measures the cost of the progress bar: a run in chunks with the bar, against the same steps in one call."""
 
 import io
 import statistics
@@ -7,40 +7,43 @@ import time
 from jaxnn.experiment.results import run
 from rich.console import Console
 
-from benchmarks.contestants.ours import Ours, ours
-from benchmarks.results_file import Finding, Ratio
-from benchmarks.timing import of_times
-from benchmarks.workloads import WORKS
+from benchmarks.contestants.jaxnn_engine import JaxnnContestant, make_contestant
+from benchmarks.results_file import BenchmarkResult, Ratio
+from benchmarks.timing import timing_of_runs
+from benchmarks.workloads import WORKLOADS
 from jaxnn.cli.progress import progress_bar
 
 ROUNDS = 7
-WORK = WORKS["s10"]._replace(overrides=(*WORKS["s10"].overrides, "train.epochs=16"))
+WORKLOAD = WORKLOADS["s10"]._replace(overrides=(*WORKLOADS["s10"].overrides, "train.epochs=16"))
 
 
-def finding(title: str) -> Finding:
-    whole = ours(WORK)
-    experiment = whole.experiment
-    steps = experiment.plan.epochs * WORK.epoch
-    in_one(whole, steps)
-    shown, one = [], []
+def measure(title: str) -> BenchmarkResult:
+    contestant = make_contestant(WORKLOAD)
+    experiment = contestant.experiment
+    steps = experiment.plan.epochs * WORKLOAD.steps_per_epoch
+    seconds_without_bar(contestant, steps)
+    with_bar, without_bar = [], []
     console = Console(file=io.StringIO(), force_terminal=True)
-    for turn in range(ROUNDS):
-        for with_bar in (True, False) if turn % 2 else (False, True):
-            if not with_bar:
-                one.append(in_one(whole, steps))
+    for i in range(ROUNDS):
+        # The order alternates, so that neither always follows the other.
+        for shows_bar in (True, False) if i % 2 else (False, True):
+            if not shows_bar:
+                without_bar.append(seconds_without_bar(contestant, steps))
                 continue
             with progress_bar(console, experiment.plan.eval_every) as report:
-                shown.append(run(experiment, report=report).outcome.seconds)
-    timings = [of_times("with the bar", WORK.name, shown), of_times("in one call", WORK.name, one)]
-    pairs = statistics.median(a / b for a, b in zip(shown, one, strict=True))
-    return Finding(
-        "progress", title, f"{experiment.plan.epochs} epochs", timings, [Ratio("with / without", pairs, 1.03)], {}
-    )
+                with_bar.append(run(experiment, report=report).outcome.seconds)
+    timings = [
+        timing_of_runs("with the bar", WORKLOAD.name, with_bar),
+        timing_of_runs("in one call", WORKLOAD.name, without_bar),
+    ]
+    ratio = statistics.median(a / b for a, b in zip(with_bar, without_bar, strict=True))
+    ratios = [Ratio("with / without", ratio, 1.03)]
+    return BenchmarkResult("progress", title, f"{experiment.plan.epochs} epochs", timings, ratios, {})
 
 
-def in_one(whole: Ours, steps: int) -> float:
-    """Seconds of that many steps from the first state on."""
-    whole.state, whole.done = whole.program.first(), 0
-    began = time.perf_counter()
-    whole.train(steps)
-    return time.perf_counter() - began
+def seconds_without_bar(contestant: JaxnnContestant, steps: int) -> float:
+    """The seconds of that many steps from the initial state."""
+    contestant.state, contestant.steps_done = contestant.program.first(), 0
+    start_time = time.perf_counter()
+    contestant.train(steps)
+    return time.perf_counter() - start_time

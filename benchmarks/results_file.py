@@ -1,4 +1,4 @@
-"""What a benchmark found, as data that a file keeps."""
+"""The result of a benchmark, and its form in `results/*.json`."""
 
 from typing import Any, NamedTuple
 
@@ -6,9 +6,10 @@ from benchmarks.timing import Timing
 
 
 class Ratio(NamedTuple):
-    """One number with its target: at most `target`, where there is one.
+    """A number with its target. The target is an upper bound; None: there is none.
 
-    seconds: ours, of which it is made; None where they are the finding's first
+    what: the name
+    seconds: our time that the ratio is computed from; None: that of the result's first timing
     """
 
     what: str
@@ -21,10 +22,10 @@ class Ratio(NamedTuple):
         return None if self.target is None else self.value <= self.target
 
 
-class Finding(NamedTuple):
-    """What one benchmark found.
+class BenchmarkResult(NamedTuple):
+    """What one benchmark measured.
 
-    unit: of the timings: "epoch", or so many steps
+    unit: of the timings: "epoch", or a number of steps
     facts: further figures by name
     """
 
@@ -36,15 +37,16 @@ class Finding(NamedTuple):
     facts: dict[str, Any]
 
 
-def as_json(finding: Finding) -> dict[str, Any]:
-    """A finding in plain types; `of_json` is its inverse."""
-    return finding._asdict() | {
-        "timings": [t._asdict() for t in finding.timings],
-        "ratios": [r._asdict() for r in finding.ratios],
+def to_json(result: BenchmarkResult) -> dict[str, Any]:
+    """A result in plain types; `from_json` is the inverse."""
+    return result._asdict() | {
+        "timings": [timing._asdict() for timing in result.timings],
+        "ratios": [ratio._asdict() for ratio in result.ratios],
     }
 
 
-def of_json(found: dict[str, Any]) -> Finding:
-    return Finding(**found)._replace(
-        timings=[Timing(**t) for t in found["timings"]], ratios=[Ratio(**r) for r in found["ratios"]]
+def from_json(fields: dict[str, Any]) -> BenchmarkResult:
+    return BenchmarkResult(**fields)._replace(
+        timings=[Timing(**timing) for timing in fields["timings"]],
+        ratios=[Ratio(**ratio) for ratio in fields["ratios"]],
     )

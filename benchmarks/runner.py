@@ -1,20 +1,21 @@
-"""What a contest is made of: a work, and contestants who do it, each in a process of its own."""
+"""A workload, and the contestants that train it: one library's way to train a net, each run in its own process."""
 
 import importlib
 import importlib.util
 from typing import Any, NamedTuple, Protocol
 
 
-class Work(NamedTuple):
-    """A net to train, the same for all who do it.
+class Workload(NamedTuple):
+    """A net to train, the same for all contestants.
 
-    config: the config of `jaxnn` that says it all; `overrides` change it
-    net: what the other libraries call it (see `contestants`)
-    examples, batch: of an epoch, of a step; a batch of 0 is all examples
+    config: the config of `jaxnn` that defines the net; `overrides` change it
+    net: the key of the same net in each module of `contestants`
+    examples, batch_size: of an epoch, of a step; a batch size of 0 is all examples
     steps: of one round
-    rounds: in which all contestants take part, after a first that compiles
-    rate: learning rate of plain gradient descent
-    loss, accuracy: on the test part after all rounds, at most and at least: who is not there did not do the work
+    rounds: timed rounds of each contestant, after a first round that compiles
+    learning_rate: of plain gradient descent
+    max_loss, min_accuracy: required on the test part after all rounds; a contestant that misses them did not do the
+        work
     """
 
     name: str
@@ -22,22 +23,21 @@ class Work(NamedTuple):
     config: str
     net: str
     examples: int
-    batch: int
+    batch_size: int
     steps: int
     rounds: int
-    rate: float
+    learning_rate: float
     overrides: tuple[str, ...] = ()
-    loss: float = float("inf")
-    accuracy: float = 0.0
+    max_loss: float = float("inf")
+    min_accuracy: float = 0.0
 
     @property
-    def epoch(self) -> int:
-        """Steps of an epoch."""
-        return self.examples // self.batch if self.batch else 1
+    def steps_per_epoch(self) -> int:
+        return self.examples // self.batch_size if self.batch_size else 1
 
 
 class Contestant(Protocol):
-    """Someone who trains; `train` returns when its steps are done, not when they are under way."""
+    """Trains in rounds. `train` returns when the steps are done, not when they are dispatched."""
 
     def train(self, steps: int) -> None: ...
 
@@ -47,20 +47,20 @@ class Contestant(Protocol):
 
 
 class Runner(Protocol):
-    """Someone who does a whole run at once."""
+    """Trains a whole run at once."""
 
     def run(self, seed: int) -> tuple[float, float]:
         """Seconds of the run of a seed, and its test accuracy (0 … 1)."""
         ...
 
 
-#: name -> module and function that makes the contestant of a work, and the package that it needs
+#: name -> module, function that makes the contestant of a workload, and the package that it needs
 CONTESTANTS: dict[str, tuple[str, str, str]] = {
-    "jaxnn": ("ours", "by_hand", "jaxnn"),
-    "jaxnn autodiff": ("ours", "by_autodiff", "jaxnn"),
-    "jaxnn autodiff lax": ("ours", "by_autodiff_of_lax", "jaxnn"),
-    "jaxnn 32 seeds": ("ours", "many_seeds", "jaxnn"),
-    "jaxnn to 99 %": ("ours", "whole_run", "jaxnn"),
+    "jaxnn": ("jaxnn_engine", "hand_written", "jaxnn"),
+    "jaxnn autodiff": ("jaxnn_engine", "autodiff", "jaxnn"),
+    "jaxnn autodiff lax": ("jaxnn_engine", "autodiff_of_lax", "jaxnn"),
+    "jaxnn 32 seeds": ("jaxnn_engine", "many_seeds", "jaxnn"),
+    "jaxnn to 99 %": ("jaxnn_engine", "whole_run", "jaxnn"),
     "PyTorch to 99 %": ("pytorch", "one_cycle", "torch"),
     "Keras": ("keras_fit", "fit", "keras"),
     "Flax NNX": ("flax_nnx", "loop", "flax"),
@@ -74,13 +74,13 @@ CONTESTANTS: dict[str, tuple[str, str, str]] = {
 }
 
 
-def make(name: str, work: Work) -> Any:
-    """The contestant of that name, its data at hand, nothing trained yet: a `Contestant`, or a `Runner` to 99 %."""
+def make_contestant(name: str, workload: Workload) -> Any:
+    """The contestant of that name with its data loaded, before any training: a `Contestant`, or a `Runner` to 99 %."""
     module, function, _ = CONTESTANTS[name]
     maker = getattr(importlib.import_module(f"benchmarks.contestants.{module}"), function)
-    return maker(work)
+    return maker(workload)
 
 
 def installed(name: str) -> bool:
-    """Whether the package that a contestant needs is there."""
+    """Whether the package that a contestant needs is installed."""
     return importlib.util.find_spec(CONTESTANTS[name][2]) is not None

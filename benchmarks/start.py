@@ -1,4 +1,4 @@
-"""How long `jaxnn train` takes as a process, first with nothing compiled before, then again."""
+"""Times `jaxnn train` as a whole process, with an empty and then with a filled compilation cache."""
 
 import os
 import subprocess
@@ -7,31 +7,31 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.results_file import Finding, Ratio
-from benchmarks.timing import of_times
+from benchmarks.results_file import BenchmarkResult, Ratio
+from benchmarks.timing import timing_of_runs
 
 ROUNDS = 5
 
 
-def finding(title: str) -> Finding:
+def measure(title: str) -> BenchmarkResult:
     cold, warm = [], []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
-            cold.append(seconds(Path(folder)))
-            warm.append(seconds(Path(folder)))
-    timings = [of_times("cold", "digits_mlp", cold), of_times("warm", "digits_mlp", warm)]
+            cold.append(process_seconds(Path(folder)))
+            warm.append(process_seconds(Path(folder)))
+    timings = [timing_of_runs("cold", "digits_mlp", cold), timing_of_runs("warm", "digits_mlp", warm)]
     ratios = [
         Ratio("cold, seconds", timings[0].seconds, 8),
         Ratio("warm, seconds", timings[1].seconds, 4, timings[1].seconds),
     ]
-    return Finding("start", title, "process", timings, ratios, {})
+    return BenchmarkResult("start", title, "process", timings, ratios, {})
 
 
-def seconds(folder: Path) -> float:
-    """One `jaxnn train` that finds its cache in `folder`. Raises CalledProcessError if it fails."""
+def process_seconds(folder: Path) -> float:
+    """The seconds of one `jaxnn train` with its cache in `folder`. Raises CalledProcessError if it fails."""
     command = [sys.executable, "-m", "jaxnn", "train", "--out", "run", "--overwrite"]
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return time.perf_counter() - began
+    return time.perf_counter() - start_time

@@ -1,4 +1,4 @@
-"""Contestants side by side, each in its process, a round each in turn: what the machine does to one it does to all."""
+"""Times contestants side by side, each in its own process, in alternating rounds, so that all see the same machine."""
 
 import json
 import math
@@ -8,15 +8,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from benchmarks.runner import Work, installed
+from benchmarks.runner import Workload, installed
 
 
 class Timing(NamedTuple):
-    """What one contestant took.
+    """The times of one contestant. The names of the fields are those of `results/*.json`.
 
-    seconds: of an epoch of `work.examples` (of a round, where an epoch is one step), the median of the rounds
-    least, most: the rounds' extremes, in the same unit
-    compile_seconds: what the first round took beyond a later one
+    work: the workload's name
+    seconds: of an epoch of the workload (of a round, where an epoch is one step), the median of the rounds
+    least, most: the fastest and the slowest round, in the same unit
+    compile_seconds: how much longer the first round took than the median
     loss, accuracy: on the test part, after all rounds
     """
 
@@ -30,34 +31,34 @@ class Timing(NamedTuple):
     accuracy: float
 
 
-def of_times(name: str, work: str, times: Sequence[float]) -> Timing:
-    """The timing of what was run whole, so many times: nothing is compiled apart, and no test asked for."""
-    return Timing(name, work, statistics.median(times), min(times), max(times), 0.0, math.nan, math.nan)
+def timing_of_runs(name: str, workload: str, times: Sequence[float]) -> Timing:
+    """The timing of whole runs, for which neither compiling nor the test part is measured."""
+    return Timing(name, workload, statistics.median(times), min(times), max(times), 0.0, math.nan, math.nan)
 
 
-class Child:
-    """A contestant's process."""
+class ContestantProcess:
+    """A contestant's process, which takes commands and replies with JSON; see `benchmarks.contestant`."""
 
-    def __init__(self, name: str, work: Work):
-        self.name, self.work = name, work
+    def __init__(self, name: str, workload: Workload):
+        self.name, self.workload = name, workload
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.contestant", name, work.name],
+            [sys.executable, "-m", "benchmarks.contestant", name, workload.name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self.hear()
+        self._read_reply()
 
-    def ask(self, order: str) -> Any:
-        """The answer to one order; waits for it."""
+    def send(self, command: str) -> Any:
+        """Sends a command and waits for its reply."""
         assert self.process.stdin is not None
-        self.process.stdin.write(order + "\n")
+        self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
-        return self.hear()
+        return self._read_reply()
 
     def train(self) -> float:
         """The seconds of one round."""
-        return self.ask(f"train {self.work.steps}")
+        return self.send(f"train {self.workload.steps}")
 
-    def hear(self) -> Any:
+    def _read_reply(self) -> Any:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -65,45 +66,45 @@ class Child:
             raise RuntimeError(f"{self.name} ended: {self.process.stderr.read()[-2000:]}")
         return json.loads(line)
 
-    def end(self) -> None:
+    def close(self) -> None:
         self.process.kill()
         self.process.wait()
 
 
-def race(entries: Sequence[tuple[str, Work]], rounds: int | None = None) -> list[Timing]:
-    """The timings of those contestants who are installed, in their order, each at its work.
+def time_contestants(entries: Sequence[tuple[str, Workload]], rounds: int | None = None) -> list[Timing]:
+    """The timings of the installed contestants, in their order, each with its workload.
 
-    Raises RuntimeError when one breaks down, or ends without having done its work.
+    rounds: in place of the workloads' own number
+    Raises RuntimeError if a contestant fails or does not reach the required test loss and accuracy.
     """
-    there = [(name, work) for name, work in entries if installed(name)]
-    children: list[Child] = []
+    entries = [(name, workload) for name, workload in entries if installed(name)]
+    processes: list[ContestantProcess] = []
     try:
-        children += [Child(name, work) for name, work in there]
-        firsts = [child.train() for child in children]
-        times: list[list[float]] = [[] for _ in children]
-        for i in range(rounds or max(work.rounds for _, work in there)):
-            turn = list(enumerate(children))
-            # Who comes first changes: nobody always follows the same neighbour.
-            for j, child in turn[i % len(turn) :] + turn[: i % len(turn)]:
-                times[j].append(child.train())
-        tests = [child.ask("test") for child in children]
+        processes += [ContestantProcess(name, workload) for name, workload in entries]
+        first_rounds = [process.train() for process in processes]
+        times: list[list[float]] = [[] for _ in processes]
+        for i in range(rounds or max(workload.rounds for _, workload in entries)):
+            order = list(enumerate(processes))
+            # Each round begins with another contestant. The cyclic order stays the same.
+            for j, process in order[i % len(order) :] + order[: i % len(order)]:
+                times[j].append(process.train())
+        tests = [process.send("test") for process in processes]
     finally:
-        for child in children:
-            child.end()
-    return [_timing(*of_one) for of_one in zip(children, firsts, times, tests, strict=True)]
+        for process in processes:
+            process.close()
+    return [_timing(*row) for row in zip(processes, first_rounds, times, tests, strict=True)]
 
 
-def _timing(child: Child, first: float, times: list[float], test: tuple[float, float]) -> Timing:
-    work, (loss, accuracy), middle = child.work, test, statistics.median(times)
-    # A net without classes has no accuracy (NaN), and none is asked of it.
-    learned = loss <= work.loss and (accuracy >= work.accuracy or not work.accuracy)
-    # Rounds other than the work's own (a quick look) train too little to be asked for the result.
-    if len(times) >= work.rounds and not learned:
+def _timing(process: ContestantProcess, first_round: float, times: list[float], test: tuple[float, float]) -> Timing:
+    workload, (loss, accuracy), median = process.workload, test, statistics.median(times)
+    # The accuracy of a net without classes is NaN, so it is compared only if one is required.
+    learned = loss <= workload.max_loss and (accuracy >= workload.min_accuracy or not workload.min_accuracy)
+    # With fewer rounds than the workload has, the training is too short for the requirement.
+    if len(times) >= workload.rounds and not learned:
         raise RuntimeError(
-            f"{child.name}, {work.name}: expected a test loss of at most {work.loss} and an accuracy of at least "
-            f"{work.accuracy}, found {loss:.4f} and {accuracy:.4f}: it has not done the work that it was timed at"
+            f"{process.name}, {workload.name}: expected a test loss of at most {workload.max_loss} and an accuracy of "
+            f"at least {workload.min_accuracy}, found {loss:.4f} and {accuracy:.4f}: it did not do the timed work"
         )
-    unit = work.epoch / work.steps if work.batch else 1.0
-    return Timing(
-        child.name, work.name, middle * unit, min(times) * unit, max(times) * unit, max(0.0, first - middle), *test
-    )
+    unit = workload.steps_per_epoch / workload.steps if workload.batch_size else 1.0
+    extremes = min(times) * unit, max(times) * unit
+    return Timing(process.name, workload.name, median * unit, *extremes, max(0.0, first_round - median), *test)

@@ -1,44 +1,48 @@
 """The nets that are timed."""
 
-from benchmarks.runner import Work
+from benchmarks.runner import Workload
 
-_60 = ("data.train=60000", "data.validation=0", "train.best=train.loss")
-_50 = ("data.train=50000", "data.validation=0", "train.best=train.loss")
-_ALL = ("data.validation=0", "train.best=train.loss")
+_60_000 = ("data.train=60000", "data.validation=0", "train.best=train.loss")
+_50_000 = ("data.train=50000", "data.validation=0", "train.best=train.loss")
+_ALL_EXAMPLES = ("data.validation=0", "train.best=train.loss")
 
-_S11 = Work(
+_S11 = Workload(
     "s11", "convolutional net of the course, batch 128", "mnist_cnn", "cnn",
-    50_000, 128, 100, 7, 0.01, (*_50, "train.batch_size=128"), loss=0.5, accuracy=0.86,
+    50_000, 128, 100, 7, 0.01, (*_50_000, "train.batch_size=128"), max_loss=0.5, min_accuracy=0.86,
 )  # fmt: skip
 
-#: name -> work
-WORKS: dict[str, Work] = {
-    work.name: work
-    for work in (
-        Work(
+#: name -> workload
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        Workload(
             "s08", "784-30-10, sigmoid, mean squared error, batch 128", "mnist_sigmoid_mse", "mlp_sigmoid",
-            60_000, 128, 468, 9, 0.01, (*_60, "data.preprocess=unit"), loss=0.095,
+            60_000, 128, 468, 9, 0.01, (*_60_000, "data.preprocess=unit"), max_loss=0.095,
         ),
-        Work(
+        Workload(
             "s10", "784-30-10, tanh and softmax, batch 20", "mnist_tanh_softmax", "mlp_tanh",
-            50_000, 20, 2500, 9, 0.01, _50, loss=0.25, accuracy=0.93,
+            50_000, 20, 2500, 9, 0.01, _50_000, max_loss=0.25, min_accuracy=0.93,
         ),
         _S11,
-        Work(
+        Workload(
             "s11_batch_20", "convolutional net of the course, batch 20", "mnist_cnn", "cnn",
-            50_000, 20, 500, 7, 0.01, _50, loss=0.3, accuracy=0.91,
+            50_000, 20, 500, 7, 0.01, _50_000, max_loss=0.3, min_accuracy=0.91,
         ),
-        _S11._replace(name="s11_250000", title="the same, its examples five times over", examples=250_000),
-        Work(
+        _S11._replace(name="s11_250000", title="the same, with its examples repeated five times", examples=250_000),
+        Workload(
             "s05", "784-30-10 on 500 digits, full batch", "mnist500_mlp_2017", "numpy",
-            500, 0, 1000, 7, 4e-5, ("data.per_seed=false", "train.best=train.loss"), accuracy=0.6,
+            500, 0, 1000, 7, 4e-5, ("data.per_seed=false", "train.best=train.loss"), min_accuracy=0.6,
         ),
-        Work("s04", "2-10-2 on circles, full batch", "circles_mlp", "numpy", 400, 0, 10_000, 5, 5e-3),
-        Work("mnist_99", "99 % as soon as can be", "mnist_99", "", 60_000, 128, 0, 10, 0.0),
-        Work("mnist_99_gpu", "the same net, by a schedule for a GPU", "mnist_99_gpu", "", 60_000, 64, 0, 10, 0.0),
-        Work("digits_mlp", "the default net on 8×8 digits", "digits_mlp", "", 1437, 32, 440, 7, 0.0, _ALL),
-        Work("digits_cnn", "convolutional net on 8×8 digits", "digits_cnn", "", 1437, 32, 440, 7, 0.0, _ALL),
-        Work("deep", "two convolutions, dropout, batch 128", "mnist_cnn_deep", "", 50_000, 128, 60, 7, 0.0, _50),
-        Work("cosine", "denoising a cosine, full batch", "cosine_denoise", "", 1, 0, 500, 7, 0.0),
+        Workload("s04", "2-10-2 on circles, full batch", "circles_mlp", "numpy", 400, 0, 10_000, 5, 5e-3),
+        Workload("mnist_99", "99 % as fast as possible", "mnist_99", "", 60_000, 128, 0, 10, 0.0),
+        Workload("mnist_99_gpu", "the same net, with a schedule for a GPU", "mnist_99_gpu", "", 60_000, 64, 0, 10, 0.0),
+        Workload("digits_mlp", "the default net on 8×8 digits", "digits_mlp", "", 1437, 32, 440, 7, 0.0, _ALL_EXAMPLES),
+        Workload(
+            "digits_cnn", "convolutional net on 8×8 digits", "digits_cnn", "", 1437, 32, 440, 7, 0.0, _ALL_EXAMPLES
+        ),
+        Workload(
+            "deep", "two convolutions, dropout, batch 128", "mnist_cnn_deep", "", 50_000, 128, 60, 7, 0.0, _50_000
+        ),
+        Workload("cosine", "denoising a cosine, full batch", "cosine_denoise", "", 1, 0, 500, 7, 0.0),
     )
 }  # fmt: skip

@@ -1,1 +1,1 @@
-"""The same work done by each library, as its own documentation would do it."""
+"""The same work done by each library, written as its own documentation does it."""

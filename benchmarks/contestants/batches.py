@@ -1,4 +1,4 @@
-"""Batches for the JAX libraries that leave the loop to their users: all examples on the device, an order an epoch."""
+"""Batches for the JAX libraries without a training loop: all examples on the device, shuffled each epoch."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,13 @@ import numpy as np
 from jax import numpy as jnp
 
 from benchmarks.digits import Digits
-from benchmarks.runner import Work
+from benchmarks.runner import Workload
 
 
-def batches(work: Work, found: Digits) -> Iterator[tuple[jax.Array, jax.Array]]:
-    """x and y of one step after the other, for ever."""
-    x, y, rng = jnp.asarray(found.x), jnp.asarray(found.y), np.random.default_rng(0)
+def batches(workload: Workload, digits: Digits) -> Iterator[tuple[jax.Array, jax.Array]]:
+    """x and y of each step, endlessly."""
+    x, y, rng = jnp.asarray(digits.x), jnp.asarray(digits.y), np.random.default_rng(0)
     while True:
-        order = jnp.asarray(rng.permutation(work.examples)[: work.epoch * work.batch].reshape(work.epoch, -1))
-        for rows in order:
+        order = rng.permutation(workload.examples)[: workload.steps_per_epoch * workload.batch_size]
+        for rows in jnp.asarray(order.reshape(workload.steps_per_epoch, -1)):
             yield x[rows], y[rows]

@@ -1,9 +1,9 @@
-"""The course's own way: full batches in NumPy, one loop, the accuracy looked at every thousand steps."""
+"""The course's own code: full batches in NumPy, one loop, the accuracy computed every thousand steps."""
 
 import numpy as np
 
 from benchmarks.digits import digits
-from benchmarks.runner import Contestant, Work
+from benchmarks.runner import Contestant, Workload
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
@@ -11,13 +11,13 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 class Loop:
-    """784-30-10 with sigmoids, descending the summed cross-entropy; float64, as NumPy has it."""
+    """784-30-10 with sigmoids, descending the summed cross-entropy; in float64, NumPy's default."""
 
-    def __init__(self, work: Work):
-        found, rng = digits(work.examples), np.random.default_rng(0)
-        self.x, self.labels = found.x.reshape(work.examples, -1).astype(float), found.y
-        self.test_x, self.test_labels = found.test_x.reshape(len(found.test_y), -1), found.test_y
-        self.rate = work.rate
+    def __init__(self, workload: Workload):
+        data, rng = digits(workload.examples), np.random.default_rng(0)
+        self.x, self.labels = data.x.reshape(workload.examples, -1).astype(float), data.y
+        self.test_x, self.test_labels = data.test_x.reshape(len(data.test_y), -1), data.test_y
+        self.rate = workload.learning_rate
         self.w1, self.b1 = rng.normal(size=(30, 784)), np.zeros((30, 1))
         self.w2, self.b2 = rng.normal(size=(10, 30)), np.zeros((10, 1))
 
@@ -26,13 +26,13 @@ class Loop:
         return a1, sigmoid(self.w2 @ a1 + self.b2)
 
     def train(self, steps: int) -> None:
-        here = np.arange(len(self.labels))
+        rows = np.arange(len(self.labels))
         for step in range(steps):
             a1, a2 = self.forward(self.x)
             if step % 1000 == 0:
                 np.mean(a2.argmax(0) == self.labels)
             delta2 = a2
-            delta2[self.labels, here] -= 1
+            delta2[self.labels, rows] -= 1
             delta1 = (self.w2.T @ delta2) * a1 * (1 - a1)
             self.w2 -= self.rate * (delta2 @ a1.T)
             self.b2 -= self.rate * delta2.sum(axis=1, keepdims=True)
@@ -46,5 +46,5 @@ class Loop:
         return float(loss), float(np.mean(a2.argmax(0) == self.test_labels))
 
 
-def loop(work: Work) -> Contestant:
-    return Loop(work)
+def loop(workload: Workload) -> Contestant:
+    return Loop(workload)

@@ -1,4 +1,4 @@
-"""Equinox, by its MNIST example: a module of one example, `vmap`, `filter_value_and_grad`, `filter_jit`."""
+"""Equinox, after its MNIST example: a module of one example, `vmap`, `filter_value_and_grad`, `filter_jit`."""
 
 import equinox as eqx
 import jax
@@ -7,7 +7,7 @@ from jax import numpy as jnp
 
 from benchmarks.contestants.batches import batches
 from benchmarks.digits import digits
-from benchmarks.runner import Contestant, Work
+from benchmarks.runner import Contestant, Workload
 
 
 def net(name: str, key):
@@ -31,13 +31,13 @@ def net(name: str, key):
 
 
 class Loop:
-    def __init__(self, work: Work):
-        found = digits(work.examples)
-        found = found._replace(x=found.x.transpose(0, 3, 1, 2), test_x=found.test_x.transpose(0, 3, 1, 2))
-        self.batches, self.test_x, self.test_y = batches(work, found), found.test_x, found.test_y
-        self.model, optimizer = net(work.net, jax.random.key(0)), optax.sgd(work.rate)
+    def __init__(self, workload: Workload):
+        data = digits(workload.examples)
+        data = data._replace(x=data.x.transpose(0, 3, 1, 2), test_x=data.test_x.transpose(0, 3, 1, 2))
+        self.batches, self.test_x, self.test_y = batches(workload, data), data.test_x, data.test_y
+        self.model, optimizer = net(workload.net, jax.random.key(0)), optax.sgd(workload.learning_rate)
         self.state = optimizer.init(eqx.filter(self.model, eqx.is_array))
-        squared = work.net == "mlp_sigmoid"
+        squared = workload.net == "mlp_sigmoid"
 
         def loss(model, x, y):
             out = jax.vmap(model)(x)
@@ -64,5 +64,5 @@ class Loop:
         return float(loss), float((out.argmax(1) == self.test_y).mean())
 
 
-def loop(work: Work) -> Contestant:
-    return Loop(work)
+def loop(workload: Workload) -> Contestant:
+    return Loop(workload)

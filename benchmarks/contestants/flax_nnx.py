@@ -1,4 +1,4 @@
-"""Flax NNX: a module, `nnx.Optimizer`, a jitted step with its graph cached, as its guide to performance has it."""
+"""Flax NNX: a module, `nnx.Optimizer`, a jitted step with a cached graph, as in its performance guide."""
 
 import jax
 import optax
@@ -7,7 +7,7 @@ from jax import numpy as jnp
 
 from benchmarks.contestants.batches import batches
 from benchmarks.digits import digits
-from benchmarks.runner import Contestant, Work
+from benchmarks.runner import Contestant, Workload
 
 
 class MLP(nnx.Module):
@@ -52,12 +52,12 @@ def train_step(model, optimizer, x, y, loss):
 
 
 class Loop:
-    def __init__(self, work: Work):
-        found = digits(work.examples)
-        self.batches, self.test_x, self.test_y = batches(work, found), found.test_x, found.test_y
-        self.loss = squared_error if work.net == "mlp_sigmoid" else cross_entropy
-        self.model = NETS[work.net]()
-        optimizer = nnx.Optimizer(self.model, optax.sgd(work.rate), wrt=nnx.Param)
+    def __init__(self, workload: Workload):
+        data = digits(workload.examples)
+        self.batches, self.test_x, self.test_y = batches(workload, data), data.test_x, data.test_y
+        self.loss = squared_error if workload.net == "mlp_sigmoid" else cross_entropy
+        self.model = NETS[workload.net]()
+        optimizer = nnx.Optimizer(self.model, optax.sgd(workload.learning_rate), wrt=nnx.Param)
         self.step = nnx.cached_partial(train_step, self.model, optimizer)
 
     def train(self, steps: int) -> None:
@@ -70,5 +70,5 @@ class Loop:
         return float(self.loss(out, self.test_y)), float((out.argmax(1) == self.test_y).mean())
 
 
-def loop(work: Work) -> Contestant:
-    return Loop(work)
+def loop(workload: Workload) -> Contestant:
+    return Loop(workload)

@@ -7,7 +7,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import keras
 
 from benchmarks.digits import digits
-from benchmarks.runner import Contestant, Work
+from benchmarks.runner import Contestant, Workload
 
 NETS = {
     "mlp_sigmoid": lambda: [
@@ -31,34 +31,34 @@ NETS = {
 
 
 class Fit:
-    """One call of `fit` a round, on the next examples."""
+    """Calls `fit` on the next examples, once a round or where an epoch ends."""
 
-    def __init__(self, work: Work):
+    def __init__(self, workload: Workload):
         keras.utils.set_random_seed(0)
-        found, self.work, self.place = digits(work.examples), work, 0
-        squared = work.net == "mlp_sigmoid"
-        self.x, self.test_x = found.x, found.test_x
-        self.y, self.test_y = (keras.utils.to_categorical(y, 10) if squared else y for y in (found.y, found.test_y))
-        self.model = keras.Sequential([keras.Input((28, 28, 1)), *NETS[work.net]()])
+        data, self.workload, self.position = digits(workload.examples), workload, 0
+        squared = workload.net == "mlp_sigmoid"
+        self.x, self.test_x = data.x, data.test_x
+        self.y, self.test_y = (keras.utils.to_categorical(y, 10) if squared else y for y in (data.y, data.test_y))
+        self.model = keras.Sequential([keras.Input((28, 28, 1)), *NETS[workload.net]()])
         self.model.compile(
-            optimizer=keras.optimizers.SGD(work.rate),
+            optimizer=keras.optimizers.SGD(workload.learning_rate),
             loss="mean_squared_error" if squared else "sparse_categorical_crossentropy",
             metrics=["accuracy"],
         )
 
     def train(self, steps: int) -> None:
-        left = steps * self.work.batch
-        while left:
-            some = min(left, self.work.epoch * self.work.batch - self.place)
-            rows = slice(self.place, self.place + some)
-            self.model.fit(self.x[rows], self.y[rows], batch_size=self.work.batch, verbose=0)
-            self.place = (self.place + some) % (self.work.epoch * self.work.batch)
-            left -= some
+        remaining = steps * self.workload.batch_size
+        while remaining:
+            count = min(remaining, self.workload.steps_per_epoch * self.workload.batch_size - self.position)
+            rows = slice(self.position, self.position + count)
+            self.model.fit(self.x[rows], self.y[rows], batch_size=self.workload.batch_size, verbose=0)
+            self.position = (self.position + count) % (self.workload.steps_per_epoch * self.workload.batch_size)
+            remaining -= count
 
     def test(self) -> tuple[float, float]:
         loss, accuracy = self.model.evaluate(self.test_x, self.test_y, batch_size=1000, verbose=0)
         return float(loss), float(accuracy)
 
 
-def fit(work: Work) -> Contestant:
-    return Fit(work)
+def fit(workload: Workload) -> Contestant:
+    return Fit(workload)

@@ -25,12 +25,12 @@ def course_figure(command: Plot, name: str) -> None:
     from jaxnn.report.figures import save_figures
 
     draw: dict[str, Any] = {
-        "activations": course_figures.activations,
-        "costs": course_figures.costs,
-        "preprocessing": course_figures.preprocessing,
-        "gradient-norms": course_figures.gradient_norms,
-        "filters": course_figures.filters,
-        "optimizers": lambda: course_figures.optimizers(("optimizers_neuron", "optimizers_circles")),
+        "activations": course_figures.activation_figures,
+        "costs": course_figures.cost_figures,
+        "preprocessing": course_figures.preprocessing_figures,
+        "gradient-norms": course_figures.gradient_norm_figures,
+        "filters": course_figures.filter_figures,
+        "optimizers": lambda: course_figures.optimizer_figures(("optimizers_neuron", "optimizers_circles")),
     }
     folder = command.out or Path("figures")
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`jaxnn reproduce [ID…]`."""
+"""`jaxnn reproduce [ID…]`: runs the systems of the course, or the records, and reports their numbers and figures."""
 
 import functools
 import json
@@ -7,10 +7,11 @@ import shlex
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import metadata
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,149 +22,180 @@ from jaxnn.errors import UserError
 from jaxnn.report.cells import format_cell
 from jaxnn.storage.files import atomic_write
 
+if TYPE_CHECKING:
+    from jaxnn.course import SeedMeasurement, System, SystemResult
+    from jaxnn.course.session import CourseSession, Draw
+
+#: Waits for a system's result; raises what its run raised.
+GetResult = Callable[[], tuple["SystemResult", "Draw"]]
+#: A row of the table: the system, a measurement, its summary, the number of seeds, seconds (0: none are shown).
+MakeRow = Callable[["System", "SeedMeasurement | None", str, int, float], dict[str, Any]]
+
 
 def run(command: Reproduce) -> None:
     if command.seeds is not None and command.seeds < 1:
         raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
-    from jaxnn.course.systems import RECORDS, SYSTEMS, choose
+    from jaxnn.course.systems import RECORDS, SYSTEMS, select_systems
 
     if command.quick:
-        compile_sooner()
-    where = device.select_device(command.device, fast_compile=command.quick)
-    systems = choose(command.ids, RECORDS if command.records else SYSTEMS)
-    from jaxnn.course.session import Show
-    from jaxnn.report.figures import save_pictures
+        use_faster_code_generator()
+    device_name = device.select_device(command.device, fast_compile=command.quick)
+    systems = select_systems(command.ids, RECORDS if command.records else SYSTEMS)
+    from jaxnn.course.budget import FULL, QUICK
+    from jaxnn.course.session import CourseSession
 
-    console, began = Console(), time.perf_counter()
+    console, start_time = Console(), time.perf_counter()
     command.out.mkdir(parents=True, exist_ok=True)
-    shown = Show(command.quick, command.seeds, command.data_dir)
+    session = CourseSession(QUICK if command.quick else FULL, command.seeds, command.data_dir)
+    run_all = run_two_at_a_time if command.quick else run_sequentially
     rows: list[dict[str, Any]] = []
-    outcomes, drawn, missing = [], [], []
-
-    def save(system: Any, draw: Callable[[], Any]) -> Any:
-        named = [d._replace(name=f"{system.id}_{system.config or system.study}_{d.name}") for d in draw()]
-        return save_pictures(command.out / "figures", iter([d._replace(title=f"{system.id} {d.title}") for d in named]))
-
-    # One thread draws, beside what is run next: a figure takes a core for a second.
-    with ThreadPoolExecutor(1) as artist:
-        for system, found in zip(systems, in_turn(shown, systems, command.quick), strict=True):
+    results: list[dict[str, Any]] = []
+    saved: list[Future[list[Any]]] = []
+    failures: list[str] = []
+    # One thread draws the figures of a system while the next one runs: a figure takes a core for a second.
+    with ThreadPoolExecutor(1) as drawing:
+        for system, get_result in zip(systems, run_all(session, systems), strict=True):
             console.print(f"{system.id} {system.title} …", highlight=False)
             try:
-                outcome, draw = found()
+                result, draw = get_result()
             except UserError as error:
-                missing.append(f"{system.id} {system.config}: {error}")
-                rows += rows_of(system, [], 0, 0.0, str(error))
+                failures.append(f"{system.id} {system.config}: {error}")
+                rows.append(make_row(system)(system, None, str(error), 0, 0.0))
                 continue
-            rows += rows_of(system, outcome.numbers, outcome.seeds, outcome.seconds, "")
-            outcomes.append(facts(outcome))
-            drawn.append(artist.submit(save, system, draw))
-        figures = [figure for of_system in drawn for figure in of_system.result()]
-    seconds = time.perf_counter() - began
+            rows += result_rows(result)
+            results.append(result_json(result))
+            saved.append(drawing.submit(save_figures, command.out / "figures", system, draw))
+        figures = [figure for future in saved for figure in future.result()]
+    seconds = time.perf_counter() - start_time
     title = ("Records on MNIST" if command.records else "The course, reproduced") + (
         " (quick: its numbers prove nothing)" if command.quick else ""
     )
-    machine = {"device": where, "seconds": seconds, "quick": command.quick}
-    print_table(title, rows, command.json, facts={"systems": outcomes, **machine})
-    write_report(command, title, rows, figures, outcomes, machine)
+    machine = {"device": device_name, "seconds": seconds, "quick": command.quick}
+    print_table(title, rows, command.json, facts={"systems": results, **machine})
+    write_report(command.out, title, rows, figures, results, machine)
     console.print(f"all in {seconds:.0f} s\n{command.out / 'report.html'}", highlight=False, soft_wrap=True)
-    if missing:
-        raise UserError("not reproduced: " + "; ".join(missing))
+    if failures:
+        raise UserError("not reproduced: " + "; ".join(failures))
 
 
-def compile_sooner() -> None:
-    """Before JAX starts: has XLA's older code generator compile, a third sooner, for programs that run for a moment."""
+def use_faster_code_generator() -> None:
+    """Makes XLA compile with its older CPU code generator: a third faster, for programs that run only briefly.
+
+    To be called before JAX starts.
+    """
     flags, older = os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false"
-    # An unknown flag ends the process: only where it is known.
+    # XLA ends the process at an unknown flag, so it is set only for the versions that have it.
     if older not in flags and metadata.version("jaxlib").startswith("0.10."):
         os.environ["XLA_FLAGS"] = f"{flags} {older}".strip()
 
 
-def in_turn(shown: Any, systems: Any, quick: bool) -> Iterator[Callable[[], Any]]:
-    """What gives each system's outcome, or raises what went wrong, in order.
+def run_sequentially(session: "CourseSession", systems: Sequence["System"]) -> Iterator[GetResult]:
+    """Runs each system when its result is asked for, so that nothing else runs while it is timed."""
+    yield from (functools.partial(session.run, system) for system in systems)
 
-    quick: two at a time. A short run is mostly compiled, on one core, and its time is nobody's measurement.
-    """
-    if not quick:
-        yield from (functools.partial(shown, system) for system in systems)
-        return
+
+def run_two_at_a_time(session: "CourseSession", systems: Sequence["System"]) -> Iterator[GetResult]:
+    """Runs two systems at a time. A quick run mostly compiles, on one core, and its time is not a measurement."""
     with ThreadPoolExecutor(2) as pool:
-        waiting = deque(pool.submit(shown, system) for system in systems)
-        while waiting:  # each is let go of once it was shown
-            yield waiting.popleft().result
+        futures = deque(pool.submit(session.run, system) for system in systems)
+        while futures:  # each future is dropped after use, and the data of its run with it
+            yield futures.popleft().result
 
 
-def rows_of(system: Any, numbers: Any, seeds: int, seconds: float, error: str) -> list[dict[str, Any]]:
-    """A row for each number; the time stands in the first."""
-    row = record_row if system.id.startswith("R") else course_row
-    if error:
-        return [row(system, None, error, seeds, seconds)]
-    return [row(system, n, n.verdict, seeds, seconds if i == 0 else 0.0) for i, n in enumerate(numbers)]
+def save_figures(folder: Path, system: "System", draw: "Draw") -> list[Any]:
+    """Draws and saves the figures of a system under names that begin with its id."""
+    from jaxnn.report.figures import save_figures
+
+    prefix = f"{system.id}_{system.config or system.study}"
+    figures = [f._replace(name=f"{prefix}_{f.name}", title=f"{system.id} {f.title}") for f in draw()]
+    return save_figures(folder, iter(figures))
 
 
-def course_row(system: Any, number: Any, verdict: str, seeds: int, seconds: float) -> dict[str, Any]:
-    course = None if number is None else number.number
+def result_rows(result: "SystemResult") -> list[dict[str, Any]]:
+    """A row for each measurement; the first row has the time."""
+    row = make_row(result.system)
+    return [
+        row(result.system, measurement, measurement.summary, result.seeds, result.seconds if i == 0 else 0.0)
+        for i, measurement in enumerate(result.measurements)
+    ]
+
+
+def make_row(system: "System") -> MakeRow:
+    return record_row if system.id.startswith("R") else course_row
+
+
+def course_row(
+    system: "System", measurement: "SeedMeasurement | None", summary: str, seeds: int, seconds: float
+) -> dict[str, Any]:
+    course = None if measurement is None else measurement.course_value
     return {
         "system": f"{system.id} {system.config or system.study}",
-        "number": "–" if number is None else number.name,
+        "number": "–" if measurement is None else measurement.name,
         "course": "–" if course is None else course,
-        "ours": "–" if number is None else number.spread,
-        "the course's number lies": verdict,
+        "ours": "–" if measurement is None else measurement.statistics,
+        "the course's number lies": summary,
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }
 
 
-def record_row(system: Any, number: Any, verdict: str, seeds: int, seconds: float) -> dict[str, Any]:
-    """± by chance: the binomial standard error of an accuracy of so many examples."""
-    chance = None if number is None else number.chance
+def record_row(
+    system: "System", measurement: "SeedMeasurement | None", summary: str, seeds: int, seconds: float
+) -> dict[str, Any]:
+    error = None if measurement is None else measurement.standard_error
     return {
         "record": f"{system.id} {system.config}",
-        "number": "–" if number is None else number.name,
-        "ours": "–" if number is None else number.spread,
-        "± by chance": "–" if chance is None else f"{chance:.2f}",
-        "target": verdict if number is None or number.target is not None else "–",
+        "number": "–" if measurement is None else measurement.name,
+        "ours": "–" if measurement is None else measurement.statistics,
+        "standard error": "–" if error is None else f"{error:.2f}",
+        "target": summary if measurement is None or measurement.target is not None else "–",
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }
 
 
-def facts(outcome: Any) -> dict[str, Any]:
-    """An outcome as JSON, every seed's number with it."""
+def result_json(result: "SystemResult") -> dict[str, Any]:
+    """A result as JSON, with the value of every seed."""
     return {
-        "id": outcome.system.id,
-        "config": outcome.system.config,
-        "title": outcome.system.title,
-        "seeds": outcome.seeds,
-        "seconds": outcome.seconds,
+        "id": result.system.id,
+        "config": result.system.config,
+        "title": result.system.title,
+        "seeds": result.seeds,
+        "seconds": result.seconds,
         "numbers": [
             {
-                "name": n.name,
-                "course": n.number,
-                "target": n.target,
-                **n.spread,
-                "chance": n.chance,
-                "place": n.place,
-                "values": list(n.values),
+                "name": measurement.name,
+                "course": measurement.course_value,
+                "target": measurement.target,
+                **measurement.statistics,
+                "standard_error": measurement.standard_error,
+                "position": measurement.position,
+                "values": list(measurement.values),
             }
-            for n in outcome.numbers
+            for measurement in result.measurements
         ],
     }
 
 
-def write_report(command: Reproduce, title: str, rows: Any, figures: Any, outcomes: Any, machine: Any) -> None:
+def write_report(
+    folder: Path,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    figures: Sequence[Any],
+    results: Sequence[Mapping[str, Any]],
+    machine: Mapping[str, Any],
+) -> None:
+    """Writes results.json and report.html."""
     from jaxnn.report import Table, write_report
 
-    head = list(rows[0])
-    atomic_write(command.out / "results.json", (json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n").encode())
+    systems = {next(iter(row.values())).split()[0] for row in rows}
+    atomic_write(folder / "results.json", (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
     write_report(
-        command.out / "report.html",
+        folder / "report.html",
         title=title,
         command=shlex.join(("jaxnn", *sys.argv[1:])),
-        summary_rows=[
-            ("systems", str(len({next(iter(r.values())).split()[0] for r in rows}))),
-            ("seconds", f"{machine['seconds']:.0f}"),
-        ],
-        tables=[Table(title, head, [[format_cell(v) for v in r.values()] for r in rows])],
+        summary_rows=[("systems", str(len(systems))), ("seconds", f"{machine['seconds']:.0f}")],
+        tables=[Table(title, list(rows[0]), [[format_cell(value) for value in row.values()] for row in rows])],
         figures=figures,
         config_text="each system's config: jaxnn configs",
         manifest=machine,

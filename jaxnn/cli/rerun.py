@@ -17,11 +17,11 @@ from jaxnn.errors import UserError
 def run(command: Rerun) -> None:
     from jaxnn.cli.progress import progress_bar
     from jaxnn.engine.hooks import Hooks
+    from jaxnn.experiment.definition import last_params
     from jaxnn.experiment.run import run as train
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.history import history_columns, read_history
     from jaxnn.runs.manifest import environment_changes
-    from jaxnn.runs.recorder import last_params
     from jaxnn.runs.reopen import rebuild_experiment, same_data
     from jaxnn.runs.weights import load_weights
     from jaxnn.storage.arrays import named_arrays

@@ -26,29 +26,28 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     set_precision_of(command.config, overrides)
 
     from jaxnn.cli.tables import print_table, write_json
-    from jaxnn.sweep import axes, sweep
-    from jaxnn.sweep.folder import place, table, write
+    from jaxnn.sweep import parse_axes, sweep
+    from jaxnn.sweep.folder import member_rows, sweep_path, write_folder
     from jaxnn.sweep.members import family
 
     title = family(command.config, overrides).title
     name = Path(command.config.partition(":")[0]).stem
-    folder = place(command.out, name, overwrite=command.overwrite)
+    folder = sweep_path(command.out, name, overwrite=command.overwrite)
     console = Console()
     console.print(f"{title}\n{command.search} search, {where}", highlight=False, markup=False)
     with Progress(
-        TextColumn("{task.fields[where]}"), BarColumn(bar_width=30), TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[where]}"), BarColumn(bar_width=30), TextColumn("{task.fields[evaluations]}"),
         console=console, transient=True,
     ) as bar:  # fmt: skip
-        task = bar.add_task("sweep", total=None, where="compiling", said="")
+        task = bar.add_task("sweep", total=None, where="compiling", evaluations="")
 
         def report(at: str, now: "RunProgress") -> None:
-            bar.update(
-                task, total=now.evaluations, completed=now.done, where=at, said=f"{now.done:,}/{now.evaluations:,}"
-            )
+            evaluations = f"{now.done:,}/{now.evaluations:,}"
+            bar.update(task, total=now.evaluations, completed=now.done, where=at, evaluations=evaluations)
 
-        swept = sweep(
+        result = sweep(
             command.config,
-            axes(command.over, command.draw),
+            parse_axes(command.over, command.draw),
             overrides,
             search=command.search,
             seeds=command.seeds,
@@ -60,21 +59,21 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
             grad=command.grad,
             report=report,
         )
-    rows = table(swept)
-    said = shlex.join(("jaxnn", *sys.argv[1:]))
-    facts: dict[str, Any] = {"metric": swept.metric, "seeds": list(swept.seeds), "seconds": swept.seconds}
-    write(folder, swept, rows, facts | {"command": said, "device": where}, overwrite=command.overwrite)
+    rows = member_rows(result)
+    typed = shlex.join(("jaxnn", *sys.argv[1:]))
+    facts: dict[str, Any] = {"metric": result.metric, "seeds": list(result.seeds), "seconds": result.seconds}
+    write_folder(folder, result, rows, facts | {"command": typed, "device": where}, overwrite=command.overwrite)
     more = f" (the first {SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
-    print_table(f"{title}: by {swept.metric}{more}", on_screen(rows)[:SHOWN])
+    print_table(f"{title}: by {result.metric}{more}", on_screen(rows)[:SHOWN])
     if command.json is not None:
         write_json(command.json, {"title": title, "rows": rows, **facts})
-    console.print(chosen(swept), highlight=False)
+    console.print(chosen(result), highlight=False)
     console.print(
-        f"{len(rows)} members × {len(swept.seeds)} seeds in {swept.seconds:.1f} s\n{folder / 'report.html'}",
+        f"{len(rows)} members × {len(result.seeds)} seeds in {result.seconds:.1f} s\n{folder / 'report.html'}",
         highlight=False,
         soft_wrap=True,
     )
-    if swept.best is None:
+    if result.best is None:
         raise UserError("every member diverged: expected one that does not; lower optimizer.learning_rate")
 
 
@@ -107,12 +106,12 @@ def on_screen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{short(key): plain(value) for key, value in row.items() if key not in hidden} for row in rows]
 
 
-def chosen(swept: "SweepResult") -> str:
+def chosen(result: "SweepResult") -> str:
     """The best member's values, and what it is worth on the test part, which chose nothing."""
-    if swept.best is None:
+    if result.best is None:
         return "no member is sound"
-    values = ", ".join(f"{name} = {value}" for name, value in swept.best.member.values.items())
-    test = swept.scores.get("test")
+    values = ", ".join(f"{name} = {value}" for name, value in result.best.member.values.items())
+    test = result.scores.get("test")
     if test is None:
         return f"best: {values}"
     name = "accuracy" if "accuracy" in test else next(iter(test))

@@ -1,10 +1,10 @@
-"""What the head of a config claims, read and written: `best test accuracy 87.3 ± 4.1 % (72.0 … 98.0), 20 seeds`."""
+"""Reads and writes the claims in a config's head: `best test accuracy 87.3 ± 4.1 % (72.0 … 98.0), 20 seeds`."""
 
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jaxnn.course.seed_statistics import Measured
+from jaxnn.course.seed_measurement import SeedMeasurement
 
 _NUMBER = r"-?\d[\d.]*(?:e[-+]?\d+)?"
 _CLAIM = re.compile(
@@ -16,7 +16,7 @@ _CLAIM = re.compile(
 
 
 class Claim(NamedTuple):
-    """A number that a config claims: its mean over seeds, and its spread where there are several."""
+    """A number that a config claims: its mean over the seeds and, for several seeds, its spread."""
 
     name: str
     mean: float
@@ -25,28 +25,31 @@ class Claim(NamedTuple):
     high: float | None
 
 
-def head(text: str) -> str:
-    """The comment on top of a config, as running text."""
+def head_comment(text: str) -> str:
+    """The comment at the top of a config, as running text."""
     lines = [line[1:].strip() for line in text.split("\n\n")[0].splitlines() if line.startswith("#")]
     return " ".join(lines)
 
 
-def claims(text: str) -> list[Claim]:
-    """The claims in a config's head."""
-    found = _CLAIM.finditer(head(text))
+def parse_claims(text: str) -> list[Claim]:
+    """The claims in the head comment of a config."""
     spread = ("sd", "low", "high")
-    return [Claim(m["name"], float(m["mean"]), *(float(m[k]) if m[k] else None for k in spread)) for m in found]
+    return [
+        Claim(match["name"], float(match["mean"]), *(float(match[key]) if match[key] else None for key in spread))
+        for match in _CLAIM.finditer(head_comment(text))
+    ]
 
 
-def written(numbers: Iterable[Measured]) -> list[str]:
-    """The lines that claim these numbers."""
+def format_claims(measurements: Iterable[SeedMeasurement]) -> list[str]:
+    """One line for each measurement, in the form that `parse_claims` reads."""
     lines = []
-    for number in numbers:
-        s, per_cent = number.spread, number.name.endswith(" %")
+    for measurement in measurements:
+        s, per_cent = measurement.statistics, measurement.name.endswith(" %")
         style = ".2f" if per_cent else ".4g"
-        text = f"{number.name.removesuffix(' %')} {s['mean']:{style}}"
+        text = f"{measurement.name.removesuffix(' %')} {s['mean']:{style}}"
         text += "" if s["sd"] is None else f" ± {s['sd']:{'.2f' if per_cent else '.2g'}}"
         text += " %" if per_cent else ""
-        text += "" if s["sd"] is None else f" ({s['min']:{style}} … {s['max']:{style}}), {len(number.values)} seeds"
+        if s["sd"] is not None:
+            text += f" ({s['min']:{style}} … {s['max']:{style}}), {len(measurement.values)} seeds"
         lines.append(text)
     return lines

@@ -1,4 +1,4 @@
-"""A system of the course, run: every seed of its config as one program, and the numbers read from it."""
+"""Runs a system of the course: all seeds of its config as one program, and the quantities measured from that run."""
 
 import os
 import time
@@ -9,93 +9,84 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.config import Config, load
-from jaxnn.config.experiment import Experiment, make_experiment
-from jaxnn.course.seed_statistics import Measured
-from jaxnn.course.systems import Number, System
-from jaxnn.engine.driver import Progress
-from jaxnn.engine.hooks import Care
+from jaxnn.config import load
+from jaxnn.config.experiment import make_experiment
+from jaxnn.course.budget import FULL, Budget, limit_config
+from jaxnn.course.seed_measurement import SeedMeasurement
+from jaxnn.course.systems import Quantity, System
+from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.snapshot import Snapshot
-from jaxnn.experiment.results import Result, predict, run, scores, seed_params
+from jaxnn.experiment.definition import Experiment, last_params, seed_params
+from jaxnn.experiment.run import Result, run
+from jaxnn.experiment.scores import Scores, predict, scores
 from jaxnn.layer import Params
-from jaxnn.metrics import Metrics, predicted_labels
-
-#: What makes a run short: nothing is proved by its numbers, but all of the program runs.
-QUICK_STEPS, QUICK_EXAMPLES, QUICK_EPOCHS = 100, 500, 2
-#: Why its numbers differ from the course's: the reasons of a whole run are not those of a short one.
-QUICK_WHY = "a quick run"
+from jaxnn.metrics import predicted_labels
 
 
-class Outcome(NamedTuple):
-    """A system's numbers. `experiment` and `result` are None where it is a study, whose numbers come with it."""
+class SystemResult(NamedTuple):
+    """What a system's run or study measured.
+
+    experiment, result: of the run; None for a study, and where they were released to free memory
+    """
 
     system: System
-    numbers: tuple[Measured, ...]
+    measurements: tuple[SeedMeasurement, ...]
     seeds: int
     seconds: float
     experiment: Experiment | None = None
     result: Result | None = None
 
 
-def shortened(config: Config) -> Config:
-    """The config with fewer examples and epochs, so that a run takes a second."""
-    data, train = config.data, config.train
-    if isinstance(data.train, int) and data.train > QUICK_EXAMPLES:
-        sizes = {"train": QUICK_EXAMPLES, "test": 200, "validation": 200 if data.validation else data.validation}
-        data = data.model_copy(update=sizes)
-    full = train.batch_size is None
-    epochs = min(train.epochs, QUICK_STEPS if full else QUICK_EPOCHS)
-    every = min(train.eval_every, epochs)
-    return config.model_copy(
-        update={"data": data, "train": train.model_copy(update={"epochs": epochs, "eval_every": every})}
-    )
-
-
 def reproduce(
     system: System,
     *,
     seeds: int | None = None,
-    quick: bool = False,
+    budget: Budget = FULL,
     data_dir: str | os.PathLike[str] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
-) -> Outcome:
-    """Runs the config of a system. Raises `UserError` where its data are not there."""
-    began = time.perf_counter()
-    config = load(system.config)
-    config = shortened(config) if quick else config
-    n = (2 if quick else system.seeds) if seeds is None else seeds
-    first = config.train.seed
+) -> SystemResult:
+    """Runs the config of a system and measures its quantities. Raises `UserError` if its data are missing.
+
+    seeds: in place of the number that the budget or the system gives
+    """
+    start_time = time.perf_counter()
+    config = limit_config(load(system.config), budget)
+    n = (budget.seeds or system.seeds) if seeds is None else seeds
+    first_seed = config.train.seed
     with jax.enable_x64(config.train.precision == "float64"):
-        experiment = make_experiment(config, data_dir=data_dir, seeds=range(first, first + n))
-        kept: list[Snapshot] = []
-        result = run(experiment, report=report, care=Care(keep=kept.append))
-        measured = read(experiment, result, system.numbers, kept[0].state.params)
-        if quick:
-            measured = tuple(number._replace(why=QUICK_WHY) for number in measured)
-    return Outcome(system, measured, n, time.perf_counter() - began, experiment, result)
+        experiment = make_experiment(config, data_dir=data_dir, seeds=range(first_seed, first_seed + n))
+        snapshots: list[Snapshot] = []
+        result = run(experiment, Hooks(report=report, save=snapshots.append))
+        measurements = measure(experiment, result, system.quantities, last_params(experiment, snapshots[0].state))
+        if budget.note:
+            measurements = tuple(measurement._replace(note=budget.note) for measurement in measurements)
+    return SystemResult(system, measurements, n, time.perf_counter() - start_time, experiment, result)
 
 
-def read(experiment: Experiment, result: Result, numbers: Sequence[Number], start: Params) -> tuple[Measured, ...]:
-    """The numbers of a result, each once for every seed. start: the parameters that every seed began with."""
-    found: dict[tuple[str, str], Metrics] = {}
+def measure(
+    experiment: Experiment, result: Result, quantities: Sequence[Quantity], initial_params: Params
+) -> tuple[SeedMeasurement, ...]:
+    """The quantities of a result, one value per seed each. initial_params: with a leading axis of seeds."""
+    known: dict[tuple[str, str], dict[str, np.ndarray]] = {}
 
-    def metrics(when: str, part: str) -> Metrics:
-        if (when, part) not in found:
-            found.update({(when, name): m for name, m in _metrics(experiment, result, when, start).items()})
-        return found[when, part]
+    def metrics(when: str, part: str) -> dict[str, np.ndarray]:
+        if (when, part) not in known:
+            by_part = _metrics_by_part(experiment, result, when, initial_params)
+            known.update({(when, name): value for name, value in by_part.items()})
+        return known[when, part]
 
-    def values(number: Number) -> tuple[float, ...]:
-        each = getattr(metrics(number.when, number.part), number.metric)
-        unit = 100.0 if number.metric == "accuracy" else 1.0
-        return tuple(unit * float(v) for v in np.asarray(each))
+    def values(quantity: Quantity) -> tuple[float, ...]:
+        per_seed = metrics(quantity.when, quantity.part)[quantity.metric]
+        unit = 100.0 if quantity.metric == "accuracy" else 1.0
+        return tuple(unit * float(value) for value in np.asarray(per_seed))
 
     def examples(part: str) -> int:
-        return len(getattr(experiment.of_seed(0)[0], part).y)
+        return jax.tree.leaves(experiment.examples(part))[0].shape[0]
 
-    return tuple(Measured(n.name, values(n), n.course, n.why, n.target, examples(n.part)) for n in numbers)
+    return tuple(SeedMeasurement(q.name, values(q), q.course, q.note, q.target, examples(q.part)) for q in quantities)
 
 
-def _metrics(experiment: Experiment, result: Result, when: str, start: Params) -> dict[str, Metrics]:
+def _metrics_by_part(experiment: Experiment, result: Result, when: str, initial_params: Params) -> Scores:
     """part -> metrics over the seeds, at a time of the run."""
     history, state = result.outcome.history, result.outcome.state
     rows = {
@@ -105,26 +96,27 @@ def _metrics(experiment: Experiment, result: Result, when: str, start: Params) -
     if when == "best":
         return result.scores
     if when == "ensemble":
-        return ensemble(experiment, state.best.params)
+        return ensemble_metrics(experiment, state.best.params)
     if when == "start":
-        return scores(experiment, start)
+        return scores(experiment, initial_params)
     if when == "end":
-        return scores(experiment, state.params) | rows
+        return scores(experiment, last_params(experiment, state)) | {name: row for name, row in rows.items() if row}
     return rows
 
 
-def ensemble(experiment: Experiment, params: Params) -> dict[str, Metrics]:
-    """validation and test -> metrics, over one "seed", of the mean over the seeds of their class probabilities."""
-    config, found = experiment.config, {}
+def ensemble_metrics(experiment: Experiment, params: Params) -> Scores:
+    """validation and test -> metrics of the class probabilities averaged over the seeds, as arrays of one element."""
+    by_part: Scores = {}
     params = jax.device_get(params)
     for name in ("validation", "test"):
-        part = getattr(experiment.splits[0], name)
-        if part is None:
+        examples = experiment.examples(name)
+        if examples is None:
             continue
-        stats = experiment.stats[0]
-        each = [predict(config, seed_params(params, i), stats, part.x) for i in range(len(experiment.seeds))]
-        mean = np.stack(each).astype(np.float64).mean(axis=0)
-        right = np.asarray(predicted_labels(jnp.asarray(mean))) == part.y
-        likely = np.maximum(mean[np.arange(len(part.y)), part.y], np.finfo(np.float64).tiny)
-        found[name] = Metrics(-np.log(likely).mean(keepdims=True), right.mean(keepdims=True))
-    return found
+        x, labels = examples
+        per_seed = [predict(experiment, seed_params(params, i), x, i) for i in range(len(experiment.seeds))]
+        mean = np.stack(per_seed).astype(np.float64).mean(axis=0)
+        correct = np.asarray(predicted_labels(jnp.asarray(mean))) == labels
+        probability = np.maximum(mean[np.arange(len(labels)), labels], np.finfo(np.float64).tiny)
+        loss = -np.log(probability).mean(keepdims=True)
+        by_part[name] = {"loss": loss, "accuracy": correct.mean(keepdims=True)}
+    return by_part

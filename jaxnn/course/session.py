@@ -1,4 +1,4 @@
-"""A system of the course, run or studied, with the figures that the deck had."""
+"""Reproduces systems of the course one by one, with their figures; studies reuse the runs of earlier systems."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -8,133 +8,130 @@ from threading import Lock
 
 import numpy as np
 
-from jaxnn.config import load
-from jaxnn.course import Measured, Outcome, System, reproduce, studies
+from jaxnn.config import build_model, load
+from jaxnn.course import Budget, SeedMeasurement, System, SystemResult, reproduce, studies
 from jaxnn.course import figures as course_figures
-from jaxnn.course.optimizer_comparison import compare, plane
-from jaxnn.course.run_system import QUICK_WHY
+from jaxnn.course.budget import allows
+from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
 from jaxnn.course.systems import EPOCH_SECONDS
-from jaxnn.report.figures import Drawn, pictures
+from jaxnn.report.figures import Figure, run_figures
+from jaxnn.runs.history import history_columns
 
-#: Draws the figures of a system, when asked.
-Draw = Callable[[], Iterable[Drawn]]
-#: The configs whose run a later study looks at again, each with those that do.
-STUDIED = {"mnist_cnn": ("filters", "time"), "mnist1000_sigmoid_mse": ("gap",)}
+#: Draws the figures of a system. Only one thread may draw, because matplotlib's settings are global.
+Draw = Callable[[], Iterable[Figure]]
+#: The configs whose run a later study uses again -> those studies.
+STUDIES_OF_RUN = {"mnist_cnn": ("filters", "time"), "mnist1000_sigmoid_mse": ("gap",)}
 
 
-class Show:
-    """(system) -> (outcome, draw). Remembers a run until the last study that looks at it again: a run holds its data.
+class CourseSession:
+    """Runs systems; keeps a run until the last study of it is done and then releases it, because a run holds its data.
 
-    draw() -> the figures: to be called by one thread alone, since matplotlib's settings are everyone's
+    A system with a study runs the method of that name. Systems may be run in several threads.
     """
 
-    def __init__(self, quick: bool, seeds: int | None, data_dir: Path | None):
-        self.quick, self.seeds, self.data_dir = quick, seeds, data_dir
-        self.runs: dict[str, Outcome] = {}
-        self.looks = {config: set(studies) for config, studies in STUDIED.items()}
-        self.alone = {config: Lock() for config in STUDIED}
+    def __init__(self, budget: Budget, seeds: int | None, data_dir: Path | None):
+        self.budget, self.seeds, self.data_dir = budget, seeds, data_dir
+        self.runs: dict[str, SystemResult] = {}
+        self.pending_studies = {config: set(studies) for config, studies in STUDIES_OF_RUN.items()}
+        self.locks = {config: Lock() for config in STUDIES_OF_RUN}
 
-    def __call__(self, system: System) -> tuple[Outcome, Draw]:
+    def run(self, system: System) -> tuple[SystemResult, Draw]:
+        """The numbers of a system, and the function that draws its figures."""
         if system.study:
             return getattr(self, system.study)(system)
-        outcome = self.run(system, self.seeds) if system.config not in STUDIED else self.remembered(system, self.seeds)
-        return outcome._replace(experiment=None, result=None), lambda: islice(pictures_of(outcome), self.few)
+        run = self.cached_run if system.config in STUDIES_OF_RUN else self.new_run
+        result = run(system, self.seeds)
+        return result._replace(experiment=None, result=None), lambda: islice(figures_of(result), self.budget.figures)
 
-    def run(self, system: System, seeds: int | None) -> Outcome:
-        return reproduce(system, seeds=seeds, quick=self.quick, data_dir=self.data_dir)
+    def new_run(self, system: System, seeds: int | None) -> SystemResult:
+        return reproduce(system, seeds=seeds, budget=self.budget, data_dir=self.data_dir)
 
-    def remembered(self, system: System, seeds: int | None) -> Outcome:
-        """The run of a config that studies look at, made now if it was not made in this session."""
-        with self.alone[system.config]:
+    def cached_run(self, system: System, seeds: int | None) -> SystemResult:
+        """The run of a config that has studies; runs it if this session has not run it yet."""
+        with self.locks[system.config]:
             if system.config not in self.runs:
-                self.runs[system.config] = self.run(system, seeds)
+                self.runs[system.config] = self.new_run(system, seeds)
             return self.runs[system.config]
 
-    @property
-    def few(self) -> int | None:
-        """How many of a run's figures are drawn; None: all."""
-        return 1 if self.quick else None
-
-    def run_of(self, config: str, study: str) -> Outcome:
-        """The run of a config for a study, of one seed alone if made for that; forgotten when no other will look."""
-        outcome = self.remembered(System("", "", "", config), 1)
-        self.looks[config].discard(study)
-        if not self.looks[config]:
+    def run_for_study(self, config: str, study: str) -> SystemResult:
+        """The run of a config for a study, released after its last study. If the study itself causes it: one seed."""
+        result = self.cached_run(System("", "", "", config), 1)
+        self.pending_studies[config].discard(study)
+        if not self.pending_studies[config]:
             self.runs.pop(config, None)
-        return outcome
+        return result
 
-    def activations(self, system: System) -> tuple[Outcome, Draw]:
-        worst = studies.activations()[2]
-        return studied(system, {"greatest |f′ by hand − autodiff|": worst}), course_figures.activations
+    def activations(self, system: System) -> tuple[SystemResult, Draw]:
+        error = studies.activation_curves()[2]
+        return study_result(system, {"greatest |f′ by hand − autodiff|": error}), course_figures.activation_figures
 
-    def costs(self, system: System) -> tuple[Outcome, Draw]:
-        s = studies.saturated()
-        numbers = {f"steps to ½, {name}": float(s.halved(name)) for name in s.output}
-        return studied(system, numbers), course_figures.costs
+    def costs(self, system: System) -> tuple[SystemResult, Draw]:
+        s = studies.saturated_neuron()
+        numbers = {f"steps to ½, {cost}": float(s.epochs_to_half(cost)) for cost in s.output}
+        return study_result(system, numbers), course_figures.cost_figures
 
-    def optimizers(self, system: System) -> tuple[Outcome, Draw]:
-        began, config = time.perf_counter(), load(system.config)
-        n = (2 if self.quick else system.seeds) if self.seeds is None else self.seeds
-        rivals = compare(config, seeds=n, quick=self.quick, data_dir=self.data_dir)
-        numbers = tuple(Measured(f"{r.name} loss", r.final) for r in rivals)
-        outcome = Outcome(system, numbers, n, time.perf_counter() - began)
-        if self.quick and system.config != "optimizers_neuron":
-            return outcome, tuple
-        ways = plane(config, quick=self.quick, data_dir=self.data_dir)
-        return outcome, lambda: course_figures.of_rivals(system.config, config, rivals, ways)
+    def optimizers(self, system: System) -> tuple[SystemResult, Draw]:
+        start_time, config = time.perf_counter(), load(system.config)
+        n = (self.budget.seeds or system.seeds) if self.seeds is None else self.seeds
+        runs = compare_optimizers(config, seeds=n, budget=self.budget, data_dir=self.data_dir)
+        measurements = tuple(SeedMeasurement(f"{run.name} loss", run.final) for run in runs)
+        result = SystemResult(system, measurements, n, time.perf_counter() - start_time)
+        if not allows(self.budget.surfaces, system.config):
+            return result, tuple
+        plane = make_loss_plane(config, budget=self.budget, data_dir=self.data_dir)
+        return result, lambda: course_figures.comparison_figures(system.config, config, runs, plane)
 
-    def filters(self, system: System) -> tuple[Outcome, Draw]:
-        outcome = self.run_of("mnist_cnn", "filters")
-        experiment, result = outcome.experiment, outcome.result
+    def filters(self, system: System) -> tuple[SystemResult, Draw]:
+        run = self.run_for_study("mnist_cnn", "filters")
+        experiment, result = run.experiment, run.result
         assert experiment is not None and result is not None
         params = result.outcome.state.best.params
-        learned = float(course_figures.first_kernel(params).shape[-1])
-        return studied(system, {"filters learned": learned}), lambda: islice(
-            course_figures.of_filters(experiment, params), self.few
+        count = float(course_figures.first_kernel(params).shape[-1])
+        return study_result(system, {"filters learned": count}), lambda: islice(
+            course_figures.feature_map_figures(build_model(load("mnist_cnn")), experiment, params), self.budget.figures
         )
 
-    def time(self, system: System) -> tuple[Outcome, Draw]:
-        outcome = self.run_of("mnist_cnn", "time")
-        assert outcome.experiment is not None and outcome.result is not None
-        epochs = outcome.experiment.plan.epochs * len(outcome.experiment.seeds)
-        seconds = outcome.result.outcome.seconds / epochs
-        why = "another machine and another batch order; benchmarks/ compares frameworks on one machine"
-        numbers = tuple(
-            Measured(f"seconds an epoch (course: {machine})", (seconds,), course, why)
+    def time(self, system: System) -> tuple[SystemResult, Draw]:
+        run = self.run_for_study("mnist_cnn", "time")
+        assert run.experiment is not None and run.result is not None
+        epochs = run.experiment.plan.epochs * len(run.experiment.seeds)
+        seconds = run.result.outcome.seconds / epochs
+        note = "another machine and another batch order; benchmarks/ compares frameworks on one machine"
+        measurements = tuple(
+            SeedMeasurement(f"seconds an epoch (course: {machine})", (seconds,), course, note)
             for machine, course in EPOCH_SECONDS.items()
         )
-        return Outcome(system, numbers, 1, 0.0), tuple
+        return SystemResult(system, measurements, 1, 0.0), tuple
 
-    def gradients(self, system: System) -> tuple[Outcome, Draw]:
-        numbers = {"|whitened covariance − I|": studies.clouds()[1]}
-        return studied(system, numbers), lambda: [
-            *course_figures.preprocessing(),
-            *course_figures.gradient_norms(self.quick),
+    def gradients(self, system: System) -> tuple[SystemResult, Draw]:
+        error = studies.preprocessed_clouds()[1]
+        return study_result(system, {"|whitened covariance − I|": error}), lambda: [
+            *course_figures.preprocessing_figures(),
+            *course_figures.gradient_norm_figures(self.budget),
         ]
 
-    def gap(self, system: System) -> tuple[Outcome, Draw]:
-        outcome = self.run_of("mnist1000_sigmoid_mse", "gap")
-        assert outcome.result is not None
-        history, why = outcome.result.outcome.history, QUICK_WHY if self.quick else ""
-        gap = 100 * (history.train.accuracy[:, -1] - history.validation.accuracy[:, -1])
-        measured = Measured("train − validation accuracy, points", tuple(float(g) for g in gap), "8.5", why)
-        return Outcome(system, (measured,), outcome.seeds, 0.0), tuple
+    def gap(self, system: System) -> tuple[SystemResult, Draw]:
+        run = self.run_for_study("mnist1000_sigmoid_mse", "gap")
+        assert run.result is not None
+        history = run.result.outcome.history
+        gap = 100 * (history.train["accuracy"][:, -1] - history.validation["accuracy"][:, -1])
+        values = tuple(float(value) for value in gap)
+        measurement = SeedMeasurement("train − validation accuracy, points", values, "8.5", self.budget.note)
+        return SystemResult(system, (measurement,), run.seeds, 0.0), tuple
 
-    def dense(self, system: System) -> tuple[Outcome, Draw]:
-        return studied(system, {f"{k}: by hand − autodiff": v for k, v in studies.dense_gradients().items()}), tuple
-
-
-def studied(system: System, numbers: dict[str, float]) -> Outcome:
-    return Outcome(system, tuple(Measured(name, (value,)) for name, value in numbers.items()), 1, 0.0)
+    def dense(self, system: System) -> tuple[SystemResult, Draw]:
+        errors = studies.dense_gradient_errors()
+        return study_result(system, {f"{name}: by hand − autodiff": error for name, error in errors.items()}), tuple
 
 
-def pictures_of(outcome: Outcome) -> Iterator[Drawn]:
+def study_result(system: System, numbers: dict[str, float]) -> SystemResult:
+    """The result of a study that has no seeds."""
+    return SystemResult(system, tuple(SeedMeasurement(name, (value,)) for name, value in numbers.items()), 1, 0.0)
+
+
+def figures_of(run: SystemResult) -> Iterator[Figure]:
     """The figures of a run, as `jaxnn train` draws them."""
-    assert outcome.experiment is not None and outcome.result is not None
-    found, state = outcome.result.outcome, outcome.result.outcome.state
-    every = outcome.experiment.plan.eval_every
-    history = {"epoch": (np.arange(found.history.train.loss.shape[1]) + 1) * every}
-    for part, metrics in zip(("train", "validation"), found.history, strict=True):
-        if np.isfinite(metrics.loss).any():
-            history |= {f"{part}_{name}": np.asarray(a) for name, a in zip(("loss", "accuracy"), metrics, strict=True)}
-    return pictures(outcome.experiment, state.best.params, history, np.asarray(state.best.epoch).tolist())
+    assert run.experiment is not None and run.result is not None
+    outcome, best = run.result.outcome, run.result.outcome.state.best
+    history = history_columns(outcome.history, run.experiment.plan.eval_every)
+    return run_figures(run.experiment, best.params, history, np.asarray(best.epoch).tolist())

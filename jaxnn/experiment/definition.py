@@ -145,3 +145,8 @@ def _constant(update: Update) -> Bind:
 def seed_params(params: Params, i: int) -> Params:
     """The parameters of the i-th seed."""
     return jax.tree.map(lambda a: a[i], params)
+
+
+def last_params(experiment: Experiment, state: State) -> Params:
+    """The parameters of a state with a leading axis of seeds."""
+    return jax.vmap(experiment.bound().params)(state.update)

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import Scores
+from jaxnn.experiment.seed_statistics import seed_statistics
 
 
 def is_share(metric: str) -> bool:
@@ -21,16 +22,6 @@ def score_rows(experiment: Experiment, scores: Scores) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"part": part, "examples": jax.tree.leaves(experiment.examples(part))[0].shape[0]}
         for name, values in sorted(metrics.items(), key=lambda item: (item[0] != "loss", item[0])):
             unit = 100 if is_share(name) else 1
-            row[name + (" %" if is_share(name) else "")] = seed_summary(unit * np.asarray(values, np.float64))
+            row[name + (" %" if is_share(name) else "")] = seed_statistics(unit * np.asarray(values, np.float64))
         rows.append(row)
     return rows
-
-
-def seed_summary(values: np.ndarray) -> dict[str, float | None]:
-    """Mean, standard deviation (None for one seed), minimum and maximum of a value for each seed."""
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "min": float(values.min()),
-        "max": float(values.max()),
-    }

@@ -6,12 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxnn.engine.chunks import SECONDS_PER_CHUNK
 from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.snapshot import Snapshot
-from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.definition import Experiment, last_params
 from jaxnn.experiment.run import Result
 from jaxnn.report.figures import run_figures, save_figures
 from jaxnn.report.run_page import write_page
@@ -130,8 +128,3 @@ class RunRecorder:
         self.manifest.pop("error", None)
         write_page(folder, experiment.record.files, self.manifest, figures)
         self.update_manifest(run_folder.files(folder))
-
-
-def last_params(experiment: Experiment, state: Any) -> Any:
-    """The parameters after the last step, with the axis of seeds."""
-    return jax.vmap(experiment.bound().params)(state.update)

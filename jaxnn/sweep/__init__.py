@@ -7,6 +7,6 @@ from jaxnn.sweep.search import Search as Search
 from jaxnn.sweep.search import SweepResult as SweepResult
 from jaxnn.sweep.search import sweep as sweep
 from jaxnn.sweep.space import Axis as Axis
-from jaxnn.sweep.space import axes as axes
+from jaxnn.sweep.space import parse_axes as parse_axes
 from jaxnn.sweep.training import Trial as Trial
 from jaxnn.sweep.training import train as train

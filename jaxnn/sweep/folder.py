@@ -1,4 +1,4 @@
-"""A sweep's folder: table, figures, report, and the best member as a config that can be trained."""
+"""The folder of a sweep: table, figures, report, and the best member as a config that `jaxnn train` takes."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ import numpy as np
 from jaxnn import plots
 from jaxnn.config import config_hash, dump
 from jaxnn.engine.snapshot import rows_of
+from jaxnn.experiment.seed_statistics import seed_statistics
 from jaxnn.report import Table, write_report
 from jaxnn.report.cells import format_cell
 from jaxnn.report.figures import Figure, save_figures
@@ -22,27 +23,28 @@ from jaxnn.runs.manifest import environment, git_state, now
 from jaxnn.storage.files import atomic_directory, atomic_write, choose_folder
 from jaxnn.sweep import SweepResult, Trial
 
-TABLE = "sweep.json"
-#: Members whose curves are drawn.
-DRAWN = 5
+#: The file by which a sweep's folder is recognized.
+TABLE_FILE = "sweep.json"
+#: How many of the best members the learning curves show.
+CURVES = 5
 
 
-def place(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the sweep of the config `name` goes; see `files.choose_folder`."""
-    return choose_folder(out, f"{name}-sweep", kind="sweep", marker=TABLE, overwrite=overwrite)
+def sweep_path(out: Path | None, name: str, *, overwrite: bool) -> Path:
+    """The folder for a sweep of the config `name`; see `files.choose_folder`."""
+    return choose_folder(out, f"{name}-sweep", kind="sweep", marker=TABLE_FILE, overwrite=overwrite)
 
 
-def table(swept: SweepResult) -> list[dict[str, Any]]:
-    """A row for each member, best first; `scores` has the metric of each seed."""
-    unit = 100 if swept.metric.endswith("accuracy") else 1
-    name = swept.metric + (" %" if unit == 100 else "")
-    names = list(dict.fromkeys(key for trial in swept.trials for key in trial.member.values))
+def member_rows(result: SweepResult) -> list[dict[str, Any]]:
+    """A row for each member, best first; `scores` has the metric of each seed, None where the seed diverged."""
+    unit = 100 if result.metric.endswith("accuracy") else 1
+    metric = result.metric + (" %" if unit == 100 else "")
+    names = _value_names(result)
     rows = []
-    for place, trial in enumerate(swept.trials, start=1):
+    for rank, trial in enumerate(result.trials, start=1):
         scores = [None if np.isnan(score) else unit * float(score) for score in trial.score]
-        row: dict[str, Any] = {"place": place}
-        row |= {key: trial.member.values.get(key, "") for key in names}
-        row[name] = _spread([score for score in scores if score is not None]) if not trial.diverged else "diverged"
+        row: dict[str, Any] = {"rank": rank}
+        row |= {name: trial.member.values.get(name, "") for name in names}
+        row[metric] = "diverged" if trial.diverged else seed_statistics(unit * np.asarray(trial.score, np.float64))
         row["best epoch"] = " ".join(str(epoch) for epoch in sorted({int(epoch) for epoch in trial.best_epoch})[:4])
         row["epochs"] = trial.epochs
         row["diverged seeds"] = trial.diverged
@@ -51,117 +53,113 @@ def table(swept: SweepResult) -> list[dict[str, Any]]:
     return rows
 
 
-def _spread(numbers: Sequence[float]) -> dict[str, Any]:
-    a = np.array(numbers)
-    sd = float(a.std(ddof=1)) if len(a) > 1 else None
-    return {"mean": float(a.mean()), "sd": sd, "min": float(a.min()), "max": float(a.max())}
-
-
-def write(
-    folder: Path, swept: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], *, overwrite: bool
+def write_folder(
+    folder: Path, result: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], *, overwrite: bool
 ) -> None:
-    """Writes the folder, whole or not at all."""
+    """Writes the whole folder, or nothing if something fails."""
     folder = folder.absolute()
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    best = swept.best and swept.best.member.config
-    made = {"git": git_state(), **environment(), "end": now()}
-    title = swept.trials[0].experiment.title
-    facts = {"title": title, **facts, **made, "best_sha256": None if best is None else config_hash(best)}
-    with atomic_directory(folder) as beside:
-        atomic_write(beside / TABLE, _json({**facts, "rows": list(rows)}))
-        atomic_write(beside / "sweep.csv", _csv(rows, len(swept.seeds)).encode())
-        pictures = save_figures(beside / "figures", iter(figures(swept)))
-        text = "every member diverged" if swept.best is None else head(swept, facts)
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    best = None if result.best is None else result.best.member.config
+    title = result.trials[0].experiment.title
+    facts = {"title": title, **facts, "git": git_state(), **environment(), "end": now()}
+    facts["best_sha256"] = None if best is None else config_hash(best)
+    with atomic_directory(folder) as temporary:
+        atomic_write(temporary / TABLE_FILE, _json({**facts, "rows": list(rows)}))
+        atomic_write(temporary / "sweep.csv", _csv(rows, len(result.seeds)).encode())
+        pictures = save_figures(temporary / "figures", iter(figures(result)))
+        config_text = "every member diverged" if result.best is None else head_comment(result, facts)
         if best is not None:
-            text = head(swept, facts) + dump(best)
-            atomic_write(beside / "best.toml", text.encode())
-        shown = [{key: value for key, value in row.items() if key != "scores"} for row in rows]
-        tables = [
-            Table("Members, best first", list(shown[0]), [[format_cell(v) for v in row.values()] for row in shown])
-        ]
-        worth = [] if swept.best is None else score_rows(swept.best.experiment, swept.scores)
-        if worth:
-            tables.insert(
-                0, Table("The best member", list(worth[0]), [[format_cell(v) for v in row.values()] for row in worth])
-            )
+            config_text += dump(best)
+            atomic_write(temporary / "best.toml", config_text.encode())
+        tables = [_table("Members, best first", [{k: v for k, v in row.items() if k != "scores"} for row in rows])]
+        best_scores = [] if result.best is None else score_rows(result.best.experiment, result.scores)
+        if best_scores:
+            tables.insert(0, _table("The best member", best_scores))
         write_report(
-            beside / "report.html",
+            temporary / "report.html",
             title=f"Sweep: {title}",
             command=str(facts["command"]),
-            summary_rows=summary(swept),
+            summary_rows=summary(result),
             tables=tables,
             figures=pictures,
-            config_text=text,
+            config_text=config_text,
             manifest=facts,
         )
         if folder.exists() and (overwrite or not any(folder.iterdir())):
-            folder.rename(old)
-    shutil.rmtree(old, ignore_errors=True)
+            folder.rename(replaced)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
-def summary(swept: SweepResult) -> list[tuple[str, str]]:
-    """The few numbers that a reader wants first."""
-    found = [("members", f"{len(swept.trials):,}"), ("seeds", str(len(swept.seeds)))]
-    found.append(("chosen by", f"{swept.metric}, mean over the seeds"))
-    if swept.best is not None:
-        found += [(f"best {name.split('.')[-1]}", value) for name, value in swept.best.member.values.items()][:4]
-    return [*found, ("seconds", f"{swept.seconds:.1f}")]
+def summary(result: SweepResult) -> list[tuple[str, str]]:
+    """The most important numbers of a sweep, as names and values."""
+    rows = [("members", f"{len(result.trials):,}"), ("seeds", str(len(result.seeds)))]
+    rows.append(("chosen by", f"{result.metric}, mean over the seeds"))
+    if result.best is not None:
+        rows += [(f"best {name.split('.')[-1]}", value) for name, value in result.best.member.values.items()][:4]
+    return [*rows, ("seconds", f"{result.seconds:.1f}")]
 
 
-def head(swept: SweepResult, facts: Mapping[str, Any]) -> str:
-    """How the best config came about, as a comment."""
-    assert swept.best is not None
-    lines = [f"The best of {len(swept.trials)} members with {len(swept.seeds)} seeds each, by {swept.metric}."]
+def head_comment(result: SweepResult, facts: Mapping[str, Any]) -> str:
+    """The comment above the best config: the command that found it, its values and its scores."""
+    assert result.best is not None
+    lines = [f"The best of {len(result.trials)} members with {len(result.seeds)} seeds each, by {result.metric}."]
     lines += ["", f"Command:  {facts['command']}"]
-    lines += [f"Values:   {name} = {value}" for name, value in swept.best.member.values.items()]
-    for row in score_rows(swept.best.experiment, swept.scores):
+    lines += [f"Values:   {name} = {value}" for name, value in result.best.member.values.items()]
+    for row in score_rows(result.best.experiment, result.scores):
         numbers = ", ".join(f"{key} {format_cell(value)}" for key, value in row.items() if isinstance(value, dict))
         lines.append(f"Found:    {row['part']} {numbers}")
     return "".join(f"# {' '.join(line.split(chr(10)))}".rstrip() + "\n" for line in lines) + "\n"
 
 
-def figures(swept: SweepResult) -> list[Figure]:
-    """The metric against each value, and the curves of the best members."""
-    accuracy = swept.metric.endswith("accuracy")
-    metric = swept.metric.split(".", 1)[1]
-    unit, what = (100, "accuracy (%)") if accuracy else (1, "loss (mean per example)" if metric == "loss" else metric)
-    part = swept.metric.split(".")[0]
-    title = swept.trials[0].experiment.title
-    names = list(dict.fromkeys(key for trial in swept.trials for key in trial.member.values))
-    values = {name: [trial.member.values.get(name, "") for trial in swept.trials] for name in names}
-    scores = unit * np.stack([trial.score for trial in swept.trials])
-    epochs = {trial.epochs for trial in swept.trials}
-    stopped = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
-    found = [
+def figures(result: SweepResult) -> list[Figure]:
+    """The metric against each value, and the learning curves of the best members."""
+    part, metric = result.metric.split(".", 1)
+    unit, label = (
+        (100, "accuracy (%)")
+        if metric == "accuracy"
+        else (1, "loss (mean per example)" if metric == "loss" else metric)
+    )
+    title = result.trials[0].experiment.title
+    names = _value_names(result)
+    values = {name: [trial.member.values.get(name, "") for trial in result.trials] for name in names}
+    scores = unit * np.stack([trial.score for trial in result.trials])
+    epochs = {trial.epochs for trial in result.trials}
+    lengths = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
+    drawn = [
         Figure(
             "sweep",
-            "What the values do",
-            plots.sweep(values, scores, ylabel=f"best {part} {what}", title=title + stopped),
-            f"The best {part} {what} against {', '.join(names)}; {len(swept.trials)} members.",
+            "The metric against the values",
+            plots.sweep(values, scores, ylabel=f"best {part} {label}", title=title + lengths),
+            f"The best {part} {label} against {', '.join(names)}; {len(result.trials)} members.",
         )
     ]
-    sound = [trial for trial in swept.trials if not trial.diverged][:DRAWN]
-    if sound:
-        longest = max(sound, key=lambda trial: rows_of(trial.history))
+    best = [trial for trial in result.trials if not trial.diverged][:CURVES]
+    if best:
+        longest = max(best, key=lambda trial: rows_of(trial.history))
         rows = rows_of(longest.history)
-        curves = {_name(trial): unit * _curve(trial, part, swept.metric.split(".")[1], rows) for trial in sound}
+        curves = {_label(trial): unit * _curve(trial, part, metric, rows) for trial in best}
         epoch = (np.arange(rows) + 1) * longest.experiment.plan.eval_every
-        found.append(
+        drawn.append(
             Figure(
                 "learning_curves",
-                "How the best learned",
-                plots.sweep_curves(epoch, curves, f"{part} {what}", title=f"{title}: the best {len(sound)}"),
-                f"The {part} {what} of the best {len(sound)} members against the epoch.",
+                "Learning curves of the best members",
+                plots.sweep_curves(epoch, curves, f"{part} {label}", title=f"{title}: the best {len(best)}"),
+                f"The {part} {label} of the best {len(best)} members against the epoch.",
             )
         )
-    return found
+    return drawn
 
 
-def _name(trial: Trial) -> str:
-    return ", ".join(_short(value) for value in trial.member.values.values())
+def _value_names(result: SweepResult) -> list[str]:
+    """The names that vary, in the order of their first appearance."""
+    return list(dict.fromkeys(name for trial in result.trials for name in trial.member.values))
 
 
-def _short(value: str) -> str:
+def _label(trial: Trial) -> str:
+    return ", ".join(_shorten(value) for value in trial.member.values.values())
+
+
+def _shorten(value: str) -> str:
     try:
         return f"{float(value):.3g}"
     except ValueError:
@@ -169,8 +167,13 @@ def _short(value: str) -> str:
 
 
 def _curve(trial: Trial, part: str, metric: str, rows: int) -> np.ndarray:
-    own = np.asarray(getattr(trial.history, part)[metric], np.float64)
-    return np.pad(own, ((0, 0), (0, rows - own.shape[1])), constant_values=np.nan)
+    """A member's metric by evaluation, (seeds, rows), with NaN after its last evaluation."""
+    curve = np.asarray(getattr(trial.history, part)[metric], np.float64)
+    return np.pad(curve, ((0, 0), (0, rows - curve.shape[1])), constant_values=np.nan)
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    return Table(title, list(rows[0]), [[format_cell(value) for value in row.values()] for row in rows])
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
@@ -178,16 +181,15 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:
-    """A line a member: its values, the metric's mean and that of each seed; empty where one diverged."""
+    """A line for each member: its values, the metric's mean and the metric of each seed; empty if a seed diverged."""
     text = io.StringIO()
-    skipped = {"scores", "best epoch"}
-    name = next(
+    metric = next(
         key for key in rows[0] if key.split(" ")[0].startswith(("validation.", "train.")) and "scores" not in key
     )
-    keys = [key for key in rows[0] if key not in skipped]
+    keys = [key for key in rows[0] if key not in ("scores", "best epoch")]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, *(f"{name}, seed {i + 1}" for i in range(seeds))])
+    writer.writerow([*keys, *(f"{metric}, seed {i + 1}" for i in range(seeds))])
     for row in rows:
-        plain = ["" if v == "diverged" else repr(v["mean"]) if isinstance(v, dict) else v for v in map(row.get, keys)]
-        writer.writerow([*plain, *("" if score is None else repr(score) for score in row["scores"])])
+        values = ["" if v == "diverged" else repr(v["mean"]) if isinstance(v, dict) else v for v in map(row.get, keys)]
+        writer.writerow([*values, *("" if score is None else repr(score) for score in row["scores"])])
     return text.getvalue()

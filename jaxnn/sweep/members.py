@@ -102,4 +102,4 @@ def python_members(experiment: Experiment, combinations: Iterable[Mapping[str, s
 
 def check_axes(sweep_family: Family, axes: Sequence[Axis]) -> None:
     """Raises `ConfigError` with every value that the family does not take, each alone."""
-    sweep_family.make({axis.name: value} for axis in axes for value in axis.ends)
+    sweep_family.make({axis.name: value} for axis in axes for value in axis.test_values)

@@ -220,5 +220,5 @@ def _suggested(axis: Axis, trial: Any) -> str:
     if axis.kind == "choice":
         return trial.suggest_categorical(axis.name, list(axis.choices))
     if axis.kind == "integer":
-        return axis.text(trial.suggest_int(axis.name, int(axis.low), int(axis.high)))
-    return axis.rounded(trial.suggest_float(axis.name, axis.low, axis.high, log=axis.kind == "log-uniform"))
+        return axis.format(trial.suggest_int(axis.name, int(axis.low), int(axis.high)))
+    return axis.format_rounded(trial.suggest_float(axis.name, axis.low, axis.high, log=axis.kind == "log-uniform"))

@@ -1,4 +1,4 @@
-"""What a sweep varies: an axis is the name of a config's value with a list of values, or a distribution."""
+"""The search space of a sweep: each axis is the name of a config value with a list of values or a distribution."""
 
 import itertools
 import math
@@ -11,9 +11,9 @@ from jaxnn.config.errors import ConfigError, preview, suggest
 
 
 class Axis(NamedTuple):
-    """Values of a dotted name, as a config's override has them: `choices`, or numbers from `low` to `high`.
+    """The values of a dotted name, as texts of config overrides: `choices`, or numbers from `low` to `high`.
 
-    kind: choice, uniform, log-uniform or integer (both ends are among them)
+    kind: choice, uniform, log-uniform or integer (`low` and `high` included)
     """
 
     name: str
@@ -23,82 +23,86 @@ class Axis(NamedTuple):
     high: float = math.nan
 
     @property
-    def ends(self) -> tuple[str, ...]:
-        """Values that are right only if every other is."""
-        return self.choices or (self.text(self.low), self.text(self.high))
+    def test_values(self) -> tuple[str, ...]:
+        """Values to validate: all choices, or both ends of the range. If they are valid, all others are."""
+        return self.choices or (self.format(self.low), self.format(self.high))
 
-    def text(self, number: float) -> str:
-        """A number as an override has it."""
+    def format(self, number: float) -> str:
+        """A number as the text of an override."""
         return str(int(number)) if self.kind == "integer" else repr(float(number))
 
-    def rounded(self, number: float) -> str:
-        """A number between the ends, to four digits: more say nothing."""
-        return self.text(min(self.high, max(self.low, float(f"{number:.4g}"))))
+    def format_rounded(self, number: float) -> str:
+        """A number within the range as the text of an override, with four digits: more make no difference."""
+        return self.format(min(self.high, max(self.low, float(f"{number:.4g}"))))
 
-    def drawn(self, draw: random.Random) -> str:
-        """A value at random."""
-        return DISTRIBUTIONS[self.kind](self, draw)
-
-
-def _log_uniform(axis: Axis, draw: random.Random) -> str:
-    return axis.rounded(math.exp(draw.uniform(math.log(axis.low), math.log(axis.high))))
+    def sample(self, rng: random.Random) -> str:
+        """A random value."""
+        return DISTRIBUTIONS[self.kind](self, rng)
 
 
-#: kind -> (axis, random numbers) -> a value
+def _log_uniform(axis: Axis, rng: random.Random) -> str:
+    return axis.format_rounded(math.exp(rng.uniform(math.log(axis.low), math.log(axis.high))))
+
+
+#: kind -> (axis, random numbers) -> value
 DISTRIBUTIONS: dict[str, Callable[[Axis, random.Random], str]] = {
-    "choice": lambda axis, draw: draw.choice(axis.choices),
-    "uniform": lambda axis, draw: axis.rounded(draw.uniform(axis.low, axis.high)),
+    "choice": lambda axis, rng: rng.choice(axis.choices),
+    "uniform": lambda axis, rng: axis.format_rounded(rng.uniform(axis.low, axis.high)),
     "log-uniform": _log_uniform,
-    "integer": lambda axis, draw: axis.text(draw.randint(int(axis.low), int(axis.high))),
+    "integer": lambda axis, rng: axis.format(rng.randint(int(axis.low), int(axis.high))),
 }
 
 
-def axes(over: Sequence[str] = (), draw: Sequence[str] = ()) -> tuple[Axis, ...]:
-    """The axes of `NAME=V1,V2,…` and of `NAME=log-uniform(1e-4,1e-1)`. Raises `ConfigError` with all mistakes."""
-    found, lines = [], []
-    for option, texts, read in (("--over", over, _list), ("--draw", draw, _distribution)):
+def parse_axes(over: Sequence[str] = (), draw: Sequence[str] = ()) -> tuple[Axis, ...]:
+    """The axes of `NAME=V1,V2,…` (over) and of `NAME=log-uniform(1e-4,1e-1)` (draw).
+
+    Raises `ConfigError` with all mistakes.
+    """
+    axes: list[Axis] = []
+    mistakes = []
+    for option, texts, parse in (("--over", over, _parse_choices), ("--draw", draw, _parse_distribution)):
         for text in texts:
-            name, equals, said = text.partition("=")
+            name, equals, values = text.partition("=")
             name = name.strip().removeprefix("--").replace("-", "_")
             try:
                 if not equals or not name:
                     raise ValueError("expected NAME=VALUES, such as optimizer.learning_rate=0.01,0.1")
-                if name in (axis.name for axis in found):
+                if name in (axis.name for axis in axes):
                     raise ValueError(f"expected {name} once, found it again")
                 if name in ("train.seed", "train.seeds"):
-                    raise ValueError(f"expected no {name}: every member has the same seeds; their number is --seeds")
-                found.append(read(name, said.strip()))
+                    raise ValueError(f"expected no {name}: all members use the same seeds; set their number by --seeds")
+                axes.append(parse(name, values.strip()))
             except ValueError as error:
-                lines.append(f"{option} {text}: {error}")
-    if lines:
-        raise ConfigError(lines)
-    return tuple(found)
+                mistakes.append(f"{option} {text}: {error}")
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tuple(axes)
 
 
-def _list(name: str, said: str) -> Axis:
-    values = split(said)
-    if not said or not all(values):
-        raise ValueError(f"expected values with commas between them, found {preview(said)}")
+def _parse_choices(name: str, text: str) -> Axis:
+    values = split_at_commas(text)
+    if not text or not all(values):
+        raise ValueError(f"expected values with commas between them, found {preview(text)}")
     if len(set(values)) < len(values):
-        raise ValueError("expected each value once, found one again")
+        raise ValueError("expected each value once, found a value twice")
     return Axis(name, "choice", values)
 
 
-def _distribution(name: str, said: str) -> Axis:
-    match = re.fullmatch(r"([\w-]+)\s*\((.*)\)", said, re.DOTALL)
+def _parse_distribution(name: str, text: str) -> Axis:
+    match = re.fullmatch(r"([\w-]+)\s*\((.*)\)", text, re.DOTALL)
     kinds = ", ".join(f"{kind}({'A,B,…' if kind == 'choice' else 'LOW,HIGH'})" for kind in DISTRIBUTIONS)
     if not match:
-        raise ValueError(f"expected one of {kinds}, found {preview(said)}")
-    kind, values = match[1].replace("_", "-"), split(match[2])
+        raise ValueError(f"expected one of {kinds}, found {preview(text)}")
+    kind, values = match[1].replace("_", "-"), split_at_commas(match[2])
     if kind not in DISTRIBUTIONS:
         raise ValueError(f"unknown distribution {kind}; {suggest(kind, DISTRIBUTIONS)}")
     if kind == "choice":
-        return _list(name, match[2])
+        return _parse_choices(name, match[2])
     try:
         low, high = (int(value) if kind == "integer" else float(value) for value in values)
     except ValueError:
         numbers = "integers" if kind == "integer" else "numbers"
-        raise ValueError(f"expected {kind}(LOW,HIGH) with two {numbers}, found {preview(said)}") from None
+        raise ValueError(f"expected {kind}(LOW,HIGH) with two {numbers}, found {preview(text)}") from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (kind == "log-uniform" and low <= 0):
         raise ValueError(
             f"expected {'0 < ' if kind == 'log-uniform' else ''}LOW < HIGH, found {values[0]}, {values[1]}"
@@ -106,10 +110,10 @@ def _distribution(name: str, said: str) -> Axis:
     return Axis(name, kind, low=low, high=high)
 
 
-def split(said: str) -> tuple[str, ...]:
-    """The parts between the commas that stand outside of brackets and quotes."""
+def split_at_commas(text: str) -> tuple[str, ...]:
+    """The parts of a text between the commas that are outside of brackets and quotes."""
     parts, depth, quote = [""], 0, ""
-    for letter in said:
+    for letter in text:
         if quote:
             quote = "" if letter == quote else quote
         elif letter in "\"'":
@@ -123,14 +127,14 @@ def split(said: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts)
 
 
-def grid(of: Sequence[Axis]) -> Iterator[dict[str, str]]:
-    """Every combination of the values."""
-    for values in itertools.product(*(axis.choices for axis in of)):
-        yield dict(zip((axis.name for axis in of), values, strict=True))
+def grid(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
+    """All combinations of the axes' choices."""
+    for values in itertools.product(*(axis.choices for axis in axes)):
+        yield dict(zip((axis.name for axis in axes), values, strict=True))
 
 
-def sample(of: Sequence[Axis], n: int, seed: int) -> Iterator[dict[str, str]]:
-    """`n` combinations at random; the first ones do not depend on how many follow."""
-    draw = random.Random(seed)
+def sample(axes: Sequence[Axis], n: int, seed: int) -> Iterator[dict[str, str]]:
+    """`n` random combinations. The first ones do not depend on `n`."""
+    rng = random.Random(seed)
     for _ in range(n):
-        yield {axis.name: axis.drawn(draw) for axis in of}
+        yield {axis.name: axis.sample(rng) for axis in axes}

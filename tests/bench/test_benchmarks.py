@@ -1,94 +1,119 @@
-"""What the benchmarks promise of themselves: checked work, medians, results that come back from their file."""
+"""The benchmarks: contestants must do the timed work, timings are medians, results survive their file."""
+
+import json
+from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu
-from benchmarks import timing as races
-from benchmarks.benches import Measure, names
-from benchmarks.results_file import Finding, Ratio, as_json, of_json
-from benchmarks.rooflines import BOUNDS, bounded
-from benchmarks.runner import CONTESTANTS, Work
-from benchmarks.table import between_marks, markdown, said
-from benchmarks.timing import Timing, race
-from benchmarks.workloads import WORKS
+from benchmarks import gpu, timing
+from benchmarks.benches import CpuBenchmarks, benchmark_names
+from benchmarks.results_file import BenchmarkResult, Ratio, from_json, to_json
+from benchmarks.rooflines import LIMITS, limit
+from benchmarks.runner import CONTESTANTS, Workload
+from benchmarks.table import format_ratio, markdown_table, replace_between_markers
+from benchmarks.timing import Timing, time_contestants
+from benchmarks.workloads import WORKLOADS
 
-WORK = Work("a", "a work", "digits_mlp", "", 100, 10, 5, 3, 0.1, loss=0.5, accuracy=0.9)
-FINDING = Finding("a", "a work", "epoch", [Timing("x", "a", 2, 1, 3, 0.5, 0.1, 0.95)], [Ratio("x / y", 0.5, 0.25)], {})
+WORKLOAD = Workload("a", "a work", "digits_mlp", "", 100, 10, 5, 3, 0.1, max_loss=0.5, min_accuracy=0.9)
+RESULT = BenchmarkResult(
+    "a", "a work", "epoch", [Timing("x", "a", 2, 1, 3, 0.5, 0.1, 0.95)], [Ratio("x / y", 0.5, 0.25)], {}
+)
 
 
-class Slow:
-    """A contestant's process that takes the seconds it is told to."""
+class FakeProcess:
+    """A contestant's process whose rounds take given seconds."""
 
-    def __init__(self, name, work):
-        self.name, self.work = name, work
+    def __init__(self, name, workload):
+        self.name, self.workload = name, workload
         self.seconds = iter([7.0, 2.0, 1.0, 4.0])
 
     def train(self):
         return next(self.seconds)
 
-    def ask(self, order):
-        assert order == "test"
+    def send(self, command):
+        assert command == "test"
         return (0.1, 0.95) if self.name == "jaxnn" else (0.1, 0.5)
 
-    def end(self):
+    def close(self):
         pass
 
 
-def test_a_net_without_classes_needs_no_accuracy(monkeypatch):
-    monkeypatch.setattr(races, "Child", Slow)
-    monkeypatch.setattr(Slow, "ask", lambda self, order: (0.1, float("nan")))
-    (timing,) = race([("jaxnn", WORK._replace(accuracy=0.0))])
-    assert timing.seconds == 4.0
+@pytest.fixture
+def fake_processes(monkeypatch):
+    monkeypatch.setattr(timing, "ContestantProcess", FakeProcess)
+
+
+@pytest.mark.usefixtures("fake_processes")
+def test_time_contestants_requires_no_accuracy_of_a_net_without_classes(monkeypatch):
+    monkeypatch.setattr(FakeProcess, "send", lambda self, command: (0.1, float("nan")))
+    (measured,) = time_contestants([("jaxnn", WORKLOAD._replace(min_accuracy=0.0))])
+    assert measured.seconds == 4.0
     with pytest.raises(RuntimeError, match=r"found 0\.1000 and nan"):
-        race([("jaxnn", WORK)])
+        time_contestants([("jaxnn", WORKLOAD)])
 
 
-def test_a_timing_is_the_median_round_as_an_epoch_and_the_first_is_compiling(monkeypatch):
-    monkeypatch.setattr(races, "Child", Slow)
-    (timing,) = race([("jaxnn", WORK)])
-    assert timing == Timing("jaxnn", "a", 2.0 * 2, 1.0 * 2, 4.0 * 2, 5.0, 0.1, 0.95)
+@pytest.mark.usefixtures("fake_processes")
+def test_time_contestants_takes_the_median_round_and_the_first_as_compiling():
+    (measured,) = time_contestants([("jaxnn", WORKLOAD)])
+    assert measured == Timing("jaxnn", "a", 2.0 * 2, 1.0 * 2, 4.0 * 2, 5.0, 0.1, 0.95)
 
 
-def test_who_has_not_learned_has_no_time(monkeypatch):
-    monkeypatch.setattr(races, "Child", Slow)
-    monkeypatch.setattr(races, "installed", lambda name: True)
+@pytest.mark.usefixtures("fake_processes")
+def test_time_contestants_rejects_a_contestant_that_has_not_learned(monkeypatch):
+    monkeypatch.setattr(timing, "installed", lambda name: True)
     with pytest.raises(RuntimeError, match=r"expected a test loss of at most 0\.5 and an accuracy of at least 0\.9"):
-        race([("jaxnn", WORK), ("Keras", WORK)])
+        time_contestants([("jaxnn", WORKLOAD), ("Keras", WORKLOAD)])
 
 
-def test_findings_come_back_from_their_file():
-    assert of_json(as_json(FINDING)) == FINDING
+def test_from_json_inverts_to_json():
+    assert from_json(to_json(RESULT)) == RESULT
 
 
-def test_a_missed_target_is_said():
-    assert said(FINDING.ratios[0]).endswith("(target ≤ 0.25: MISSED)")
-    assert "**missed**" in markdown([FINDING])
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_from_json_reads_the_stored_results(device):
+    file = Path(__file__).parents[2] / "benchmarks" / "results" / f"{device}.json"
+    for name, entry in json.loads(file.read_text(encoding="utf-8"))["benchmarks"].items():
+        result = from_json(entry["found"])
+        assert result.name == name and to_json(result) == entry["found"]
 
 
-def test_a_finding_without_times_has_its_row():
-    assert markdown([FINDING._replace(timings=[])]).endswith("| a work |  | x / y | 0.5 | ≤ 0.25 | **missed** |")
+def test_format_ratio_marks_a_missed_target():
+    assert format_ratio(RESULT.ratios[0]).endswith("(target ≤ 0.25: MISSED)")
+    assert "**missed**" in markdown_table([RESULT])
 
 
-def test_the_table_stands_between_its_marks_and_nothing_else_changes():
+def test_markdown_table_has_a_row_for_a_result_without_timings():
+    row = "| a work |  | x / y | 0.5 | ≤ 0.25 | **missed** |"
+    assert markdown_table([RESULT._replace(timings=[])]).endswith(row)
+
+
+def test_replace_between_markers_changes_nothing_else():
     page = "before <!-- benchmarks cpu -->old<!-- /benchmarks cpu --> <!-- benchmarks gpu --><!-- /benchmarks gpu -->"
-    assert between_marks(page, "new", "cpu") == page.replace("old", "\nnew\n")
-    with pytest.raises(ValueError, match="expected the marks"):
-        between_marks(page, "new", "tpu")
+    assert replace_between_markers(page, "new", "cpu") == page.replace("old", "\nnew\n")
+    with pytest.raises(ValueError, match="expected the markers"):
+        replace_between_markers(page, "new", "tpu")
 
 
-def test_every_benchmark_and_every_work_can_be_found():
-    assert all(getattr(Measure, name).__doc__ for name in names())
+def test_benchmarks_have_titles_and_workloads_have_valid_configs():
+    assert all(getattr(CpuBenchmarks, name).__doc__ for name in benchmark_names())
     assert {"jaxnn", "PyTorch", "Keras", "Equinox", "Flax NNX", "scikit-learn", "NumPy"} <= set(CONTESTANTS)
     from jaxnn.config import load
 
-    for work in WORKS.values():
-        load(work.config, work.overrides)
+    for workload in WORKLOADS.values():
+        load(workload.config, workload.overrides)
 
 
-@pytest.mark.parametrize(("device", "known"), [("cpu", names()), ("gpu", gpu.names())])
-def test_a_results_file_says_what_bounds_a_missed_target_and_nothing_of_one_that_is_met(device, known):
-    assert set(BOUNDS[device]) <= set(known)
-    for name in BOUNDS[device]:
-        missed = FINDING._replace(name=name)
-        assert "performance.md" in bounded(missed, device)["what bounds it"]
-        assert bounded(missed._replace(ratios=[Ratio("x / y", 0.2, 0.25)]), device) == {}
+@pytest.mark.parametrize("module", dict.fromkeys(module for module, _, _ in CONTESTANTS.values()))
+def test_contestants_name_functions_of_existing_modules(module):
+    source = (Path(__file__).parents[2] / "benchmarks" / "contestants" / f"{module}.py").read_text(encoding="utf-8")
+    functions = [function for name, function, _ in CONTESTANTS.values() if name == module]
+    assert all(f"\ndef {function}(" in source for function in functions)
+
+
+@pytest.mark.parametrize(("device", "known"), [("cpu", benchmark_names()), ("gpu", gpu.benchmark_names())])
+def test_limit_explains_missed_targets_only(device, known):
+    assert set(LIMITS[device]) <= set(known)
+    for name in LIMITS[device]:
+        missed = RESULT._replace(name=name)
+        assert "performance.md" in limit(missed, device)["what bounds it"]
+        assert limit(missed._replace(ratios=[Ratio("x / y", 0.2, 0.25)]), device) == {}

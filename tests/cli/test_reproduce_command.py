@@ -46,9 +46,9 @@ def test_records_are_named_with_targets_and_the_error_of_chance(jaxnn, tmp_path,
     assert code == 0, err
     (found,) = json.loads((tmp_path / "results.json").read_text())
     numbers = {number["name"]: number for number in found["numbers"]}
-    assert numbers["best test accuracy %"]["target"] == 98.6 and numbers["best test accuracy %"]["chance"] > 0
+    assert numbers["best test accuracy %"]["target"] == 98.6 and numbers["best test accuracy %"]["standard_error"] > 0
     assert len(numbers["ensemble test accuracy %"]["values"]) == 1 < len(numbers["best test accuracy %"]["values"])
-    assert "98.6" in table and "± by" in table
+    assert "98.6" in table and "standard" in table
     code, _, err = jaxnn("reproduce", "S03", "--records", "--out", tmp_path)
     assert code != 0 and "R1" in err
 

@@ -39,7 +39,7 @@ def test_a_sweep_leaves_a_table_figures_a_report_and_a_config_that_can_be_traine
     overrides = [f"{name.removeprefix('--')}={value}" for name, value in zip(SMALL[::2], SMALL[1::2], strict=True)]
     assert best == load("digits_mlp", [*overrides, "optimizer.learning_rate=0.02"])
     assert "Command:  " in (folder / "best.toml").read_text().split("title")[0]
-    assert json.loads((tmp_path / "t.json").read_text())["rows"][0]["place"] == 1
+    assert json.loads((tmp_path / "t.json").read_text())["rows"][0]["rank"] == 1
     assert "optimizer.learning_rate = 0.02; test accuracy %" in " ".join(out.split())
 
 

@@ -1,4 +1,4 @@
-"""Every system of the course has a row; what a config claims is what its run gives."""
+"""Every system of the course has a row, and the claims in a config's head are what its run gives."""
 
 import re
 from pathlib import Path
@@ -8,70 +8,82 @@ import numpy as np
 import pytest
 
 from jaxnn.config import find, load
-from jaxnn.course import SYSTEMS, Measured, Outcome, choose, reproduce, session
-from jaxnn.course.claims import claims, head, written
-from jaxnn.course.optimizer_comparison import _near, rival_name
-from jaxnn.course.run_system import ensemble
-from jaxnn.course.session import STUDIED, Show
-from jaxnn.course.systems import RECORDS, Number, System
+from jaxnn.course import (
+    FULL,
+    QUICK,
+    SYSTEMS,
+    Quantity,
+    SeedMeasurement,
+    System,
+    SystemResult,
+    reproduce,
+    select_systems,
+    session,
+)
+from jaxnn.course.budget import limit_config
+from jaxnn.course.claims import format_claims, head_comment, parse_claims
+from jaxnn.course.optimizer_comparison import _within_reach, optimizer_label
+from jaxnn.course.run_system import ensemble_metrics
+from jaxnn.course.session import STUDIES_OF_RUN, CourseSession
+from jaxnn.course.systems import RECORDS
 from jaxnn.errors import UserError
+from jaxnn.experiment.seed_statistics import seed_statistics
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
-RUNS = [system for system in (*SYSTEMS, *RECORDS) if not system.study]
-#: Whole in a second or two; of the others a few of the seeds that were measured.
+#: Configs whose whole run takes a second or two, and configs of which only some of the measured seeds are run.
 SHORT = ("beach_perceptron", "blobs_neuron", "parabola")
 SAMPLED = ("circles_mlp", "circles_mlp_2017", "cosine_denoise", "digits_mlp")
 
 
 @pytest.fixture(autouse=True)
-def as_at_the_door():
+def command_line_numerics():
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         yield
 
 
-def of(config):
+def system_of(config):
     return next(system for system in SYSTEMS if system.config == config)
 
 
-def claimed(config):
-    return claims(find(config).read_text(encoding="utf-8"))
+def claims_of(config):
+    return parse_claims(find(config).read_text(encoding="utf-8"))
 
 
-def test_every_system_of_the_course_has_a_row():
+def test_systems_cover_the_course():
     assert list(dict.fromkeys(system.id for system in SYSTEMS)) == IDS
-    assert choose([]) == SYSTEMS
-    assert {system.id for system in choose(IDS)} == set(IDS)
+    assert select_systems([]) == SYSTEMS
+    assert {system.id for system in select_systems(IDS)} == set(IDS)
 
 
 @pytest.mark.parametrize("system", [*SYSTEMS, *RECORDS], ids=lambda s: f"{s.id} {s.config or s.study}")
-def test_a_row_has_numbers_to_fill_it(system):
-    assert system.study or system.numbers
+def test_system_has_quantities_of_existing_parts(system):
+    assert system.study or system.quantities
     if system.study:
-        assert callable(getattr(Show, system.study))
+        assert callable(getattr(CourseSession, system.study))
     if system.config:
         config = load(system.config)
         parts = {
             "train",
             *(p for p in ("validation", "test") if getattr(config.data, p) or config.data.name == "mnist"),
         }
-        assert {number.part for number in system.numbers} <= parts
-        assert system.study != "optimizers" or len({rival_name(r) for r in config.compare}) == 10
+        assert {quantity.part for quantity in system.quantities} <= parts
+        assert system.study != "optimizers" or len({optimizer_label(table) for table in config.compare}) == 10
 
 
 @pytest.mark.parametrize("ids", [["S99"], ["S01", "s4"], ["mnist_cnn"], [""]])
-def test_an_id_that_is_none_gets_the_list_of_good_ones(ids):
+def test_select_systems_lists_the_ids_when_one_is_unknown(ids):
     with pytest.raises(UserError) as raised:
-        choose(ids)
-    assert all(good in str(raised.value) for good in IDS)
+        select_systems(ids)
+    assert all(known in str(raised.value) for known in IDS)
     assert repr(ids[-1]) in str(raised.value)
 
 
-def test_ids_come_in_the_order_of_the_course_whatever_their_case():
-    assert [system.id for system in choose(["s22", "S03"])] == ["S03", "S22"]
+def test_select_systems_ignores_case_and_keeps_the_order_of_the_course():
+    assert [system.id for system in select_systems(["s22", "S03"])] == ["S03", "S22"]
 
 
 @pytest.mark.parametrize(
-    ("course", "place"),
+    ("course", "position"),
     [
         ("82.0", "inside"),
         ("75", "inside"),
@@ -82,87 +94,103 @@ def test_ids_come_in_the_order_of_the_course_whatever_their_case():
         ("", ""),
     ],
 )
-def test_a_number_lies_inside_unless_it_rounds_to_none_of_the_range(course, place):
-    assert Measured("best test accuracy %", (75.3, 82.0, 91.0), course).place == place
+def test_position_is_inside_if_a_value_of_the_range_rounds_to_the_course_number(course, position):
+    assert SeedMeasurement("best test accuracy %", (75.3, 82.0, 91.0), course).position == position
 
 
-def test_the_error_of_chance_is_the_binomial_one():
-    number = Measured("best test accuracy %", (97.0, 99.0), examples=10_000)
+def test_standard_error_is_that_of_binomial_draws():
+    measurement = SeedMeasurement("best test accuracy %", (97.0, 99.0), examples=10_000)
     draws = np.random.default_rng(0).binomial(10_000, 0.98, 20_000) / 100
-    assert number.chance == pytest.approx(draws.std(), rel=0.02)
-    assert number._replace(examples=None).chance is None and number._replace(name="best test loss").chance is None
+    assert measurement.standard_error == pytest.approx(draws.std(), rel=0.02)
+    assert measurement._replace(examples=None).standard_error is None
+    assert measurement._replace(name="best test loss").standard_error is None
 
 
-def test_a_target_is_reached_by_the_mean():
-    number = Measured("best test accuracy %", (98.5, 98.75), target=98.6)
-    assert number.verdict == "98.6 reached"
-    assert number._replace(target=99.0).verdict == "99 missed by 0.38"
+def test_summary_compares_the_mean_with_the_target():
+    measurement = SeedMeasurement("best test accuracy %", (98.5, 98.75), target=98.6)
+    assert measurement.summary == "98.6 reached"
+    assert measurement._replace(target=99.0).summary == "99 missed by 0.38"
 
 
-def test_an_ensemble_is_no_worse_than_its_members_in_the_mean_of_their_losses():
-    both = tuple(Number(when, "test", metric) for when in ("best", "ensemble") for metric in ("accuracy", "loss"))
-    outcome = reproduce(System("R9", "", "", "digits_mlp", 3, both), quick=True, seeds=3)
-    assert outcome.experiment is not None and outcome.result is not None
-    found = {number.name: number for number in outcome.numbers}
-    assert len(found["ensemble test loss"].values) == 1
+def test_seed_statistics_of_one_seed_have_no_standard_deviation():
+    assert seed_statistics([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0}
+    assert seed_statistics([1.0, 3.0]) == {"mean": 2.0, "sd": pytest.approx(2**0.5), "min": 1.0, "max": 3.0}
+
+
+@pytest.mark.parametrize("config", dict.fromkeys(s.config for s in (*SYSTEMS, *RECORDS) if s.config))
+def test_limit_config_changes_nothing_without_limits(config):
+    full = load(config)
+    assert limit_config(full, FULL) == full
+    quick = limit_config(full, QUICK).train
+    assert quick.epochs == min(full.train.epochs, 100 if full.train.batch_size is None else 2)
+
+
+def test_ensemble_loss_is_at_most_the_mean_loss_of_its_members():
+    quantities = tuple(
+        Quantity(when, "test", metric) for when in ("best", "ensemble") for metric in ("accuracy", "loss")
+    )
+    run = reproduce(System("R9", "", "", "digits_mlp", 3, quantities), budget=QUICK, seeds=3)
+    assert run.experiment is not None and run.result is not None
+    by_name = {measurement.name: measurement for measurement in run.measurements}
+    assert len(by_name["ensemble test loss"].values) == 1
     # −log of a mean is at most the mean of −log (Jensen).
-    assert found["ensemble test loss"].values[0] < np.mean(found["best test loss"].values)
-    assert found["ensemble test accuracy %"].examples == 360
-    # Of one member, it is that member.
-    one = jax.tree.map(lambda a: a[:1], outcome.result.outcome.state.best.params)
-    alone = ensemble(outcome.experiment._replace(seeds=(0,)), one)["test"]
-    assert 100 * alone.accuracy == pytest.approx(found["best test accuracy %"].values[0])
-    assert alone.loss == pytest.approx(found["best test loss"].values[0], rel=1e-5)
+    assert by_name["ensemble test loss"].values[0] < np.mean(by_name["best test loss"].values)
+    assert by_name["ensemble test accuracy %"].examples == 360
+    # An ensemble of one member is that member.
+    params = jax.tree.map(lambda a: a[:1], run.result.outcome.state.best.params)
+    single = ensemble_metrics(run.experiment._replace(seeds=(0,)), params)["test"]
+    assert 100 * single.accuracy == pytest.approx(by_name["best test accuracy %"].values[0])
+    assert single.loss == pytest.approx(by_name["best test loss"].values[0], rel=1e-5)
 
 
-def test_a_run_is_made_once_and_kept_while_a_study_is_to_look_at_it(monkeypatch):
-    made = []
+def test_course_session_keeps_a_run_until_its_last_study(monkeypatch):
+    runs = []
 
-    def fake(system, **_):
-        made.append(system.config)
-        return Outcome(system, (), 1, 0.0)
+    def fake_reproduce(system, **_):
+        runs.append(system.config)
+        return SystemResult(system, (), 1, 0.0)
 
-    monkeypatch.setattr(session, "reproduce", fake)
-    shown = Show(quick=True, seeds=None, data_dir=None)
-    for system in choose(["S10", "S11"]):
-        shown(system)
-    assert set(shown.runs) == {"mnist_cnn"}
-    for study in STUDIED["mnist_cnn"]:
-        assert shown.run_of("mnist_cnn", study).system.id == "S11"
-    assert not shown.runs and made == ["mnist_tanh_softmax", "mnist_cnn"]
-    # What no system ran is run for the study.
-    shown.run_of("mnist1000_sigmoid_mse", "gap")
-    assert made[2:] == ["mnist1000_sigmoid_mse"] and not shown.runs
+    monkeypatch.setattr(session, "reproduce", fake_reproduce)
+    course_session = CourseSession(QUICK, seeds=None, data_dir=None)
+    for system in select_systems(["S10", "S11"]):
+        course_session.run(system)
+    assert set(course_session.runs) == {"mnist_cnn"}
+    for study in STUDIES_OF_RUN["mnist_cnn"]:
+        assert course_session.run_for_study("mnist_cnn", study).system.id == "S11"
+    assert not course_session.runs and runs == ["mnist_tanh_softmax", "mnist_cnn"]
+    # A config that no system ran is run for the study.
+    course_session.run_for_study("mnist1000_sigmoid_mse", "gap")
+    assert runs[2:] == ["mnist1000_sigmoid_mse"] and not course_session.runs
 
 
-def test_a_study_looks_at_the_runs_that_are_kept_for_it():
+def test_studies_of_run_are_studies_of_systems():
     studies = {system.study for system in SYSTEMS if system.study}
-    assert {study for looking in STUDIED.values() for study in looking} <= studies
+    assert {study for names in STUDIES_OF_RUN.values() for study in names} <= studies
 
 
-def test_a_path_that_runs_away_does_not_make_the_plane():
+def test_within_reach_excludes_a_diverging_trajectory():
     start = np.zeros(3)
-    ways = [np.outer(np.linspace(0, 1, 5), direction) for direction in (np.ones(3), -np.ones(3), [0, 1e6, 0])]
-    ways.append(np.full((5, 3), np.nan))
-    ways[-1][0] = 0
-    points = np.concatenate(ways)
-    near = _near(points, ways, start)
+    trajectories = [np.outer(np.linspace(0, 1, 5), direction) for direction in (np.ones(3), -np.ones(3), [0, 1e6, 0])]
+    trajectories.append(np.full((5, 3), np.nan))
+    trajectories[-1][0] = 0
+    near = _within_reach(np.concatenate(trajectories), trajectories, start)
     assert near[:10].all() and not near[11:15].any() and near[15] and not near[16:].any()
 
 
-def test_claims_are_read_as_they_are_written():
-    numbers = [
-        Measured("best test accuracy %", (75.25, 82.0, 91.5)),
-        Measured("end validation loss", (1.25e-5, 3.5e-5)),
-        Measured("sgd, batch 40 loss", (0.25, 0.5)),
-        Measured("first train loss", (0.125,)),
-        Measured("ensemble test accuracy %", (99.5,)),
+def test_parse_claims_reads_what_format_claims_writes():
+    measurements = [
+        SeedMeasurement("best test accuracy %", (75.25, 82.0, 91.5)),
+        SeedMeasurement("end validation loss", (1.25e-5, 3.5e-5)),
+        SeedMeasurement("sgd, batch 40 loss", (0.25, 0.5)),
+        SeedMeasurement("first train loss", (0.125,)),
+        SeedMeasurement("ensemble test accuracy %", (99.5,)),
     ]
-    text = "# Ours:\n" + "".join(f"#     {line}\n" for line in written(numbers)) + "\ntitle = 'best test loss 7'\n"
-    found = claims(text)
-    assert [c.name for c in found] == [n.name.removesuffix(" %") for n in numbers]
-    for claim, number in zip(found, numbers, strict=True):
-        s = number.spread
+    lines = format_claims(measurements)
+    text = "# Ours:\n" + "".join(f"#     {line}\n" for line in lines) + "\ntitle = 'best test loss 7'\n"
+    claims = parse_claims(text)
+    assert [claim.name for claim in claims] == [m.name.removesuffix(" %") for m in measurements]
+    for claim, measurement in zip(claims, measurements, strict=True):
+        s = measurement.statistics
         assert claim.mean == pytest.approx(s["mean"], rel=1e-3)
         assert (claim.low is None) == (s["sd"] is None)
         if claim.low is not None:
@@ -170,25 +198,25 @@ def test_claims_are_read_as_they_are_written():
 
 
 @pytest.mark.parametrize("config", dict.fromkeys(s.config for s in (*SYSTEMS, *RECORDS) if s.config))
-def test_a_claim_is_possible(config):
-    for claim in claimed(config):
+def test_claim_is_consistent(config):
+    for claim in claims_of(config):
         if claim.low is not None:
             assert claim.sd is not None and claim.high is not None
             assert claim.low <= claim.mean <= claim.high
-            # Each is rounded by itself.
+            # The three numbers are rounded separately.
             assert claim.sd <= 1.05 * (claim.high - claim.low) + 0.01
         assert claim.mean >= 0 and ("accuracy" not in claim.name or (claim.high or claim.mean) <= 100)
 
 
 @pytest.mark.parametrize("config", SHORT)
-def test_a_short_config_gives_what_it_claims(config):
-    system = of(config)
-    outcome, said = reproduce(system), {claim.name: claim for claim in claimed(config)}
-    assert outcome.seeds == system.seeds
-    assert set(said) == {number.name.removesuffix(" %") for number in outcome.numbers}
-    for number in outcome.numbers:
-        claim, s = said[number.name.removesuffix(" %")], number.spread
-        # A point near the line may change its class with the order of an addition.
+def test_claims_of_a_short_config_are_reproduced(config):
+    system = system_of(config)
+    run, claims = reproduce(system), {claim.name: claim for claim in claims_of(config)}
+    assert run.seeds == system.seeds
+    assert set(claims) == {measurement.name.removesuffix(" %") for measurement in run.measurements}
+    for measurement in run.measurements:
+        claim, s = claims[measurement.name.removesuffix(" %")], measurement.statistics
+        # The order of additions can change the class of a point near the boundary.
         slack = 1e-3 * claim.mean + 0.05 * (claim.sd or 0)
         assert s["mean"] == pytest.approx(claim.mean, abs=slack)
         if claim.low is not None:
@@ -199,30 +227,31 @@ def test_a_short_config_gives_what_it_claims(config):
 
 
 @pytest.mark.parametrize("config", SAMPLED)
-def test_seeds_of_a_longer_config_lie_where_it_claims(config):
-    outcome, said = reproduce(of(config), seeds=2), {claim.name: claim for claim in claimed(config)}
-    for number in outcome.numbers:
-        claim = said[number.name.removesuffix(" %")]
+def test_seeds_of_a_longer_config_lie_in_the_claimed_range(config):
+    run, claims = reproduce(system_of(config), seeds=2), {claim.name: claim for claim in claims_of(config)}
+    for measurement in run.measurements:
+        claim = claims[measurement.name.removesuffix(" %")]
         assert claim.low is not None and claim.high is not None and claim.sd is not None
-        assert all(claim.low - 0.1 * claim.sd <= v <= claim.high + 0.1 * claim.sd for v in number.values), number
+        low, high = claim.low - 0.1 * claim.sd, claim.high + 0.1 * claim.sd
+        assert all(low <= value <= high for value in measurement.values), measurement
 
 
-def test_a_run_starts_where_its_seed_says_and_seeds_differ():
-    outcome = reproduce(of("circles_mlp"), seeds=3, quick=True)
-    again = reproduce(of("circles_mlp"), seeds=2, quick=True)
-    start = outcome.numbers[0].values
-    assert start[:2] == again.numbers[0].values and len(set(start)) == 3
-    # What the course's number has to do with a whole run's is no reason here.
-    assert {number.why for number in outcome.numbers} == {"a quick run"}
-    best = outcome.numbers[1].values
+def test_reproduce_starts_each_seed_from_its_own_parameters():
+    three = reproduce(system_of("circles_mlp"), seeds=3, budget=QUICK)
+    two = reproduce(system_of("circles_mlp"), seeds=2, budget=QUICK)
+    start = three.measurements[0].values
+    assert start[:2] == two.measurements[0].values and len(set(start)) == 3
+    # The notes of a full run do not explain the numbers of a quick one.
+    assert {measurement.note for measurement in three.measurements} == {"a quick run"}
+    best = three.measurements[1].values
     assert all(b >= s for b, s in zip(best, start, strict=True)) and np.isfinite(best).all()
 
 
-def test_the_head_is_the_comment_on_top_alone():
-    assert head("# a\n# b\n\n# c\ntitle = 1\n") == "a b"
+def test_head_comment_is_the_first_comment_block():
+    assert head_comment("# a\n# b\n\n# c\ntitle = 1\n") == "a b"
 
 
-def test_the_course_map_names_every_system_config_and_notebook():
+def test_readme_course_section_names_every_system_config_and_notebook():
     root = Path(__file__).parents[2]
     page = (root / "README.md").read_text(encoding="utf-8")
     section = page[page.index("## The course") :].split("\n## ")[0]

@@ -12,7 +12,7 @@ from jaxnn.config.bind import preparer
 from jaxnn.config.experiment import device_data, make_experiment
 from jaxnn.engine.driver import run_live
 from jaxnn.errors import UserError
-from jaxnn.sweep import Member, axes, make_members, sweep, train, training
+from jaxnn.sweep import Member, make_members, parse_axes, sweep, train, training
 from jaxnn.sweep.groups import groups
 from jaxnn.sweep.search import rungs
 from jaxnn.sweep.training import rows_at_once
@@ -171,7 +171,7 @@ def test_a_part_is_the_largest_that_fits(devices):
 
 
 def test_halving_ends_with_the_best_and_they_go_on_to_the_bit():
-    swept = sweep("digits_mlp", axes(OVER), SHORT, search="halving", eta=2, seeds=1)
+    swept = sweep("digits_mlp", parse_axes(OVER), SHORT, search="halving", eta=2, seeds=1)
     assert rungs(4, 4, 2, 1) == [(4, 1), (2, 2), (1, 4)]
     assert [trial.epochs for trial in swept.trials] == [4, 2, 1, 1]
     whole = list(train(make_members("digits_mlp", SHORT, [t.member.values for t in swept.trials]), [0]))
@@ -185,7 +185,7 @@ def test_halving_ends_with_the_best_and_they_go_on_to_the_bit():
 
 
 def test_what_diverges_comes_last_and_stops_nothing():
-    swept = sweep("digits_mlp", axes(OVER), SHORT, seeds=1)
+    swept = sweep("digits_mlp", parse_axes(OVER), SHORT, seeds=1)
     assert swept.trials[-1].member.values == RATES[-1] and swept.trials[-1].diverged == 1
     means = [float(t.score.mean()) for t in swept.trials[:-1]]
     assert means == sorted(means) and not np.isnan(means).any()
@@ -195,7 +195,7 @@ def test_what_diverges_comes_last_and_stops_nothing():
 
 def test_optuna_is_asked_and_told_whole_batches():
     pytest.importorskip("optuna")
-    of = axes(["net.3.rate=0.1,0.2"], ["optimizer.learning_rate=log-uniform(1e-3,1e-1)"])
+    of = parse_axes(["net.3.rate=0.1,0.2"], ["optimizer.learning_rate=log-uniform(1e-3,1e-1)"])
     options = {"search": "optuna", "trials": 8, "batch": 4, "seeds": 1}
     where = []
     swept = sweep("digits_mlp", of, SHORT, report=lambda at, progress: where.append(at.split(":")[0]), **options)
@@ -218,6 +218,6 @@ def test_optuna_is_asked_and_told_whole_batches():
 )
 def test_a_space_that_cannot_be_is_refused_with_all_that_is_wrong(over, draw, options, said):
     with pytest.raises(UserError) as caught:
-        sweep("digits_mlp", axes(over, draw), SHORT, **options)
+        sweep("digits_mlp", parse_axes(over, draw), SHORT, **options)
     for words in said:
         assert words.replace("\\", "") in str(caught.value)
