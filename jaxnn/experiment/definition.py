@@ -142,6 +142,24 @@ def _constant(update: Update) -> Bind:
     return lambda hyperparameters: update
 
 
+def with_class_names(experiment: Experiment) -> Experiment:
+    """The experiment with names for its classes: their numbers, where labels are integers and no names are given."""
+    examples = experiment.examples("train") or experiment.validation
+    if experiment.data.classes or not (isinstance(examples, tuple) and len(examples) == 2):
+        return experiment
+    update, target = experiment.bound(), examples[1]
+    if update.predict is None or np.ndim(target) != 1 or not np.issubdtype(target.dtype, np.integer):
+        return experiment
+    one = experiment.of_seed(0)
+    params = jax.eval_shape(lambda key: update.params(update.init(key, one.source.example)), jax.random.key(0))
+    prediction = jax.eval_shape(update.predict, params, one.source.example[0])
+    shape = getattr(prediction, "shape", ())
+    if len(shape) != 2:
+        return experiment
+    names = tuple(str(i) for i in range(max(shape[-1], 2)))
+    return experiment._replace(data=experiment.data._replace(classes=names))
+
+
 def seed_params(params: Params, i: int) -> Params:
     """The parameters of the i-th seed."""
     return jax.tree.map(lambda a: a[i], params)

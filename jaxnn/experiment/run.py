@@ -24,10 +24,11 @@ class Result(NamedTuple):
 def run(experiment: Experiment, hooks: Hooks | None = None, resume_from: Snapshot | None = None) -> Result:
     """Trains every seed of the experiment as one program, and scores the best parameters of each.
 
+    experiment: one that `Experiment.check` has passed
     resume_from: continues there
-    Raises `UserError` for a run that cannot be, `NonFiniteError` for NaN, infinity or divergence.
+    Raises `NonFiniteError` for NaN, infinity or divergence, `UserError` when the memory does not suffice.
     """
-    job = experiment.check().job()
+    job = experiment.job()
     with _blas_threads(job.seed_strategy()):
         outcome = drive(job, hooks, resume_from)
     return Result(outcome, scores(experiment, outcome.state.best.params) if outcome.finished else {})

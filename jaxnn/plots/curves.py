@@ -17,29 +17,42 @@ SPLITS = (("train", style.BLUE, "-"), ("validation", style.VERMILLION, "--"))
 def learning_curves(
     history: Mapping[str, ArrayLike], *, title: str = "Learning curves", best_epoch: ArrayLike | None = None
 ) -> Figure:
-    """Loss against the epoch and, where it was measured, accuracy in a second panel.
+    """Every metric of a run against the epoch, a panel each: the loss first, then the accuracy, then the others.
 
     Args:
-        history: "epoch" (r,) and any of "train_loss", "validation_loss", "train_accuracy" and
-            "validation_accuracy", each (seeds, r) or (r,); accuracies are fractions; NaN where not measured.
+        history: "epoch" (r,) and metrics by split and name, such as "train_loss" and "validation_accuracy", each
+            (seeds, r) or (r,); accuracies are fractions; NaN where not measured.
         best_epoch: the epoch whose parameters were kept, one number or one for each seed.
     """
     epoch = np.asarray(history["epoch"])
-    has_accuracy = any(np.isfinite(history.get(f"{split}_accuracy", ())).any() for split, _, _ in SPLITS)
-    figure = layout.new_figure(9.5 if has_accuracy else 6.5, 4.6, title)
-    axes = layout.add_panels(figure, 1, 2 if has_accuracy else 1)
-    bands = _draw_splits(axes[0], epoch, history, "loss", 1)
-    seed_bands.log_scale_if_wide(axes[0], bands)
-    layout.label_axes(axes[0], "epoch", "loss (mean per example)")
-    if has_accuracy:
-        _draw_splits(axes[1], epoch, history, "accuracy", 100)
-        layout.label_axes(axes[1], "epoch", "accuracy (%)")
+    metrics = _measured_metrics(history) or ["loss"]
+    rows, columns = layout.panel_grid(len(metrics), 3)
+    width = 6.5 if columns == 1 else 4.75 * columns
+    figure = layout.new_figure(width, 4.6 if rows == 1 else 3.8 * rows, title)
+    axes = layout.add_panels(figure, rows, columns, len(metrics))
+    for ax, metric in zip(axes, metrics, strict=True):
+        is_accuracy = metric == "accuracy"
+        bands = _draw_splits(ax, epoch, history, metric, 100 if is_accuracy else 1)
+        if not is_accuracy:
+            seed_bands.log_scale_if_wide(ax, bands)
+        labels = {"loss": "loss (mean per example)", "accuracy": "accuracy (%)"}
+        layout.label_axes(ax, "epoch", labels.get(metric, metric.replace("_", " ")))
     for ax in axes:
         if best_epoch is not None:
             _mark_best(ax, np.ravel(best_epoch))
         ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
+
+
+def _measured_metrics(history: Mapping[str, ArrayLike]) -> list[str]:
+    """The names of the metrics with a finite value, the loss first, the accuracy second."""
+    names = {
+        key.split("_", 1)[1]
+        for key, values in history.items()
+        if key.split("_", 1)[0] in ("train", "validation") and np.isfinite(values).any()
+    }
+    return sorted(names, key=lambda name: (name != "loss", name != "accuracy", name))
 
 
 def loss_curves(

@@ -48,7 +48,7 @@ def run_figures(
     yield Figure(
         "learning_curves",
         "Learning curves",
-        plots.learning_curves(history, title=experiment.title, best_epoch=best_epoch),
+        plots.learning_curves(history, title=experiment.title, best_epoch=np.asarray(best_epoch)),
         f"The metrics of the training and validation parts against the epoch, {plural(n, 'seed')}.",
     )
     first, seed = seed_params(params, 0), experiment.seeds[0]
