@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
+from jax import numpy as jnp
 
 from jaxnn.layer import Batch, Layer, Params
 from jaxnn.losses import LossFunction
@@ -59,7 +61,7 @@ def custom_vjp(layer: Layer) -> Callable[..., Batch]:
 
     def backward(saved, dy):
         params, res = saved
-        dparams, dx = layer.backward(params, res, dy)
+        dparams, dx = layer.backward(params, res, jax.tree.map(_none_for_float0, dy))
         return dparams, dx, None
 
     rule.defvjp(forward, backward)
@@ -73,15 +75,31 @@ def custom_vjp(layer: Layer) -> Callable[..., Batch]:
 def autodiff(init: Callable, apply: Callable) -> Layer:
     """A layer without a hand-written backward: JAX differentiates `apply(params, x, key) -> y`.
 
-    The pullback that `jax.vjp` makes is the residual.
+    The pullback that `jax.vjp` makes is the residual, with the integers of the output, which have no derivative.
     """
 
     def forward(params, x, key):
-        return jax.vjp(lambda params, x: apply(params, x, key), params, x)
+        y, pullback = jax.vjp(lambda params, x: apply(params, x, key), params, x)
+        integers = jax.tree.map(lambda a: None if jnp.issubdtype(a.dtype, jnp.inexact) else a, y)
+        return y, (pullback, integers)
 
     def backward(params, res, dy):
         del params
-        dparams, dx = res(dy)
-        return dparams, jax.tree.map(lambda a: None if a.dtype == jax.dtypes.float0 else a, dx)
+        pullback, integers = res
+        # JAX wants zeros of its type float0 where the output holds integers; a layer's contract has None there.
+        dy = jax.tree.map(
+            lambda dy, a: dy if a is None else np.zeros(a.shape, jax.dtypes.float0), dy, integers, is_leaf=_is_none
+        )
+        dparams, dx = pullback(dy)
+        return dparams, jax.tree.map(_none_for_float0, dx)
 
     return Layer(init, forward, backward, "autodiff")
+
+
+def _is_none(node: Any) -> bool:
+    return node is None
+
+
+def _none_for_float0(a: Any) -> Any:
+    """A cotangent as a layer has it: None in place of JAX's zeros for integers."""
+    return None if a.dtype == jax.dtypes.float0 else a

@@ -61,7 +61,7 @@ def test_learning_curves_of_one_seed_have_no_band():
 
 def test_learning_curves_are_solid_for_train_and_dashed_for_validation_in_percent():
     figure = plots.learning_curves(history(train_accuracy=np.full(7, 0.25), validation_accuracy=np.full(7, 0.5)))
-    lines = figure.axes[1].lines
+    lines = figure.axes[0].lines
     assert [(line.get_label(), line.get_linestyle()) for line in lines] == [("train", "-"), ("validation", "--")]
     assert np.allclose(curve(figure, 1, 0)[1], 25) and np.allclose(curve(figure, 1, 1)[1], 50)
     assert figure.axes[1].get_ylabel() == "accuracy (%)"
