@@ -14,42 +14,43 @@ from jaxnn.certify.cases import constructor
 from jaxnn.cli.certify_targets import NAMES
 
 FOLDER = Path(__file__).parent / "layers"
-#: Written by nobody: it has no derivation.
-WITHOUT = ("autodiff", "optimizer")
+#: Public names without a derivation of their own.
+WITHOUT_PAGE = ("autodiff", "optimizer")
 
 
 def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) -> str:
-    """The page of a public name; `certificate` is its part of `jaxnn certify --json`."""
-    made = constructor(name)
-    text = inspect.getdoc(made) or ""
-    code = inspect.getsource(made).replace('"""' + (made.__doc__ or "") + '"""', '"""…"""')
-    parts = [f"# {name}", "```text\n" + text + "\n```", "## Code", f"`{made.__module__}`", f"```python\n{code}```"]
-    parts += ["## Certificate", row(certificate)]
-    own = [m for m in mutants if m["name"] == name]
-    if own:
+    """The page of a public name; `certificate` is its row of `jaxnn certify --json`."""
+    function = constructor(name)
+    text = inspect.getdoc(function) or ""
+    code = inspect.getsource(function).replace('"""' + (function.__doc__ or "") + '"""', '"""…"""')
+    parts = [f"# {name}", "```text\n" + text + "\n```", "## Code", f"`{function.__module__}`"]
+    parts += [f"```python\n{code}```", "## Certificate", certificate_tables(certificate)]
+    mutants_of_name = [mutant for mutant in mutants if mutant["name"] == name]
+    if mutants_of_name:
         parts += [
-            "## Mistakes that were planted, and the law that noticed",
+            "## Planted mistakes, and the law that detects each",
             "| mistake | law |\n|---|---|\n"
-            + "\n".join(f"| {m['mutant'].split(': ', 1)[1]} | {m['killed by']} |" for m in own),
+            + "\n".join(f"| {m['mutant'].split(': ', 1)[1]} | {m['killed by']} |" for m in mutants_of_name),
         ]
     return "\n\n".join(parts) + "\n"
 
 
-def row(certificate: dict[str, Any]) -> str:
-    """Worst figure of each law against its bound, and the account by hand and by autodiff."""
-    laws: dict[str, dict[str, Any]] = {}
+def certificate_tables(certificate: dict[str, Any]) -> str:
+    """The worst measurement of each law with its bound, and the costs of the hand-written pass and of autodiff."""
+    worst: dict[str, dict[str, Any]] = {}
     for entry in certificate["laws"]:
-        old = laws.get(entry["law"])
-        if old is None or entry["measured"] * old["bound"] > old["measured"] * entry["bound"]:
-            laws[entry["law"]] = entry
+        previous = worst.get(entry["law"])
+        if previous is None or entry["measured"] * previous["bound"] > previous["measured"] * entry["bound"]:
+            worst[entry["law"]] = entry
     lines = ["| law | measured | bound |", "|---|---|---|"]
-    lines += [f"| {e['number']} {e['law']} | {e['measured']:.1e} | {e['bound']:.1e} |" for e in laws.values()]
-    account = certificate["account"]
-    if account:
-        lines += ["", "| forward and backward | by hand | by autodiff |", "|---|---|---|"]
-        for key in ("residual_bytes", "temporary_bytes", "flops"):
-            lines.append(f"| {key.replace('_', ' ')} | {account['hand'][key]:,} | {account['auto'][key]:,} |")
-        times = (1e3 * account[side]["seconds"] for side in ("hand", "auto"))
+    lines += [f"| {e['number']} {e['law']} | {e['measured']:.1e} | {e['bound']:.1e} |" for e in worst.values()]
+    cost = certificate["cost"]
+    if cost:
+        lines += ["", "| forward and backward | hand-written | autodiff |", "|---|---|---|"]
+        for field in ("residual_bytes", "temporary_bytes", "flops"):
+            hand_written, autodiff = (f"{cost[side][field]:,}" for side in ("hand_written", "autodiff"))
+            lines.append(f"| {field.replace('_', ' ')} | {hand_written} | {autodiff} |")
+        times = (1e3 * cost[side]["seconds"] for side in ("hand_written", "autodiff"))
         lines.append("| milliseconds | " + " | ".join(f"{ms:.3f}" for ms in times) + " |")
     return "\n".join(lines)
 
@@ -58,11 +59,11 @@ def index(names: list[str], mutants: list[dict[str, str]]) -> str:
     """The list of pages, and the whole table of mutants."""
     head = [
         "# Layers, combinators, losses and models",
-        "One page each: formula, derivation, code, certificate; made by `python docs/make.py` from the docstrings and "
-        "`jaxnn certify`. Times are of two CPU cores.",
+        "Each page has the formula, derivation, code and certificate. `python docs/make.py` writes the pages from the "
+        "docstrings and the output of `jaxnn certify`. Times were measured on two CPU cores.",
         "\n".join(f"- [{name}]({name}.md)" for name in names),
         "## Mutants",
-        f"`jaxnn certify --mutants`: {len(mutants)} mistakes in the backward code, and the law that noticed each.",
+        f"`jaxnn certify --mutants`: {len(mutants)} mistakes in the backward code, and the law that detects each.",
         "| mistake | law |\n|---|---|\n" + "\n".join(f"| {m['mutant']} | {m['killed by']} |" for m in mutants),
     ]
     return "\n\n".join(head) + "\n"
@@ -71,7 +72,7 @@ def index(names: list[str], mutants: list[dict[str, str]]) -> str:
 def main(certificate_file: str, mutants_file: str) -> None:
     certificates = {row["name"]: row for row in json.loads(Path(certificate_file).read_text())["rows"]}
     mutants = json.loads(Path(mutants_file).read_text())["rows"]
-    names = [name for name in NAMES if name not in WITHOUT]
+    names = [name for name in NAMES if name not in WITHOUT_PAGE]
     FOLDER.mkdir(exist_ok=True)
     for name in names:
         (FOLDER / f"{name}.md").write_text(page(name, certificates[name], mutants), encoding="utf-8")

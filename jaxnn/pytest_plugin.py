@@ -1,4 +1,7 @@
-"""Fixtures for a user's own tests: one line checks a hand-derived gradient under all the laws. Imports no JAX."""
+"""Pytest fixtures for a user's own tests: one line measures all laws of a hand-written gradient.
+
+This module does not import JAX, so that pytest starts fast.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def certify() -> Callable[..., Any]:
-    """`certify(layer, x)`: the layer's certificate; the test fails, with every fault, where a law is broken."""
+    """`certify(layer, x)`: the layer's certificate; the test fails with a line for each broken law."""
     from jaxnn.certify import certify
 
     return lambda *args, **options: certify(*args, **options).check()
@@ -16,7 +19,7 @@ def certify() -> Callable[..., Any]:
 
 @pytest.fixture
 def certify_vjp() -> Callable[..., Any]:
-    """`certify_vjp(f, fwd, bwd, *args)`: the rule's certificate; the test fails where a law is broken."""
+    """`certify_vjp(f, fwd, bwd, *args)`: the rule's certificate; the test fails with a line for each broken law."""
     from jaxnn.certify import certify_vjp
 
     return lambda *args, **options: certify_vjp(*args, **options).check()

@@ -1,4 +1,7 @@
-"""The certificate: hand-derived gradients, ours and yours, under nine laws. Public names stand in `__init__.pyi`."""
+"""Certificates: measure hand-written gradients, the library's or your own, under nine laws.
+
+The public names are listed in `__init__.pyi`.
+"""
 
 import lazy_loader
 

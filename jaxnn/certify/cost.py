@@ -1,6 +1,6 @@
-"""Law 9, the account: what a backward pass keeps, computes and takes, by hand beside autodiff.
+"""Law 9, cost: the bytes, FLOPs and time of the hand-written backward pass beside autodiff's.
 
-The figures are the compiler's own, for one forward and one backward in float32 on the device at hand.
+The figures are the compiler's, for one forward and one backward pass in float32 on the default device.
 """
 
 import time
@@ -11,24 +11,26 @@ import jax
 import numpy as np
 from jax.extend.core import Var
 
-from jaxnn.certify.pullback import answers, autodiff_answers
-from jaxnn.certify.vjp_rule import Rule, leaves, named, replaced
+from jaxnn.certify.case import cast_floating, random_cotangent
+from jaxnn.certify.pullback import autodiff_outputs_and_cotangents, outputs_and_cotangents
+from jaxnn.certify.vjp_rule import VjpRule, differentiated_leaves, named_leaves, replace_leaves
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.summary import flops, nbytes
 
-#: Seconds that the timing of one pair may take.
-PATIENCE = 0.2
-#: Working memory beyond autodiff's is a price: it must buy at least this many times the speed.
-BOUGHT = 1.25
-#: By hand is slower from this many times autodiff's time on, and so many seconds: less is a shared machine's noise.
-SLOWER, NOISE = 1.5, 1e-4
+#: Seconds for the timing of one pair of programs.
+TIMING_BUDGET = 0.2
+#: More temporary memory than autodiff's is allowed only with at least this speed-up.
+MIN_SPEEDUP_FOR_MEMORY = 1.25
+#: The hand-written pass counts as slower beyond this many times autodiff's time, and this many seconds: smaller
+#: differences are the noise of a shared machine.
+MAX_SLOWDOWN, TIMER_NOISE = 1.5, 1e-4
 
 
 class Cost(NamedTuple):
-    """residual_bytes: what the forward pass leaves for the backward pass, parameters aside
-    temporary_bytes: the working memory of the compiled pair
+    """residual_bytes: what the forward pass keeps for the backward pass, without the parameters
+    temporary_bytes: the temporary memory of the compiled pair
     flops: its floating-point operations
-    seconds: how long it takes
+    seconds: its running time
     """
 
     residual_bytes: int
@@ -37,75 +39,91 @@ class Cost(NamedTuple):
     seconds: float
 
 
-class Account(NamedTuple):
-    """The cost of the hand-derived pair and of autodiff's."""
+class CostComparison(NamedTuple):
+    """The cost of the hand-written pair of passes, and of autodiff's."""
 
-    hand: Cost
-    auto: Cost
+    hand_written: Cost
+    autodiff: Cost
 
     @property
     def holds(self) -> bool:
-        """Whether by hand is never worse: it keeps no more, is not slower, and needs working memory beyond autodiff's
-        only where that makes it faster."""
-        return not self.worse
+        """Whether the hand-written pass is never worse: it keeps no more bytes, is not slower, and takes more temporary
+        memory only where that makes it faster."""
+        return not self.regressions
 
     @property
-    def worse(self) -> tuple[str, ...]:
-        """What is worse by hand, in words."""
-        (kept, room, _, took), (auto_kept, auto_room, _, auto_took) = self.hand, self.auto
-        found = []
-        if kept > auto_kept:
-            found.append(f"residual bytes {kept:,} by hand, {auto_kept:,} by autodiff")
-        if room > auto_room and not took * BOUGHT <= auto_took:
-            found.append(f"temporary bytes {room:,} by hand, {auto_room:,} by autodiff, which buy no time")
-        if took > SLOWER * auto_took and took - auto_took > NOISE:
-            found.append(f"time {1e3 * took:.3g} ms by hand, {1e3 * auto_took:.3g} ms by autodiff")
-        return tuple(found)
+    def regressions(self) -> tuple[str, ...]:
+        """What is worse in the hand-written pass, in words."""
+        hand, auto = self
+        messages = []
+        if hand.residual_bytes > auto.residual_bytes:
+            messages.append(f"residual bytes {hand.residual_bytes:,} hand-written, {auto.residual_bytes:,} by autodiff")
+        faster = hand.seconds * MIN_SPEEDUP_FOR_MEMORY <= auto.seconds
+        if hand.temporary_bytes > auto.temporary_bytes and not faster:
+            messages.append(
+                f"temporary bytes {hand.temporary_bytes:,} hand-written, {auto.temporary_bytes:,} by autodiff, "
+                f"without a speed-up of {MIN_SPEEDUP_FOR_MEMORY}"
+            )
+        if hand.seconds > MAX_SLOWDOWN * auto.seconds and hand.seconds - auto.seconds > TIMER_NOISE:
+            messages.append(f"time {1e3 * hand.seconds:.3g} ms hand-written, {1e3 * auto.seconds:.3g} ms by autodiff")
+        return tuple(messages)
 
 
-def account(rule: Rule, args: tuple, dy: Any) -> Account:
-    """The account of `rule` for arguments (arrays) of these shapes and types."""
-    both = (answers, autodiff_answers)
-    programs = [jax.jit(make(rule), compiler_options=compiler_options()).lower(args, dy).compile() for make in both]
-    seconds = _seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs])
+def compare_cost(rule: VjpRule, args: tuple, dy: Any) -> CostComparison:
+    """The costs of `rule` for arguments (arrays) of these shapes and types."""
+    makers = (outputs_and_cotangents, autodiff_outputs_and_cotangents)
+    programs = [jax.jit(make(rule), compiler_options=compiler_options()).lower(args, dy).compile() for make in makers]
+    seconds = _median_seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs])
     costs = [
-        Cost(some, _temporary(run), flops(make(rule), args, dy), took)
-        for make, run, some, took in zip(both, programs, kept(rule, args), seconds, strict=True)
+        Cost(kept, _temporary_bytes(program), flops(make(rule), args, dy), time_taken)
+        for make, program, kept, time_taken in zip(makers, programs, residual_bytes(rule, args), seconds, strict=True)
     ]
-    return Account(*costs)
+    return CostComparison(*costs)
 
 
-def kept(rule: Rule, args: tuple) -> tuple[int, int]:
-    """The bytes that the forward pass leaves for the backward pass, by hand and by autodiff; nothing is compiled."""
-    by_hand = _bytes(rule, args, lambda *args: rule.forward(*args)[1])
-    by_autodiff = _bytes(
-        rule, args, lambda *args: jax.vjp(lambda some: rule.f(*replaced(rule, args, some)), leaves(rule, args))[1]
+def float32_cost(rule: VjpRule, args: tuple) -> CostComparison:
+    """The costs of `rule` at `args` in float32, the precision of training."""
+    args = cast_floating(args, np.float32)
+    return compare_cost(rule, args, random_cotangent(0, rule, args))
+
+
+def residual_bytes(rule: VjpRule, args: tuple) -> tuple[int, int]:
+    """The bytes that the forward pass keeps for the backward pass, hand-written and by autodiff; compiles nothing."""
+    hand = _distinct_bytes(rule, args, lambda *args: rule.forward(*args)[1])
+    auto = _distinct_bytes(
+        rule,
+        args,
+        lambda *args: jax.vjp(
+            lambda leaves: rule.f(*replace_leaves(rule, args, leaves)), differentiated_leaves(rule, args)
+        )[1],
     )
-    return by_hand, by_autodiff
+    return hand, auto
 
 
-def _temporary(program: Any) -> int:
+def _temporary_bytes(program: Any) -> int:
     return int(program.memory_analysis().temp_size_in_bytes)
 
 
-def _bytes(rule: Rule, args: tuple, residuals: Callable[..., Any]) -> int:
-    """Bytes of the distinct arrays among `residuals(*args)`, without the parameters, which are kept anyway."""
+def _distinct_bytes(rule: VjpRule, args: tuple, residuals: Callable[..., Any]) -> int:
+    """Bytes of the distinct arrays in `residuals(*args)`, without the parameters, which stay in memory anyway."""
     jaxpr = jax.make_jaxpr(residuals)(*args).jaxpr
-    batched = dict(zip(rule.arguments, rule.batched or (True,) * len(args), strict=True))
-    names = [name.split(".")[0] for name, _, _ in named(rule, args)]
-    parameters = {var for var, name in zip(jaxpr.invars, names, strict=True) if not batched[name]}
+    # Arguments without a batch axis are parameters; a rule without any batch axis has those of a layer, if any.
+    batched = zip(rule.arguments, rule.batched, strict=True) if rule.batched else [("params", False)]
+    shared = {name for name, has_rows in batched if not has_rows}
+    names = [name.split(".")[0] for name, _, _ in named_leaves(rule, args)]
+    parameters = {var for var, name in zip(jaxpr.invars, names, strict=True) if name in shared}
     return sum(nbytes(var.aval) for var in {v for v in jaxpr.outvars if isinstance(v, Var)} - parameters)
 
 
-def _seconds(runs: list[Callable[[], Any]]) -> list[float]:
-    """The median time of each, measured in turn."""
-    took: list[list[float]] = [[] for _ in runs]
+def _median_seconds(runs: list[Callable[[], Any]]) -> list[float]:
+    """The median time of each run; the runs take turns."""
+    times: list[list[float]] = [[] for _ in runs]
     for run in runs:
         run()
-    began = time.perf_counter()
-    while len(took[0]) < 5 or time.perf_counter() - began < PATIENCE:
-        for times, run in zip(took, runs, strict=True):
+    first = time.perf_counter()
+    while len(times[0]) < 5 or time.perf_counter() - first < TIMING_BUDGET:
+        for run_times, run in zip(times, runs, strict=True):
             start = time.perf_counter()
             run()
-            times.append(time.perf_counter() - start)
-    return [float(np.median(times)) for times in took]
+            run_times.append(time.perf_counter() - start)
+    return [float(np.median(run_times)) for run_times in times]

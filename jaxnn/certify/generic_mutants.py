@@ -1,4 +1,4 @@
-"""Mistakes that any rule can be tried with: the rule with something changed before or after its backward."""
+"""Mutations of any rule: a change before or after its backward, which turns a correct rule into a wrong one."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,82 +6,79 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
-from jaxnn.certify.vjp_rule import Rule
+from jaxnn.certify.vjp_rule import VjpRule
 
-#: A mistake in a rule, anyone's: a function of the rule to the rule with it.
-Mistake = Callable[[Rule], Rule]
-
-
-def _after(change: Callable[[Any, Any], Any]) -> Mistake:
-    """`change(cotangent leaf, dy)` for every floating cotangent."""
-
-    def mistake(rule: Rule) -> Rule:
-        def backward(residuals, dy):
-            return jax.tree.map(
-                lambda g: change(g, dy) if jnp.issubdtype(g.dtype, jnp.inexact) else g, rule.backward(residuals, dy)
-            )
-
-        return rule._replace(backward=backward)
-
-    return mistake
+#: A function of a rule to the rule with a mistake in it.
+Mutation = Callable[[VjpRule], VjpRule]
 
 
-def _before(change: Callable[[Any], Any]) -> Mistake:
-    """`change(dy leaf)` before the backward."""
+def _is_floating(a: Any) -> bool:
+    return bool(jnp.issubdtype(getattr(a, "dtype", type(a)), jnp.inexact))
+
+
+def _map_floating(change: Callable[[Any], Any], tree: Any) -> Any:
+    return jax.tree.map(lambda a: change(jnp.asarray(a)) if _is_floating(a) else a, tree)
+
+
+def _change_cotangents(change: Callable[[Any], Any]) -> Mutation:
+    """`change(leaf)` for every floating cotangent."""
     return lambda rule: rule._replace(
-        backward=lambda residuals, dy: rule.backward(
-            residuals, jax.tree.map(lambda a: change(jnp.asarray(a)) if jnp.issubdtype(a.dtype, jnp.inexact) else a, dy)
-        )
+        backward=lambda residuals, dy: _map_floating(change, rule.backward(residuals, dy)),
     )
 
 
-def _stale(change: Callable[[Any], Any]) -> Mistake:
-    """`change(leaf)` for every floating residual."""
-
-    def one(a):
-        return change(jnp.asarray(a)) if jnp.issubdtype(jnp.asarray(a).dtype, jnp.inexact) else a
-
-    return lambda rule: rule._replace(backward=lambda residuals, dy: rule.backward(jax.tree.map(one, residuals), dy))
+def _change_dy(change: Callable[[Any], Any]) -> Mutation:
+    """`change(leaf)` for every floating leaf of dy, before the backward."""
+    return lambda rule: rule._replace(
+        backward=lambda residuals, dy: rule.backward(residuals, _map_floating(change, dy)),
+    )
 
 
-def _of_argument(i: int, change: Callable[[Any], Any]) -> Mistake:
+def _change_residuals(change: Callable[[Any], Any]) -> Mutation:
+    """`change(leaf)` for every floating residual, before the backward."""
+    return lambda rule: rule._replace(
+        backward=lambda residuals, dy: rule.backward(_map_floating(change, residuals), dy),
+    )
+
+
+def _change_argument_cotangent(i: int, change: Callable[[Any], Any]) -> Mutation:
     """`change(leaf)` for the cotangent of the i-th argument."""
 
-    def mistake(rule: Rule) -> Rule:
+    def mutation(rule: VjpRule) -> VjpRule:
         def backward(residuals, dy):
-            found = list(rule.backward(residuals, dy))
-            found[i] = jax.tree.map(change, found[i])
-            return tuple(found)
+            cotangents = list(rule.backward(residuals, dy))
+            cotangents[i] = jax.tree.map(change, cotangents[i])
+            return tuple(cotangents)
 
         return rule._replace(backward=backward)
 
-    return mistake
+    return mutation
 
 
-def _first_zero(a):
+def _zero_first_entry(a: Any) -> Any:
     return a.at[(0,) * a.ndim].set(0) if a.size else a
 
 
-def mistakes(rule: Rule) -> Iterator[tuple[str, Mistake]]:
-    """Mistakes that any rule can be tried with, by name."""
-    yield "factor 1.001", _after(lambda g, dy: 1.001 * g)
-    yield "factor 1 + 1e-9", _after(lambda g, dy: (1 + 1e-9) * g)
-    yield "wrong sign", _after(lambda g, dy: -g)
-    yield "one entry lost", _after(lambda g, dy: _first_zero(g))
-    yield "the last row lost", _after(lambda g, dy: g.at[-1].set(0) if g.ndim else 0 * g)
-    yield "rows moved by one", _after(lambda g, dy: jnp.roll(g, 1, 0) if g.ndim and len(g) > 1 else 2 * g)
-    yield "the last axis turned round", _after(lambda g, dy: g[..., ::-1] if g.ndim and g.shape[-1] > 1 else 2 * g)
-    yield "without its transpose", _after(lambda g, dy: g.T.reshape(g.shape) if g.ndim > 1 else 2 * g)
-    yield "mean for sum", _after(lambda g, dy: g / 2)
-    yield "in half precision", _after(lambda g, dy: g.astype(jnp.bfloat16).astype(g.dtype))
-    yield "squared a little", _after(lambda g, dy: g + 1e-6 * g * g)
-    yield "the gradient clipped", _after(lambda g, dy: jnp.clip(g, -1e-3, 1e-3))
-    yield "dy of the wrong sign", _before(lambda a: -a)
-    yield "dy's first entry lost", _before(_first_zero)
-    yield "dy taken for ones", _before(jnp.ones_like)
-    yield "residuals 0.1 % too large", _stale(lambda a: 1.001 * a)
-    yield "stale residuals", _stale(lambda a: jnp.roll(a, 1) if a.size > 1 else 2 * a)
+def mutations(rule: VjpRule) -> Iterator[tuple[str, Mutation]]:
+    """The mutations of `rule`, by name."""
+    yield "factor 1.001", _change_cotangents(lambda g: 1.001 * g)
+    yield "factor 1 + 1e-9", _change_cotangents(lambda g: (1 + 1e-9) * g)
+    yield "wrong sign", _change_cotangents(lambda g: -g)
+    yield "first entry zero", _change_cotangents(_zero_first_entry)
+    yield "last row zero", _change_cotangents(lambda g: g.at[-1].set(0) if g.ndim else 0 * g)
+    yield "rows shifted by one", _change_cotangents(lambda g: jnp.roll(g, 1, 0) if g.ndim and len(g) > 1 else 2 * g)
+    yield "last axis reversed", _change_cotangents(lambda g: g[..., ::-1] if g.ndim and g.shape[-1] > 1 else 2 * g)
+    yield "transposed", _change_cotangents(lambda g: g.T.reshape(g.shape) if g.ndim > 1 else 2 * g)
+    yield "mean instead of sum", _change_cotangents(lambda g: g / 2)
+    yield "half precision", _change_cotangents(lambda g: g.astype(jnp.bfloat16).astype(g.dtype))
+    yield "small quadratic term", _change_cotangents(lambda g: g + 1e-6 * g * g)
+    yield "clipped gradient", _change_cotangents(lambda g: jnp.clip(g, -1e-3, 1e-3))
+    yield "wrong sign of dy", _change_dy(lambda a: -a)
+    yield "first entry of dy zero", _change_dy(_zero_first_entry)
+    yield "ones instead of dy", _change_dy(jnp.ones_like)
+    yield "residuals 0.1 % too large", _change_residuals(lambda a: 1.001 * a)
+    yield "stale residuals", _change_residuals(lambda a: jnp.roll(a, 1) if a.size > 1 else 2 * a)
     for i, name in enumerate(rule.arguments):
         if i in rule.argnums:
-            yield f"the cotangent of {name} dropped", _of_argument(i, jnp.zeros_like)
-            yield f"the cotangent of {name} 0.1 % too large", _of_argument(i, lambda a: 1.001 * a)
+            yield f"cotangent of {name} zero", _change_argument_cotangent(i, jnp.zeros_like)
+            yield f"cotangent of {name} 0.1 % too large", _change_argument_cotangent(i, lambda a: 1.001 * a)

@@ -1,4 +1,4 @@
-"""Law 8: a mistake is planted, and the laws are asked; one that lets it pass would let yours pass."""
+"""Law 8, mutation testing: break a backward pass on purpose and report which law detects it."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -7,75 +7,77 @@ from typing import Any, NamedTuple
 from jax import numpy as jnp
 
 from jaxnn.certify.case import Case
-from jaxnn.certify.cases import ROWS, case_of
-from jaxnn.certify.finding import Finding
-from jaxnn.certify.generic_mutants import mistakes
+from jaxnn.certify.cases import ROWS, build_case
+from jaxnn.certify.generic_mutants import mutations
 from jaxnn.certify.laws import LAWS, Law
-from jaxnn.certify.laws.edges import EDGES, edge
+from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.library_mutants import Mutant, mutated
 from jaxnn.certify.pullback import compiled_pullback
 
 
-class Killed(NamedTuple):
-    """A mutant, the law that noticed it (or "nobody") and what the law found."""
+class MutantResult(NamedTuple):
+    """A mutant, the law that detects it (`SURVIVED` if none does), and what that law measures."""
 
     name: str
-    of: str
+    public_name: str
     law: str
-    finding: str
+    measurement: str
 
     @property
     def survives(self) -> bool:
-        return self.law == NOBODY
+        return self.law == SURVIVED
 
 
-NOBODY = "nobody"
+#: In place of the law's name where no law detects the mutant.
+SURVIVED = "survived"
 
 
-def kill(mutant: Mutant) -> Killed:
-    """The first law that notices the mutant, in all the cases of the table that its name has."""
-    make = mutated(mutant)
-    rows = [row for row in ROWS if row.of == mutant.of]
+def run_mutant(mutant: Mutant) -> MutantResult:
+    """The first law that detects the mutant, in all the cases of its public name in the table."""
+    constructor = mutated(mutant)
+    rows = [row for row in ROWS if row.public_name == mutant.of]
 
-    def by_laws(thorough: bool) -> Iterator[tuple[str, str] | None]:
-        for law in (law for law in LAWS.values() if law.thorough == thorough):
+    def detect_by_laws(full: bool) -> Iterator[tuple[str, str] | None]:
+        for law in (law for law in LAWS.values() if law.full == full):
             for row in rows:
-                if row.thorough or not thorough:
-                    yield _noticed(law, lambda row=row: case_of(row, make))
+                if row.full or not full:
+                    yield _detect(law, lambda row=row: build_case(row, constructor))
 
-    def by_edges() -> Iterator[tuple[str, str] | None]:
-        for place in EDGES:
-            if place.of == mutant.of:
-                finding = edge(place, make)
-                yield None if finding.holds else ("edges", f"{place.name}: {finding}")
+    def detect_by_edge_cases() -> Iterator[tuple[str, str] | None]:
+        for edge_case in EDGE_CASES:
+            if edge_case.public_name == mutant.of:
+                measurement = measure_edge_case(edge_case, constructor)
+                yield None if measurement.holds else ("edge cases", f"{edge_case.name}: {measurement}")
 
-    # What is quick to measure comes first.
-    found = next(filter(None, itertools.chain(by_laws(False), by_edges(), by_laws(True))), (NOBODY, ""))
-    return Killed(mutant.name, mutant.of, *found)
+    # The laws that are quick to measure come first.
+    attempts = itertools.chain(detect_by_laws(False), detect_by_edge_cases(), detect_by_laws(True))
+    return MutantResult(mutant.name, mutant.of, *next(filter(None, attempts), (SURVIVED, "")))
 
 
-def _noticed(law: Law, build: Callable[[], Case]) -> tuple[str, str] | None:
+def _detect(law: Law, build: Callable[[], Case]) -> tuple[str, str] | None:
+    """The law's name and measurement if it detects a mistake in the case, else None."""
     try:
         case = build()
         if not law.applies(case):
             return None
-        finding: Finding = law.measure(case)
-    except (TypeError, ValueError, IndexError) as error:  # shapes that do not fit are noticed by JAX itself
+        measurement = law.measure(case)
+    except (TypeError, ValueError, IndexError) as error:  # JAX itself detects shapes that do not fit
         return law.name, f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    return None if finding.holds else (law.name, str(finding))
+    return None if measurement.holds else (law.name, str(measurement))
 
 
-def kill_mistakes(case: Case, laws: Sequence[Law] = tuple(LAWS.values())) -> list[Killed]:
-    """For each mistake that changes anything, the first law that notices it in the case."""
-    right = _gradient(case)
-    killed = []
-    for name, mistake in mistakes(case.rule):
-        wrong = case._replace(rule=mistake(case.rule))
-        if _same(_gradient(wrong), right):  # nothing to notice: no residual to be stale, a zero to be lost
+def run_generic_mutants(case: Case, laws: Sequence[Law] = tuple(LAWS.values())) -> list[MutantResult]:
+    """For each mutation that changes the case's gradient, the first law that detects it."""
+    correct = _gradient(case)
+    results = []
+    for name, mutation in mutations(case.rule):
+        wrong = case._replace(rule=mutation(case.rule))
+        # Without residuals, or where the entry is zero already, a mutation changes nothing: there is nothing to detect.
+        if _equal(_gradient(wrong), correct):
             continue
-        found = next(filter(None, (_noticed(law, lambda wrong=wrong: wrong) for law in laws)), (NOBODY, ""))
-        killed.append(Killed(name, case.of, *found))
-    return killed
+        attempts = (_detect(law, lambda wrong=wrong: wrong) for law in laws)
+        results.append(MutantResult(name, case.public_name, *next(filter(None, attempts), (SURVIVED, ""))))
+    return results
 
 
 def _gradient(case: Case) -> Any:
@@ -85,5 +87,5 @@ def _gradient(case: Case) -> Any:
         return None
 
 
-def _same(a: Any, b: Any) -> bool:
+def _equal(a: Any, b: Any) -> bool:
     return a is not None and all(bool(jnp.array_equal(x, y)) for x, y in zip(a.values(), b.values(), strict=True))

@@ -1,4 +1,4 @@
-"""The two pullbacks that are compared: the rule's own, and the one that JAX makes of its function."""
+"""The two pullbacks that the laws compare: the rule's hand-written one, and the one that JAX derives from its f."""
 
 import functools
 from collections.abc import Callable
@@ -8,107 +8,115 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.vjp_rule import Leaves, Rule, leaves, named, replaced
+from jaxnn.certify.vjp_rule import NamedArrays, VjpRule, differentiated_leaves, named_leaves, replace_leaves
 
 #: (args, dy) -> cotangents by leaf
-Pullback = Callable[[tuple, Any], Leaves]
-#: (args, dy) -> (cotangents by leaf, floating outputs by leaf)
-Answers = Callable[[tuple, Any], tuple[Leaves, Leaves]]
+Pullback = Callable[[tuple, Any], NamedArrays]
+#: (args, dy) -> (floating outputs by leaf, cotangents by leaf)
+OutputsAndCotangents = Callable[[tuple, Any], tuple[NamedArrays, NamedArrays]]
 
-#: The name of what the function gives: no argument can have it.
+#: The name of the function's output in a measurement: no argument can have it.
 OUTPUT = "f(·)"
 
 
-def _tangent(dy: Any) -> Any:
-    """`dy` with JAX's empty `float0` for outputs that are no floating numbers."""
+def output_cotangent(dy: Any) -> Any:
+    """`dy` as JAX passes it to a backward: with the empty `float0` for outputs that are not floating."""
     return jax.tree.map(
         lambda a: a if jnp.issubdtype(a.dtype, jnp.inexact) else np.zeros(a.shape, jax.dtypes.float0), dy
     )
 
 
-def _outputs(y: Any) -> Leaves:
+def _named_outputs(y: Any) -> NamedArrays:
     flat = jax.tree_util.tree_leaves_with_path((y,))
     names = ((OUTPUT, jax.tree_util.keystr(path[1:], simple=True, separator="."), leaf) for path, leaf in flat)
     return {".".join(filter(None, name)): a for *name, a in names if jnp.issubdtype(a.dtype, jnp.inexact)}
 
 
-def answers(rule: Rule) -> Answers:
-    """What the rule's own forward and backward make."""
+def cotangent_leaves(arg: Any, cotangent: Any) -> list[Any]:
+    """The cotangent of each leaf of `arg`; None for all of them where `cotangent` is None.
 
-    def by_hand(args, dy):
+    Raises `ValueError` where the cotangent has another tree structure.
+    """
+    structure = jax.tree.structure(arg)
+    return [None] * structure.num_leaves if cotangent is None else structure.flatten_up_to(cotangent)
+
+
+def outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
+    """The outputs and cotangents that the rule's forward and backward compute."""
+
+    def hand_written(args, dy):
         y, residuals = rule.forward(*args)
-        given = []
-        for arg, cotangent in zip(args, rule.backward(residuals, _tangent(dy)), strict=True):
-            structure = jax.tree.structure(arg)
-            given += [None] * structure.num_leaves if cotangent is None else structure.flatten_up_to(cotangent)
+        flat = []
+        for arg, cotangent in zip(args, rule.backward(residuals, output_cotangent(dy)), strict=True):
+            flat += cotangent_leaves(arg, cotangent)
         cotangents = {
             name: jnp.zeros_like(leaf) if dleaf is None else dleaf
-            for (name, leaf, differentiated), dleaf in zip(named(rule, args), given, strict=True)
+            for (name, leaf, differentiated), dleaf in zip(named_leaves(rule, args), flat, strict=True)
             if differentiated
         }
-        return cotangents, _outputs(y)
+        return _named_outputs(y), cotangents
 
-    return by_hand
-
-
-def autodiff_answers(rule: Rule) -> Answers:
-    """What JAX makes of the rule's function."""
-
-    def by_autodiff(args, dy):
-        y, pull = jax.vjp(lambda some: rule.f(*replaced(rule, args, some)), leaves(rule, args))
-        return pull(_tangent(dy))[0], _outputs(y)
-
-    return by_autodiff
+    return hand_written
 
 
-def pullback(rule: Rule) -> Pullback:
-    """The cotangents that the rule's own backward makes."""
-    return lambda args, dy: answers(rule)(args, dy)[0]
+def autodiff_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
+    """The outputs and cotangents that JAX computes from the rule's function."""
+
+    def autodiff(args, dy):
+        y, pull = jax.vjp(lambda leaves: rule.f(*replace_leaves(rule, args, leaves)), differentiated_leaves(rule, args))
+        return _named_outputs(y), pull(output_cotangent(dy))[0]
+
+    return autodiff
 
 
-def autodiff_pullback(rule: Rule) -> Pullback:
-    """The cotangents that JAX makes of the rule's function."""
-    return lambda args, dy: autodiff_answers(rule)(args, dy)[0]
+def pullback(rule: VjpRule) -> Pullback:
+    """The cotangents that the rule's hand-written backward computes."""
+    return lambda args, dy: outputs_and_cotangents(rule)(args, dy)[1]
 
 
-def compiled(f: Callable) -> Callable:
-    """`jax.jit`, sparing LLVM's optimizer: a law runs a program a few times, so nearly all of its time is compiling."""
+def autodiff_pullback(rule: VjpRule) -> Pullback:
+    """The cotangents that JAX computes from the rule's function."""
+    return lambda args, dy: autodiff_outputs_and_cotangents(rule)(args, dy)[1]
+
+
+def jit_unoptimized(f: Callable) -> Callable:
+    """`jax.jit` without LLVM's optimizer: a law runs a program a few times, so compiling takes most of its time."""
     return jax.jit(f, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @functools.lru_cache(maxsize=64)
-def compiled_answers(rule: Rule) -> Answers:
-    """`answers`, compiled once for each rule, dtype and shape."""
-    return compiled(answers(rule))
+def compiled_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
+    """`outputs_and_cotangents`, compiled once for each rule, dtype and shape."""
+    return jit_unoptimized(outputs_and_cotangents(rule))
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_autodiff(f: Callable, arguments: tuple[str, ...], argnums: tuple[int, ...]) -> Answers:
-    return compiled(autodiff_answers(Rule(f, f, f, arguments, argnums)))
+def _compiled_autodiff(f: Callable, arguments: tuple[str, ...], argnums: tuple[int, ...]) -> OutputsAndCotangents:
+    return jit_unoptimized(autodiff_outputs_and_cotangents(VjpRule(f, f, f, arguments, argnums)))
 
 
-def compiled_autodiff_answers(rule: Rule) -> Answers:
-    """`autodiff_answers`, compiled once for each function, dtype and shape, whatever backward stands beside it."""
+def compiled_autodiff_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
+    """`autodiff_outputs_and_cotangents`, compiled once for each function, dtype and shape; all mutants share it."""
     return _compiled_autodiff(rule.f, rule.arguments, rule.argnums)
 
 
 @functools.lru_cache(maxsize=64)
 def compiled_f(f: Callable) -> Callable:
-    """The function itself, compiled once for each dtype and shape."""
-    return compiled(lambda *args: f(*args))
+    """The function, compiled once for each dtype and shape."""
+    return jit_unoptimized(lambda *args: f(*args))
 
 
-def compiled_pullback(rule: Rule) -> Pullback:
-    """The cotangents among `compiled_answers`."""
-    return lambda args, dy: compiled_answers(rule)(args, dy)[0]
+def compiled_pullback(rule: VjpRule) -> Pullback:
+    """The cotangents of `compiled_outputs_and_cotangents`."""
+    return lambda args, dy: compiled_outputs_and_cotangents(rule)(args, dy)[1]
 
 
-def compiled_autodiff(rule: Rule) -> Pullback:
-    """The cotangents among `compiled_autodiff_answers`."""
-    return lambda args, dy: compiled_autodiff_answers(rule)(args, dy)[0]
+def compiled_autodiff_pullback(rule: VjpRule) -> Pullback:
+    """The cotangents of `compiled_autodiff_outputs_and_cotangents`."""
+    return lambda args, dy: compiled_autodiff_outputs_and_cotangents(rule)(args, dy)[1]
 
 
-def custom_vjp(rule: Rule) -> Callable[..., Any]:
+def custom_vjp(rule: VjpRule) -> Callable[..., Any]:
     """The rule as a function whose derivative under JAX is its `backward`."""
     f = jax.custom_vjp(lambda *args: rule.f(*args))
     f.defvjp(lambda *args: rule.forward(*args), lambda residuals, dy: tuple(rule.backward(residuals, dy)))

@@ -1,4 +1,7 @@
-"""What is certified: a function and the pullback derived for it by hand, whatever it belongs to."""
+"""The form in which every derivative is certified: a function and its hand-written pullback.
+
+A layer, a loss, a model and a `jax.custom_vjp` function each become a `VjpRule`.
+"""
 
 import functools
 import inspect
@@ -14,23 +17,24 @@ from jaxnn.errors import UserError
 from jaxnn.layer import Key, Layer
 from jaxnn.losses import Loss, Weighted
 
-#: Arrays by the name of the leaf that they belong to: `{"params.weight": …, "x": …}`.
-Leaves = dict[str, Array]
+#: Arrays by the name of their leaf: `{"params.weight": …, "x": …}`.
+NamedArrays = dict[str, Array]
 
-#: What becomes of the examples' outputs: one for each, their sum or their mean.
+#: How the outputs of the examples are combined: one output for each example, their sum or their mean.
 Reduction = Literal["rows", "sum", "mean"]
 
 
-class Rule(NamedTuple):
-    """A function and its hand-derived pullback, in the form that `jax.custom_vjp` takes.
+class VjpRule(NamedTuple):
+    """A function and its hand-written pullback, in the form that `jax.custom_vjp` takes.
 
-    f(*args) -> y                      what JAX differentiates: the witness
+    f(*args) -> y                      the reference, which JAX differentiates
     forward(*args) -> y, residuals
-    backward(residuals, dy) -> a cotangent for each argument, or None where it is zero or there is none
+    backward(residuals, dy) -> a cotangent for each argument, or None for zero; None where an argument holds integers
 
-    `arguments` names the arguments in a report; `argnums` are those that are differentiated (their integers and keys
-    are left out). `batched` says which arguments hold a row for each example (empty: the rule knows no batch), and
-    `reduction` what becomes of the examples' outputs: "rows", one for each, or their "sum" or "mean".
+    arguments: the names of the arguments in a report
+    argnums: the arguments that are differentiated; their integer leaves and keys are not
+    batched: which arguments hold a row for each example; empty where the rule has no batch axis
+    reduction: whether y holds a row for each example ("rows"), or the "sum" or "mean" over the examples
     """
 
     f: Callable[..., Any]
@@ -42,8 +46,12 @@ class Rule(NamedTuple):
     reduction: Reduction = "rows"
 
 
-def of_layer(layer: Layer, key: Key = None) -> Rule:
-    """A layer as a function of (params, x). With a key (dropout) an example's output depends on its place."""
+def layer_rule(layer: Layer, key: Key = None, batched: bool = True) -> VjpRule:
+    """A layer as a function of (params, x).
+
+    With a key (dropout) there is no batch axis to test: the output of an example depends on its position.
+    batched: whether the leaves of x, and of y, hold a row for each example
+    """
 
     def f(params, x):
         return layer.forward(params, x, key)[0]
@@ -54,12 +62,17 @@ def of_layer(layer: Layer, key: Key = None) -> Rule:
 
     def backward(residuals, dy):
         params, res = residuals
-        return layer.backward(params, res, dy)
+        return layer.backward(params, res, _without_float0(dy))
 
-    return Rule(f, forward, backward, ("params", "x"), (0, 1), (False, True) if key is None else ())
+    return VjpRule(f, forward, backward, ("params", "x"), (0, 1), (False, True) if batched and key is None else ())
 
 
-def of_loss(loss: Loss) -> Rule:
+def _without_float0(tree: Any) -> Any:
+    """`tree` with None where JAX has `float0`, the cotangent of an integer: layers use None."""
+    return jax.tree.map(lambda a: None if getattr(a, "dtype", None) == jax.dtypes.float0 else a, tree)
+
+
+def loss_rule(loss: Loss) -> VjpRule:
     """A loss as a function of (y, target), differentiated with respect to y."""
 
     def f(y, target):
@@ -68,13 +81,13 @@ def of_loss(loss: Loss) -> Rule:
     def backward(dy, dvalue):
         return dvalue * dy, None
 
-    return Rule(f, loss.__call__, backward, ("y", "target"), (0,), (True, True), loss.reduction)
+    return VjpRule(f, loss.__call__, backward, ("y", "target"), (0,), (True, True), loss.reduction)
 
 
-def of_weighted_loss(loss: Loss) -> Rule:
+def weighted_loss_rule(loss: Loss) -> VjpRule:
     """A loss as a function of (y, target, weight), differentiated with respect to y.
 
-    A weighted mean is divided by the weights of its own batch, so the laws about batches hold for sums alone.
+    A weighted mean is divided by the weights of its own batch, so the laws about batches apply to sums alone.
     """
 
     def f(y, target, weight):
@@ -87,10 +100,12 @@ def of_weighted_loss(loss: Loss) -> Rule:
         return dvalue * dy, None, None
 
     batched = (True, True, True) if loss.reduction == "sum" else ()
-    return Rule(f, forward, backward, ("y", "target", "weight"), (0,), batched, loss.reduction)
+    return VjpRule(f, forward, backward, ("y", "target", "weight"), (0,), batched, loss.reduction)
 
 
-def of_model(model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad) -> Rule:
+def model_rule(
+    model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad
+) -> VjpRule:
     """`value_and_grad(model, loss)` as a function of (params, x, target), differentiated with respect to params."""
 
     def f(params, x, target):
@@ -103,49 +118,53 @@ def of_model(model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], V
     def backward(dparams, dvalue):
         return jax.tree.map(lambda g: dvalue * g, dparams), None, None
 
-    return Rule(f, forward, backward, ("params", "x", "target"), (0,), (False, True, True), loss.reduction)
+    return VjpRule(f, forward, backward, ("params", "x", "target"), (0,), (False, True, True), loss.reduction)
 
 
-def of_vjp(
+def custom_vjp_rule(
     f: Callable[..., Any],
     fwd: Callable[..., tuple[Any, Any]] | None,
     bwd: Callable[..., tuple] | None,
     args: tuple,
     batched: tuple[bool, ...],
     reduction: Reduction,
-) -> tuple[Rule, tuple]:
-    """The rule of a `jax.custom_vjp`, whole or in its three functions, and its arguments as arrays.
+) -> tuple[VjpRule, tuple]:
+    """The rule of a `jax.custom_vjp` function, or of its three functions, and its arguments as arrays.
 
     Raises `UserError` for what cannot be certified.
     """
     nondiff: tuple[int, ...] = ()
-    witness = f
+    reference = f
     if isinstance(f, jax.custom_vjp):
-        witness, nondiff = f.fun, tuple(f.nondiff_argnums)
+        reference, nondiff = f.fun, tuple(f.nondiff_argnums)
         fwd, bwd = fwd or f.fwd, bwd or f.bwd
     if fwd is None or bwd is None:
         raise UserError("certify_vjp: expected fwd and bwd (or a jax.custom_vjp function that has them), found None")
-    names = _names(witness, len(args))
-    if nondiff:  # these are no arrays: they are fixed, and bwd is given them first
-        given, fixed = args, [args[i] for i in nondiff]
-        kept = [i for i in range(len(args)) if i not in nondiff]
+    names = _argument_names(reference, len(args))
+    if nondiff:  # these arguments are not arrays: they become constants, and bwd takes them first
+        all_args, constants = args, [args[i] for i in nondiff]
+        array_argnums = [i for i in range(len(args)) if i not in nondiff]
 
-        def whole(some):
-            rest = iter(some)
-            return [given[i] if i in nondiff else next(rest) for i in range(len(given))]
+        def with_constants(arrays):
+            remaining = iter(arrays)
+            return [all_args[i] if i in nondiff else next(remaining) for i in range(len(all_args))]
 
-        witness, fwd, bwd = (
-            lambda *some, f=witness: f(*whole(some)),
-            lambda *some, f=fwd: f(*whole(some)),
-            functools.partial(bwd, *fixed),
+        reference, fwd, bwd = (
+            lambda *arrays, f=reference: f(*with_constants(arrays)),
+            lambda *arrays, f=fwd: f(*with_constants(arrays)),
+            functools.partial(bwd, *constants),
         )
-        names, args = tuple(names[i] for i in kept), tuple(args[i] for i in kept)
+        names, args = tuple(names[i] for i in array_argnums), tuple(args[i] for i in array_argnums)
     args = jax.tree.map(_array, args)
     if batched and len(batched) != len(args):
         raise UserError(f"certify_vjp: expected batched for each of {len(args)} arguments, found {len(batched)}")
     if not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(args)):
         raise UserError("certify_vjp: expected an argument with floating numbers, found none")
-    return Rule(witness, fwd, bwd, names, tuple(range(len(args))), batched, reduction), args
+
+    def backward(residuals, dy, bwd=bwd):
+        return tuple(_without_float0(cotangent) for cotangent in bwd(residuals, dy))
+
+    return VjpRule(reference, fwd, backward, names, tuple(range(len(args))), batched, reduction), args
 
 
 def _array(leaf: Any) -> Any:
@@ -157,7 +176,7 @@ def _array(leaf: Any) -> Any:
         raise UserError(f"certify_vjp: expected arrays as arguments, found {leaf!r}") from error
 
 
-def _names(f: Callable, n: int) -> tuple[str, ...]:
+def _argument_names(f: Callable, n: int) -> tuple[str, ...]:
     try:
         names = list(inspect.signature(f).parameters)[:n]
     except (TypeError, ValueError):
@@ -165,29 +184,29 @@ def _names(f: Callable, n: int) -> tuple[str, ...]:
     return tuple(names[i] if i < len(names) else f"argument {i}" for i in range(n))
 
 
-def named(rule: Rule, args: tuple) -> list[tuple[str, Any, bool]]:
-    """The leaves of `args` with their names, and whether they are differentiated."""
-    named = []
+def named_leaves(rule: VjpRule, args: tuple) -> list[tuple[str, Any, bool]]:
+    """The leaves of `args` with their names, and whether each is differentiated."""
+    leaves = []
     for i, (name, arg) in enumerate(zip(rule.arguments, args, strict=True)):
         for path, leaf in jax.tree_util.tree_leaves_with_path(arg):
-            rest = jax.tree_util.keystr(path, simple=True, separator=".")
+            suffix = jax.tree_util.keystr(path, simple=True, separator=".")
             floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
-            named.append((f"{name}.{rest}" if rest else name, leaf, floating and i in rule.argnums))
-    return named
+            leaves.append((f"{name}.{suffix}" if suffix else name, leaf, floating and i in rule.argnums))
+    return leaves
 
 
-def leaves(rule: Rule, args: tuple) -> Leaves:
+def differentiated_leaves(rule: VjpRule, args: tuple) -> NamedArrays:
     """The leaves of `args` that are differentiated, by name."""
-    return {name: leaf for name, leaf, differentiated in named(rule, args) if differentiated}
+    return {name: leaf for name, leaf, differentiated in named_leaves(rule, args) if differentiated}
 
 
-def replaced(rule: Rule, args: tuple, new: Leaves) -> tuple:
-    """`args` with the named leaves replaced."""
-    flat = [new.get(name, leaf) for name, leaf, _ in named(rule, args)]
+def replace_leaves(rule: VjpRule, args: tuple, new: NamedArrays) -> tuple:
+    """`args` with the leaves of these names replaced."""
+    flat = [new.get(name, leaf) for name, leaf, _ in named_leaves(rule, args)]
     return jax.tree.unflatten(jax.tree.structure(args), flat)
 
 
-def rows_of(rule: Rule, args: tuple) -> frozenset[str]:
-    """The names of the leaves that hold a row for each example."""
+def batched_leaves(rule: VjpRule, args: tuple) -> frozenset[str]:
+    """The names of the differentiated leaves that hold a row for each example."""
     batched = [name for name, b in zip(rule.arguments, rule.batched, strict=True) if b] if rule.batched else []
-    return frozenset(name for name in leaves(rule, args) if name.split(".")[0] in batched)
+    return frozenset(name for name in differentiated_leaves(rule, args) if name.split(".")[0] in batched)

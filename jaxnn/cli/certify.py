@@ -12,56 +12,57 @@ from jaxnn.cli.arguments import Certify
 from jaxnn.cli.tables import print_table, write_json
 from jaxnn.errors import UserError
 
-#: Compiling takes one core: two certificates are made side by side.
+#: Compiling one certificate takes one core.
 WORKERS = 2
 
 
-LEGEND = """float64, differences: worst relative difference from autodiff, from finite differences
-float32: error in units of autodiff's own; by hand / by autodiff: bytes kept for the backward pass, temporary bytes,
-FLOPs and milliseconds of one forward and backward in float32, for a batch of 128"""
+LEGEND = """float64: largest relative difference from autodiff; differences: from finite differences
+float32: error in units of autodiff's error; hand-written / autodiff: bytes kept for the backward pass, temporary bytes,
+FLOPs and milliseconds of one forward and backward pass in float32, for a batch of 128"""
 
 
 def run(command: Certify) -> None:
     device.select_device(command.device)
-    shapes = [_shape(text) for text in command.shape]
+    shapes = [_parse_shape(text) for text in command.shape]
     if command.mutants:
-        _mutants(command)
+        _run_mutants(command)
         return
     import jax
 
     from jaxnn.certify.certificate import Certificate
     from jaxnn.cli.certify_targets import Job, jobs
 
-    wanted = jobs(command.targets, shapes)
+    requested = jobs(command.targets, shapes)
 
-    def laws(job: Job) -> Certificate:
+    def measure_laws(job: Job) -> Certificate:
         with jax.enable_x64(True):
             return job.laws(command.quick)
 
     console = Console(stderr=True)
-    found: list[Certificate] = []
+    certificates: list[Certificate] = []
     with console.status("certifying …") as status, ThreadPoolExecutor(WORKERS) as pool:
-        for job, certificate in zip(wanted, pool.map(laws, wanted), strict=True):
-            status.update(f"certifying … {len(found) + 1} of {len(wanted)}: {job.name}")
-            found.append(certificate)
+        for job, certificate in zip(requested, pool.map(measure_laws, requested), strict=True):
+            status.update(f"certifying … {len(certificates) + 1} of {len(requested)}: {job.name}")
+            certificates.append(certificate)
         if not command.quick:  # timed, so one at a time
-            for i, job in enumerate(wanted):
-                with jax.enable_x64(True):
-                    found[i] = found[i]._replace(account=found[i].account or job.account())
-    title = "The certificate: hand-derived gradients"
-    print_table(title, [_row(certificate) for certificate in found], min_width=130)
+            for i, job in enumerate(requested):
+                if certificates[i].cost is None and certificates[i].structure_holds:
+                    with jax.enable_x64(True):
+                        certificates[i] = certificates[i]._replace(cost=job.cost())
+    title = "The certificate: hand-written gradients"
+    print_table(title, [_table_row(certificate) for certificate in certificates], min_width=130)
     print(LEGEND)
     if command.json is not None:
-        rows = [_facts(certificate) for certificate in found]
-        write_json(command.json, {"title": title, "rows": rows, "holds": all(c.holds for c in found)})
-    faults = [line for certificate in found for line in certificate.faults]
-    for line in faults:
+        rows = [_json_row(certificate) for certificate in certificates]
+        write_json(command.json, {"title": title, "rows": rows, "holds": all(c.holds for c in certificates)})
+    failures = [line for certificate in certificates for line in certificate.failures]
+    for line in failures:
         print(f"jaxnn: {line}", file=sys.stderr)
-    if faults:
+    if failures:
         sys.exit(1)
 
 
-def _shape(text: str) -> tuple[int, ...]:
+def _parse_shape(text: str) -> tuple[int, ...]:
     try:
         shape = tuple(int(word) for word in text.replace("×", ",").split(",") if word)
     except ValueError:
@@ -71,22 +72,21 @@ def _shape(text: str) -> tuple[int, ...]:
     return shape
 
 
-def _row(certificate: Any) -> dict[str, str]:
-    """A line of the table: figures by hand / by autodiff."""
-    account = certificate.account
-    auto, differences, float32 = (certificate.worst(law) for law in ("autodiff", "differences", "float32"))
+def _table_row(certificate: Any) -> dict[str, str]:
+    """A row of the table; costs are hand-written / autodiff."""
+    autodiff, differences, float32 = (certificate.worst(law) for law in ("autodiff", "finite differences", "float32"))
 
-    def pair(name: str) -> str:
-        if account is None:
+    def pair(field: str) -> str:
+        if certificate.cost is None:
             return ""
-        form = (lambda s: f"{1e3 * s:.3f}") if name == "seconds" else _short
-        return "/".join(form(getattr(cost, name)) for cost in account)
+        form = (lambda s: f"{1e3 * s:.3f}") if field == "seconds" else _short
+        return "/".join(form(getattr(cost, field)) for cost in certificate.cost)
 
     return {
         "": certificate.name,
-        "float64": _number(auto),
-        "differences": _number(differences),
-        "float32": "" if float32 is None else f"{_of_autodiff(float32):.2f}",
+        "float64": _measured(autodiff),
+        "differences": _measured(differences),
+        "float32": "" if float32 is None else f"{_in_autodiff_errors(float32):.2f}",
         "kept": pair("residual_bytes"),
         "temporary": pair("temporary_bytes"),
         "FLOPs": pair("flops"),
@@ -96,7 +96,7 @@ def _row(certificate: Any) -> dict[str, str]:
 
 
 def _short(n: float) -> str:
-    """1234567 as "1.2M"."""
+    """1234567 as "1.23M"."""
     for unit in ("", "k", "M"):
         if n < 1000:
             return f"{n:.3g}{unit}"
@@ -104,58 +104,65 @@ def _short(n: float) -> str:
     return f"{n:.3g}G"
 
 
-def _number(finding: Any) -> str:
-    return "" if finding is None else f"{finding.measured:.1e}"
+def _measured(measurement: Any) -> str:
+    return "" if measurement is None else f"{measurement.measured:.1e}"
 
 
-def _of_autodiff(finding: Any) -> float:
-    """The error in float32 in units of autodiff's own, of which (and 4 eps) the bound is twice."""
+def _in_autodiff_errors(measurement: Any) -> float:
+    """A float32 error in units of autodiff's error. The bound is twice autodiff's error plus 4 eps."""
     import numpy as np
 
     eps = float(np.finfo(np.float32).eps)
-    return finding.measured / max((finding.bound - 4 * eps) / 2, eps)
+    return measurement.measured / max((measurement.bound - 4 * eps) / 2, eps)
 
 
-def _facts(certificate: Any) -> dict[str, Any]:
-    account = certificate.account
+def _json_row(certificate: Any) -> dict[str, Any]:
+    cost = certificate.cost
     return {
         "name": certificate.name,
         "holds": certificate.holds,
         "laws": [
-            {"number": e.number, "law": e.law, "case": e.case, "measured": e.finding.measured, "bound": e.finding.bound}
-            for e in certificate.entries
+            {
+                "number": entry.number,
+                "law": entry.law,
+                "case": entry.case,
+                "measured": entry.measurement.measured,
+                "bound": entry.measurement.bound,
+            }
+            for entry in certificate.entries
         ],
-        "account": None if account is None else {side: getattr(account, side)._asdict() for side in account._fields},
-        "faults": certificate.faults,
+        "cost": None if cost is None else {side: getattr(cost, side)._asdict() for side in cost._fields},
+        "failures": certificate.failures,
     }
 
 
-def _mutants(command: Certify) -> None:
-    """Every mutant and the law that killed it; exit code 1 where one survives."""
+def _run_mutants(command: Certify) -> None:
+    """Prints every mutant and the law that kills it; exit code 1 if one survives."""
     import jax
 
     from jaxnn.certify.library_mutants import MUTANTS, Mutant
-    from jaxnn.certify.mutation import Killed, kill
+    from jaxnn.certify.mutation import MutantResult, run_mutant
 
     names = {mutant.of for mutant in MUTANTS}
     for target in command.targets:
         if target not in names:
             raise UserError(f"certify --mutants: expected names among {', '.join(sorted(names))}, found {target!r}")
-    wanted: Sequence[Mutant] = [m for m in MUTANTS if not command.targets or m.of in command.targets]
+    requested: Sequence[Mutant] = [m for m in MUTANTS if not command.targets or m.of in command.targets]
 
-    def killed(mutant: Mutant) -> Killed:
+    def run_in_float64(mutant: Mutant) -> MutantResult:
         with jax.enable_x64(True):
-            return kill(mutant)
+            return run_mutant(mutant)
 
-    with Console(stderr=True).status("planting mistakes …"), ThreadPoolExecutor(WORKERS) as pool:
-        found = list(pool.map(killed, wanted))
-    survivors = [one for one in found if one.survives]
-    title = f"{len(found)} mutants, {len(found) - len(survivors)} killed"
-    print_table(title, [{"mutant": k.name, "killed by": k.law, "as": k.finding} for k in found], min_width=160)
+    with Console(stderr=True).status("running mutants …"), ThreadPoolExecutor(WORKERS) as pool:
+        results = list(pool.map(run_in_float64, requested))
+    survivors = [result for result in results if result.survives]
+    title = f"{len(results)} mutants, {len(results) - len(survivors)} killed"
+    rows = [{"mutant": r.name, "killed by": r.law, "measurement": r.measurement} for r in results]
+    print_table(title, rows, min_width=160)
     if command.json is not None:
-        rows = [{"mutant": k.name, "name": k.of, "killed by": k.law, "as": k.finding} for k in found]
-        write_json(command.json, {"title": title, "rows": rows})
+        named = [{**row, "name": result.public_name} for row, result in zip(rows, results, strict=True)]
+        write_json(command.json, {"title": title, "rows": named})
     if survivors:
-        for one in survivors:
-            print(f"jaxnn: the mutant survives: {one.name}", file=sys.stderr)
+        for result in survivors:
+            print(f"jaxnn: the mutant survives: {result.name}", file=sys.stderr)
         sys.exit(1)

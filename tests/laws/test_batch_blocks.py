@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax import numpy as jnp
 
-from jaxnn.certify.cases import TABLE, case_of
+from jaxnn.certify.cases import TABLE, build_case
 from jaxnn.certify.laws import LAWS
 from jaxnn.kernels import batch_blocks
 from jaxnn.layers import conv
@@ -32,5 +32,5 @@ def test_the_arithmetic_of_blocks_is_counted_whole(monkeypatch):
 @pytest.mark.parametrize("of", ["conv", "conv: many channels"])
 def test_the_laws_hold_where_a_batch_is_cut(law, of, monkeypatch):
     monkeypatch.setattr(batch_blocks, "BLOCK_BYTES", 1)
-    finding = LAWS[law].measure(case_of(TABLE[of]))
+    finding = LAWS[law].measure(build_case(TABLE[of]))
     assert finding.holds, str(finding)

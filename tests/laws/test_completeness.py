@@ -1,4 +1,4 @@
-"""Whatever is public stands in the table of cases: a layer, combinator, loss or model without a row fails here."""
+"""Every public layer, combinator, loss and model has a row in the table of cases."""
 
 import inspect
 
@@ -18,20 +18,20 @@ def _public_functions(module) -> set[str]:
     }
 
 
-#: `share` makes no layer: it is a part of `serial`, whose cases use it.
+#: `share` does not build a layer but a part of `serial`, and the cases of `serial` use it.
 PUBLIC = sorted({*LAYERS, *LOSSES, *_public_functions(combine) - {"share"}, *_public_functions(models)})
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_has_a_row_that_stands_under_every_law(name):
-    assert any(row.of == name and row.thorough for row in ROWS)
+def test_public_name_has_a_full_row(name):
+    assert any(row.public_name == name and row.full for row in ROWS)
 
 
-def test_what_is_public_is_found():
+def test_public_names_are_found():
     assert {"dense", "serial", "parallel", "residual", "softmax_cross_entropy", "mlp", "cnn"} <= set(PUBLIC)
 
 
-def test_every_layer_module_is_in_the_table_of_layers():
+def test_layers_table_has_every_constructor():
     import jaxnn.layers as package
 
     constructors = {

@@ -7,10 +7,10 @@ from jax import lax
 from jax import numpy as jnp
 
 from jaxnn import autodiff_value_and_grad, custom_vjp, serial, value_and_grad
-from jaxnn.certify.cases import layer_args
-from jaxnn.certify.finding import relative
-from jaxnn.certify.pullback import compiled, compiled_pullback
-from jaxnn.certify.vjp_rule import of_layer
+from jaxnn.certify.case import layer_args
+from jaxnn.certify.measurement import relative_error
+from jaxnn.certify.pullback import compiled_pullback, jit_unoptimized
+from jaxnn.certify.vjp_rule import layer_rule
 from jaxnn.kernels.window import window
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.layers.conv import (
@@ -40,7 +40,9 @@ CONVOLUTIONS = [
 
 
 def _equal(got, expected) -> bool:
-    return all(relative(a, b) <= 1e-12 for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True))
+    return all(
+        relative_error(a, b) <= 1e-12 for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True)
+    )
 
 
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding", "channel"), CONVOLUTIONS)
@@ -51,7 +53,7 @@ def test_convolution_is_the_same_by_conv_by_patches_and_by_taps(size, stride, di
     w = window(x, "conv", size, stride, padding, dilation)
     dy = jnp.asarray(rng.normal(size=(2, *w.out(x), 5)))
 
-    @compiled
+    @jit_unoptimized
     def all_ways(x, weight, dy):
         outputs = [way(w, x, weight) for way in (output_by_conv, output_by_patches)]
         of_weight = (weight_gradient_by_conv, weight_gradient_by_patches, weight_gradient_by_taps)
@@ -76,9 +78,9 @@ def test_a_layer_is_the_same_on_every_platform(monkeypatch, make, shape, elsewhe
     layer = make()
     args = layer_args(layer, shape)
     dy = jnp.asarray(np.random.default_rng(0).normal(size=jax.eval_shape(layer.forward, *args, None)[0].shape))
-    here = compiled_pullback(of_layer(layer))(args, dy)
+    here = compiled_pullback(layer_rule(layer))(args, dy)
     monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda: elsewhere)
-    there = compiled_pullback(of_layer(make()))(args, dy)
+    there = compiled_pullback(layer_rule(make()))(args, dy)
     assert _equal(list(there.values()), list(here.values()))
 
 
@@ -89,8 +91,8 @@ def test_convolution_and_pooling_as_one_layer_are_the_two_in_a_row(kernel, pool,
     x = x.at[0].set(0)  # all places of this image tie: the first has the derivative
     dy = jax.eval_shape(lambda: one.forward(params, x, None)[0])
     dy = jnp.asarray(np.random.default_rng(0).normal(size=dy.shape))
-    of_one = compiled_pullback(of_layer(one))((params, x), dy)
-    of_two = compiled_pullback(of_layer(two))(((params, ()), x), dy)
+    of_one = compiled_pullback(layer_rule(one))((params, x), dy)
+    of_two = compiled_pullback(layer_rule(two))(((params, ()), x), dy)
     assert _equal(list(of_one.values()), list(of_two.values()))
 
 
@@ -107,7 +109,7 @@ def test_max_pool_breaks_ties_as_reduce_window_does(size, stride, padding):
     y = jax.eval_shape(through_reduce_window, x)
     dy = jnp.asarray(np.random.default_rng(2).normal(size=y.shape))
 
-    @compiled
+    @jit_unoptimized
     def both(x, dy):
         y, pull = jax.vjp(through_reduce_window, x)
         got_y, res = layer.forward((), x, None)
@@ -130,7 +132,9 @@ def test_the_bridge_to_jax_grad_agrees_with_autodiff(seed):
     params, x = layer_args(model, (7, 13))
 
     def gradient(apply):
-        return compiled(jax.grad(lambda params, x: (apply(params, x, key) ** 2).sum(), argnums=(0, 1)))(params, x)
+        return jit_unoptimized(jax.grad(lambda params, x: (apply(params, x, key) ** 2).sum(), argnums=(0, 1)))(
+            params, x
+        )
 
     assert _equal(gradient(custom_vjp(model)), gradient(lambda *args: model.forward(*args)[0]))
 
@@ -139,6 +143,9 @@ def test_the_bridge_to_jax_grad_agrees_with_autodiff(seed):
 def test_by_hand_and_by_autodiff_return_the_same(reduction):
     model, loss = mlp((11, 5), tanh()), softmax_cross_entropy(reduction)
     args = (*layer_args(model, (7, 13)), jnp.arange(7, dtype=jnp.int32) % 5)
-    hand, auto = compiled(value_and_grad(model, loss))(*args), compiled(autodiff_value_and_grad(model, loss))(*args)
+    hand, auto = (
+        jit_unoptimized(value_and_grad(model, loss))(*args),
+        jit_unoptimized(autodiff_value_and_grad(model, loss))(*args),
+    )
     assert jax.tree.structure(hand) == jax.tree.structure(auto)
     assert _equal(hand, auto)

@@ -1,4 +1,4 @@
-"""Law 4: two hundred nets, convolutions and pools that nobody chose, under law 1."""
+"""Law 4: law 1 for two hundred random nets, convolutions and pools."""
 
 from collections.abc import Sequence
 
@@ -10,30 +10,30 @@ from hypothesis import strategies as st
 from jaxnn.certify import fuzz
 from jaxnn.certify.case import Case
 from jaxnn.certify.laws.agreement import autodiff
-from jaxnn.certify.vjp_rule import Rule
+from jaxnn.certify.vjp_rule import VjpRule
 
 EXAMPLES = 10
-#: Shares of the two hundred, so that they can be spread over workers; nets, which are slow to compile, are fewer.
+#: The two hundred cases in shares for the test workers. Nets get fewer, because they compile slowly.
 SHARES = [
-    pytest.param(kind, part, id=f"{kind.__name__} {part}")
-    for kind in fuzz.KINDS
-    for part in range(2 if kind is fuzz.net else 6)
+    pytest.param(generator, share, id=f"{generator.__name__} {share}")
+    for generator in fuzz.GENERATORS
+    for share in range(2 if generator is fuzz.random_net else 6)
 ]
 
 
-def chooser(data: st.DataObject):
-    """Choices by hypothesis."""
+def hypothesis_choice(data: st.DataObject):
+    """A `Choose` that draws from hypothesis."""
 
-    def choose(what: str, options: Sequence):
-        return data.draw(st.sampled_from(options), label=what)
+    def choose(name: str, options: Sequence):
+        return data.draw(st.sampled_from(options), label=name)
 
     return choose
 
 
-@pytest.mark.parametrize(("kind", "part"), SHARES)
-def test_what_nobody_chose_agrees_with_autodiff(kind, part):
-    # Each example is compiled: shrinking one that fails would take hours. The draws are printed.
-    @seed(part)
+@pytest.mark.parametrize(("generator", "share"), SHARES)
+def test_random_case_agrees_with_autodiff(generator, share):
+    # Each example is compiled, so shrinking a failing one would take hours. Hypothesis prints the draws.
+    @seed(share)
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -42,16 +42,16 @@ def test_what_nobody_chose_agrees_with_autodiff(kind, part):
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(st.data())
-    def one(data):
-        finding = autodiff(kind(chooser(data)))
-        assert finding.holds, str(finding)
+    def check_example(data):
+        measurement = autodiff(generator(hypothesis_choice(data)))
+        assert measurement.holds, str(measurement)
 
-    one()
+    check_example()
 
 
-def test_fuzz_catches_what_is_planted(monkeypatch):
+def test_fuzz_detects_a_planted_mistake(monkeypatch):
     def wrong(case: Case) -> Case:
-        rule: Rule = case.rule
+        rule: VjpRule = case.rule
 
         def backward(residuals, dy):
             dparams, dx = rule.backward(residuals, dy)
@@ -59,18 +59,18 @@ def test_fuzz_catches_what_is_planted(monkeypatch):
 
         return case._replace(rule=rule._replace(backward=backward))
 
-    kinds = (lambda choose: wrong(fuzz.pooling(choose)),)
-    kinds[0].__name__ = "planted"
-    monkeypatch.setattr(fuzz, "KINDS", kinds)
-    finding, choices = fuzz.fuzz(2)
-    assert not finding.holds and finding.leaf == "x"
+    generators = (lambda choose: wrong(fuzz.random_pool(choose)),)
+    generators[0].__name__ = "planted"
+    monkeypatch.setattr(fuzz, "GENERATORS", generators)
+    measurement, choices = fuzz.fuzz(2)
+    assert not measurement.holds and measurement.leaf == "x"
     assert choices["pool"] in fuzz.POOLS
 
 
-def test_the_same_seed_makes_the_same_choices():
-    made: list[dict] = []
+def test_fuzz_seed_determines_the_choices():
+    runs: list[dict] = []
     for _ in range(2):
         choices: dict = {}
-        fuzz.net(fuzz.recorded(fuzz.random_choice(np.random.default_rng(3)), choices))
-        made.append(choices)
-    assert made[0] == made[1] and {"depth", "batch", "loss", "activation 0"} <= made[0].keys()
+        fuzz.random_net(fuzz.record_choices(fuzz.random_choice(np.random.default_rng(3)), choices))
+        runs.append(choices)
+    assert runs[0] == runs[1] and {"depth", "batch", "loss", "activation 0"} <= runs[0].keys()

@@ -6,9 +6,9 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn import losses, serial, value_and_grad
-from jaxnn.certify.cases import layer_args
-from jaxnn.certify.finding import relative
-from jaxnn.certify.pullback import compiled
+from jaxnn.certify.case import layer_args
+from jaxnn.certify.measurement import relative_error
+from jaxnn.certify.pullback import jit_unoptimized
 from jaxnn.layers import (
     average_pool,
     conv,
@@ -103,7 +103,7 @@ PAIRS = {
 
 def _agree(got, expected) -> None:
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        assert relative(a, b) <= 1e-12
+        assert relative_error(a, b) <= 1e-12
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -116,7 +116,7 @@ def test_a_layer(name):
     dy = np.random.default_rng(1).normal(size=their_y.shape)
     their_y.backward(torch.tensor(dy))
 
-    @compiled
+    @jit_unoptimized
     def ours(params, x, dy):
         y, res = layer.forward(params, x, None)
         return y, *layer.backward(params, res, dy)
@@ -161,5 +161,5 @@ def test_a_whole_net():
     logits = _dense(torch.tanh(_dense(hidden.flatten(1), theirs[4])), theirs[6])
     nn.cross_entropy(logits, torch.tensor(target)).backward()
 
-    _, dparams = compiled(value_and_grad(model, losses.softmax_cross_entropy()))(params, x, jnp.asarray(target))
+    _, dparams = jit_unoptimized(value_and_grad(model, losses.softmax_cross_entropy()))(params, x, jnp.asarray(target))
     _agree(dparams, jax.tree.map(lambda p: p.grad.numpy(), theirs))

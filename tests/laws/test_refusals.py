@@ -1,4 +1,4 @@
-"""Law 5, last part: labels that name no class are refused before anything is computed."""
+"""Law 5: a loss refuses labels outside its classes before it computes anything."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from jaxnn.losses import LOSSES
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize(("outputs", "label"), [(10, -1), (10, 10), (1, 2), (1, -1)])
-def test_a_label_that_names_no_class_is_refused(name, outputs, label):
+def test_loss_refuses_a_label_outside_its_classes(name, outputs, label):
     y = jnp.zeros((3, outputs), jnp.float32)
     with pytest.raises(UserError, match=f"expected labels 0 … {max(outputs, 2) - 1} .* found labels .*{label}"):
         LOSSES[name]()(y, jnp.asarray([0, label, 1], jnp.int32))
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_label_that_names_a_class_is_taken(name):
+def test_loss_accepts_every_class_label(name):
     value, dy = LOSSES[name]()(jnp.zeros((10, 10), jnp.float32), jnp.arange(10, dtype=jnp.int32))
     assert np.isfinite(value) and np.isfinite(dy).all()

@@ -1,4 +1,4 @@
-"""No term of a backward pass can be left out unnoticed: each sum in one loses its left part, then its right."""
+"""The laws detect the omission of any term of a backward pass: each sum in it loses its left, then its right term."""
 
 import ast
 import inspect
@@ -8,7 +8,7 @@ import pytest
 
 from jaxnn.certify.cases import constructor
 from jaxnn.certify.library_mutants import Mutant
-from jaxnn.certify.mutation import kill
+from jaxnn.certify.mutation import run_mutant
 from jaxnn.layers import LAYERS
 from jaxnn.losses import LOSSES
 
@@ -16,18 +16,18 @@ COMBINATORS = ("serial", "parallel", "residual")
 
 
 def derivatives(tree: ast.AST) -> Iterator[ast.AST]:
-    """The parts of a constructor that are a derivative: `backward`, `derivative`, and lambdas in their place."""
+    """The derivatives in a constructor: functions named `backward` or `derivative`, and lambdas passed as one."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in ("backward", "derivative"):
             yield node
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            place = {"Elementwise": 3, "_loss": 1}.get(node.func.id)
-            if place is not None and isinstance(node.args[place], ast.Lambda):
-                yield node.args[place]
+            argument = {"Elementwise": 3, "_loss": 1}.get(node.func.id)
+            if argument is not None and isinstance(node.args[argument], ast.Lambda):
+                yield node.args[argument]
 
 
-def sides(node: ast.AST) -> tuple[ast.expr, ...]:
-    """The two terms of a sum or a difference, also of pytrees; nothing for another expression."""
+def terms_of_sum(node: ast.AST) -> tuple[ast.expr, ...]:
+    """The two terms of a sum or difference, of arrays or pytrees; () for another expression."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         return node.left, node.right
     if (
@@ -40,27 +40,27 @@ def sides(node: ast.AST) -> tuple[ast.expr, ...]:
     return ()
 
 
-def left_out(of: str) -> Iterator[Mutant]:
-    """A mutant for each side of each sum or difference in the derivative of `of`."""
-    source = inspect.getsource(constructor(of))
+def omit_terms(public_name: str) -> Iterator[Mutant]:
+    """A mutant for each term of each sum or difference in the derivative of this public name."""
+    source = inspect.getsource(constructor(public_name))
     for derivative in derivatives(ast.parse(source)):
         for node in ast.walk(derivative):
-            terms = sides(node)
-            whole = ast.get_source_segment(source, node) if terms else None
-            for kept in terms:
-                assert whole is not None
-                part = ast.get_source_segment(source, kept)
-                yield Mutant(f"{of}: {part} for {whole}", of, whole, f"({part})")
+            terms = terms_of_sum(node)
+            expression = ast.get_source_segment(source, node) if terms else None
+            for remaining in terms:
+                assert expression is not None
+                term = ast.get_source_segment(source, remaining)
+                yield Mutant(f"{public_name}: {term} for {expression}", public_name, expression, f"({term})")
 
 
-MUTANTS = [mutant for of in (*LAYERS, *LOSSES, *COMBINATORS) for mutant in left_out(of)]
+MUTANTS = [mutant for name in (*LAYERS, *LOSSES, *COMBINATORS) for mutant in omit_terms(name)]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_term_that_is_left_out_is_noticed(mutant):
-    assert not kill(mutant).survives
+def test_omitted_term_is_detected(mutant):
+    assert not run_mutant(mutant).survives
 
 
-def test_terms_are_found():
+def test_derivatives_have_terms():
     assert len(MUTANTS) >= 20
     assert {"tanh", "gelu", "softmax", "residual", "softmax_cross_entropy"} <= {mutant.of for mutant in MUTANTS}

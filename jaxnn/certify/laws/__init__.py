@@ -4,46 +4,48 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxnn.certify.case import Case
-from jaxnn.certify.finding import Finding
-from jaxnn.certify.laws import agreement, differences, edges, linearity, precision, transforms
+from jaxnn.certify.laws import agreement, edge_cases, finite_differences, linearity, precision, transforms
+from jaxnn.certify.measurement import Measurement
 
 
 def always(case: Case) -> bool:
+    """The condition of a law that applies to every case."""
     del case
     return True
 
 
 class Law(NamedTuple):
-    """A law's number in the list of laws, its name, what it measures and the cases that it speaks of.
+    """A law: its number, its name, what it measures, and the cases that it applies to.
 
-    One that is for `thorough` cases compiles the same gradient anew for another setting.
+    full: measured for the table's full cases only, because it compiles the same gradient again in another setting
     """
 
     number: int
     name: str
-    measure: Callable[[Case], Finding]
+    measure: Callable[[Case], Measurement]
     applies: Callable[[Case], bool] = always
-    thorough: bool = False
+    full: bool = False
 
 
 #: name -> law
 LAWS = {
     law.name: law
     for law in (
+        Law(1, "structure", agreement.structure),
         Law(1, "autodiff", agreement.autodiff),
-        Law(2, "float32", precision.float32, thorough=True),
-        Law(2, "bfloat16", precision.bfloat16, thorough=True),
-        Law(3, "differences", differences.differences),
-        Law(3, "jacobian", differences.jacobian, differences.is_tiny),
-        Law(5, "batch of one", agreement.batch_of_one, transforms.knows_batch, thorough=True),
-        Law(5, "nan", edges.nan, transforms.knows_batch),
-        Law(6, "jit", transforms.jit, thorough=True),
-        Law(6, "vmap", transforms.vmap, thorough=True),
-        Law(6, "scan", transforms.scan, thorough=True),
-        Law(6, "shard_map", transforms.shard_map, transforms.knows_batch, thorough=True),
-        Law(6, "checkpoint", transforms.checkpoint, thorough=True),
-        Law(6, "hessian", transforms.hessian, thorough=True),
-        Law(7, "linear", linearity.linear),
-        Law(7, "examples", linearity.examples, transforms.knows_batch, thorough=True),
+        Law(2, "float32", precision.float32, precision.has_gradient, full=True),
+        Law(2, "bfloat16", precision.bfloat16, precision.has_gradient, full=True),
+        Law(3, "finite differences", finite_differences.finite_differences),
+        Law(3, "jacobian", finite_differences.jacobian, finite_differences.is_tiny),
+        Law(5, "batch of one", agreement.batch_of_one, transforms.has_batch, full=True),
+        Law(5, "nan", edge_cases.nan, edge_cases.has_floating_rows),
+        Law(6, "jit", transforms.jit, full=True),
+        Law(6, "vmap", transforms.vmap, full=True),
+        Law(6, "scan", transforms.scan, full=True),
+        Law(6, "shard_map", transforms.shard_map, transforms.has_batch, full=True),
+        Law(6, "checkpoint", transforms.checkpoint, full=True),
+        Law(6, "hessian", transforms.hessian, full=True),
+        Law(7, "linearity", linearity.linearity),
+        Law(7, "sum over examples", linearity.sum_over_examples, transforms.has_batch, full=True),
     )
 }

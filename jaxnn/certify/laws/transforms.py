@@ -1,4 +1,6 @@
-"""Law 6: the gradient is the same under every transformation of JAX, and its own derivative is the Hessian's."""
+"""Law 6: the gradient is the same under every transformation of JAX, and its derivative is autodiff's Hessian."""
+
+from typing import Any
 
 import jax
 import numpy as np
@@ -7,111 +9,117 @@ from jax import numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxnn.certify.case import Case, cast, normal_like, with_rows
-from jaxnn.certify.finding import Finding, compare, worst
+from jaxnn.certify.case import Case, cast_floating, normal_like, with_batch_size
 from jaxnn.certify.laws.agreement import FLOAT64_BOUND
-from jaxnn.certify.pullback import autodiff_pullback, compiled, compiled_pullback, custom_vjp, pullback
-from jaxnn.certify.vjp_rule import Leaves, leaves, replaced, rows_of
+from jaxnn.certify.measurement import Measurement, compare, worst
+from jaxnn.certify.pullback import autodiff_pullback, compiled_pullback, custom_vjp, jit_unoptimized, pullback
+from jaxnn.certify.vjp_rule import NamedArrays, batched_leaves, differentiated_leaves, replace_leaves
 
 HESSIAN_BOUND = 1e-10
-DEVICES = 8
+MAX_DEVICES = 8
 
 
-def jit(case: Case) -> Finding:
-    """Compiled as one program or run operation by operation: the same."""
+def jit(case: Case) -> Measurement:
+    """Compiled as one program, or run operation by operation: the same gradient."""
     return compare(
         compiled_pullback(case.rule)(case.args, case.dy), pullback(case.rule)(case.args, case.dy), FLOAT64_BOUND
     )
 
 
 def _variants(case: Case) -> list[tuple]:
-    """Three (args, dy), each a little larger than the last."""
+    """Three (args, dy), each a little larger than the one before."""
 
-    def scaled(a, k):
+    def scale(a, k):
         return jnp.asarray(np.asarray(a) * (1 + 0.1 * k)) if jnp.issubdtype(a.dtype, jnp.floating) else a
 
-    return [jax.tree.map(lambda a, k=k: scaled(a, k), (case.args, case.dy)) for k in range(3)]
+    return [jax.tree.map(lambda a, k=k: scale(a, k), (case.args, case.dy)) for k in range(3)]
 
 
-def _stack(trees: list):
-    def one(*leaves):
+def _stack(trees: list) -> Any:
+    def stack_leaves(*leaves):
         is_key = jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key)
         return jnp.stack(leaves) if is_key else jnp.asarray(np.stack(leaves))
 
-    return jax.tree.map(one, *trees)
+    return jax.tree.map(stack_leaves, *trees)
 
 
-def vmap(case: Case) -> Finding:
-    """Over three sets of arguments at once (seeds): as over each alone."""
+def vmap(case: Case) -> Measurement:
+    """Under `jax.vmap` over three sets of arguments (as for seeds): the gradient of each set alone."""
     variants = _variants(case)
     expected = _stack([compiled_pullback(case.rule)(*variant) for variant in variants])
-    return compare(compiled(jax.vmap(pullback(case.rule)))(*_stack(variants)), expected, FLOAT64_BOUND)
+    return compare(jit_unoptimized(jax.vmap(pullback(case.rule)))(*_stack(variants)), expected, FLOAT64_BOUND)
 
 
-def scan(case: Case) -> Finding:
-    """Inside a `lax.scan` over three sets of arguments (steps): as over each alone."""
+def scan(case: Case) -> Measurement:
+    """In a `lax.scan` over three sets of arguments (as for training steps): the gradient of each set alone."""
     variants = _variants(case)
     expected = _stack([compiled_pullback(case.rule)(*variant) for variant in variants])
     gradient = pullback(case.rule)
-    got = compiled(lambda *xs: lax.scan(lambda carry, x: (carry, gradient(*x)), None, xs)[1])(*_stack(variants))
+    got = jit_unoptimized(lambda *xs: lax.scan(lambda carry, x: (carry, gradient(*x)), None, xs)[1])(*_stack(variants))
     return compare(got, expected, FLOAT64_BOUND)
 
 
-def knows_batch(case: Case) -> bool:
+def has_batch(case: Case) -> bool:
+    """Whether the case has a batch axis."""
     return bool(case.rule.batched)
 
 
-def shard_map(case: Case) -> Finding:
-    """The batch shared out over up to 8 devices, the parameters' gradients added up: as on one."""
-    devices = jax.devices()[:DEVICES]
-    case = with_rows(case, 2 * len(devices))
-    rule, rows = case.rule, rows_of(case.rule, case.args)
-    mean = 1 / len(devices) if rule.reduction == "mean" else 1.0
+def shard_map(case: Case) -> Measurement:
+    """The batch split over up to 8 devices, the gradients of the parameters added: as on one device."""
+    devices = jax.devices()[:MAX_DEVICES]
+    case = with_batch_size(case, 2 * len(devices))
+    rule, rows = case.rule, batched_leaves(case.rule, case.args)
+    weight = 1 / len(devices) if rule.reduction == "mean" else 1.0
 
     def local(args, dy):
-        # A shared argument counts as one on each device, else JAX adds up what it differentiates itself, unasked.
+        # Marked as varying, a shared argument counts once on each device; otherwise JAX adds up the derivatives that
+        # it computes itself, and `psum` would add them again.
         args = tuple(
             arg if batched else jax.tree.map(lambda a: lax.pcast(a, "batch", to="varying"), arg)
             for arg, batched in zip(args, rule.batched, strict=True)
         )
         return {
-            name: mean * (dleaf if name in rows else lax.psum(dleaf, "batch"))
+            name: weight * (dleaf if name in rows else lax.psum(dleaf, "batch"))
             for name, dleaf in pullback(rule)(args, dy).items()
         }
 
     arg_specs = tuple(P("batch") if batched else P() for batched in rule.batched)
-    out_specs = {name: P("batch") if name in rows else P() for name in leaves(rule, case.args)}
-    shared = jax.shard_map(
+    out_specs = {name: P("batch") if name in rows else P() for name in differentiated_leaves(rule, case.args)}
+    sharded = jax.shard_map(
         local,
         mesh=Mesh(np.asarray(devices), ("batch",)),
         in_specs=(arg_specs, P("batch") if rule.reduction == "rows" else P()),
         out_specs=out_specs,
     )
-    return compare(compiled(shared)(case.args, case.dy), compiled_pullback(rule)(case.args, case.dy), FLOAT64_BOUND)
+    got = jit_unoptimized(sharded)(case.args, case.dy)
+    return compare(got, compiled_pullback(rule)(case.args, case.dy), FLOAT64_BOUND)
 
 
-def checkpoint(case: Case) -> Finding:
-    """As a `jax.custom_vjp` function under `jax.checkpoint`, which runs the forward again: the same."""
-    again = autodiff_pullback(case.rule._replace(f=jax.checkpoint(custom_vjp(case.rule))))
-    return compare(compiled(again)(case.args, case.dy), compiled_pullback(case.rule)(case.args, case.dy), FLOAT64_BOUND)
+def checkpoint(case: Case) -> Measurement:
+    """As a `jax.custom_vjp` function under `jax.checkpoint`, which runs the forward twice: the same gradient."""
+    rematerialized = autodiff_pullback(case.rule._replace(f=jax.checkpoint(custom_vjp(case.rule))))
+    got = jit_unoptimized(rematerialized)(case.args, case.dy)
+    return compare(got, compiled_pullback(case.rule)(case.args, case.dy), FLOAT64_BOUND)
 
 
-def hessian(case: Case) -> Finding:
-    """The backward's own derivative along v is autodiff's Hessian times v; and u·Hv = v·Hu."""
+def hessian(case: Case) -> Measurement:
+    """The derivative of the backward along v is autodiff's Hessian times v; and u·Hv = v·Hu."""
 
-    def product(gradient):
-        def hessian_times(some: Leaves, v: Leaves) -> Leaves:
-            return jax.jvp(lambda some: gradient(replaced(case.rule, case.args, some), case.dy), (some,), (v,))[1]
+    def hessian_product(gradient):
+        def product(leaves: NamedArrays, v: NamedArrays) -> NamedArrays:
+            return jax.jvp(
+                lambda leaves: gradient(replace_leaves(case.rule, case.args, leaves), case.dy), (leaves,), (v,)
+            )[1]
 
-        return compiled(hessian_times)
+        return jit_unoptimized(product)
 
-    some = leaves(case.rule, case.args)
-    u, v = normal_like(1, some), normal_like(2, some)
-    by_hand = product(pullback(case.rule))
-    hu, hv = by_hand(some, u), by_hand(some, v)
-    expected = product(autodiff_pullback(case.rule))(some, v)
-    uhv, vhu = (sum(float(np.vdot(a[n], b[n])) for n in some) for a, b in ((u, hv), (v, hu)))
-    size = sum(float(np.linalg.norm(u[n]) * np.linalg.norm(hv[n])) for n in some)
+    leaves = differentiated_leaves(case.rule, case.args)
+    u, v = normal_like(1, leaves), normal_like(2, leaves)
+    hand_written = hessian_product(pullback(case.rule))
+    hu, hv = hand_written(leaves, u), hand_written(leaves, v)
+    expected = hessian_product(autodiff_pullback(case.rule))(leaves, v)
+    uhv, vhu = (sum(float(np.vdot(a[n], b[n])) for n in leaves) for a, b in ((u, hv), (v, hu)))
+    size = sum(float(np.linalg.norm(u[n]) * np.linalg.norm(hv[n])) for n in leaves)
     asymmetry = abs(uhv - vhu) / size if size else abs(vhu)
-    symmetric = Finding(asymmetry, HESSIAN_BOUND, "u·Hv = v·Hu", (), vhu, uhv)
-    return worst([compare(cast(hv, np.float64), expected, HESSIAN_BOUND), symmetric])
+    symmetry = Measurement(asymmetry, HESSIAN_BOUND, "u·Hv = v·Hu", (), vhu, uhv)
+    return worst([compare(cast_floating(hv, np.float64), expected, HESSIAN_BOUND), symmetry])

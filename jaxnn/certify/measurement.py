@@ -1,0 +1,77 @@
+"""What a law returns: a measured number, its bound, and the entry where expected and computed value differ most."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Measurement(NamedTuple):
+    """The distance between two results at their worst leaf, and the largest distance allowed.
+
+    expected, got: the values at `index` of `leaf`, the entry with the largest difference
+    detail: what was expected and what was found where it is not a number (a shape, a structure)
+    """
+
+    measured: float
+    bound: float
+    leaf: str = ""
+    index: tuple[int, ...] = ()
+    expected: float = 0.0
+    got: float = 0.0
+    detail: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the measured number is within its bound; NaN is not."""
+        return self.measured <= self.bound
+
+    @property
+    def severity(self) -> float:
+        """`measured` in units of `bound`: NaN counts as the worst."""
+        if np.isnan(self.measured):
+            return np.inf
+        return float(self.measured) / float(self.bound) if self.bound else np.inf if self.measured else 0.0
+
+    def __str__(self) -> str:
+        entry = f"{self.leaf}[{', '.join(map(str, self.index))}]" if self.index else self.leaf
+        values = self.detail or f"expected {self.expected:.9g}, got {self.got:.9g}"
+        return f"{entry}: {values}; measured {self.measured:.3g}, bound {self.bound:.3g}"
+
+
+def worst(measurements: Iterable[Measurement]) -> Measurement:
+    """The measurement that is furthest beyond its bound, or nearest to it."""
+    return max(measurements, key=lambda measurement: measurement.severity, default=Measurement(0.0, 0.0))
+
+
+def relative_error(got: Any, expected: Any) -> float:
+    """‖got − expected‖ / ‖expected‖. An expected zero must be exactly zero; NaN equals NaN."""
+    got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    if got.shape != expected.shape:
+        return np.inf
+    distance, size = np.linalg.norm(_difference(got, expected)), np.linalg.norm(expected[np.isfinite(expected)])
+    return float(distance / size) if size else np.inf if distance else 0.0
+
+
+def _difference(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(np.where(same, 0, got - expected), nan=np.inf))
+
+
+def locate(leaf: str, got: Any, expected: Any, measured: float, bound: float) -> Measurement:
+    """A measurement of one leaf, with the index of the entry that differs most from its expected value."""
+    got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    if got.shape != expected.shape:
+        return Measurement(measured, bound, leaf, detail=f"expected shape {expected.shape}, got {got.shape}")
+    if got.size == 0:
+        return Measurement(measured, bound, leaf)
+    index = np.unravel_index(np.argmax(np.abs(_difference(got, expected))), got.shape)
+    return Measurement(measured, bound, leaf, tuple(map(int, index)), float(expected[index]), float(got[index]))
+
+
+def compare(got: Mapping[str, Any], expected: Mapping[str, Any], bound: float) -> Measurement:
+    """The measurement of the leaf with the largest relative error."""
+    return worst(
+        locate(name, got[name], expected[name], relative_error(got[name], expected[name]), bound) for name in expected
+    )
