@@ -60,11 +60,20 @@ def test_learning_curves_of_one_seed_have_no_band():
 
 
 def test_learning_curves_are_solid_for_train_and_dashed_for_validation_in_percent():
-    figure = plots.learning_curves(history(train_accuracy=np.full(7, 0.25), validation_accuracy=np.full(7, 0.5)))
-    lines = figure.axes[0].lines
+    accuracies = {"train_accuracy": np.full(7, 0.25), "validation_accuracy": np.full(7, 0.5)}
+    figure = plots.learning_curves(history(train_loss=np.ones(7), **accuracies))
+    lines = figure.axes[1].lines
     assert [(line.get_label(), line.get_linestyle()) for line in lines] == [("train", "-"), ("validation", "--")]
     assert np.allclose(curve(figure, 1, 0)[1], 25) and np.allclose(curve(figure, 1, 1)[1], 50)
     assert figure.axes[1].get_ylabel() == "accuracy (%)"
+
+
+def test_learning_curves_have_a_panel_for_each_metric_that_was_measured():
+    losses = {"train_generator_loss": np.ones(7), "train_critic_loss": np.ones(7)}
+    figure = plots.learning_curves(
+        history(**losses, validation_distance=np.ones(7), validation_loss=np.full(7, np.nan))
+    )
+    assert [ax.get_ylabel() for ax in figure.axes] == ["critic loss", "distance", "generator loss"]
 
 
 def test_learning_curves_skip_nan_epochs_and_stopped_seeds():

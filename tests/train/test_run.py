@@ -10,7 +10,7 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn import dense, dropout, mlp, quadratic, serial, sigmoid, softmax_cross_entropy, tanh
-from jaxnn.backprop import autodiff_value_and_grad
+from jaxnn.backprop import autodiff_value_and_grad, value_and_grad
 from jaxnn.engine.driver import drive
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import default_strategy, map_seeds, seed_devices
@@ -50,11 +50,11 @@ def bind(hyperparameters):
     return UPDATE
 
 
-def job(plan=PLAN, seeds=(0,), source=SOURCE, other: Update | None = None, **options) -> Job:
+def job(plan=PLAN, seeds=(0,), source=SOURCE, other: Update = UPDATE, **options) -> Job:
     def bind_other(hyperparameters):
         return other
 
-    return Job(bind if other is None else bind_other, source, plan, tuple(seeds), VALIDATION, **options)
+    return Job(bind if other is UPDATE else bind_other, source, plan, tuple(seeds), VALIDATION, **options)
 
 
 def run_of(plan=PLAN, source=SOURCE, other: Update = UPDATE):
@@ -133,10 +133,10 @@ def test_supervised_by_hand_and_by_autodiff_give_the_same_history():
     # In float64, where the two differ by rounding alone: 1e-12 after every step of the run.
     train, validation = examples(0, 53, np.float64), examples(1, 31, np.float64)
     hand, auto = (
-        jax.jit(make_run(update(transform=optax.sgd(0.1), **grad), in_memory(*train, batch_size=7), PLAN, validation))(
-            jax.random.key(0)
-        )
-        for grad in ({}, {"grad": autodiff_value_and_grad})
+        jax.jit(
+            make_run(update(transform=optax.sgd(0.1), grad=grad), in_memory(*train, batch_size=7), PLAN, validation)
+        )(jax.random.key(0))
+        for grad in (value_and_grad, autodiff_value_and_grad)
     )
     assert hand[1].train["loss"].dtype == jnp.float64
     chex.assert_trees_all_close(hand, auto, rtol=1e-12)
