@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def build_model(config: Config) -> "Layer":
     """The net: its layers in a row, computed in `train.compute` where that is another precision."""
-    from jaxnn.combine import serial
+    from jaxnn.config.layers import build_serial
 
-    model = serial(*(layer.build() for layer in config.net))
+    model = build_serial(config.net)
     if config.train.compute in (None, config.train.precision):
         return model
     from jaxnn.precision import compute_in

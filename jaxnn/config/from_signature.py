@@ -29,7 +29,7 @@ def constructor_fields(constructor: Callable[..., Any]) -> dict[str, Any]:
     return {
         key: _constructor_field(parameter, BIAS_SHAPE if key == "bias_init" else weight_shape)
         for key, parameter in parameters.items()
-        if parameter.annotation is not Layer
+        if parameter.annotation is not Layer and parameter.kind is not Parameter.VAR_KEYWORD
     }
 
 

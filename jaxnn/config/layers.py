@@ -1,12 +1,14 @@
 """`[[net]]`: a layer, or a combination of layers. The keys are the keyword arguments of its constructor."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, PlainValidator, Strict, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, Strict, model_validator
 
 from jaxnn.config.base import Expected, Table, select_variant
 from jaxnn.config.from_signature import constructor_fields, table_class
+from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
     from jaxnn.layer import Layer
@@ -16,6 +18,13 @@ class LayerTable(Table):
     """A layer by its name, which determines the other keys."""
 
     layer: str
+    name: Annotated[str | None, Expected("a name of letters, digits and underscores that begins with a letter")] = (
+        Field(
+            None,
+            pattern="^[A-Za-z][A-Za-z0-9_]*$",
+            description="of the layer in checkpoints, summaries and optimizer groups; absent: its position",
+        )
+    )
 
     def build(self) -> "Layer":
         """The layer that the table describes. Raises `UserError` for impossible numbers."""
@@ -41,10 +50,20 @@ def _select_layer(table: Any) -> LayerTable:
     return select_variant(table, "layer", LayerTable, [*LAYERS, *_combinators()], _layer_class)
 
 
+def _check_names(tables: tuple[LayerTable, ...]) -> tuple[LayerTable, ...]:
+    """The tables themselves. Raises `UserError` unless each has a name of its own, or none has one."""
+    names = [table.name for table in tables]
+    if any(names) and (None in names or len(set(names)) < len(names)):
+        shown = ", ".join("none" if name is None else name for name in names)
+        raise UserError(f"expected a name of its own for every layer, or for none, found {shown}")
+    return tables
+
+
 #: Layers that are applied one after the other.
 Layers = Annotated[
     tuple[Annotated[LayerTable, PlainValidator(_select_layer)], ...],
     Strict(False),  # TOML has lists only
+    AfterValidator(_check_names),
     Field(min_length=1),
     Expected("a list of tables, each with its layer"),
 ]
@@ -55,7 +74,10 @@ class _CombinatorTable(LayerTable):
 
     def build(self) -> "Layer":
         options = self.extra_options(_CombinatorTable)
-        return _combinators()[self.layer](*(layer.build() for layer in self.layers), **options)
+        if self.layer == "parallel":
+            return _combinators()["parallel"](*(layer.build() for layer in self.layers), **options)
+        model = build_serial(self.layers)
+        return _combinators()["residual"](model) if self.layer == "residual" else model
 
 
 @cache
@@ -67,11 +89,16 @@ def _layer_class(name: str) -> type[LayerTable]:
     return table_class(_CombinatorTable, name, constructor_fields(_combinators()[name]))
 
 
+def build_serial(tables: Sequence[LayerTable]) -> "Layer":
+    """Layers one after the other, by name where they have names."""
+    from jaxnn.combine import serial
+
+    if tables[0].name is None:
+        return serial(*(table.build() for table in tables))
+    return serial(**{str(table.name): table.build() for table in tables})
+
+
 def _combinators() -> dict[str, Any]:
     from jaxnn.combine import parallel, residual, serial
-    from jaxnn.layer import Layer
 
-    def residual_of_serial(*layers: Layer) -> Layer:
-        return residual(serial(*layers))
-
-    return {"serial": serial, "parallel": parallel, "residual": residual_of_serial}
+    return {"serial": serial, "parallel": parallel, "residual": residual}

@@ -204,3 +204,46 @@ def test_weighted_targets_train_on_the_places_that_count():
     masked, half = losses(X, jaxnn.Weighted(wrong, weight)), losses(X[:60], LABELS[:60])
     np.testing.assert_allclose(masked["train_loss"], half["train_loss"], rtol=1e-5)
     np.testing.assert_allclose(masked["train_accuracy"], half["train_accuracy"])
+
+
+def test_predict_compiles_once_for_all_seeds():
+    """Parameters are an argument of the compiled prediction, not constants in it."""
+    from jaxnn.experiment.scores import _predict
+    from jaxnn.kernels.devices import local_devices
+
+    run = jaxnn.fit(EXPERIMENT)
+    function = _predict(EXPERIMENT.bind, EXPERIMENT.source.prepare, tuple(local_devices()))
+    function.clear_cache()
+    run.predict(X[:7])
+    assert function._cache_size() == 1
+
+
+def test_scores_send_shared_data_to_the_device_once(monkeypatch):
+    import importlib
+
+    module = importlib.import_module("jaxnn.experiment.scores")
+
+    run, sent = jaxnn.fit(EXPERIMENT), []
+    original = module.jnp.asarray
+    monkeypatch.setattr(module.jnp, "asarray", lambda a, *rest: sent.append(np.shape(a)) or original(a, *rest))
+    module.scores(EXPERIMENT, run.params)
+    assert sum(shape == X[:80].shape for shape in sent) == 1
+
+
+def test_run_of_a_second_order_method_leaves_the_threads_of_blas():
+    """LAPACK computes on one thread while the method runs, and on as many as before afterwards."""
+    import scipy.linalg  # noqa: F401  it loads the library whose threads are counted
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+    before, during = threads(), []
+
+    def watch(progress):
+        during.extend(threads())
+
+    update = jaxnn.supervised(jaxnn.serial(jaxnn.dense(1)), jaxnn.quadratic(), jaxnn.optimizer("newton"))
+    source = jaxnn.in_memory(X, X[:, :1])
+    jaxnn.fit(jaxnn.Experiment(update, source, jaxnn.Plan(5)), report=watch)
+    assert set(during) == {1} and threads() == before
