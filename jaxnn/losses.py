@@ -85,8 +85,11 @@ class Loss(NamedTuple):
         check_target(plain, y.shape)
         if self.class_weights:
             per_class = jnp.asarray(self.class_weights, y.dtype)
-            of_class = (dense_target(plain, y) * per_class).sum(-1) if y.shape[-1] > 1 else per_class[_labels(plain)]
-            weight = of_class if weight is None else weight * of_class
+            if y.shape[-1] == 1:
+                place_weight = per_class[_labels(plain)]
+            else:
+                place_weight = (dense_target(plain, y) * jnp.broadcast_to(per_class, y.shape)).sum(-1)
+            weight = place_weight if weight is None else weight * place_weight
         return plain, weight
 
 

@@ -81,7 +81,7 @@ def accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
             f"accuracy: expected labels of shape {places} or targets of shape {prediction.shape}, "
             f"found {tuple(np.shape(labels))}"
         )
-    right = (predicted_labels(prediction) == labels).astype(prediction.dtype)
+    right = (predicted_labels(prediction).astype(labels.dtype) == labels).astype(prediction.dtype)
     if weight is None:
         return Sum(right.sum(), jnp.full((), right.size, right.dtype))
     weight = spread_weight(weight, places, right.dtype)

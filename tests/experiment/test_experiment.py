@@ -244,6 +244,7 @@ def test_run_of_a_second_order_method_leaves_the_threads_of_blas():
         during.extend(threads())
 
     update = jaxnn.supervised(jaxnn.serial(jaxnn.dense(1)), jaxnn.quadratic(), jaxnn.optimizer("newton"))
-    source = jaxnn.in_memory(X, X[:, :1])
+    x = X.astype(np.float64)
+    source = jaxnn.in_memory(x, x[:, :1])
     jaxnn.fit(jaxnn.Experiment(update, source, jaxnn.Plan(5)), report=watch)
     assert set(during) == {1} and threads() == before
