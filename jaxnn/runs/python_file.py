@@ -1,0 +1,117 @@
+"""Experiments that stand in Python files: `mine.py:experiment`."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from jaxnn.errors import UserError, hint
+from jaxnn.experiment.definition import Experiment, Record, with_class_names
+from jaxnn.storage.files import sha256
+
+#: Before the name of a hyper-parameter on the command line.
+PREFIX = "hyperparameters."
+
+
+def is_python_target(text: str) -> bool:
+    """Whether a name on the command line is FILE.py:NAME."""
+    return text.partition(":")[0].endswith(".py")
+
+
+def load_experiment(target: str, overrides: Mapping[str, float] | None = None) -> Experiment:
+    """The experiment NAME of the Python file FILE, of `FILE.py:NAME`; without :NAME it is `experiment`.
+
+    NAME is an `Experiment`, or a function without arguments that returns one. The file is run, by its path: two files
+    of one name are two modules.
+    overrides: other values of the experiment's hyper-parameters, by name
+
+    Raises `UserError` for a file or a name that does not exist, and for another thing than an experiment.
+    """
+    file, _, name = target.partition(":")
+    path, name = Path(file), name or "experiment"
+    if not path.is_file():
+        raise UserError(f"{file}: expected a Python file, found none")
+    module = load_module(path)
+    if not hasattr(module, name):
+        names = [key for key, value in vars(module).items() if isinstance(value, Experiment)]
+        raise UserError(
+            f"{file}: expected an experiment named {name!r}, found {', '.join(names) or 'none'}{hint(name, names)}"
+        )
+    experiment = getattr(module, name)
+    if callable(experiment) and not isinstance(experiment, Experiment):
+        experiment = experiment()
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"{target}: expected a jaxnn.Experiment, found {type(experiment).__name__}")
+    overrides = dict(overrides or {})
+    for key in overrides:
+        if key not in experiment.hyperparameters:
+            known = list(experiment.hyperparameters)
+            raise UserError(
+                f"{target}: expected a hyper-parameter among {', '.join(known) or 'none'}, found {key}{hint(key, known)}"
+            )
+    facts = {
+        **experiment.record.facts,
+        "experiment": {"file": str(path.resolve()), "name": name, "sha256": sha256(path), "overrides": overrides},
+    }
+    title = path.stem if experiment.title == "experiment" else experiment.title
+    return with_class_names(experiment.check())._replace(
+        title=title,
+        hyperparameters={**experiment.hyperparameters, **overrides},
+        record=Record({**experiment.record.files}, facts),
+    )
+
+
+def typed_hyperparameters(overrides: Sequence[str]) -> dict[str, float]:
+    """The numbers of `hyperparameters.NAME=NUMBER`, by name. Raises `UserError` for another thing."""
+    numbers = {}
+    for text in overrides:
+        name, _, value = text.partition("=")
+        if not name.startswith(PREFIX):
+            raise UserError(f"--{name}: an experiment in Python takes --{PREFIX}NAME NUMBER, found another option")
+        try:
+            numbers[name.removeprefix(PREFIX).replace("-", "_")] = float(value)
+        except ValueError:
+            raise UserError(f"--{name}: expected a number, found {value!r}") from None
+    return numbers
+
+
+def load_module(path: Path) -> ModuleType:
+    """The module of a Python file, run anew, by its path and not by its stem."""
+    path = path.resolve()
+    name = f"jaxnn_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling of the user's own classes look it up
+    folder = str(path.parent)
+    sys.path.insert(0, folder)  # a file may import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    finally:
+        sys.path.remove(folder)
+    return module
+
+
+def same_file(folder: Path, origin: Mapping[str, Any]) -> str:
+    """The target that a run wrote down, if its file is as it was. Raises `UserError` otherwise.
+
+    Only a file outside the run's folder is run, and only with the checksum that the run wrote down: a folder that comes
+    from somewhere else brings no code along.
+    """
+    path = Path(origin["file"])
+    name = f"{path}:{origin['name']}"
+    if folder.resolve() in path.parents:
+        raise UserError(f"{folder}: expected its experiment in a file outside the run's folder, found {path}")
+    if not path.is_file():
+        raise UserError(f"{folder}: expected its experiment in {path}, found no such file; name it by --experiment")
+    if sha256(path) != origin["sha256"]:
+        raise UserError(
+            f"{folder}: {path} has changed since the run began; name the file by --experiment {name} to use it as it is"
+        )
+    return name
