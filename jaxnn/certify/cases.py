@@ -13,7 +13,7 @@ from jaxnn import combine, models
 from jaxnn.certify.case import Case, Constructor, case, normal_like
 from jaxnn.certify.vjp_rule import Rule, of_layer, of_loss, of_model, of_weighted_loss
 from jaxnn.combine import serial, share
-from jaxnn.kernels.trace_context import same_batch
+from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Layer, empty_init
 from jaxnn.layers import (
     LAYERS,
@@ -141,7 +141,7 @@ def _staying(layer: Layer) -> Layer:
     """The layer as it is traced in a loop whose every step sees the same batch."""
 
     def backward(params, res, dy):
-        with same_batch():
+        with constant_batch():
             return layer.backward(params, res, dy)
 
     return layer._replace(backward=backward)
