@@ -21,8 +21,8 @@ ALL = Augment(shift=2, rotation=20, scale=0.2, elastic=20, smoothness=3)
 
 
 def transformed(angle=0.0, scale=(1.0, 1.0), shift=(0.0, 0.0), image=IMAGES[0]):
-    arrays = (jnp.asarray(a) for a in (angle, scale, shift))
-    rows, columns = source_coordinates(11, 11, *arrays, jnp.dtype("float64"))
+    angle, scale, shift = jnp.asarray(angle), jnp.asarray(scale), jnp.asarray(shift)
+    rows, columns = source_coordinates(11, 11, angle, scale, shift, jnp.dtype("float64"))
     return sample_bilinear(image, rows, columns)
 
 
