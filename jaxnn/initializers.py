@@ -1,4 +1,4 @@
-"""Initial values by name: those of `jax.nn.initializers` and the course's own two."""
+"""Initializers by name: those of `jax.nn.initializers`, and two that the course needs."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 from jaxnn.errors import UserError, hint
 
 Initializer = Callable[[PRNGKeyArray, tuple[int, ...], Any], Array]
-#: A name, a table of a name and its options, or the initializer itself.
+#: A name, a mapping with the name and its options, or the initializer itself.
 Init = str | Mapping[str, Any] | Initializer
 
 
@@ -30,7 +30,7 @@ def uniform(low: float = -0.1, high: float = 0.1) -> Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, low, high)
 
 
-def _plain(value: Initializer) -> Callable[[], Initializer]:
+def _without_options(value: Initializer) -> Callable[[], Initializer]:
     return lambda: value
 
 
@@ -38,8 +38,8 @@ def _plain(value: Initializer) -> Callable[[], Initializer]:
 INITIALIZERS: dict[str, Callable[..., Initializer]] = {
     "standard_normal": standard_normal,
     "uniform": uniform,
-    "zeros": _plain(jax.nn.initializers.zeros),
-    "ones": _plain(jax.nn.initializers.ones),
+    "zeros": _without_options(jax.nn.initializers.zeros),
+    "ones": _without_options(jax.nn.initializers.ones),
 } | {
     name: getattr(jax.nn.initializers, name)
     for name in (

@@ -1,4 +1,4 @@
-"""Whole networks, in the shapes that the course uses."""
+"""Whole networks: a multi-layer perceptron, and the convolutional net of the course."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from jaxnn.layers import conv_max_pool, dense, flatten, relu, tanh
 
 
 def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uniform") -> Layer:
-    """A multi-layer perceptron: a dense layer of each number of units, `activation` between them, none after the last.
+    """A multi-layer perceptron: one dense layer for each number of units, with `activation` between them.
 
     x (batch, …) is flattened; y (batch, units[-1]).
     """
     layers: list[Layer] = [flatten()]
-    for n in units:
-        layers += [dense(n, weight_init), activation]
+    for width in units:
+        layers += [dense(width, weight_init), activation]
     return serial(*layers[:-1])
 
 

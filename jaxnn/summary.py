@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnn.kernels.batch_blocks import uncut
+from jaxnn.kernels.trace_context import whole_batch
 from jaxnn.layer import Batch, Layer, Params
 from jaxnn.traverse import steps
 
@@ -112,7 +112,7 @@ def _flops(layer: Layer, params: Params, x: Batch, dy: Batch) -> int:
 
 def flops(f: Callable[..., Any], *args: Any) -> int:
     """The floating-point operations of `f(*args)` (arrays or shapes), as the compiler counts them."""
-    with uncut():
+    with whole_batch():
         cost = jax.jit(f).lower(*args).cost_analysis()
     return int(cost.get("flops", 0)) if isinstance(cost, dict) else 0
 

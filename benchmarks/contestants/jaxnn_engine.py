@@ -18,7 +18,7 @@ from jaxnn.config.experiment import Experiment, device_data, make_experiment, se
 from jaxnn.engine.chunks import LONGEST, Chunks
 from jaxnn.engine.parallel import How
 from jaxnn.engine.program import Program
-from jaxnn.layers.affine import Affine
+from jaxnn.layers.conv import ConvParams
 from jaxnn.train import make_training
 from jaxnn.train.run import Training
 from jaxnn.train.state import Settings
@@ -92,7 +92,7 @@ def autodiff_of_lax(workload: Workload) -> JaxnnContestant:
     def init(key, x):
         del x
         weight = jax.nn.initializers.glorot_uniform()(key, (5, 5, 1, 20))
-        return Affine(weight, jnp.zeros(20))
+        return ConvParams(weight, jnp.zeros(20))
 
     def conv_relu_pool(params, x, key):
         del key

@@ -1,7 +1,8 @@
-"""Named mistakes in the library's own backward code: its source with one thing changed."""
+"""Named mistakes in the backward code of the library: its source with one text replaced."""
 
 import importlib
 import inspect
+import sys
 import types
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from jaxnn.certify.cases import Constructor, constructor
 
 
 class Mutant(NamedTuple):
-    """A mistake in what builds `of`: in its module, or in `module` that it imports, `old` is written `new`."""
+    """A mistake in the constructor `of`: in its module, or in `module` that it uses, `old` is replaced by `new`."""
 
     name: str
     of: str
@@ -21,7 +22,8 @@ class Mutant(NamedTuple):
     module: str = ""
 
 
-_A, _P, _W = "jaxnn.layers.affine", "jaxnn.kernels.matmul", "jaxnn.kernels.window"
+_MATMUL, _WINDOW = "jaxnn.kernels.matmul", "jaxnn.kernels.window"
+_CONVOLUTION, _MAXIMUM = "jaxnn.kernels.convolution", "jaxnn.kernels.maximum"
 
 MUTANTS: tuple[Mutant, ...] = (
     # Functions of one number.
@@ -58,82 +60,87 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("softmax: over the wrong axis", "softmax", "(dy * y).sum(-1", "(dy * y).sum(0"),
     Mutant("softmax: y left out of the sum", "softmax", "(dy * y).sum(-1", "dy.sum(-1"),
     # Dense.
-    Mutant("dense: dW 0.1 % too large", "dense", "outer(x, dy)", "1.001 * outer(x, dy)"),
-    Mutant("dense: dW of the wrong sign", "dense", "outer(x, dy)", "-outer(x, dy)"),
-    Mutant("dense: dW without its transpose", "dense", "outer(x, dy)", "outer(dy, x).reshape(params.weight.shape)"),
-    Mutant("dense: dW of a stale activation", "dense", "outer(x, dy)", "outer(jax.numpy.roll(x, 1, 0), dy)"),
-    Mutant("dense: a row of the batch lost in dW", "dense", "outer(x, dy)", "outer(x.at[-1].set(0), dy)"),
-    Mutant("dense: dW a mean over the batch", "dense", "outer(x, dy)", "outer(x, dy) / len(x)"),
+    Mutant("dense: dW 0.1 % too large", "dense", "weight_gradient(x, dy)", "1.001 * weight_gradient(x, dy)"),
+    Mutant("dense: dW of the wrong sign", "dense", "weight_gradient(x, dy)", "-weight_gradient(x, dy)"),
+    Mutant("dense: dW without its transpose", "dense", "weight_gradient(x, dy)",
+           "weight_gradient(dy, x).reshape(params.weight.shape)"),
+    Mutant("dense: dW of a stale activation", "dense", "weight_gradient(x, dy)",
+           "weight_gradient(jax.numpy.roll(x, 1, 0), dy)"),
+    Mutant("dense: a row of the batch lost in dW", "dense", "weight_gradient(x, dy)",
+           "weight_gradient(x.at[-1].set(0), dy)"),
+    Mutant("dense: dW a mean over the batch", "dense", "weight_gradient(x, dy)", "weight_gradient(x, dy) / len(x)"),
     Mutant("dense: dW of a long batch without its last examples", "dense", "jnp.pad(z, [(0, 0)] * (z.ndim - 1) + ["
-           "(0, -z.shape[-1] % LANES)])", "z[..., : len(z.T) // LANES * LANES]", _P),
+           "(0, -z.shape[-1] % LANES)])", "z[..., : len(z.T) // LANES * LANES]", _MATMUL),
     Mutant("dense: dW of few units not turned back", "dense", "lax.optimization_barrier(dy.T @ x).T",
-           "lax.optimization_barrier(dy.T @ x).reshape(n, units)", _P),
+           "lax.optimization_barrier(dy.T @ x).reshape(n, units)", _MATMUL),
     Mutant("dense: dW of a batch that stays not turned", "dense", "lax.optimization_barrier(x.T)",
-           "lax.optimization_barrier(x.reshape(n, -1))", _P),
-    Mutant("dense: dx without the transpose", "dense", "product(dy, params.weight.T)",
-           "product(dy, params.weight.reshape(params.weight.shape[::-1]))"),
-    Mutant("dense: dx dropped", "dense", "product(dy, params.weight.T)", "0 * product(dy, params.weight.T)"),
-    Mutant("dense: dx in half precision", "dense", "product(dy, params.weight.T)",
-           "product(dy, params.weight.T).astype('bfloat16').astype(dy.dtype)"),
-    Mutant("dense: db a mean over the batch", "dense", "total(dy))", "total(dy) / len(dy))", _A),
-    Mutant("dense: db dropped", "dense", "Affine(dweight, total(dy))", "Affine(dweight, jnp.zeros_like(params.bias))",
-           _A),
-    Mutant("dense: db over the first axis alone", "dense", "total(dy))", "dy.sum(0).reshape(-1, dy.shape[-1])[0])", _A),
+           "lax.optimization_barrier(x.reshape(n, -1))", _MATMUL),
+    Mutant("dense: dx without the transpose", "dense", "matmul(dy, params.weight.T)",
+           "matmul(dy, params.weight.reshape(params.weight.shape[::-1]))"),
+    Mutant("dense: dx dropped", "dense", "matmul(dy, params.weight.T)", "0 * matmul(dy, params.weight.T)"),
+    Mutant("dense: dx in half precision", "dense", "matmul(dy, params.weight.T)",
+           "matmul(dy, params.weight.T).astype('bfloat16').astype(dy.dtype)"),
+    Mutant("dense: db a mean over the batch", "dense", "sum_leading(dy)", "sum_leading(dy) / len(dy)", _MATMUL),
+    Mutant("dense: db dropped", "dense", "sum_leading(dy)", "jnp.zeros_like(bias)", _MATMUL),
+    Mutant("dense: db over the first axis alone", "dense", "sum_leading(dy)", "dy.sum(0).reshape(-1, dy.shape[-1])[0]",
+           _MATMUL),
     # Convolution.
-    Mutant("conv: kernel not turned in dx", "conv", "zip(self.positions(), parts, strict=True)",
-           "zip(list(self.positions())[::-1], parts, strict=True)", _W),
+    Mutant("conv: kernel not turned in dx", "conv", "zip(self.tap_offsets(), views, strict=True)",
+           "zip(list(self.tap_offsets())[::-1], views, strict=True)", _WINDOW),
     Mutant("conv: stride ignored in dx", "conv",
            "config.append((low, x.shape[1 + axis] - reach, self.stride[axis] - 1))",
-           "config.append((low, x.shape[1 + axis] - low - n, 0))", _W),
+           "config.append((low, x.shape[1 + axis] - low - n, 0))", _WINDOW),
     Mutant("conv: padding off by one in dx", "conv", "low = offset - self.pads[axis][0]",
-           "low = offset - self.pads[axis][1]", _W),
-    Mutant("conv: dilation ignored", "conv", "yield i * self.dilation[0], j * self.dilation[1]", "yield i, j", _W),
-    Mutant("conv: stride ignored in what a tap reads", "conv", "(1, sh, sw, 1),", "(1, sw, sh, 1),", _W),
+           "low = offset - self.pads[axis][1]", _WINDOW),
+    Mutant("conv: dilation ignored", "conv", "yield i * self.dilation[0], j * self.dilation[1]", "yield i, j", _WINDOW),
+    Mutant("conv: stride ignored in what a tap reads", "conv", "(1, sh, sw, 1),", "(1, sw, sh, 1),", _WINDOW),
     Mutant("conv: rows and columns of dW changed over", "conv",
-           ".T @ dy_rows for row in rows]", ".T @ dy_rows for row in rows][::-1]"),
-    Mutant("conv: dW of few channels without its transpose", "conv", "w.patches(x).T @ dy.reshape(-1, dy.shape[-1])",
-           "dy.reshape(-1, dy.shape[-1]).T @ w.patches(x)"),
-    Mutant("conv: the taps of one channel changed over", "conv", "jnp.stack(down.taps(parts))",
-           "jnp.stack(down.taps(parts)[::-1])", _W),
-    Mutant("conv: dx dropped", "conv", "way.weight_gradient(w, x, dy), dy), dx",
-           "way.weight_gradient(w, x, dy), dy), 0 * dx"),
+           ".T @ dy_rows for row in rows]", ".T @ dy_rows for row in rows][::-1]", _CONVOLUTION),
+    Mutant("conv: dW of few channels without its transpose", "conv",
+           "window.patches(x).T @ dy.reshape(-1, dy.shape[-1])",
+           "dy.reshape(-1, dy.shape[-1]).T @ window.patches(x)", _CONVOLUTION),
+    Mutant("conv: the taps of one channel changed over", "conv", "jnp.stack(vertical.shifted_views(views))",
+           "jnp.stack(vertical.shifted_views(views)[::-1])", _WINDOW),
+    Mutant("conv: dx dropped", "conv", "bias_gradient(params.bias, dy)), dx",
+           "bias_gradient(params.bias, dy)), 0 * dx"),
     Mutant("conv: the last row of dy lost in dW", "conv", "dy_rows = dy.reshape(-1, dy.shape[-1])",
-           "dy_rows = dy.at[:, -1].set(0).reshape(-1, dy.shape[-1])"),
+           "dy_rows = dy.at[:, -1].set(0).reshape(-1, dy.shape[-1])", _CONVOLUTION),
     Mutant("conv_max_pool: the last of the places, not the first", "conv_max_pool", "chosen == q, rows, 0",
-           "chosen == count - 1 - q, rows, 0"),
-    Mutant("conv_max_pool: a place forgotten in dW", "conv_max_pool", "return functools.reduce(jnp.add, moved)",
-           "return functools.reduce(jnp.add, moved[1:])"),
-    Mutant("conv_max_pool: dW a mean over the places", "conv_max_pool", "return functools.reduce(jnp.add, moved)",
-           "return functools.reduce(jnp.add, moved) / count"),
+           "chosen == count - 1 - q, rows, 0", _MAXIMUM),
+    Mutant("conv_max_pool: a place forgotten in dW", "conv_max_pool", "return functools.reduce(jnp.add, terms)",
+           "return functools.reduce(jnp.add, terms[1:])"),
+    Mutant("conv_max_pool: dW a mean over the places", "conv_max_pool", "return functools.reduce(jnp.add, terms)",
+           "return functools.reduce(jnp.add, terms) / count"),
     Mutant("conv_max_pool: db of what was not chosen too", "conv_max_pool", "dy.sum((0, 1, 2))",
            "count * dy.sum((0, 1, 2))"),
-    Mutant("conv_max_pool: dx without the transpose of V", "conv_max_pool", "dz @ spread(params.weight).T",
-           "dz @ spread(params.weight).reshape(count * channels, -1)"),
+    Mutant("conv_max_pool: dx without the transpose of V", "conv_max_pool", "dz @ shift(params.weight).T",
+           "dz @ shift(params.weight).reshape(count * channels, -1)"),
     # Pooling.
-    Mutant("max_pool: ties go to the last", "max_pool", "larger = (other > y)", "larger = (other >= y)"),
+    Mutant("max_pool: ties go to the last", "max_pool", "larger = (other > y)", "larger = (other >= y)", _MAXIMUM),
     Mutant("max_pool: dy to every entry of the window", "max_pool",
-           "jnp.where(index == k, dy, 0), (index, dy), like)", "dy, (index, dy), like)"),
-    Mutant("max_pool: off by one tap", "max_pool", "jnp.where(index == k, dy, 0), (index, dy), like)",
-           "jnp.where(index == k + 1, dy, 0), (index, dy), like)"),
-    Mutant("max_pool: padding can win", "max_pool", "first_maximum(over(x).taps(x, -np.inf))",
-           "first_maximum(over(x).taps(x, 0.0))"),
+           "jnp.where(index == k, dy, 0), (index, dy), images)", "dy, (index, dy), images)"),
+    Mutant("max_pool: off by one tap", "max_pool", "jnp.where(index == k, dy, 0), (index, dy), images)",
+           "jnp.where(index == k + 1, dy, 0), (index, dy), images)"),
+    Mutant("max_pool: padding can win", "max_pool", "first_maximum(window_for(x).shifted_views(x, -np.inf))",
+           "first_maximum(window_for(x).shifted_views(x, 0.0))"),
     Mutant("average_pool: sum for mean", "average_pool",
            "share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)", "share = dy"),
     Mutant("average_pool: padding counted", "average_pool",
            "share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)", "share = dy / (w.size[0] * w.size[1])"),
     Mutant("l2_pool: the norm left out", "l2_pool", "jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))", "dy"),
-    Mutant("l2_pool: x left out", "l2_pool", "return (), x * over(x).spread(", "return (), over(x).spread("),
+    Mutant("l2_pool: x left out", "l2_pool", "return (), x * window_for(x).scatter_to_taps(",
+           "return (), window_for(x).scatter_to_taps("),
     Mutant("l2_pool: 0 divided by 0", "l2_pool", "jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))", "dy / y"),
     Mutant("pools: windows that overlap do not add", "average_pool",
            "total = placed if total is None else total + placed",
-           "total = placed if total is None else jnp.where(placed != 0, placed, total)", _W),
+           "total = placed if total is None else jnp.where(placed != 0, placed, total)", _WINDOW),
     # Dropout, shapes.
-    Mutant("dropout: the scale forgotten on the way back", "dropout", "dy if res is None else scaled(res, dy)",
+    Mutant("dropout: the scale forgotten on the way back", "dropout", "dy if res is None else drop(res, dy)",
            "dy if res is None else jnp.where(res, dy, 0)"),
-    Mutant("dropout: the mask forgotten on the way back", "dropout", "dy if res is None else scaled(res, dy)",
+    Mutant("dropout: the mask forgotten on the way back", "dropout", "dy if res is None else drop(res, dy)",
            "dy if res is None else dy / (1 - rate)"),
-    Mutant("dropout: the mask turned round", "dropout", "dy if res is None else scaled(res, dy)",
-           "dy if res is None else scaled(~res, dy)"),
+    Mutant("dropout: the mask turned round", "dropout", "dy if res is None else drop(res, dy)",
+           "dy if res is None else drop(~res, dy)"),
     Mutant("flatten: rows and columns changed over", "flatten", "x.reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]",
            "x.swapaxes(1, 2).reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]"),
     Mutant("reshape: the batch turned round", "reshape", "return (), dy.reshape(dy.shape[0], *res.shape[1:])",
@@ -189,28 +196,42 @@ MUTANTS: tuple[Mutant, ...] = (
 
 
 def mutated(mutant: Mutant) -> Constructor:
-    """What builds the mutant: the source of its module, changed in the first such place, and run.
+    """The constructor with the mistake: the source of its module, with the first occurrence of `old` changed, is run.
 
-    Raises `LookupError` where there is no such place.
+    Raises `LookupError` if the text does not occur.
     """
     home = constructor(mutant.of).__module__
-    changed = _changed(mutant.module or home, mutant)
-    if not mutant.module:
-        return getattr(changed, mutant.of)
-    # A mistake in what the layer's module imports: that module's names, and itself, stand for the originals.
-    original = importlib.import_module(mutant.module)
-    module = _run(home, inspect.getsource(importlib.import_module(home)))
-    for name, value in list(vars(module).items()):
-        if value is original:
-            setattr(module, name, changed)
-        elif not name.startswith("__") and name in vars(changed):
-            setattr(module, name, getattr(changed, name))
-    return getattr(module, mutant.of)
+    changed = mutant.module or home
+    return getattr(_rebuilt(home, {changed: _changed(changed, mutant)}), mutant.of)
+
+
+def _rebuilt(name: str, modules: dict[str, types.ModuleType]) -> types.ModuleType:
+    """The module `name` over the changed modules in `modules`: it is run again if it imports one of them, itself or
+    through other modules, and `modules` remembers the result."""
+    if name not in modules:
+        original = modules[name] = importlib.import_module(name)
+        imports = {key: _module_of(value) for key, value in vars(original).items() if not key.startswith("__")}
+        sources = {source for source in imports.values() if source.startswith("jaxnn.") and source != name}
+        changed = {source for source in sorted(sources) if _rebuilt(source, modules) is not sys.modules[source]}
+        if changed:
+            modules[name] = _run(name, inspect.getsource(original))
+            for key, source in imports.items():
+                if source in changed:
+                    # Either the changed module or one of its functions and classes.
+                    whole = vars(original)[key] is sys.modules[source]
+                    setattr(modules[name], key, modules[source] if whole else getattr(modules[source], key))
+    return modules[name]
+
+
+def _module_of(value: object) -> str:
+    """The name of a module, or of the module that defines a function or class; "" for another value."""
+    return value.__name__ if isinstance(value, types.ModuleType) else str(getattr(value, "__module__", ""))
 
 
 def _changed(name: str, mutant: Mutant) -> types.ModuleType:
     source = inspect.getsource(importlib.import_module(name))
-    # From the constructor's code on, where that stands there: a text may stand in several layers, and in a docstring.
+    # The search starts at the constructor's code if it is in this module: other layers, and its docstring, may hold the
+    # same text.
     start = max(source.find(f"def {mutant.of}("), 0)
     for _ in range(2 if start else 0):
         start = source.index('"""', start) + 3

@@ -9,7 +9,7 @@ from jax import numpy as jnp
 
 from jaxnn.certify.case import Constructor, layer_args
 from jaxnn.certify.vjp_rule import VjpRule, layer_rule, loss_rule, model_rule, weighted_loss_rule
-from jaxnn.kernels.trace_context import same_batch
+from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Layer, empty_init
 from jaxnn.layers import dense
 from jaxnn.losses import Reduction, softmax_cross_entropy
@@ -114,7 +114,7 @@ def with_constant_batch(layer: Layer) -> Layer:
     """The layer as it is traced in a loop that sees the same batch in each step."""
 
     def backward(params, res, dy):
-        with same_batch():
+        with constant_batch():
             return layer.backward(params, res, dy)
 
     return layer._replace(backward=backward)

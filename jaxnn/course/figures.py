@@ -18,7 +18,8 @@ from jaxnn.course.optimizer_comparison import LossPlane, OptimizerRun, compare_o
 from jaxnn.experiment import Experiment, run, seed_params
 from jaxnn.layer import Layer, Params
 from jaxnn.layers import average_pool, l2_pool, max_pool
-from jaxnn.layers.affine import Affine, Linear
+from jaxnn.layers.conv import ConvParams
+from jaxnn.layers.dense import DenseParams
 from jaxnn.report.figures import Figure
 
 
@@ -141,4 +142,4 @@ def first_kernel(params: Params) -> jax.Array:
 
 
 def _is_affine(node: object) -> bool:
-    return isinstance(node, Affine | Linear)
+    return isinstance(node, DenseParams | ConvParams)

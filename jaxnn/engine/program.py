@@ -58,7 +58,7 @@ def _jitted(
         return jax.jit(seeds, donate_argnums=0, compiler_options=compiler_options())
 
     # It runs once: a fast compilation is worth more than fast code.
-    fast_compile = compiler_options(xla_backend_optimization_level=1)
+    fast_compile = compiler_options({"xla_backend_optimization_level": 1})
     init = jax.jit(map_seeds(training.init, n, (True, True), strategy), compiler_options=fast_compile)
     return {"init": init, "learn": chunk(True), "skip": chunk(False)}
 

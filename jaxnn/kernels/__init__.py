@@ -1,1 +1,1 @@
-"""The same sums in the form that a machine computes fastest. Only this package asks for the platform."""
+"""The sums of the layers in the form that a machine computes fastest. Only this package asks for the platform."""

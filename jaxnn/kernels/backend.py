@@ -1,15 +1,14 @@
-"""Where JAX computes."""
+"""The platform that JAX computes on."""
 
 import jax
 
 
 def platform() -> str:
-    """The platform that JAX computes on where nothing else is said ("cpu", "gpu", "tpu"): that of
-    `jax.default_device`, or of the first device that it found.
+    """The default platform ("cpu", "gpu", "tpu"): that of `jax.default_device`, or else of JAX's first device.
 
-    What has a faster way on one platform is chosen by it while it is traced. Its numbers are the same on all, so a
-    function that is sent elsewhere is only slower. `lax.platform_dependent` would hold every way in one function, and
-    autodiff of it would keep what all of them need.
+    Kernels read it while they are traced and choose the formulation that is fastest there. All formulations give the
+    same numbers, so a function that later runs on another platform is only slower. `lax.platform_dependent` would put
+    every formulation into one program, and autodiff of that program would keep the residuals of all of them.
     """
     device = getattr(jax.config, "jax_default_device", None)  # a device, or the name of a platform
     return jax.default_backend() if device is None else getattr(device, "platform", device)

@@ -1,4 +1,4 @@
-"""The devices that JAX computes on where nothing else is said, and their memory."""
+"""The default devices of JAX, and their memory."""
 
 import os
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 
 
 def local_devices() -> list[Any]:
-    """The devices of this process that a program uses: those of the platform of `jax.default_device`, it first."""
+    """The devices of this process on the default platform; `jax.default_device`, if it is set, comes first."""
     default = getattr(jax.config, "jax_default_device", None)
     if default is None:
         return jax.local_devices()
@@ -17,10 +17,10 @@ def local_devices() -> list[Any]:
 
 
 def memory_bytes() -> int:
-    """Memory of the first device; on a CPU that of the machine."""
+    """The memory of the first device; on a CPU, the memory of the machine."""
     stats = local_devices()[0].memory_stats() or {}
     if limit := stats.get("bytes_limit"):
         return int(limit)
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return 2**63 - 1  # Windows: not known
+    return 2**63 - 1  # on Windows it is unknown

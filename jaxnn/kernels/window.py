@@ -1,7 +1,7 @@
-"""Sliding windows over images: what convolution and pooling share.
+"""Sliding windows over images, shared by convolution and pooling.
 
-A window of `size` taps, `dilation` apart, moves by `stride` over an image padded by `pads`; output (r, s) reads, at
-tap (i, j), the padded image at (r·stride + i·dilation, s·stride + j·dilation).
+A window of `size` taps, `dilation` apart, moves by `stride` over an image padded by `pads`. Output (r, s) reads the
+padded image, at tap (i, j), in (r·stride + i·dilation, s·stride + j·dilation).
 """
 
 import itertools
@@ -9,41 +9,42 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jax import ShapeDtypeStruct, lax
+from jax import lax
 from jax import numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from jaxnn.errors import UserError
+from jaxnn.kernels.array_types import ArrayOrShape, Images, ImageShape, PerWindow
 
 Padding = Literal["SAME", "VALID"] | Sequence[Sequence[int]]
 Pair = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """Everything as (height, width); `pads` as ((low, high), (low, high))."""
+    """Sizes as (height, width); `pads` as ((low, high), (low, high))."""
 
     size: Pair
     stride: Pair
     dilation: Pair
     pads: tuple[Pair, Pair]
 
-    def positions(self) -> Iterator[Pair]:
-        """The taps in row-major order, as offsets into the padded image."""
+    def tap_offsets(self) -> Iterator[Pair]:
+        """The offset of each tap into the padded image, in row-major order."""
         for i, j in itertools.product(range(self.size[0]), range(self.size[1])):
             yield i * self.dilation[0], j * self.dilation[1]
 
-    def out(self, x: Array) -> Pair:
-        """Height and width of the output for images `x` (batch, height, width, channel)."""
-        return (self._out(x, 0), self._out(x, 1))
+    def output_size(self, x: ImageShape) -> Pair:
+        """Height and width of the output for images of the shape of `x`."""
+        return (self._output_length(x, 0), self._output_length(x, 1))
 
-    def _out(self, x: Array, axis: int) -> int:
+    def _output_length(self, x: ImageShape, axis: int) -> int:
         span = (self.size[axis] - 1) * self.dilation[axis] + 1
         return (x.shape[1 + axis] + sum(self.pads[axis]) - span) // self.stride[axis] + 1
 
-    def taps(self, x: Float[Array, "batch height width channel"], fill: float = 0.0) -> list[Array]:
-        """What each tap reads, with `fill` outside the image: one (batch, rows, columns, channel) array a tap."""
+    def shifted_views(self, x: Images, fill: float = 0.0) -> list[PerWindow]:
+        """The strided slice of the padded images that each tap reads, one array a tap; `fill` outside the image."""
         padded = lax.pad(x, jnp.asarray(fill, x.dtype), ((0, 0, 0), *((*p, 0) for p in self.pads), (0, 0, 0)))
-        rows, columns = self.out(x)
+        rows, columns = self.output_size(x)
         (sh, sw), (batch, _, _, channel) = self.stride, x.shape
         return [
             lax.slice(
@@ -52,101 +53,109 @@ class Window(NamedTuple):
                 (batch, i + (rows - 1) * sh + 1, j + (columns - 1) * sw + 1, channel),
                 (1, sh, sw, 1),
             )
-            for i, j in self.positions()
+            for i, j in self.tap_offsets()
         ]
 
-    def patches(self, x: Float[Array, "batch height width channel"]) -> Float[Array, "outputs taps"]:
-        """`taps`, zero outside the image, as a matrix: (batch · rows · columns, taps · channel), channel innermost.
+    def patches(self, x: Images) -> Float[Array, "outputs patch"]:
+        """The patches as a matrix (im2col): (batch · rows · columns, taps · channel), channel innermost; zero outside
+        the image.
 
-        Along the rows first, then down. Of images with one channel it is made tap by tap and turned, which a matrix
-        product does by itself: 6×6 patches of 128 images of 28×28, two apart, take 0.18 ms on two cores where one
-        concatenation of 36 taps takes 0.58.
+        It is built along the rows first, then down the columns. For images of one channel it is built one tap at a
+        time and transposed, which the matrix product does at no cost: 6×6 patches of 128 images of 28×28 with stride 2
+        take 0.18 ms on two cores, where one concatenation of 36 taps takes 0.58.
         """
-        down, across = self.axes()
+        vertical, horizontal = self.split_axes()
         count = self.size[0] * self.size[1]
         if x.shape[-1] == 1:
-            parts = jnp.stack(across.taps(x))
-            parts = parts.reshape(-1, *parts.shape[2:])
-            return jnp.stack(down.taps(parts)).reshape(count, -1).T
-        side = jnp.concatenate(down.taps(jnp.concatenate(across.taps(x), axis=-1)), axis=-1)
-        return side.reshape(-1, count * x.shape[-1])
+            views = jnp.stack(horizontal.shifted_views(x))
+            views = views.reshape(-1, *views.shape[2:])
+            return jnp.stack(vertical.shifted_views(views)).reshape(count, -1).T
+        rows = jnp.concatenate(horizontal.shifted_views(x), axis=-1)
+        return jnp.concatenate(vertical.shifted_views(rows), axis=-1).reshape(-1, count * x.shape[-1])
 
-    def axes(self) -> "tuple[Window, Window]":
-        """The window as two: down what the second one leaves, and along each padded row of the image."""
-        down, across = zip(self.size, self.stride, self.dilation, strict=True)
+    def split_axes(self) -> "tuple[Window, Window]":
+        """The window as two: a vertical one without padding, applied to the output of a horizontal one with the
+        padding of both axes."""
+        vertical, horizontal = zip(self.size, self.stride, self.dilation, strict=True)
         return (
-            Window((down[0], 1), (down[1], 1), (down[2], 1), ((0, 0), (0, 0))),
-            Window((1, across[0]), (1, across[1]), (1, across[2]), self.pads),
+            Window((vertical[0], 1), (vertical[1], 1), (vertical[2], 1), ((0, 0), (0, 0))),
+            Window((1, horizontal[0]), (1, horizontal[1]), (1, horizontal[2]), self.pads),
         )
 
-    def scatter(self, parts: Sequence[Array], x: Array) -> Array:
-        """The transpose of `taps`: each part is added where its tap read, what falls outside the image is dropped.
+    def scatter_add(self, views: Sequence[PerWindow], x: ImageShape) -> Images:
+        """The transpose of `shifted_views`: adds each view where its tap read, and drops what falls outside the image.
 
-        `parts` one (batch, rows, columns, channel) array a tap; only the shape of `x`'s images is used.
+        views: one array a tap
         """
-        rows, columns = self.out(x)
+        rows, columns = self.output_size(x)
         total = None
-        for (i, j), part in zip(self.positions(), parts, strict=True):
+        for (i, j), view in zip(self.tap_offsets(), views, strict=True):
             config = [(0, 0, 0)]
             for axis, (offset, n) in enumerate(((i, rows), (j, columns))):
                 low = offset - self.pads[axis][0]
                 reach = low + (n - 1) * self.stride[axis] + 1
                 config.append((low, x.shape[1 + axis] - reach, self.stride[axis] - 1))
-            placed = lax.pad(part, jnp.zeros((), part.dtype), (*config, (0, 0, 0)))
+            placed = lax.pad(view, jnp.zeros((), view.dtype), (*config, (0, 0, 0)))
             total = placed if total is None else total + placed
         assert total is not None
         return total
 
-    def spread(self, part: Callable[..., Array], arrays: Sequence[Array], x: Array) -> Array:
-        """`scatter` of `part(tap, *arrays)`, an elementwise function of the tap's number and the output-shaped arrays.
+    def scatter_to_taps(
+        self, f: Callable[..., Array], arrays: Sequence[Shaped[Array, "batch rows columns channel"]], x: ImageShape
+    ) -> Images:
+        """`scatter_add` of f(tap, *arrays), an elementwise function of the tap's number and output-shaped arrays.
 
-        Windows that tile the image never add: there it is one select, 2.5× as fast as adding zeros on a CPU.
+        The views of windows that tile the image do not overlap. Then this is one select, which a CPU computes 2.5
+        times as fast as a sum of padded arrays.
         """
         (kh, kw), dtype = self.size, np.min_scalar_type(self.size[0] * self.size[1] - 1)
         if self.stride != self.size or self.dilation != (1, 1):
-            return self.scatter([part(jnp.asarray(k, dtype), *arrays) for k in range(kh * kw)], x)
+            return self.scatter_add([f(jnp.asarray(k, dtype), *arrays) for k in range(kh * kw)], x)
         tap = jnp.arange(kh * kw, dtype=dtype).reshape(1, 1, kh, 1, kw, 1)
         batch, rows, columns, channel = arrays[0].shape
-        whole = (batch, rows, kh, columns, kw, channel)
-        spread = [jnp.broadcast_to(a[:, :, None, :, None, :], whole) for a in arrays]
-        tiles = part(jnp.broadcast_to(tap, whole), *spread).reshape(batch, rows * kh, columns * kw, channel)
+        tiled = (batch, rows, kh, columns, kw, channel)
+        repeated = [jnp.broadcast_to(a[:, :, None, :, None, :], tiled) for a in arrays]
+        tiles = f(jnp.broadcast_to(tap, tiled), *repeated).reshape(batch, rows * kh, columns * kw, channel)
         extents = zip(self.pads, x.shape[1:3], tiles.shape[1:3], strict=True)
         crop = [(-low, n + low - m, 0) for (low, _), n, m in extents]
         return lax.pad(tiles, jnp.zeros((), tiles.dtype), ((0, 0, 0), *crop, (0, 0, 0)))
 
 
-def pair(value: int | Sequence[int], what: str) -> Pair:
-    """`(value, value)`, or the two values given; raises `UserError` for anything below 1."""
-    two = (value, value) if isinstance(value, int) else tuple(value)
-    if len(two) != 2 or min(two) < 1:
-        raise UserError(f"{what}: expected one positive integer or two (height, width), found {value}")
-    return two
+def pair(value: int | Sequence[int], name: str) -> Pair:
+    """`(value, value)` for an integer, or the two integers of a sequence.
+
+    Raises `UserError`, which says `name`, for anything below 1.
+    """
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    if len(values) != 2 or min(values) < 1:
+        raise UserError(f"{name}: expected one positive integer or two (height, width), found {value}")
+    return values
 
 
-def window(
-    x: Array | ShapeDtypeStruct, what: str, size: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
+def make_window(
+    x: ArrayOrShape, name: str, size: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
 ) -> Window:
-    """The window of `size` over images like `x`; `padding` is "SAME", "VALID" or ((low, high), (low, high)).
+    """The window of `size` over images of the shape of `x`; `padding` is "SAME", "VALID" or ((low, high), (low, high)).
 
-    SAME pads so that the output has ⌈n / stride⌉ rows, the odd one at the end.
-    Raises `UserError`, naming `what`, when x is no image batch or the window is larger than the padded image.
+    SAME pads so that the output has ⌈n / stride⌉ rows; an odd row of padding goes to the end.
+    Raises `UserError`, which says `name`, when x is no image batch or the window is larger than the padded image.
     """
     if x.ndim != 4:
-        raise UserError(f"{what}: expected images (batch, height, width, channel), found the shape {x.shape}")
+        raise UserError(f"{name}: expected images (batch, height, width, channel), found the shape {x.shape}")
     span = tuple((k - 1) * d + 1 for k, d in zip(size, dilation, strict=True))
     if isinstance(padding, str):
         if padding not in ("SAME", "VALID"):
-            raise UserError(f"{what}: expected padding SAME, VALID or [[low, high], [low, high]], found {padding!r}")
+            raise UserError(f"{name}: expected padding SAME, VALID or [[low, high], [low, high]], found {padding!r}")
         low_high = [(low, high) for low, high in lax.padtype_to_pads(x.shape[1:3], span, stride, padding)]
     else:
         low_high = [tuple(p) for p in padding]
         if [len(p) for p in low_high] != [2, 2] or min(min(p) for p in low_high) < 0:
-            raise UserError(f"{what}: expected padding [[low, high], [low, high]] of at least 0, found {padding}")
-    found = tuple(n + sum(p) for n, p in zip(x.shape[1:3], low_high, strict=True))
-    if any(k > n for k, n in zip(span, found, strict=True)):
+            raise UserError(f"{name}: expected padding [[low, high], [low, high]] of at least 0, found {padding}")
+    padded = tuple(n + sum(p) for n, p in zip(x.shape[1:3], low_high, strict=True))
+    if any(k > n for k, n in zip(span, padded, strict=True)):
         raise UserError(
-            f"{what}: expected an input of at least {span[0]}×{span[1]} for its window, found "
-            f"{found[0]}×{found[1]} with padding; use a smaller window or padding='SAME'"
+            f"{name}: expected an input of at least {span[0]}×{span[1]} for its window, found "
+            f"{padded[0]}×{padded[1]} with padding; use a smaller window or padding='SAME'"
         )
     (top, bottom), (left, right) = low_high
     return Window(size, stride, dilation, ((top, bottom), (left, right)))

@@ -1,12 +1,27 @@
 """The fully connected layer."""
 
+from typing import NamedTuple
+
 import jax
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
-from jaxnn.kernels.matmul import outer, product
-from jaxnn.layer import Layer
-from jaxnn.layers.affine import Affine, Linear, add_bias, affine_gradient
+from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
+from jaxnn.kernels.matmul import add_bias, bias_gradient, matmul, weight_gradient
+from jaxnn.layer import Key, Layer
+
+# Named here, because a shape inside the constructor would be parsed again for each layer.
+Inputs = Float[AnyArray, "batch *rest n"]
+ExampleInputs = Float[ArrayOrShape, "batch *rest n"]
+Outputs = Float[AnyArray, "batch *rest units"]
+
+
+class DenseParams(NamedTuple):
+    """The parameters of `dense`; without a bias, `bias` is None."""
+
+    weight: Float[Array, "n units"]
+    bias: Float[Array, "units"] | None
 
 
 def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "zeros", bias: bool = True) -> Layer:
@@ -25,17 +40,17 @@ def dense(units: int, weight_init: Init = "glorot_uniform", bias_init: Init = "z
         raise UserError(f"dense: expected at least 1 unit, found {units}")
     make_weight, make_bias = initializer(weight_init), initializer(bias_init)
 
-    def init(key, x):
+    def init(key: PRNGKeyArray, x: ExampleInputs) -> DenseParams:
         key_weight, key_bias = jax.random.split(key)
         weight = make_weight(key_weight, (x.shape[-1], units), x.dtype)
-        return Affine(weight, make_bias(key_bias, (units,), x.dtype)) if bias else Linear(weight)
+        return DenseParams(weight, make_bias(key_bias, (units,), x.dtype) if bias else None)
 
-    def forward(params, x, key):
+    def forward(params: DenseParams, x: Inputs, key: Key) -> tuple[Outputs, Inputs]:
         del key
-        return add_bias(params, product(x, params.weight)), x
+        return add_bias(matmul(x, params.weight), params.bias), x
 
-    def backward(params, res, dy):
-        x, dx = res, product(dy, params.weight.T)
-        return affine_gradient(params, outer(x, dy), dy), dx
+    def backward(params: DenseParams, res: Inputs, dy: Outputs) -> tuple[DenseParams, Inputs]:
+        x, dx = res, matmul(dy, params.weight.T)
+        return DenseParams(weight_gradient(x, dy), bias_gradient(params.bias, dy)), dx
 
     return Layer(init, forward, backward, "dense")

@@ -2,9 +2,14 @@
 
 import jax
 from jax import numpy as jnp
+from jaxtyping import Bool, Float
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, empty_init
+from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.layer import Key, Layer, empty_init
+
+Values = Float[AnyArray, "*shape"]
+Mask = Bool[AnyArray, "*shape"]
 
 
 def dropout(rate: float) -> Layer:
@@ -22,18 +27,18 @@ def dropout(rate: float) -> Layer:
     if isinstance(rate, float | int) and not 0 <= rate < 1:
         raise UserError(f"dropout: expected a rate (the fraction dropped) in [0, 1), found {rate}")
 
-    def scaled(mask, x):
+    def drop(mask: Mask, x: Values) -> Values:
         return jnp.where(mask, x / (1 - rate), 0)
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Mask | None]:
         del params
         if key is None:
             return x, None
         mask = jax.random.bernoulli(key, 1 - rate, x.shape)
-        return scaled(mask, x), mask
+        return drop(mask, x), mask
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: Mask | None, dy: Values) -> tuple[NoParams, Values]:
         del params
-        return (), dy if res is None else scaled(res, dy)
+        return (), dy if res is None else drop(res, dy)
 
     return Layer(empty_init, forward, backward, "dropout")

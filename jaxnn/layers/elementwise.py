@@ -11,26 +11,38 @@ from typing import NamedTuple
 import jax
 from jax import numpy as jnp
 from jax.scipy.special import erfc
-from jaxtyping import Array
+from jaxtyping import Float, Shaped
 
-from jaxnn.layer import Layer, empty_init
+from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.layer import Batch, Key, Layer, empty_init
+
+Values = Float[AnyArray, "*shape"]
+#: What a derivative is computed from: x or y, or a condition on them.
+Residual = Shaped[AnyArray, "*shape"]
+#: dy/dx, where a bool is 0 or 1.
+Slope = Shaped[AnyArray, "*shape"]
 
 
 class Elementwise(NamedTuple):
-    """A row: y = f(x); what of (x, y) the derivative is written from; dy/dx from that (a bool is 0 or 1)."""
+    """A row of the table.
+
+    f(x) -> y
+    keep(x, y) -> res       what the derivative is computed from
+    derivative(res) -> dy/dx, where a bool is 0 or 1
+    """
 
     name: str
-    f: Callable[[Array], Array]
-    keep: Callable[[Array, Array], Array]
-    derivative: Callable[[Array], Array]
+    f: Callable[[Values], Values]
+    keep: Callable[[Values, Values], Residual]
+    derivative: Callable[[Residual], Slope]
 
 
-def keep_x(x: Array, y: Array) -> Array:
+def keep_x(x: Values, y: Values) -> Values:
     del y
     return x
 
 
-def keep_y(x: Array, y: Array) -> Array:
+def keep_y(x: Values, y: Values) -> Values:
     del x
     return y
 
@@ -38,28 +50,28 @@ def keep_y(x: Array, y: Array) -> Array:
 def elementwise(row: Elementwise) -> Layer:
     """The layer of one row: `x` and `y` of any shape, alike."""
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Residual]:
         del params, key
         y = row.f(x)
         return y, row.keep(x, y)
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: Residual, dy: Values) -> tuple[NoParams, Values]:
         del params
         slope = row.derivative(res)
-        # A select, not a product with 0: what is switched off passes no inf · 0.
+        # A select, because a product with 0 would turn an infinite dy into NaN.
         return (), jnp.where(slope, dy, 0) if slope.dtype == bool else slope * dy
 
     return Layer(empty_init, forward, backward, row.name)
 
 
 def identity() -> Layer:
-    """y = x;  dx = dy."""
+    """y = x;  dx = dy; x may be any pytree."""
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Batch, key: Key) -> tuple[Batch, tuple[()]]:
         del params, key
         return x, ()
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: tuple[()], dy: Batch) -> tuple[NoParams, Batch]:
         del params, res
         return (), dy
 
@@ -119,7 +131,7 @@ def elu(alpha: float = 1.0) -> Layer:
     Derivation: to the left of 0, y′ = α eˣ. It is y + α as well, but where y is near −α nothing is left of that sum.
     """
 
-    def derivative(x: Array) -> Array:
+    def derivative(x: Values) -> Values:
         return jnp.where(x > 0, 1, alpha * jnp.exp(jnp.minimum(x, 0)))
 
     return elementwise(Elementwise("elu", lambda x: jax.nn.elu(x, alpha), keep_x, derivative))
@@ -131,7 +143,7 @@ def gelu() -> Layer:
     Derivation: the product rule, with Φ′ = φ.
     """
 
-    def derivative(x: Array) -> Array:
+    def derivative(x: Values) -> Values:
         cumulative = 0.5 * erfc(-x * math.sqrt(0.5))
         return cumulative + x * jnp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
@@ -144,7 +156,7 @@ def silu() -> Layer:
     Derivation: the product rule, with σ′ = σ (1 − σ): y′ = σ + x σ (1 − σ).
     """
 
-    def derivative(x: Array) -> Array:
+    def derivative(x: Values) -> Values:
         s = jax.nn.sigmoid(x)
         return s * (1 + x * (1 - s))
 
@@ -154,11 +166,11 @@ def silu() -> Layer:
 def threshold() -> Layer:
     """y = [x ≥ 0], the perceptron's step;  dx = 0: its derivative is zero wherever it has one (Rosenblatt 1958)."""
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, tuple[()]]:
         del params, key
         return jnp.where(jnp.isnan(x), x, (x >= 0).astype(x.dtype)), ()
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: tuple[()], dy: Values) -> tuple[NoParams, Values]:
         del params, res
         return (), jnp.zeros_like(dy)
 

@@ -1,49 +1,62 @@
 """Pooling: each window of an image becomes one number, channel by channel.
 
 x (batch, height, width, channel), y (batch, rows, columns, channel). `window` and `stride` (the window, unless given)
-are one number or (height, width); `padding` is "SAME", "VALID" (what does not fill a window is left out) or
-[[low, high], [low, high]]. Padding is no part of the image: it is never the maximum and is not counted in the mean.
+are one number or (height, width); `padding` is "SAME", "VALID" (rows and columns that do not fill a window are left
+out) or [[low, high], [low, high]]. Padding is no part of the image: it is never the maximum and is not counted in the
+mean.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jax import numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError
-from jaxnn.kernels import window as windows
-from jaxnn.kernels.window import Padding, Window, pair
-from jaxnn.layer import Layer, empty_init
+from jaxnn.kernels.array_types import (
+    ArrayOrShape,
+    EmptyImages,
+    ExampleBatch,
+    Images,
+    ImageShape,
+    IndexPerWindow,
+    NoParams,
+    PerWindow,
+)
+from jaxnn.kernels.maximum import first_maximum
+from jaxnn.kernels.window import Padding, Window, make_window, pair
+from jaxnn.layer import Key, Layer
 
 Size = int | Sequence[int]
 
 
-def _over(name: str, size: Size, stride: Size | None, padding: Padding):
-    """The function that lays the window over images; raises `UserError` for a padding that a window could lie in."""
-    extent, step = pair(size, f"{name} window"), pair(size if stride is None else stride, f"{name} stride")
+def _window_maker(name: str, window: Size, stride: Size | None, padding: Padding) -> Callable[[ArrayOrShape], Window]:
+    """The function that makes the window for images; it raises `UserError` where a window could lie in the padding."""
+    size = pair(window, f"{name} window")
+    step = pair(window if stride is None else stride, f"{name} stride")
 
-    def over(x) -> Window:
-        w = windows.window(x, f"{name} window {extent[0]}×{extent[1]}", extent, step, padding)
-        if any(max(pads) >= n for pads, n in zip(w.pads, extent, strict=True)):
+    def window_for(x: ArrayOrShape) -> Window:
+        w = make_window(x, f"{name} window {size[0]}×{size[1]}", size, step, padding)
+        if any(max(pads) >= n for pads, n in zip(w.pads, size, strict=True)):
             raise UserError(
-                f"{name}: expected padding smaller than the window {extent[0]}×{extent[1]}, found {w.pads}: "
+                f"{name}: expected padding smaller than the window {size[0]}×{size[1]}, found {w.pads}: "
                 "a window would hold no number of the image"
             )
         return w
 
-    return over
+    return window_for
 
 
-def first_maximum(candidates: Sequence[Array]) -> tuple[Array, Array]:
-    """The largest of arrays of one shape, entry by entry, and which it is (the first); a NaN is larger than all."""
-    y, *rest = candidates
-    index = jnp.zeros(y.shape, np.min_scalar_type(len(rest)))
-    for k, other in enumerate(rest, start=1):
-        larger = (other > y) | (other != other)
-        y, index = jnp.where(larger, other, y), jnp.where(larger, jnp.asarray(k, index.dtype), index)
-    return y, index
+def _checked_init(window_for: Callable[[ArrayOrShape], Window]) -> Callable[[PRNGKeyArray, ExampleBatch], NoParams]:
+    """An `init` without parameters that refuses what `window_for` refuses."""
+
+    def init(key: PRNGKeyArray, x: ExampleBatch) -> NoParams:
+        del key
+        window_for(x)
+        return ()
+
+    return init
 
 
 def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:
@@ -56,24 +69,25 @@ def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID
 
     Keeps the tap of each maximum, one byte. Deterministic on every platform (scatter-free).
     """
-    over = _over("max_pool", window, stride, padding)
+    window_for = _window_maker("max_pool", window, stride, padding)
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, tuple[IndexPerWindow, EmptyImages]]:
         del params, key
-        y, index = first_maximum(over(x).taps(x, -np.inf))
+        y, index = first_maximum(window_for(x).shifted_views(x, -np.inf))
         return y, (index, x[:0])
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: tuple[IndexPerWindow, EmptyImages], dy: PerWindow) -> tuple[NoParams, Images]:
         del params
-        index, like = res
-        return (), over(like).spread(lambda k, index, dy: jnp.where(index == k, dy, 0), (index, dy), like)
+        index, images = res
+        dx = window_for(images).scatter_to_taps(lambda k, index, dy: jnp.where(index == k, dy, 0), (index, dy), images)
+        return (), dx
 
-    return Layer(empty_init, forward, backward, "max_pool")
+    return Layer(_checked_init(window_for), forward, backward, "max_pool")
 
 
-def _counts(w: Window, x):
-    """How many numbers of the image each window holds, (1, rows, columns, 1)."""
-    return functools.reduce(jnp.add, w.taps(jnp.ones((1, *x.shape[1:3], 1), x.dtype)))
+def _counts(window: Window, x: ImageShape) -> Float[Array, "1 rows columns 1"]:
+    """How many numbers of the image each window holds."""
+    return functools.reduce(jnp.add, window.shifted_views(jnp.ones((1, *x.shape[1:3], 1), x.dtype)))
 
 
 def average_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:
@@ -84,21 +98,21 @@ def average_pool(window: Size, stride: Size | None = None, padding: Padding = "V
 
     Derivation: y is linear, and each number of a window has the factor 1 / m.
     """
-    over = _over("average_pool", window, stride, padding)
+    window_for = _window_maker("average_pool", window, stride, padding)
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, EmptyImages]:
         del params, key
-        w = over(x)
-        total = functools.reduce(jnp.add, w.taps(x))
+        w = window_for(x)
+        total = functools.reduce(jnp.add, w.shifted_views(x))
         return total / jnp.broadcast_to(_counts(w, x), total.shape), x[:0]
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: EmptyImages, dy: PerWindow) -> tuple[NoParams, Images]:
         del params
-        w = over(res)
+        w = window_for(res)
         share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)
-        return (), w.spread(lambda k, share: share, (share,), res)
+        return (), w.scatter_to_taps(lambda k, share: share, (share,), res)
 
-    return Layer(empty_init, forward, backward, "average_pool")
+    return Layer(_checked_init(window_for), forward, backward, "average_pool")
 
 
 def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:
@@ -109,23 +123,23 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
 
     Derivation: y² = Σ x², so 2 y ∂y/∂x = 2 x.
     """
-    over = _over("l2_pool", window, stride, padding)
+    window_for = _window_maker("l2_pool", window, stride, padding)
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, tuple[Images, PerWindow]]:
         del params, key
-        total = functools.reduce(jnp.add, [tap * tap for tap in over(x).taps(x)])
-        some = total > 0
-        # Both branches of a select are differentiated: the inner one keeps √ away from 0.
-        y = jnp.where(some | (total != total), jnp.sqrt(jnp.where(some, total, 1)) + 0 * total, 0)
+        total = functools.reduce(jnp.add, [view * view for view in window_for(x).shifted_views(x)])
+        positive = total > 0
+        # Autodiff differentiates both branches of a select: the inner one keeps √ away from 0.
+        y = jnp.where(positive | (total != total), jnp.sqrt(jnp.where(positive, total, 1)) + 0 * total, 0)
         return y, (x, y)
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: tuple[Images, PerWindow], dy: PerWindow) -> tuple[NoParams, Images]:
         del params
         x, y = res
 
         def share(k, y, dy):
             return jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))
 
-        return (), x * over(x).spread(share, (y, dy), x)
+        return (), x * window_for(x).scatter_to_taps(share, (y, dy), x)
 
-    return Layer(empty_init, forward, backward, "l2_pool")
+    return Layer(_checked_init(window_for), forward, backward, "l2_pool")

@@ -1,13 +1,21 @@
-"""Layers that move no number: flatten and reshape.
+"""Layers that change the shape of each example and no number: flatten and reshape.
 
-They keep `x[:0]`: no bytes, yet the shape that `backward` restores.
+Their residual is `x[:0]`: it has no bytes, and the shape that `backward` restores.
 """
 
 import math
 from collections.abc import Sequence
 
+from jaxtyping import Shaped
+
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, empty_init
+from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.layer import Key, Layer, empty_init
+
+Examples = Shaped[AnyArray, "batch *rest"]
+Reshaped = Shaped[AnyArray, "batch *shape"]
+Rows = Shaped[AnyArray, "batch n"]
+NoExamples = Shaped[AnyArray, "0 *rest"]
 
 
 def reshape(shape: Sequence[int]) -> Layer:
@@ -17,7 +25,7 @@ def reshape(shape: Sequence[int]) -> Layer:
     """
     shape = tuple(shape)
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Reshaped, NoExamples]:
         del params, key
         if math.prod(x.shape[1:]) != math.prod(shape):
             raise UserError(
@@ -26,7 +34,7 @@ def reshape(shape: Sequence[int]) -> Layer:
             )
         return x.reshape(x.shape[0], *shape), x[:0]
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: NoExamples, dy: Reshaped) -> tuple[NoParams, Examples]:
         del params
         return (), dy.reshape(dy.shape[0], *res.shape[1:])
 
@@ -39,11 +47,11 @@ def flatten() -> Layer:
     x (batch, …), y (batch, n).
     """
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Rows, NoExamples]:
         del params, key
         return x.reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: NoExamples, dy: Rows) -> tuple[NoParams, Examples]:
         del params
         return (), dy.reshape(dy.shape[0], *res.shape[1:])
 

@@ -1,8 +1,13 @@
 """Softmax over the last axis."""
 
 import jax
+from jaxtyping import Float
 
-from jaxnn.layer import Layer, empty_init
+from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.layer import Key, Layer, empty_init
+
+Logits = Float[AnyArray, "batch *rest class"]
+Probabilities = Float[AnyArray, "batch *rest class"]
 
 
 def softmax() -> Layer:
@@ -16,12 +21,12 @@ def softmax() -> Layer:
     x and y (batch, …, class). To train a classifier leave it out: `softmax_cross_entropy` takes the logits.
     """
 
-    def forward(params, x, key):
+    def forward(params: NoParams, x: Logits, key: Key) -> tuple[Probabilities, Probabilities]:
         del params, key
         y = jax.nn.softmax(x)
         return y, y
 
-    def backward(params, res, dy):
+    def backward(params: NoParams, res: Probabilities, dy: Probabilities) -> tuple[NoParams, Logits]:
         del params
         y = res
         return (), y * (dy - (dy * y).sum(-1, keepdims=True))

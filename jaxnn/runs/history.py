@@ -40,7 +40,9 @@ def write_history(path: Path, seeds: tuple[int, ...], columns: dict[str, np.ndar
     for i, seed in enumerate(seeds):
         for r, epoch in enumerate(columns["epoch"]):
             for split in splits:
-                values = [columns[name][i, r] if (name := f"{split}_{metric}") in columns else np.nan for metric in metrics]
+                values = [
+                    columns[name][i, r] if (name := f"{split}_{metric}") in columns else np.nan for metric in metrics
+                ]
                 if split == "train" or not np.isnan(values).all():
                     writer.writerow([seed, epoch, split, *("" if np.isnan(v) else repr(float(v)) for v in values)])
     atomic_write(path, text.getvalue().encode())

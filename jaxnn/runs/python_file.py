@@ -49,9 +49,8 @@ def load_experiment(target: str, overrides: Mapping[str, float] | None = None) -
     for key in overrides:
         if key not in experiment.hyperparameters:
             known = list(experiment.hyperparameters)
-            raise UserError(
-                f"{target}: expected a hyper-parameter among {', '.join(known) or 'none'}, found {key}{hint(key, known)}"
-            )
+            names = ", ".join(known) or "none"
+            raise UserError(f"{target}: expected a hyper-parameter among {names}, found {key}{hint(key, known)}")
     facts = {
         **experiment.record.facts,
         "experiment": {"file": str(path.resolve()), "name": name, "sha256": sha256(path), "overrides": overrides},

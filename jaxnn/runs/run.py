@@ -131,9 +131,7 @@ def resume_recorder(
     return RunRecorder(path, experiment, manifest, resume_from=snapshot, overwrite=snapshot is None)
 
 
-def load_run(
-    folder: str | os.PathLike[str], experiment: Experiment | str | None = None
-) -> Run:
+def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None = None) -> Run:
     """The finished run in a folder. A run of a config needs no data to predict.
 
     experiment: the experiment of a run that `fit` made, or FILE.py:NAME of one; None where the folder names it itself
@@ -153,7 +151,9 @@ def load_run(
         for part, metrics in manifest["values"].items()
     }
     history = read_history(path / "history.csv")
-    return Run(built, read_params(path, manifest, built), history, scored, _epochs(manifest["best_epoch"]), path, manifest)
+    return Run(
+        built, read_params(path, manifest, built), history, scored, _epochs(manifest["best_epoch"]), path, manifest
+    )
 
 
 def _epochs(epochs: Any) -> tuple[int, ...]:

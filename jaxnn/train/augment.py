@@ -1,4 +1,4 @@
-"""Images moved, turned, scaled and bent at random, each its own way, inside the compiled step."""
+"""Random shifts, rotations, scalings and elastic deformations of images, inside the compiled step."""
 
 import math
 from typing import NamedTuple
@@ -8,19 +8,20 @@ from jax import numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxnn.kernels.array_types import Images
 from jaxnn.train.step import Update
 
-Images = Float[Array, "batch height width channel"]
+Image = Float[Array, "height width channel"]
 
 
 class Augment(NamedTuple):
-    """How far an image may move: everything is drawn uniformly up to its bound, to both sides, for each image.
+    """Bounds of the transformations. Each image draws its own from uniform distributions, from −bound to +bound.
 
-    shift: pixels, in each direction
+    shift: pixels, independently in each direction
     rotation: degrees
-    scale: a fraction, 0.1 for 0.9 … 1.1, in each direction by itself
-    elastic: pixels of a field of random displacements before it is smoothed (Simard, Steinkraus and Platt 2003: 34)
-    smoothness: the standard deviation, in pixels, of the Gaussian that smooths it (there: 4)
+    scale: a fraction, 0.1 for 0.9 … 1.1, independently in each direction
+    elastic: pixels of a field of random displacements before smoothing (Simard, Steinkraus and Platt 2003: 34)
+    smoothness: the standard deviation, in pixels, of the Gaussian that smooths the field (there: 4)
     """
 
     shift: float = 0.0
@@ -31,12 +32,12 @@ class Augment(NamedTuple):
 
 
 def augment(settings: Augment, key: PRNGKeyArray, x: Images) -> Images:
-    """A copy of every image, each changed in its own way: a function of the key. Beyond its edge an image goes on as
-    its edge is, so that a background stays one whatever its preprocessing."""
-    return jax.vmap(lambda key, image: _one(settings, key, image))(jax.random.split(key, len(x)), x)
+    """Each image transformed at random, as a function of the key. Outside the image the nearest edge pixel is used, so
+    a constant background stays constant."""
+    return jax.vmap(lambda key, image: _augment_image(settings, key, image))(jax.random.split(key, len(x)), x)
 
 
-def _one(settings: Augment, key: PRNGKeyArray, image: Array) -> Array:
+def _augment_image(settings: Augment, key: PRNGKeyArray, image: Image) -> Image:
     height, width, _ = image.shape
     names = ("shift", "rotation", "scale", "elastic")
     keys: dict[str, Array] = dict(zip(names, jax.random.split(key, 4), strict=True))
@@ -47,20 +48,28 @@ def _one(settings: Augment, key: PRNGKeyArray, image: Array) -> Array:
     angle = draw("rotation", (), math.radians(settings.rotation))
     shift = draw("shift", (2,), settings.shift)
     scale = 1 + draw("scale", (2,), settings.scale)
-    rows, columns = places(height, width, angle, scale, shift, image.dtype)
+    rows, columns = source_coordinates(height, width, angle, scale, shift, image.dtype)
     if settings.elastic:
         field = draw("elastic", (2, height, width), settings.elastic)
-        down, across = gaussian(height, settings.smoothness), gaussian(width, settings.smoothness)
-        bend = jnp.asarray(down, image.dtype) @ field @ jnp.asarray(across, image.dtype).T
-        rows, columns = rows + bend[0], columns + bend[1]
-    return look(image, rows, columns)
+        vertical, horizontal = (gaussian_smoothing(n, settings.smoothness) for n in (height, width))
+        displacement = jnp.asarray(vertical, image.dtype) @ field @ jnp.asarray(horizontal, image.dtype).T
+        rows, columns = rows + displacement[0], columns + displacement[1]
+    return sample_bilinear(image, rows, columns)
 
 
-def places(
-    height: int, width: int, angle: Array, scale: Array, shift: Array, dtype: jnp.dtype
-) -> tuple[Float[Array, "height width"], Float[Array, "height width"]]:
-    """Where in the old image each pixel of the new one comes from: the new image is the old one scaled about its
-    middle, turned clockwise by `angle` (radians, rows counted downwards) and moved by `shift` (rows, columns)."""
+def source_coordinates(
+    height: int,
+    width: int,
+    angle: Float[Array, ""],
+    scale: Float[Array, "2"],
+    shift: Float[Array, "2"],
+    dtype: jnp.dtype,
+) -> tuple[Float[Array, "{height} {width}"], Float[Array, "{height} {width}"]]:
+    """The row and the column of the source image that each pixel of the transformed image is read from.
+
+    The transformed image is the source scaled about its middle, rotated clockwise by `angle` (radians, rows counted
+    downwards) and moved by `shift` (rows, columns).
+    """
     middle = jnp.array([(height - 1) / 2, (width - 1) / 2], dtype)
     r, c = jnp.meshgrid(jnp.arange(height, dtype=dtype), jnp.arange(width, dtype=dtype), indexing="ij")
     r, c = r - middle[0] - shift[0], c - middle[1] - shift[1]
@@ -68,34 +77,40 @@ def places(
     return (cosine * r - sine * c) / scale[0] + middle[0], (sine * r + cosine * c) / scale[1] + middle[1]
 
 
-def look(image: Array, rows: Array, columns: Array) -> Array:
-    """The image at places between its pixels, bilinearly."""
+def sample_bilinear(
+    image: Float[Array, "height width channel"],
+    rows: Float[Array, "rows columns"],
+    columns: Float[Array, "rows columns"],
+) -> Float[Array, "rows columns channel"]:
+    """The image at fractional rows and columns, by bilinear interpolation between its pixels."""
 
-    def read(plane):
+    def sample_channel(plane: Float[Array, "height width"]) -> Float[Array, "rows columns"]:
         return map_coordinates(plane, [rows, columns], order=1, mode="nearest")
 
-    return jax.vmap(read, in_axes=-1, out_axes=-1)(image)
+    return jax.vmap(sample_channel, in_axes=-1, out_axes=-1)(image)
 
 
-def gaussian(n: int, deviation: float) -> Float[Array, "n n"]:
-    """The matrix that smooths a signal of n samples; each row sums to one but for what lies beyond the ends."""
-    step = jnp.arange(n)[:, None] - jnp.arange(n)[None, :]
-    whole = jnp.exp(-0.5 * (jnp.arange(-4 * n, 4 * n + 1) / deviation) ** 2).sum()
-    return jnp.exp(-0.5 * (step / deviation) ** 2) / whole
+def gaussian_smoothing(n: int, deviation: float) -> Float[Array, "{n} {n}"]:
+    """The matrix that smooths a signal of n samples. Rows far from the ends sum to one; the weights of samples beyond
+    the ends are left out."""
+    distance = jnp.arange(n)[:, None] - jnp.arange(n)[None, :]
+    total = jnp.exp(-0.5 * (jnp.arange(-4 * n, 4 * n + 1) / deviation) ** 2).sum()
+    return jnp.exp(-0.5 * (distance / deviation) ** 2) / total
 
 
 def augmented(update: Update, settings: Augment) -> Update:
-    """The update whose steps see each batch (x, target) augmented. Evaluations see it as it is."""
+    """`update` with each batch (x, target) augmented in a training step and in its diagnosis. Evaluations are not."""
 
-    def changed(batch, key):
+    def augment_batch(batch, key):
         x, target = batch
-        return augment(settings, jax.random.fold_in(key, 0x617567), x), target  # "aug": apart from the layers' keys
+        # "aug" in ASCII: a stream of its own, independent of the layers' keys.
+        return augment(settings, jax.random.fold_in(key, 0x617567), x), target
 
     def step(state, batch, key):
-        return update.step(state, changed(batch, key), key)
+        return update.step(state, augment_batch(batch, key), key)
 
     def diagnose(state, batch, key, rows):
         assert update.diagnose is not None
-        return update.diagnose(state, changed(batch, key), key, rows)
+        return update.diagnose(state, augment_batch(batch, key), key, rows)
 
     return update._replace(step=step, diagnose=diagnose if update.diagnose else None)

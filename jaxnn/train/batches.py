@@ -11,7 +11,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
-from jaxnn.train.shuffle import shuffled, stream
+from jaxnn.train.shuffle import permutation, stream
 
 #: Examples that an evaluation takes at a time.
 EVALUATED_AT_ONCE = 1000
@@ -59,7 +59,7 @@ def as_float_images(stats: Any, batch: Batch) -> Batch:
 
 def order(key: PRNGKeyArray, epoch: Int[Array, ""] | int, n: int) -> Int[Array, "n"]:
     """The order in which an epoch sees n training examples: a function of the run's key and the epoch alone."""
-    return shuffled(jax.random.fold_in(stream(key, "order"), epoch), n)
+    return permutation(jax.random.fold_in(stream(key, "order"), epoch), n)
 
 
 def in_memory(

@@ -13,7 +13,7 @@ from jax import lax
 from jax import numpy as jnp
 from jaxtyping import PRNGKeyArray
 
-from jaxnn.kernels.trace_context import same_batch
+from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Batch, Params
 from jaxnn.metrics import means
 from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
@@ -114,7 +114,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
     def epoch(step, update: Update, state: State, epoch_batches, first, last) -> State:
         batch_of = epoch_batches(state.key, state.epoch)
         if shape.constant:
-            with same_batch():
+            with constant_batch():
                 new = step(update, state, 0, batch_of(0), epoch_key(state.key, state.epoch))
             if best_before_update:
                 params = update.params(state.update)

@@ -1,4 +1,4 @@
-"""A batch that is taken block by block gives what it gives at once, for every way that blocks can divide it."""
+"""A batch split into blocks gives the result of the whole batch, for every way that blocks can divide it."""
 
 import jax
 import numpy as np
@@ -12,16 +12,17 @@ from jaxnn.layers import conv
 from jaxnn.summary import summary
 
 
-@pytest.mark.parametrize("most", [1, 2, 3, 4, 7, 11, 100])
-def test_blocks_give_what_the_whole_batch_gives(most, monkeypatch):
-    monkeypatch.setattr(batch_blocks, "BLOCK_BYTES", most)
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 7, 11, 100])
+def test_blocks_equal_the_whole_batch(limit, monkeypatch):
+    monkeypatch.setattr(batch_blocks, "BLOCK_BYTES", limit)
     x, y = jax.random.normal(jax.random.key(0), (11, 3)), jax.random.normal(jax.random.key(1), (11, 5))
-    np.testing.assert_allclose(batch_blocks.summed(lambda x, y: x.T @ y, (x, y), 1), x.T @ y, rtol=1e-12, atol=1e-14)
-    np.testing.assert_array_equal(batch_blocks.mapped(lambda x: jnp.cos(x), (x,), 1), jnp.cos(x))
+    product = batch_blocks.sum_over_blocks(lambda x, y: x.T @ y, (x, y), 1)
+    np.testing.assert_allclose(product, x.T @ y, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(batch_blocks.map_over_blocks(lambda x: jnp.cos(x), (x,), 1), jnp.cos(x))
 
 
-def test_the_arithmetic_of_blocks_is_counted_whole(monkeypatch):
-    """A compiler counts the body of a loop once."""
+def test_summary_counts_the_flops_of_all_blocks(monkeypatch):
+    """XLA counts the body of a loop once."""
     x = jax.ShapeDtypeStruct((11, 7, 5, 1), jnp.float32)
     whole = summary(conv(3, 2), x).flops
     monkeypatch.setattr(batch_blocks, "BLOCK_BYTES", 1)
@@ -29,8 +30,8 @@ def test_the_arithmetic_of_blocks_is_counted_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("law", ["autodiff", "hessian", "shard_map", "vmap"])
-@pytest.mark.parametrize("of", ["conv", "conv: many channels"])
-def test_the_laws_hold_where_a_batch_is_cut(law, of, monkeypatch):
+@pytest.mark.parametrize("case", ["conv", "conv: many channels"])
+def test_laws_hold_for_split_batches(law, case, monkeypatch):
     monkeypatch.setattr(batch_blocks, "BLOCK_BYTES", 1)
-    finding = LAWS[law].measure(build_case(TABLE[of]))
+    finding = LAWS[law].measure(build_case(TABLE[case]))
     assert finding.holds, str(finding)

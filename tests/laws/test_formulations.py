@@ -1,4 +1,7 @@
-"""Two ways to one answer: each formulation of a backward, whichever platform uses it, says the same."""
+"""All formulations of a layer agree, whichever platform uses them, and only kernels ask for the platform."""
+
+import ast
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -6,23 +9,24 @@ import pytest
 from jax import lax
 from jax import numpy as jnp
 
+import jaxnn
 from jaxnn import autodiff_value_and_grad, custom_vjp, serial, value_and_grad
 from jaxnn.certify.case import layer_args
 from jaxnn.certify.measurement import relative_error
 from jaxnn.certify.pullback import compiled_pullback, jit_unoptimized
 from jaxnn.certify.vjp_rule import layer_rule
-from jaxnn.kernels.window import window
-from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
-from jaxnn.layers.conv import (
-    input_gradient_by_conv,
-    input_gradient_by_patches,
-    input_gradient_by_taps,
-    output_by_conv,
-    output_by_patches,
-    weight_gradient_by_conv,
-    weight_gradient_by_patches,
-    weight_gradient_by_taps,
+from jaxnn.kernels.convolution import (
+    input_gradient_blocked,
+    input_gradient_im2col,
+    input_gradient_lax_conv,
+    output_im2col,
+    output_lax_conv,
+    weight_gradient_blocked,
+    weight_gradient_im2col,
+    weight_gradient_lax_conv,
 )
+from jaxnn.kernels.window import make_window
+from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.losses import softmax_cross_entropy
 from jaxnn.models import mlp
 
@@ -46,25 +50,28 @@ def _equal(got, expected) -> bool:
 
 
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding", "channel"), CONVOLUTIONS)
-def test_convolution_is_the_same_by_conv_by_patches_and_by_taps(size, stride, dilation, padding, channel):
+def test_convolution_formulations_agree(size, stride, dilation, padding, channel):
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(2, 7, 11, channel)))
     weight = jnp.asarray(rng.normal(size=(*size, channel, 5)))
-    w = window(x, "conv", size, stride, padding, dilation)
-    dy = jnp.asarray(rng.normal(size=(2, *w.out(x), 5)))
+    window = make_window(x, "conv", size, stride, padding, dilation)
+    dy = jnp.asarray(rng.normal(size=(2, *window.output_size(x), 5)))
 
     @jit_unoptimized
-    def all_ways(x, weight, dy):
-        outputs = [way(w, x, weight) for way in (output_by_conv, output_by_patches)]
-        of_weight = (weight_gradient_by_conv, weight_gradient_by_patches, weight_gradient_by_taps)
-        of_input = (input_gradient_by_conv, input_gradient_by_patches, input_gradient_by_taps)
-        return outputs, [way(w, x, dy) for way in of_weight], [way(w, dy, weight, x) for way in of_input]
+    def all_formulations(x, weight, dy):
+        weight_gradients = (weight_gradient_lax_conv, weight_gradient_im2col, weight_gradient_blocked)
+        input_gradients = (input_gradient_lax_conv, input_gradient_im2col, input_gradient_blocked)
+        return (
+            [output(window, x, weight) for output in (output_lax_conv, output_im2col)],
+            [gradient(window, x, dy) for gradient in weight_gradients],
+            [gradient(window, dy, weight, x) for gradient in input_gradients],
+        )
 
-    for first, *others in all_ways(x, weight, dy):
+    for first, *others in all_formulations(x, weight, dy):
         assert all(_equal(other, first) for other in others)
 
 
-@pytest.mark.parametrize("elsewhere", ["gpu", "tpu"])
+@pytest.mark.parametrize("platform", ["gpu", "tpu"])
 @pytest.mark.parametrize(
     ("make", "shape"),
     [
@@ -74,26 +81,39 @@ def test_convolution_is_the_same_by_conv_by_patches_and_by_taps(size, stride, di
         (lambda: dense(19), (23, 17)),
     ],
 )
-def test_a_layer_is_the_same_on_every_platform(monkeypatch, make, shape, elsewhere):
+def test_layer_formulations_of_all_platforms_agree(monkeypatch, make, shape, platform):
     layer = make()
     args = layer_args(layer, shape)
     dy = jnp.asarray(np.random.default_rng(0).normal(size=jax.eval_shape(layer.forward, *args, None)[0].shape))
-    here = compiled_pullback(layer_rule(layer))(args, dy)
-    monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda: elsewhere)
-    there = compiled_pullback(layer_rule(make()))(args, dy)
-    assert _equal(list(there.values()), list(here.values()))
+    on_cpu = compiled_pullback(layer_rule(layer))(args, dy)
+    monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda: platform)
+    on_platform = compiled_pullback(layer_rule(make()))(args, dy)
+    assert _equal(list(on_platform.values()), list(on_cpu.values()))
+
+
+def test_layers_do_not_import_the_backend():
+    """Formulas stand in `jaxnn.layers`, forms for a platform in `jaxnn.kernels`."""
+    files = sorted((Path(jaxnn.__file__).parent / "layers").glob("*.py"))
+    assert len(files) >= 8
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" for name in names]
+            assert not any(name.startswith("jaxnn.kernels.backend") for name in names), file.name
+            assert not (isinstance(node, ast.Attribute) and node.attr in ("default_backend", "platform")), file.name
 
 
 @pytest.mark.parametrize(("kernel", "pool", "channel"), [(3, 2, 3), ([2, 3], [3, 2], 3), ([2, 3], [3, 2], 1)])
-def test_convolution_and_pooling_as_one_layer_are_the_two_in_a_row(kernel, pool, channel):
-    one, two = conv_max_pool(5, kernel, pool), serial(conv(5, kernel), max_pool(pool))
-    params, x = layer_args(one, (2, 7, 11, channel))
-    x = x.at[0].set(0)  # all places of this image tie: the first has the derivative
-    dy = jax.eval_shape(lambda: one.forward(params, x, None)[0])
+def test_conv_max_pool_equals_conv_then_max_pool(kernel, pool, channel):
+    fused, separate = conv_max_pool(5, kernel, pool), serial(conv(5, kernel), max_pool(pool))
+    params, x = layer_args(fused, (2, 7, 11, channel))
+    x = x.at[0].set(0)  # all outputs of this image tie: the first has the derivative
+    dy = jax.eval_shape(lambda: fused.forward(params, x, None)[0])
     dy = jnp.asarray(np.random.default_rng(0).normal(size=dy.shape))
-    of_one = compiled_pullback(layer_rule(one))((params, x), dy)
-    of_two = compiled_pullback(layer_rule(two))(((params, ()), x), dy)
-    assert _equal(list(of_one.values()), list(of_two.values()))
+    of_fused = compiled_pullback(layer_rule(fused))((params, x), dy)
+    of_separate = compiled_pullback(layer_rule(separate))(((params, ()), x), dy)
+    assert _equal(list(of_fused.values()), list(of_separate.values()))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +138,7 @@ def test_max_pool_breaks_ties_as_reduce_window_does(size, stride, padding):
     assert _equal(*both(x, dy))
 
 
-def test_the_bridge_hands_jax_the_layers_own_backward():
+def test_custom_vjp_uses_the_layers_backward():
     """The derivative of `custom_vjp(layer)` is `layer.backward`, of a wrong one too."""
     wrong = sigmoid()._replace(backward=lambda params, res, dy: ((), 7 * dy))
     x = jnp.asarray([1.0, 2.0])
@@ -126,7 +146,7 @@ def test_the_bridge_hands_jax_the_layers_own_backward():
 
 
 @pytest.mark.parametrize("seed", [None, 3])
-def test_the_bridge_to_jax_grad_agrees_with_autodiff(seed):
+def test_custom_vjp_agrees_with_autodiff(seed):
     model = serial(dense(11), dropout(0.3), sigmoid(), dense(5))
     key = None if seed is None else jax.random.key(seed)
     params, x = layer_args(model, (7, 13))
@@ -140,7 +160,7 @@ def test_the_bridge_to_jax_grad_agrees_with_autodiff(seed):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_by_hand_and_by_autodiff_return_the_same(reduction):
+def test_value_and_grad_agrees_with_autodiff(reduction):
     model, loss = mlp((11, 5), tanh()), softmax_cross_entropy(reduction)
     args = (*layer_args(model, (7, 13)), jnp.arange(7, dtype=jnp.int32) % 5)
     hand, auto = (

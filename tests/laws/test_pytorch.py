@@ -1,4 +1,4 @@
-"""Law 3, the third witness: PyTorch's autograd on fixed nets in float64, where PyTorch is installed."""
+"""Law 3 against a third reference: PyTorch's autograd on fixed nets in float64, where PyTorch is installed."""
 
 import jax
 import numpy as np
@@ -58,21 +58,21 @@ def _conv(stride=1, dilation=1, pads=((0, 0), (0, 0))):
     return apply
 
 
-def _plain(f):
+def _without_params(f):
     return lambda x, p: f(x)
 
 
-#: A layer of ours and the same in PyTorch, as a function of (x, params).
+#: Our layer, the same layer in PyTorch as a function of (x, params), and the shape of x.
 PAIRS = {
-    "sigmoid": (sigmoid(), _plain(torch.sigmoid), (7, 13)),
-    "tanh": (tanh(), _plain(torch.tanh), (7, 13)),
-    "relu": (relu(), _plain(nn.relu), (7, 13)),
-    "softplus": (softplus(), _plain(nn.softplus), (7, 13)),
-    "leaky_relu": (leaky_relu(0.1), _plain(lambda x: nn.leaky_relu(x, 0.1)), (7, 13)),
-    "elu": (elu(0.7), _plain(lambda x: nn.elu(x, 0.7)), (7, 13)),
-    "gelu": (gelu(), _plain(nn.gelu), (7, 13)),
-    "silu": (silu(), _plain(nn.silu), (7, 13)),
-    "softmax": (softmax(), _plain(lambda x: nn.softmax(x, -1)), (7, 13)),
+    "sigmoid": (sigmoid(), _without_params(torch.sigmoid), (7, 13)),
+    "tanh": (tanh(), _without_params(torch.tanh), (7, 13)),
+    "relu": (relu(), _without_params(nn.relu), (7, 13)),
+    "softplus": (softplus(), _without_params(nn.softplus), (7, 13)),
+    "leaky_relu": (leaky_relu(0.1), _without_params(lambda x: nn.leaky_relu(x, 0.1)), (7, 13)),
+    "elu": (elu(0.7), _without_params(lambda x: nn.elu(x, 0.7)), (7, 13)),
+    "gelu": (gelu(), _without_params(nn.gelu), (7, 13)),
+    "silu": (silu(), _without_params(nn.silu), (7, 13)),
+    "softmax": (softmax(), _without_params(lambda x: nn.softmax(x, -1)), (7, 13)),
     "dense": (dense(11), _dense, (7, 13)),
     "conv": (conv(5, [3, 2]), _conv(), (2, 7, 11, 3)),
     "conv, stride 2": (conv(5, 3, 2), _conv(2), (2, 7, 11, 3)),
@@ -83,19 +83,19 @@ PAIRS = {
     ),
     "max_pool": (
         max_pool(3, 2),
-        _plain(lambda x: _channels_last(nn.max_pool2d(_channels_first(x), 3, 2))),
+        _without_params(lambda x: _channels_last(nn.max_pool2d(_channels_first(x), 3, 2))),
         (2, 7, 11, 3),
     ),
     "average_pool": (
         average_pool(3, 2, [[1, 1], [1, 1]]),
-        _plain(
+        _without_params(
             lambda x: _channels_last(nn.avg_pool2d(_channels_first(x), 3, 2, padding=1, count_include_pad=False))
         ),
         (2, 7, 11, 3),
     ),
     "l2_pool": (
         l2_pool(2),
-        _plain(lambda x: _channels_last(nn.lp_pool2d(_channels_first(x), 2.0, 2))),
+        _without_params(lambda x: _channels_last(nn.lp_pool2d(_channels_first(x), 2.0, 2))),
         (2, 7, 11, 3),
     ),
 }  # fmt: skip
@@ -107,14 +107,14 @@ def _agree(got, expected) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_a_layer(name):
+def test_layer_agrees_with_pytorch(name):
     layer, apply, shape = PAIRS[name]
     params, x = layer_args(layer, shape)
-    theirs = jax.tree.map(_tensor, params)
-    their_x = _tensor(x)
-    their_y = apply(their_x, theirs)
-    dy = np.random.default_rng(1).normal(size=their_y.shape)
-    their_y.backward(torch.tensor(dy))
+    torch_params = jax.tree.map(_tensor, params)
+    torch_x = _tensor(x)
+    torch_y = apply(torch_x, torch_params)
+    dy = np.random.default_rng(1).normal(size=torch_y.shape)
+    torch_y.backward(torch.tensor(dy))
 
     @jit_unoptimized
     def ours(params, x, dy):
@@ -122,7 +122,7 @@ def test_a_layer(name):
         return y, *layer.backward(params, res, dy)
 
     y, dparams, dx = ours(params, x, jnp.asarray(dy))
-    expected = (their_y.detach().numpy(), jax.tree.map(lambda p: p.grad.numpy(), theirs), their_x.grad.numpy())
+    expected = (torch_y.detach().numpy(), jax.tree.map(lambda p: p.grad.numpy(), torch_params), torch_x.grad.numpy())
     _agree((y, dparams, dx), expected)
 
 
@@ -138,28 +138,28 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
-def test_a_loss(name):
+def test_loss_agrees_with_pytorch(name):
     rng = np.random.default_rng(0)
     y, target = rng.normal(size=(7, 11)), rng.integers(11, size=7)
-    theirs = _tensor(y)
-    value = LOSSES[name](theirs, torch.tensor(target))
+    logits = _tensor(y)
+    value = LOSSES[name](logits, torch.tensor(target))
     value.backward()
     ours = losses.LOSSES[name]("sum")(jnp.asarray(y), jnp.asarray(target, jnp.int32))
-    _agree(ours, (value.detach().numpy(), theirs.grad.numpy()))
+    _agree(ours, (value.detach().numpy(), logits.grad.numpy()))
 
 
-def test_a_whole_net():
-    """Convolution, pooling, dense and cross-entropy in a row: the course's net, small."""
+def test_net_agrees_with_pytorch():
+    """Convolution, pooling, dense layers and cross-entropy: a small version of the course's net."""
     model = serial(
         conv(5, 3), relu(), max_pool(2), flatten(), dense(7), tanh(),
         dense(3),
     )  # fmt: skip
     params, x = layer_args(model, (2, 9, 11, 1))
     target = np.asarray([2, 0])
-    theirs = jax.tree.map(_tensor, params)
-    hidden = _channels_last(nn.max_pool2d(_channels_first(torch.relu(_conv()(_tensor(x), theirs[0]))), 2))
-    logits = _dense(torch.tanh(_dense(hidden.flatten(1), theirs[4])), theirs[6])
+    torch_params = jax.tree.map(_tensor, params)
+    hidden = _channels_last(nn.max_pool2d(_channels_first(torch.relu(_conv()(_tensor(x), torch_params[0]))), 2))
+    logits = _dense(torch.tanh(_dense(hidden.flatten(1), torch_params[4])), torch_params[6])
     nn.cross_entropy(logits, torch.tensor(target)).backward()
 
     _, dparams = jit_unoptimized(value_and_grad(model, losses.softmax_cross_entropy()))(params, x, jnp.asarray(target))
-    _agree(dparams, jax.tree.map(lambda p: p.grad.numpy(), theirs))
+    _agree(dparams, jax.tree.map(lambda p: p.grad.numpy(), torch_params))

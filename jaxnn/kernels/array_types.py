@@ -1,0 +1,34 @@
+"""The array types that kernels and layers annotate their functions with. The tests check every one of these shapes.
+
+batch: examples; height, width: rows and columns of an image; channel: an input channel; channels: output channels;
+rows, columns: positions of a sliding window; kh, kw: height and width of a kernel.
+"""
+
+import numpy as np
+from jax import ShapeDtypeStruct
+from jaxtyping import Array, Float, UInt
+
+#: What a caller may pass as x, and what comes back.
+AnyArray = Array | np.ndarray
+#: What `init` takes: it uses the shape and the dtype alone.
+ArrayOrShape = AnyArray | ShapeDtypeStruct
+
+#: The parameters of a layer without any, and their gradient.
+NoParams = tuple[()]
+
+#: An example batch for `init`, which refuses a wrong number of axes itself.
+ExampleBatch = Float[ArrayOrShape, "batch *rest"]
+
+Images = Float[Array, "batch height width channel"]
+#: Images whose values are not used; their batch may be empty.
+ImageShape = Float[ArrayOrShape, "_ height width channel"]
+#: The images of an empty batch, a residual of no bytes that holds the shape of one image.
+EmptyImages = Float[Array, "0 height width channel"]
+#: One number for each window and input channel: what one tap reads, or a pool's output.
+PerWindow = Float[Array, "batch rows columns channel"]
+#: The output of a convolution.
+Outputs = Float[Array, "batch rows columns channels"]
+Kernel = Float[Array, "kh kw channel channels"]
+#: The number of the window's entry that is the maximum.
+IndexPerWindow = UInt[Array, "batch rows columns channel"]
+OutputIndex = UInt[Array, "batch rows columns channels"]
