@@ -1,0 +1,67 @@
+"""What the distribution says of itself: its name, version and the files that belong to it."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+import jaxnn
+from tests.packaging.imports import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SUFFIXES = {".py", ".md", ".toml", ".ipynb"}
+
+
+def test_version_is_that_of_the_distribution(monkeypatch):
+    asked = []
+
+    def version(name):
+        asked.append(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert jaxnn.__version__ == "1.2.3"
+    assert asked == [PROJECT["name"]]
+
+
+def test_version_of_a_source_tree_is_unknown(monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert jaxnn.__version__ == "unknown"
+
+
+def test_unknown_name_of_the_package_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        jaxnn.no_such_name  # noqa: B018
+
+
+def test_import_of_the_package_reads_no_metadata():
+    code = "import jaxnn, sys; print(sorted({'jax', 'numpy', 'importlib.metadata'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_package_is_marked_as_typed():
+    assert (ROOT / "jaxnn" / "py.typed").exists()
+
+
+def test_no_message_installs_another_project():
+    """`jaxnn` on the package index is another project, so no file may tell a user to install that name."""
+    pattern = re.compile(r"pip3? install[^\n]*[\s'\"]jaxnn\b")
+    folders = ("jaxnn", "tests", "benchmarks", "docs", "configs", "notebooks")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
+    faults = [str(path) for path in [*files, *ROOT.glob("*.md")] if pattern.search(path.read_text())]
+    assert faults == []
+
+
+def test_versions_of_python_agree():
+    """The classifiers begin with the version that `requires-python` names."""
+    versions = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", text)]
+    assert versions == ["3.11", "3.12", "3.13", "3.14"]
+    assert PROJECT["requires-python"] == f">={versions[0]}"
