@@ -65,3 +65,20 @@ def test_versions_of_python_agree():
     versions = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", text)]
     assert versions == ["3.11", "3.12", "3.13", "3.14"]
     assert PROJECT["requires-python"] == f">={versions[0]}"
+
+
+def test_citation_and_changelog_name_the_version():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.*)$", citation, re.M)[1] == PROJECT["version"]
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_git_ignores_no_part_of_the_package():
+    """The build leaves out what git ignores, so a rule such as `runs/` would drop `jaxnn/runs` from the wheel."""
+    packages = sorted({path.parent for path in (ROOT / "jaxnn").rglob("*.py")} | {ROOT / "tests" / "packaging"})
+    names = [str((folder / "new.py").relative_to(ROOT)) for folder in packages]
+    command = ["git", "check-ignore", "--no-index", *names]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode == 128:
+        pytest.skip("not a git checkout")
+    assert done.stdout == ""
