@@ -19,8 +19,6 @@ RUNTIME_EXTRAS = ("tfds", "sweep")
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
 #: Names of the repository itself.
 LOCAL = {"jaxnn", "tests", "benchmarks"}
-#: Declared although nothing imports it yet.
-UNUSED = {"filelock"}
 
 
 def _declared(*extras: str) -> set[str]:
@@ -76,8 +74,7 @@ def test_every_dependency_is_imported():
         for path in source_files("jaxnn")
         for top in (name.partition(".")[0] for name, _ in imported_names(path))
     }
-    assert _declared() - imported - UNUSED == set()
-    assert UNUSED - imported == UNUSED, "these are imported now: remove them from UNUSED"
+    assert _declared() - imported == set()
 
 
 @pytest.mark.parametrize("text", [*PROJECT["dependencies"], *(text for texts in EXTRAS.values() for text in texts)])

@@ -33,7 +33,7 @@ def test_version_of_a_source_tree_is_unknown(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert jaxnn.__version__ == "unknown"
+    assert jaxnn.__version__ == "unknown (not installed)"
 
 
 def test_unknown_name_of_the_package_is_an_attribute_error():
