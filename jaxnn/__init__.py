@@ -13,6 +13,6 @@ def __getattr__(name: str) -> Any:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("jaxnn")
+        return version("checked-jaxnn")
     except PackageNotFoundError:
         return "unknown (not installed)"

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 # Programs are kept for this session alone, and for the processes that its tests start: nobody's cache is touched.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -12,6 +13,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 # An integer is a number too, a real number a complex one, and so is one that is traced: rates are inputs of a compiled
@@ -23,3 +25,20 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+#: Folders and files that take half of the suite's time. `pytest -m "not slow"` runs the rest, the short suite.
+SLOW = (
+    "certify/test_compiler.py",
+    "course/test_reproduce.py",
+    "laws/test_fuzz.py",
+    "laws/test_mutants.py",
+    "notebooks",
+    "trust",
+)
+
+
+def pytest_collection_modifyitems(items):
+    folder = Path(__file__).parent
+    for item in items:
+        if any(item.path.is_relative_to(folder / name) for name in SLOW):
+            item.add_marker(pytest.mark.slow)

@@ -14,11 +14,12 @@ from typing import Any
 import jax
 import numpy as np
 
+import jaxnn
 from jaxnn.experiment.definition import PARTS, Experiment
 
 #: The version of a run's folder.
 FORMAT = 3
-PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "optax", "safetensors", "scikit-learn")
+PACKAGES = ("jax", "jaxlib", "numpy", "optax", "safetensors", "scikit-learn")
 
 
 def now() -> str:
@@ -66,7 +67,8 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
 def environment() -> dict[str, Any]:
     """What of this machine and of the packages installed on it may change a bit of a result."""
     return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version(), "jaxnn": jaxnn.__version__}
+        | {name: _version(name) for name in PACKAGES},
         "devices": [f"{d.platform}:{d.device_kind}" for d in jax.local_devices()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "platform": platform.platform(),

@@ -198,7 +198,9 @@ def _optuna(
     try:
         import optuna
     except ImportError as error:
-        raise UserError("--search optuna: expected the extra, found none; pip install 'jaxnn[sweep]'") from error
+        raise UserError(
+            "--search optuna: expected the package optuna, found none; install the extra 'sweep'"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # A member that is not reported yet counts as a bad one: a batch is spread out.
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)

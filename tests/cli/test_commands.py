@@ -69,8 +69,8 @@ def test_a_source_tree_that_is_not_installed_says_so(monkeypatch):
     def version(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("jaxnn.runs.manifest.version", version)
-    assert surroundings()["versions"]["jaxnn"] == "not installed"
+    monkeypatch.setattr("importlib.metadata.version", version)
+    assert surroundings()["versions"]["jaxnn"] == "unknown (not installed)"
 
 
 def test_a_run_by_the_ways_of_a_gpu_is_that_of_a_cpu(jaxnn, tmp_path, monkeypatch):

@@ -42,8 +42,10 @@ def test_help_starts_quickly():
 
 
 def test_version_prints_the_installed_version():
+    from jaxnn import __version__
+
     done = jaxnn("--version", stdout=subprocess.PIPE)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"jaxnn {importlib.metadata.version('jaxnn')}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"jaxnn {__version__}\n", "")
 
 
 def test_version_says_that_a_source_tree_is_not_installed(monkeypatch):

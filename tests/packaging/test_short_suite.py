@@ -1,0 +1,30 @@
+"""`pytest -m "not slow"` is the short suite: everything but the folders and files that take longest."""
+
+import ast
+
+from tests.packaging.imports import ROOT
+
+
+def _slow_paths() -> tuple[str, ...]:
+    (value,) = (
+        node.value
+        for node in ast.parse((ROOT / "tests" / "conftest.py").read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SLOW"
+    )
+    return ast.literal_eval(value)
+
+
+def test_slow_paths_exist():
+    assert [name for name in _slow_paths() if not (ROOT / "tests" / name).exists()] == []
+
+
+def test_short_suite_keeps_the_laws():
+    assert not {"laws", "laws/test_laws.py", "laws/test_completeness.py"} & set(_slow_paths())
+
+
+def test_mark_is_on_slow_files_alone(request):
+    """xdist workers see every test that was collected, so this holds for whatever was selected."""
+    for item in request.session.items:
+        path = item.path
+        slow = any(path.is_relative_to(ROOT / "tests" / name) for name in _slow_paths())
+        assert ("slow" in item.keywords) == slow
