@@ -3,16 +3,15 @@
 from collections.abc import Callable, Sequence
 
 import jax
-import numpy as np
-from jax import numpy as jnp
 
+import jaxnn
 from benchmarks import progress, start, time_to_accuracy
 from benchmarks.contestants.jaxnn_engine import data_bytes, make_workload_experiment
 from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.runner import Workload
 from benchmarks.timing import Timing, time_contestants
 from benchmarks.workloads import WORKLOADS
-from jaxnn.backprop import value_and_grad
+from jaxnn.config import build_loss, build_model, load
 from jaxnn.summary import flops
 
 JAX_PEERS = ("Keras", "Flax NNX", "Equinox")
@@ -138,14 +137,11 @@ def _unit(workload: Workload) -> str:
 
 def step_flops(workload: Workload) -> int:
     """Floating-point operations of one step: forward, backward and loss."""
-    experiment = make_workload_experiment(workload)
-    splits, _ = experiment.of_seed(0)
-    batch_size = workload.batch_size or workload.examples
-    x = jax.ShapeDtypeStruct((batch_size, *splits.train.x.shape[1:]), jnp.float32)
-    y = jax.ShapeDtypeStruct((batch_size, *splits.train.y.shape[1:]), np.asarray(splits.train.y).dtype)
-    params = jax.eval_shape(experiment.model.init, jax.random.key(0), x)
-    gradient = value_and_grad(experiment.model, experiment.loss)
-    return flops(lambda params, x, y: gradient(params, x, y), params, x, y)
+    config = load(workload.config, workload.overrides)
+    x, y = make_workload_experiment(workload).source.example
+    model = build_model(config)
+    params = jax.eval_shape(model.init, jax.random.key(0), x)
+    return flops(jaxnn.value_and_grad(model, build_loss(config)), params, x, y)
 
 
 def benchmark_names() -> list[str]:

@@ -93,7 +93,7 @@ class GpuBenchmarks:
         for _ in range(2):
             contestant = jaxnn_engine.make_contestant(workload)
             contestant.train(workload.steps)
-            states.append([np.asarray(a) for a in jax.tree.leaves(contestant.state.params)])
+            states.append([np.asarray(a) for a in jax.tree.leaves(contestant.params())])
         different = sum(int((a.view(np.uint32) != b.view(np.uint32)).sum()) for a, b in zip(*states, strict=True))
         return BenchmarkResult(
             "repeats", _title(GpuBenchmarks.repeats), "run", [], [Ratio("parameters that differ", different, 0)], {}

@@ -4,7 +4,6 @@ import io
 import statistics
 import time
 
-from jaxnn.experiment.results import run
 from rich.console import Console
 
 from benchmarks.contestants.jaxnn_engine import JaxnnContestant, make_contestant
@@ -12,6 +11,8 @@ from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.timing import timing_of_runs
 from benchmarks.workloads import WORKLOADS
 from jaxnn.cli.progress import progress_bar
+from jaxnn.engine.hooks import Hooks
+from jaxnn.experiment import run
 
 ROUNDS = 7
 WORKLOAD = WORKLOADS["s10"]._replace(overrides=(*WORKLOADS["s10"].overrides, "train.epochs=16"))
@@ -20,7 +21,7 @@ WORKLOAD = WORKLOADS["s10"]._replace(overrides=(*WORKLOADS["s10"].overrides, "tr
 def measure(title: str) -> BenchmarkResult:
     contestant = make_contestant(WORKLOAD)
     experiment = contestant.experiment
-    steps = experiment.plan.epochs * WORKLOAD.steps_per_epoch
+    steps = experiment.plan.epochs * experiment.source.steps
     seconds_without_bar(contestant, steps)
     with_bar, without_bar = [], []
     console = Console(file=io.StringIO(), force_terminal=True)
@@ -31,7 +32,7 @@ def measure(title: str) -> BenchmarkResult:
                 without_bar.append(seconds_without_bar(contestant, steps))
                 continue
             with progress_bar(console, experiment.plan.eval_every) as report:
-                with_bar.append(run(experiment, report=report).outcome.seconds)
+                with_bar.append(run(experiment, Hooks(report=report)).outcome.seconds)
     timings = [
         timing_of_runs("with the bar", WORKLOAD.name, with_bar),
         timing_of_runs("in one call", WORKLOAD.name, without_bar),

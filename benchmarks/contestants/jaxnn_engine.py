@@ -2,72 +2,83 @@
 
 import time
 from collections.abc import Sequence
+from math import nan
 
 import jax
 import numpy as np
 from jax import lax
 from jax import numpy as jnp
-from jaxnn.experiment.results import scores
 
 import jaxnn
 from benchmarks.runner import Workload
-from jaxnn.backprop import autodiff_value_and_grad
-from jaxnn.config import build_optimizer, load
-from jaxnn.config.bind import training_of_step
-from jaxnn.config.experiment import Experiment, device_data, make_experiment, settings, step
-from jaxnn.engine.chunks import LONGEST, Chunks
-from jaxnn.engine.parallel import How
+from jaxnn.config import build_loss, build_optimizer, load
+from jaxnn.config.experiment import make_experiment
+from jaxnn.engine.chunks import MAX_EVALUATIONS, ChunkSchedule
+from jaxnn.engine.job import Job
+from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.engine.program import Program
+from jaxnn.experiment import scores
+from jaxnn.experiment.definition import last_params
+from jaxnn.layer import Params
 from jaxnn.layers.conv import ConvParams
-from jaxnn.train import make_training
-from jaxnn.train.run import Training
-from jaxnn.train.state import Settings
+from jaxnn.metrics import label_accuracy
 
 
 class JaxnnContestant:
-    """Trains an experiment's seeds in rounds; each round continues where the last one ended."""
+    """Trains the seeds of a job in rounds; each round continues where the last one ended.
 
-    def __init__(self, experiment: Experiment, training: Training, hyperparameters: Settings, how: How = "in_turn"):
-        self.experiment, self.steps_done = experiment, 0
-        keys = jax.vmap(jax.random.key)(jnp.asarray(experiment.seeds, jnp.uint32))
-        data, stacked = device_data(experiment), len(experiment.splits) > 1
-        epoch = experiment.plan.steps(len(experiment.splits[0].train.y))
-        chunks = Chunks(10**6 * epoch, experiment.plan.eval_every * epoch)
-        self.program = Program(training, keys, hyperparameters, data, stacked, how, experiment.plan, chunks)
+    experiment: scores the parameters; its data are those of the job
+    """
+
+    def __init__(self, experiment: jaxnn.Experiment, job: Job):
+        self.experiment, self.job, self.steps_done = experiment, job, 0
+        self.program = Program(job, ChunkSchedule(job.plan.epochs * job.source.steps, job.eval_steps))
         self.state = self.program.first()
 
     def train(self, steps: int) -> None:
-        end, record = self.steps_done + steps, self.program.chunks.record
+        end, eval_steps = self.steps_done + steps, self.job.eval_steps
         while self.steps_done < end:
-            count = min(end, (self.steps_done // record + LONGEST) * record) - self.steps_done
-            self.state, _, finite = self.program.walk(self.state, self.steps_done, count)
+            count = min(end, (self.steps_done // eval_steps + MAX_EVALUATIONS) * eval_steps) - self.steps_done
+            self.state, _, finite = self.program.run_steps(self.state, self.steps_done, count)
             assert finite.all()
             self.steps_done += count
 
+    def params(self) -> Params:
+        """The parameters after the last step, with a leading axis of seeds."""
+        return last_params(self.experiment, self.state)
+
     def test(self) -> tuple[float, float]:
-        metrics = scores(self.experiment, self.state.params)["test"]
-        return float(np.mean(metrics.loss)), float(np.mean(metrics.accuracy))
+        metrics = scores(self.experiment, self.params())["test"]
+        return float(np.mean(metrics["loss"])), float(np.mean(metrics.get("accuracy", nan)))
 
 
-def make_workload_experiment(workload: Workload, seeds: Sequence[int] = (0,)) -> Experiment:
+def make_workload_experiment(workload: Workload, seeds: Sequence[int] = (0,), grad: str = "hand") -> jaxnn.Experiment:
     """The experiment of the workload's config."""
-    experiment = make_experiment(load(workload.config, workload.overrides), seeds=seeds)
-    train = experiment.splits[0].train
-    if workload.examples <= len(train.y):
+    experiment = make_experiment(load(workload.config, workload.overrides), seeds=seeds, grad=grad)
+    x, y = training_examples(experiment)
+    if workload.examples <= len(y):
         return experiment
     # The data set has fewer examples than the workload, so they are repeated.
-    rows = np.arange(workload.examples) % len(train.y)
-    splits = experiment.splits[0]._replace(train=train._replace(x=train.x[rows], y=train.y[rows]))
-    return experiment._replace(splits=(splits,))
+    rows, source = np.arange(workload.examples) % len(y), experiment.source
+    repeated = jaxnn.in_memory(
+        x[rows], y[rows], batch_size=workload.batch_size, prepare=source.prepare, stats=source.stats
+    )
+    return experiment._replace(source=repeated)
+
+
+def training_examples(experiment: jaxnn.Experiment) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of the training part of the first seed, as the data set has them."""
+    examples = experiment.examples("train")
+    assert isinstance(examples, tuple)
+    return examples
 
 
 def make_contestant(
-    workload: Workload, *, grad: str = "hand", seeds: Sequence[int] = (0,), how: How = "in_turn"
+    workload: Workload, *, grad: str = "hand", seeds: Sequence[int] = (0,), strategy: SeedStrategy = "sequential"
 ) -> JaxnnContestant:
     """The contestant that trains by the step of the workload's config."""
-    experiment = make_workload_experiment(workload, seeds)
-    key = step(experiment, grad)
-    return JaxnnContestant(experiment, training_of_step(key), settings(experiment, key), how)
+    experiment = make_workload_experiment(workload, seeds, grad)
+    return JaxnnContestant(experiment, experiment.job(strategy))
 
 
 def hand_written(workload: Workload) -> JaxnnContestant:
@@ -82,12 +93,12 @@ def autodiff(workload: Workload) -> JaxnnContestant:
 
 def many_seeds(workload: Workload) -> JaxnnContestant:
     """Thirty-two seeds as one program, as a leading axis of every array, distributed over the cores."""
-    return make_contestant(workload, seeds=range(32), how="vectorize")
+    return make_contestant(workload, seeds=range(32), strategy="vectorized")
 
 
 def autodiff_of_lax(workload: Workload) -> JaxnnContestant:
     """The net as one writes it with JAX alone, in the same scan: `lax.conv_general_dilated`, `lax.reduce_window`."""
-    experiment = make_workload_experiment(workload)
+    experiment, config = make_workload_experiment(workload), load(workload.config, workload.overrides)
 
     def init(key, x):
         del x
@@ -102,11 +113,11 @@ def autodiff_of_lax(workload: Workload) -> JaxnnContestant:
     # The config's net has as many layers, so that its evaluation accepts these parameters.
     first = jaxnn.autodiff(init, conv_relu_pool)
     model = jaxnn.serial(first, jaxnn.identity(), jaxnn.flatten(), jaxnn.dense(100), jaxnn.tanh(), jaxnn.dense(10))
-    training = make_training(
-        model, experiment.loss, build_optimizer(experiment.config), experiment.plan,
-        prepare=experiment.prepare, grad=autodiff_value_and_grad,
+    update = jaxnn.supervised(
+        model, build_loss(config), build_optimizer(config),
+        metrics={"accuracy": label_accuracy}, grad=jaxnn.autodiff_value_and_grad,
     )  # fmt: skip
-    return JaxnnContestant(experiment, training, {})
+    return JaxnnContestant(experiment, experiment._replace(update=update, hyperparameters={}).job("sequential"))
 
 
 class WholeRun:
@@ -117,14 +128,14 @@ class WholeRun:
 
     def run(self, *seeds: int) -> tuple[float, float]:
         """The seconds of a run, and the mean test accuracy. The first run includes loading data and compiling."""
-        how: How = "vectorize" if len(seeds) > 1 else "in_turn"
+        strategy: SeedStrategy = "vectorized" if len(seeds) > 1 else "sequential"
         setup_start = time.perf_counter()
-        contestant = make_contestant(self.workload, seeds=seeds, how=how)
-        plan, examples = contestant.experiment.plan, len(contestant.experiment.splits[0].train.y)
+        contestant = make_contestant(self.workload, seeds=seeds, strategy=strategy)
+        job = contestant.job
         start_time = setup_start if self.first else time.perf_counter()
         self.first = False
         contestant.state = contestant.program.first()
-        contestant.train(plan.epochs * plan.steps(examples))
+        contestant.train(job.plan.epochs * job.source.steps)
         return time.perf_counter() - start_time, contestant.test()[1]
 
 
@@ -135,5 +146,5 @@ def whole_run(workload: Workload) -> WholeRun:
 def data_bytes(workload: Workload) -> tuple[int, int]:
     """The bytes of the data on the device, and of the images and labels in the data set."""
     experiment = make_workload_experiment(workload)
-    data, train = device_data(experiment), experiment.splits[0].train
-    return sum(a.nbytes for a in jax.tree.leaves(data)), train.x.nbytes + train.y.nbytes
+    device_arrays = jax.tree.leaves(experiment.job().data())
+    return sum(a.nbytes for a in device_arrays), sum(a.nbytes for a in training_examples(experiment))

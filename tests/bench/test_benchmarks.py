@@ -1,12 +1,17 @@
 """The benchmarks: contestants must do the timed work, timings are medians, results survive their file."""
 
 import json
+import math
 from pathlib import Path
 
+import chex
+import jax
 import pytest
 
 from benchmarks import gpu, timing
-from benchmarks.benches import CpuBenchmarks, benchmark_names
+from benchmarks.__main__ import PAGE
+from benchmarks.benches import CpuBenchmarks, benchmark_names, step_flops
+from benchmarks.contestants import jaxnn_engine
 from benchmarks.results_file import BenchmarkResult, Ratio, from_json, to_json
 from benchmarks.rooflines import LIMITS, limit
 from benchmarks.runner import CONTESTANTS, Workload
@@ -18,6 +23,13 @@ WORKLOAD = Workload("a", "a work", "digits_mlp", "", 100, 10, 5, 3, 0.1, max_los
 RESULT = BenchmarkResult(
     "a", "a work", "epoch", [Timing("x", "a", 2, 1, 3, 0.5, 0.1, 0.95)], [Ratio("x / y", 0.5, 0.25)], {}
 )
+
+
+@pytest.fixture(autouse=True)
+def jax_defaults():
+    """Optimizers of optax mix types, and what is timed runs with JAX's own defaults."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
+        yield
 
 
 class FakeProcess:
@@ -65,6 +77,50 @@ def test_time_contestants_rejects_a_contestant_that_has_not_learned(monkeypatch)
         time_contestants([("jaxnn", WORKLOAD), ("Keras", WORKLOAD)])
 
 
+@pytest.mark.parametrize("make", [jaxnn_engine.hand_written, jaxnn_engine.autodiff])
+def test_jaxnn_contestant_continues_where_the_last_round_ended(make):
+    workload = WORKLOADS["digits_mlp"]
+    rounds, single = make(workload), make(workload)
+    rounds.train(7)
+    rounds.train(workload.steps_per_epoch)
+    single.train(7 + workload.steps_per_epoch)
+    chex.assert_trees_all_equal(rounds.params(), single.params())
+    loss, accuracy = rounds.test()
+    assert rounds.test() == single.test() and loss < 1 and accuracy > 0.8
+
+
+def test_jaxnn_contestant_has_no_accuracy_without_classes():
+    contestant = jaxnn_engine.hand_written(WORKLOADS["cosine"])
+    contestant.train(10)
+    loss, accuracy = contestant.test()
+    assert loss > 0 and math.isnan(accuracy)
+
+
+def test_jaxnn_contestant_repeats_the_examples_of_a_larger_workload():
+    small = WORKLOADS["digits_mlp"]
+    large = small._replace(examples=2 * small.examples)
+    experiment = jaxnn_engine.make_workload_experiment(large)
+    x, y = jaxnn_engine.training_examples(experiment)
+    first_x, first_y = jaxnn_engine.training_examples(jaxnn_engine.make_workload_experiment(small))
+    assert experiment.source.steps == large.steps_per_epoch
+    chex.assert_trees_all_equal((x[: small.examples], y[: small.examples]), (first_x, first_y))
+    chex.assert_trees_all_equal((x[small.examples :], y[small.examples :]), (first_x, first_y))
+
+
+@pytest.mark.parametrize("seeds", [(3,), (0, 1)])
+def test_whole_run_learns_with_any_number_of_seeds(seeds):
+    workload = WORKLOADS["digits_mlp"]
+    runner = jaxnn_engine.whole_run(workload._replace(overrides=(*workload.overrides, "train.epochs=2")))
+    seconds, accuracy = runner.run(*seeds)
+    assert seconds > 0 and accuracy > 0.85
+
+
+def test_step_flops_count_both_products_of_each_layer_and_the_input_gradient():
+    workload = WORKLOADS["digits_mlp"]
+    products = 2 * workload.batch_size * (2 * 64 * 256 + 3 * 256 * 10)
+    assert products < step_flops(workload) < 1.2 * products
+
+
 def test_from_json_inverts_to_json():
     assert from_json(to_json(RESULT)) == RESULT
 
@@ -92,6 +148,12 @@ def test_replace_between_markers_changes_nothing_else():
     assert replace_between_markers(page, "new", "cpu") == page.replace("old", "\nnew\n")
     with pytest.raises(ValueError, match="expected the markers"):
         replace_between_markers(page, "new", "tpu")
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_performance_page_has_the_markers_of_a_device(device):
+    page = PAGE.read_text("utf-8")
+    assert len(replace_between_markers(page, "", device)) < len(page)
 
 
 def test_benchmarks_have_titles_and_workloads_have_valid_configs():
