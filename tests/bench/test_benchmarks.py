@@ -9,6 +9,7 @@ import jax
 import pytest
 
 from benchmarks import gpu, timing
+from benchmarks.__main__ import PAGE
 from benchmarks.benches import CpuBenchmarks, benchmark_names, step_flops
 from benchmarks.contestants import jaxnn_engine
 from benchmarks.results_file import BenchmarkResult, Ratio, from_json, to_json
@@ -147,6 +148,12 @@ def test_replace_between_markers_changes_nothing_else():
     assert replace_between_markers(page, "new", "cpu") == page.replace("old", "\nnew\n")
     with pytest.raises(ValueError, match="expected the markers"):
         replace_between_markers(page, "new", "tpu")
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_performance_page_has_the_markers_of_a_device(device):
+    page = PAGE.read_text("utf-8")
+    assert len(replace_between_markers(page, "", device)) < len(page)
 
 
 def test_benchmarks_have_titles_and_workloads_have_valid_configs():
