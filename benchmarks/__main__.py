@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: measures times, ratios and targets, and writes results and the README's tables."""
+"""`python -m benchmarks [NAME…]`: measures times, ratios and targets, and writes results and documentation tables."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from benchmarks.rooflines import limit
 from benchmarks.table import format_ratio, markdown_table, print_result, replace_between_markers
 
 FOLDER = Path(__file__).parent
-README = FOLDER.parent / "README.md"
+PAGE = FOLDER.parent / "docs" / "performance.md"
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="the results file (default: benchmarks/results/DEVICE.json)")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: the benchmarks of gpu.py")
     parser.add_argument("--rounds", type=int, help="rounds of each benchmark (default: as the workload defines)")
-    parser.add_argument("--readme", action="store_true", help="also write the table into the README")
+    parser.add_argument("--docs", action="store_true", help="also write the table into docs/performance.md")
     arguments = parser.parse_args()
     known = benches.benchmark_names() if arguments.device == "cpu" else gpu.benchmark_names()
     for name in arguments.names:
@@ -65,9 +65,9 @@ def main() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     ordered = [results[name] for name in known if name in results]
-    if arguments.readme:
+    if arguments.docs:
         table = markdown_table(ordered)
-        README.write_text(replace_between_markers(README.read_text(), table, arguments.device))
+        PAGE.write_text(replace_between_markers(PAGE.read_text(), table, arguments.device))
     missed = [
         f"{result.name}: {format_ratio(ratio)}" for result in ordered for ratio in result.ratios if ratio.met is False
     ]

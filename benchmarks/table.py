@@ -1,4 +1,4 @@
-"""Benchmark results as tables: on the screen, and as Markdown for the README."""
+"""Benchmark results as tables: on the screen, and as Markdown for docs/performance.md."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The README and the guide: their code runs, their commands parse, their links lead somewhere, their counts are true."""
+"""The README and the guide: code runs, commands parse, configs load, links lead to files, counts are true."""
 
 import json
 import os
@@ -30,7 +30,12 @@ README = ROOT / "README.md"
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 #: The pages of docs/layers are generated; tests/certify compares them with the code.
 WRITTEN = [README, *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "layers")]
-COUNTS = {"mutants": len(MUTANTS), "laws": len(LAWS), "configs": len(names()), "systems": len({system.id for system in SYSTEMS})}
+COUNTS = {
+    "mutants": len(MUTANTS),
+    "laws": len(LAWS),
+    "configs": len(names()),
+    "systems": len({system.id for system in SYSTEMS}),
+}
 
 
 def page_name(page: Path) -> str:
