@@ -1,10 +1,10 @@
-"""The README's examples run as a reader runs them: with JAX's own defaults, not the strict numbers of the tests."""
+"""Runs the README's examples with JAX's own defaults, as a reader does. The tests use stricter settings."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def defaults_for_the_readme(request):
+def jax_defaults_for_doctests(request):
     if type(request.node).__name__ != "DoctestItem":
         yield
         return

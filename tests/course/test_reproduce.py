@@ -251,15 +251,12 @@ def test_head_comment_is_the_first_comment_block():
     assert head_comment("# a\n# b\n\n# c\ntitle = 1\n") == "a b"
 
 
-def test_readme_course_section_names_every_system_config_and_notebook():
+def test_course_page_names_every_system_config_and_notebook():
     root = Path(__file__).parents[2]
-    page = (root / "README.md").read_text(encoding="utf-8")
-    section = page[page.index("## The course") :].split("\n## ")[0]
-    named = {
-        f"S{i:02}" for a, b in re.findall(r"S(\d\d)(?:–S(\d\d))?", section) for i in range(int(a), int(b or a) + 1)
-    }
+    page = (root / "docs" / "course.md").read_text(encoding="utf-8")
+    named = {f"S{i:02}" for a, b in re.findall(r"S(\d\d)(?:–S(\d\d))?", page) for i in range(int(a), int(b or a) + 1)}
     assert named == set(IDS)
-    assert all(f"`{system.config}`" in section for system in SYSTEMS if system.config)
-    links = set(re.findall(r"\]\((.+?)\)", section))
-    assert {f"notebooks/{path.name}" for path in (root / "notebooks").glob("*.ipynb")} < links
-    assert all((root / link).is_file() for link in links)
+    assert all(f"`{system.config}`" in page for system in SYSTEMS if system.config)
+    links = {link.partition("#")[0] for link in re.findall(r"\]\((.+?)\)", page)}
+    assert {f"../notebooks/{path.name}" for path in (root / "notebooks").glob("*.ipynb")} < links
+    assert all((root / "docs" / link).is_file() for link in links)
