@@ -1,4 +1,4 @@
-"""Sweeps use the numerics of the command line: float32, standard promotion. Most of their programs are not optimized."""
+"""Sweeps use the numerics of the command line; most of their programs are compiled without optimization."""
 
 import jax
 import pytest

@@ -1,9 +1,9 @@
 """Laws of a sweep: a member equals a run of its values alone, however members are grouped, divided or stopped."""
 
 import chex
-import jax
 import numpy as np
 import pytest
+from jax.core import Tracer
 
 from jaxnn.config import bind, load
 from jaxnn.config.experiment import experiment_of, load_data, make_experiment
@@ -99,7 +99,7 @@ def test_program_is_reused_for_another_rate_seed_or_number_of_epochs(monkeypatch
 
     def build_update(config, grad):
         # The check of an experiment builds its update from plain numbers; tracing a program, from traced ones.
-        if isinstance(value_at(config, "optimizer.learning_rate"), jax.core.Tracer):
+        if isinstance(value_at(config, "optimizer.learning_rate"), Tracer):
             traced.append(config)
         return build(config, grad)
 
