@@ -98,7 +98,8 @@ def test_python_sweep_finds_the_best_member_whose_scores_equal_a_plain_run(targe
 @pytest.mark.parametrize(
     ("over", "message"),
     [
-        ("learning_rate=0.1,zero", "expected a number, found 'zero'"),
+        ("learning_rate=0.1,zero", "expected a finite number, found 'zero'"),
+        ("learning_rate=0.1,nan", "expected a finite number, found 'nan'"),
         ("learning_rat=0.1,0.2", "expected a hyper-parameter among learning_rate, momentum, found learning_rat"),
         ("hyperparameters.rate=0.1", "expected a hyper-parameter among learning_rate, momentum, found rate"),
     ],
