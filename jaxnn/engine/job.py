@@ -13,7 +13,7 @@ from jaxnn.train.batches import Source, epoch_key, step_key
 from jaxnn.train.plan import Plan
 from jaxnn.train.run import Data, Training, make_training, shape_of
 from jaxnn.train.state import State
-from jaxnn.train.step import Bind
+from jaxnn.train.step import Bind, Update
 
 
 class Job(NamedTuple):
@@ -39,7 +39,11 @@ class Job(NamedTuple):
 
     def seed_strategy(self) -> SeedStrategy:
         """The strategy that was asked for, or the platform's."""
-        return self.strategy or default_strategy(self.bind(self.seed_hyperparameters(0)))
+        return self.strategy or default_strategy(self.bound(0))
+
+    def bound(self, i: int) -> Update:
+        """The update of the i-th seed. Its hyper-parameters are Python's numbers, which are weakly typed."""
+        return self.bind({name: float(values[i]) for name, values in self.hyperparameters.items()})
 
     def seed_hyperparameters(self, i: int) -> dict[str, Any]:
         """The hyper-parameters of the i-th seed."""
@@ -61,7 +65,7 @@ class Job(NamedTuple):
 
         state: of that seed alone, without the axis of seeds
         """
-        update = self.bind(self.seed_hyperparameters(seed))
+        update = self.bound(seed)
         if update.diagnose is None:
             return "NaN or infinity"
         state, source = jax.tree.map(jnp.asarray, state), self.source

@@ -24,7 +24,7 @@ def parameter_trajectory(experiment: Experiment, epochs: int | None = None) -> n
     """
     job = experiment.of_seed(0).job()
     job = job._replace(plan=job.plan._replace(eval_every=1, patience=None))
-    training, update = job.training, job.bind(job.seed_hyperparameters(0))
+    training, update = job.training, job.bound(0)
 
     @functools.partial(jax.jit, compiler_options=compiler_options())
     def train(data, hyperparameters):

@@ -90,8 +90,7 @@ def read_params(folder: Path, manifest: Mapping[str, Any], experiment: Experimen
     if experiment.stacked:
         first = jax.tree.map(lambda a: a[0], experiment.source.stats)
         one = one._replace(source=experiment.source._replace(stats=first))
-    job = one.job()
-    update = job.bind(job.seed_hyperparameters(0))
+    update = one.bound()
     example = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), experiment.source.example)
     shapes = jax.eval_shape(lambda: update.params(update.init(jax.random.key(0), example)))
     grown = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(experiment.seeds), *a.shape), a.dtype), shapes)

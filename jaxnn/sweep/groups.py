@@ -39,7 +39,7 @@ def groups(
     """
     loaded = {} if loaded is None else loaded
     python = [i for i, member in enumerate(members) if member.config is None]
-    found = [_python_group(members, python)] if python else []
+    found = [_python_group(members, python, seeds)] if python else []
     configs = {i: member.config for i, member in enumerate(members) if member.config is not None}
     for candidates in _alike(configs, tuple(configs), lambda i: _candidates(members[i], configs[i])):
         config, first = configs[candidates[0]], members[candidates[0]]
@@ -54,11 +54,11 @@ def groups(
     return sorted(found, key=lambda group: group.members[0])
 
 
-def _python_group(members: Sequence[Member], positions: Sequence[int]) -> Group:
+def _python_group(members: Sequence[Member], positions: Sequence[int], seeds: Sequence[int]) -> Group:
     """The members of one experiment in Python: all their hyper-parameters are traced."""
     experiments = [experiment for i in positions if (experiment := members[i].experiment) is not None]
     values = tuple({name: float(v) for name, v in e.hyperparameters.items()} for e in experiments)
-    return Group(experiments[0].check(), tuple(positions), values)
+    return Group(experiments[0]._replace(seeds=tuple(seeds)).check(), tuple(positions), values)
 
 
 def _swept(member: Member, config: Config) -> tuple[str, ...]:

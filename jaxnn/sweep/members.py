@@ -1,5 +1,6 @@
 """The members of a sweep: configs or experiments in Python, each checked as one with overrides is."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -89,7 +90,9 @@ def python_members(experiment: Experiment, combinations: Iterable[Mapping[str, s
             try:
                 numbers[key] = float(text)
             except ValueError:
-                lines[f"{name}: expected a number, found {text!r}"] = None
+                numbers[key] = math.nan
+            if not math.isfinite(numbers[key]):
+                lines[f"{name}: expected a finite number, found {text!r}"] = None
             if key not in experiment.hyperparameters:
                 known = ", ".join(experiment.hyperparameters) or "none"
                 lines[f"{name}: expected a hyper-parameter among {known}, found {key}"] = None

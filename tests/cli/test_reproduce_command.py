@@ -1,4 +1,4 @@
-"""`jaxnn reproduce`: a table, JSON and a report of the systems that were asked for, and a word on what cannot be."""
+"""`jaxnn reproduce`: a table, JSON and a report of the requested systems, and its error messages."""
 
 import json
 
@@ -13,8 +13,8 @@ DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion":
 
 
 @pytest.fixture(autouse=True)
-def defaults_in_every_thread(started):
-    """`started` sets them for one thread; the systems of a quick run are in two."""
+def default_numerics_in_every_thread(started):
+    """The fixture `started` sets them in one thread; a quick run uses two."""
     strict = {"jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise", "jax_enable_x64": True}
     for name, value in DEFAULTS.items():
         jax.config.update(name, value)
@@ -23,29 +23,29 @@ def defaults_in_every_thread(started):
         jax.config.update(name, value)
 
 
-def test_it_writes_table_json_and_report_of_what_was_asked(jaxnn, tmp_path):
+def test_reproduce_writes_table_json_and_report_of_the_requested_systems(jaxnn, tmp_path):
     out, file = tmp_path / "out", tmp_path / "rows.json"
     code, table, err = jaxnn("reproduce", *CHEAP, "--quick", "--seeds", 2, "--json", file, "--out", out)
     assert code == 0, err
     assert all(id in table for id in CHEAP) and "prove nothing" in table
-    found = json.loads((out / "results.json").read_text())
-    assert [system["id"] for system in found] == list(CHEAP)
-    rows = [number for system in found for number in system["numbers"]]
+    systems_written = json.loads((out / "results.json").read_text())
+    assert [system["id"] for system in systems_written] == list(CHEAP)
+    rows = [number for system in systems_written for number in system["numbers"]]
     assert rows and all(r["min"] <= r["mean"] <= r["max"] and len(r["values"]) >= 1 for r in rows)
     written = json.loads(file.read_text())
     assert len(written["rows"]) == len(rows)
-    assert found[0]["numbers"][0]["course"] == 100.0 and len(found[0]["numbers"][0]["values"]) == 2
+    assert systems_written[0]["numbers"][0]["course"] == 100.0 and len(systems_written[0]["numbers"][0]["values"]) == 2
     report = (out / "report.html").read_text()
     assert all(f"{id} " in report for id in CHEAP) and report.count("<img") == 3
     assert len(list((out / "figures").glob("S*.png"))) == 3
 
 
-def test_records_are_named_with_targets_and_the_error_of_chance(jaxnn, tmp_path, monkeypatch):
+def test_reproduce_records_shows_targets_and_the_standard_error(jaxnn, tmp_path, monkeypatch):
     monkeypatch.setattr(systems, "RECORDS", (RECORDS[0]._replace(config="digits_mlp"),))
     code, table, err = jaxnn("reproduce", "R1", "--records", "--quick", "--out", tmp_path)
     assert code == 0, err
-    (found,) = json.loads((tmp_path / "results.json").read_text())
-    numbers = {number["name"]: number for number in found["numbers"]}
+    (record,) = json.loads((tmp_path / "results.json").read_text())
+    numbers = {number["name"]: number for number in record["numbers"]}
     assert numbers["best test accuracy %"]["target"] == 98.6 and numbers["best test accuracy %"]["standard_error"] > 0
     assert len(numbers["ensemble test accuracy %"]["values"]) == 1 < len(numbers["best test accuracy %"]["values"])
     assert "98.6" in table and "standard" in table
@@ -53,7 +53,7 @@ def test_records_are_named_with_targets_and_the_error_of_chance(jaxnn, tmp_path,
     assert code != 0 and "R1" in err
 
 
-def test_a_system_without_its_data_is_named_and_the_others_are_done(jaxnn, tmp_path, monkeypatch):
+def test_reproduce_names_a_system_without_its_data_and_runs_the_others(jaxnn, tmp_path, monkeypatch):
     monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
     code, table, err = jaxnn("reproduce", "S03", "S09", "--quick", "--out", tmp_path)
     assert code != 0 and "S09" in err and "--data-dir" in err
@@ -61,12 +61,12 @@ def test_a_system_without_its_data_is_named_and_the_others_are_done(jaxnn, tmp_p
     assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03"]
 
 
-def test_an_id_that_is_none_gets_the_list_of_good_ones(jaxnn, tmp_path):
+def test_reproduce_lists_the_ids_when_one_is_unknown(jaxnn, tmp_path):
     code, _, err = jaxnn("reproduce", "S03", "S24", "--out", tmp_path / "none")
     assert code != 0 and "S24" in err and all(system.id in err for system in SYSTEMS)
     assert not (tmp_path / "none").exists()
 
 
-def test_no_seeds_are_refused(jaxnn, tmp_path):
+def test_reproduce_refuses_zero_seeds(jaxnn, tmp_path):
     code, _, err = jaxnn("reproduce", "S03", "--seeds", 0, "--out", tmp_path / "none")
     assert code != 0 and "--seeds" in err

@@ -1,4 +1,4 @@
-"""`jaxnn sweep`: what it writes, and how it refuses."""
+"""`jaxnn sweep`: what it writes, and its error messages."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ def sweep(jaxnn, folder, *words):
     return jaxnn("sweep", "digits_mlp", "--out", folder, *SMALL, *words)
 
 
-def test_a_sweep_leaves_a_table_figures_a_report_and_a_config_that_can_be_trained(jaxnn, folder, tmp_path):
+def test_sweep_writes_a_table_figures_a_report_and_a_config_that_can_be_trained(jaxnn, folder, tmp_path):
     over = ["--over", "optimizer.learning-rate=0.001,0.02,1e30", "--seeds", 2, "--json", tmp_path / "t.json"]
     code, out, err = sweep(jaxnn, folder, *over)
     assert code == 0 and not err
@@ -43,14 +43,14 @@ def test_a_sweep_leaves_a_table_figures_a_report_and_a_config_that_can_be_traine
     assert "optimizer.learning_rate = 0.02; test accuracy %" in " ".join(out.split())
 
 
-def test_a_sweep_is_not_overwritten_unasked(jaxnn, folder):
+def test_sweep_does_not_overwrite_a_sweep_without_the_option(jaxnn, folder):
     before = (folder / "sweep.csv").read_bytes()
     code, _, err = sweep(jaxnn, folder, "--over", "optimizer.learning-rate=0.01")
     assert code == 2 and "--overwrite" in err and (folder / "sweep.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "something to vary"),
         (("--over", "optimizer.learning-rat=0.1"), "did you mean learning_rate?"),
@@ -60,6 +60,44 @@ def test_a_sweep_is_not_overwritten_unasked(jaxnn, folder):
         (("--sed", 3), "did you mean --seeds?"),
     ],
 )
-def test_mistakes_are_refused_with_2_and_write_nothing(jaxnn, tmp_path, words, said):
+def test_sweep_refuses_mistakes_with_exit_code_2_and_writes_nothing(jaxnn, tmp_path, words, message):
     code, _, err = jaxnn("sweep", "digits_mlp", "--out", tmp_path / "new", *words)
-    assert code == 2 and said in err and not (tmp_path / "new").exists()
+    assert code == 2 and message in err and not (tmp_path / "new").exists()
+
+
+MINE = """
+import numpy as np
+import optax
+
+from jaxnn import Experiment, Plan, dense, in_memory, quadratic, supervised
+
+x = np.random.default_rng(0).normal(size=(29, 3)).astype(np.float32)
+model, loss, data = dense(1), quadratic(), in_memory(x[:, 1:], x[:, :1])
+
+
+def update(values):
+    return supervised(model, loss, optax.sgd(values["rate"]))
+
+
+experiment = Experiment(update, data, Plan(epochs=3), hyperparameters={"rate": 0.1})
+"""
+
+
+def test_sweep_of_a_python_file_writes_the_table_and_names_the_best_value(jaxnn, tmp_path):
+    file, out = tmp_path / "mine.py", tmp_path / "out"
+    file.write_text(MINE)
+    code, text, err = jaxnn("sweep", f"{file}:experiment", "--out", out, "--over", "rate=0.001,0.1,1e30", "--seeds", 2)
+    assert code == 0 and not err
+    assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", "report.html", "figures"}
+    with (out / "sweep.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["rate"] for row in rows] == ["0.1", "0.001", "1e30"]
+    assert rows[2]["train.loss"] == "" and rows[2]["diverged seeds"] == "2"
+    assert "best: rate = 0.1" in text
+
+
+@pytest.mark.parametrize("over", ["rate=0.1,fast", "speed=0.1"])
+def test_sweep_of_a_python_file_refuses_mistakes_with_exit_code_2_in_one_line(jaxnn, tmp_path, over):
+    (tmp_path / "mine.py").write_text(MINE)
+    code, _, err = jaxnn("sweep", tmp_path / "mine.py", "--out", tmp_path / "new", "--over", over)
+    assert code == 2 and len(err.splitlines()) == 1 and "expected a" in err and not (tmp_path / "new").exists()

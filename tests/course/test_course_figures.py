@@ -2,9 +2,8 @@
 
 import jax
 import pytest
-from jax import numpy as jnp
 
-from jaxnn.config import load
+from jaxnn.config import build_model, load
 from jaxnn.config.experiment import make_experiment
 from jaxnn.course import QUICK
 from jaxnn.course.budget import limit_config
@@ -18,11 +17,10 @@ def command_line_numerics():
 
 
 def test_feature_map_figures_draw_the_first_convolution_and_its_pools():
-    experiment = make_experiment(limit_config(load("digits_cnn"), QUICK))
-    splits, stats = experiment.of_seed(0)
-    x = experiment.prepare(stats, jnp.asarray(splits.train.x[:1]))
-    params = jax.tree.map(lambda a: a[None], experiment.model.init(jax.random.key(0), x))
-    names = [figure.name for figure in feature_map_figures(experiment, params)]
+    config = limit_config(load("digits_cnn"), QUICK)
+    model, experiment = build_model(config), make_experiment(config)
+    params = jax.tree.map(lambda a: a[None], model.init(jax.random.key(0), experiment.source.example[0]))
+    names = [figure.name for figure in feature_map_figures(model, experiment, params)]
     assert names == ["feature_maps", "maps_max_pool", "maps_average_pool", "maps_l2_pool"]
 
 

@@ -139,8 +139,8 @@ def test_ensemble_loss_is_at_most_the_mean_loss_of_its_members():
     # An ensemble of one member is that member.
     params = jax.tree.map(lambda a: a[:1], run.result.outcome.state.best.params)
     single = ensemble_metrics(run.experiment._replace(seeds=(0,)), params)["test"]
-    assert 100 * single.accuracy == pytest.approx(by_name["best test accuracy %"].values[0])
-    assert single.loss == pytest.approx(by_name["best test loss"].values[0], rel=1e-5)
+    assert 100 * single["accuracy"][0] == pytest.approx(by_name["best test accuracy %"].values[0])
+    assert single["loss"][0] == pytest.approx(by_name["best test loss"].values[0], rel=1e-5)
 
 
 def test_course_session_keeps_a_run_until_its_last_study(monkeypatch):

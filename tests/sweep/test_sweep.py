@@ -1,22 +1,19 @@
-"""Laws of a sweep: a member is the run of its values alone, however members are put together, cut or stopped."""
+"""Laws of a sweep: a member equals a run of its values alone, however members are grouped, divided or stopped."""
 
 import chex
-import jax
 import numpy as np
 import pytest
-from jaxnn.experiment.results import run
+from jax.core import Tracer
 
-from jaxnn.backprop import value_and_grad
-from jaxnn.config import bind, build_loss, build_model, build_optimizer, load
-from jaxnn.config.bind import preparer
-from jaxnn.config.experiment import device_data, make_experiment
-from jaxnn.engine.driver import run_live
+from jaxnn.config import bind, load
+from jaxnn.config.experiment import experiment_of, load_data, make_experiment
+from jaxnn.config.hyperparameters import value_at
 from jaxnn.errors import UserError
+from jaxnn.experiment import run
 from jaxnn.sweep import Member, make_members, parse_axes, sweep, train, training
 from jaxnn.sweep.groups import groups
-from jaxnn.sweep.search import rungs
+from jaxnn.sweep.search import halving_schedule
 from jaxnn.sweep.training import rows_at_once
-from jaxnn.train.run import make_training
 
 SEEDS = (3, 8)
 #: 100 steps of a small net: 5 in an epoch.
@@ -32,14 +29,13 @@ def members(*values: dict[str, str], overrides=SMALL) -> list[Member]:
 
 
 def constant_run(member: Member, seed: int):
-    """The history of a member's run by itself, as a program that has its values as constants."""
+    """The history of a member's run alone, as a program that has its values as constants."""
     config = member.config
-    e = make_experiment(config, seeds=[seed])
-    alone = make_training(
-        build_model(config), build_loss(config), build_optimizer(config), e.plan,
-        prepare=preparer(config.train.precision), grad=value_and_grad,
-    )  # fmt: skip
-    return run_live(alone, device_data(e), [seed], e.plan).history
+    assert config is not None
+    seeds = [seed]
+    experiment = experiment_of(config, load_data(config, seeds=seeds), seeds=seeds, traced=())
+    assert not experiment.hyperparameters
+    return run(experiment).outcome.history
 
 
 VALUES = [
@@ -50,26 +46,26 @@ VALUES = [
 ]
 
 
-def check_alone(of: list[Member], which: tuple[int, ...], seeds: tuple[int, ...] = SEEDS):
-    trials = {id(trial.member): trial for trial in train(of, seeds)}
-    for k in which:
-        found, alone = trials[id(of[k])].history, constant_run(of[k], seeds[-1])
-        assert found.train.loss.shape == (len(seeds), 20)
+def check_alone(swept: list[Member], positions: tuple[int, ...], seeds: tuple[int, ...] = SEEDS):
+    trials = {id(trial.member): trial for trial in train(swept, seeds)}
+    for k in positions:
+        history, alone = trials[id(swept[k])].history, constant_run(swept[k], seeds[-1])
+        assert history.train["loss"].shape == (len(seeds), 20)
         for part in ("train", "validation"):
-            gap = getattr(found, part).loss[-1] - getattr(alone, part).loss[0]
-            assert np.abs(gap).max() <= 1e-6, (k, part)
+            difference = getattr(history, part)["loss"][-1] - getattr(alone, part)["loss"][0]
+            assert np.abs(difference).max() <= 1e-6, (k, part)
 
 
 @pytest.mark.usefixtures("optimized")
-def test_a_member_is_the_run_of_its_values_alone():
+def test_member_equals_a_run_of_its_values_alone():
     """Rate, decay, dropout and initial scale, compiled as for a run: to 1e-6 in the loss over 100 steps."""
     check_alone(members(*VALUES[:2]), (1,))
 
 
-def test_a_member_of_another_shape_or_schedule_is_the_run_alone():
-    of = members(*VALUES)
-    assert [group.members for group in groups(of, SEEDS)] == [(0, 1), (2,), (3, 4)]
-    check_alone(of[2:], (0, 2), SEEDS[1:])
+def test_member_of_another_shape_or_schedule_equals_a_run_alone():
+    swept = members(*VALUES)
+    assert [group.members for group in groups(swept, SEEDS)] == [(0, 1), (2,), (3, 4)]
+    check_alone(swept[2:], (0, 2), SEEDS[1:])
 
 
 #: The tests below train four members at once, two or one, so that they share their programs.
@@ -77,89 +73,90 @@ RATES = [{"optimizer.learning_rate": rate} for rate in ("0.0002", "0.002", "0.01
 OVER = ["optimizer.learning_rate=" + ",".join(values["optimizer.learning_rate"] for values in RATES)]
 
 
-def test_members_as_one_array_are_those_in_turn():
-    of = members(*RATES[:3], RATES[1], overrides=SHORT)
-    in_turn, vectorized = (list(train(of, SEEDS[:1], how=how)) for how in ("in_turn", "vectorize"))
-    for a, b in zip(in_turn, vectorized, strict=True):
-        chex.assert_trees_all_close(a.history.train.loss, b.history.train.loss, atol=1e-5)
+def test_vectorized_members_equal_sequential_members():
+    swept = members(*RATES[:3], RATES[1], overrides=SHORT)
+    sequential, vectorized = (
+        list(train(swept, SEEDS[:1], strategy=strategy)) for strategy in ("sequential", "vectorized")
+    )
+    for a, b in zip(sequential, vectorized, strict=True):
+        chex.assert_trees_all_close(a.history.train["loss"], b.history.train["loss"], atol=1e-5)
 
 
-def test_a_number_that_python_looks_at_is_a_part_of_the_program():
+def test_number_that_python_compares_is_part_of_the_program():
     warm = "{name='warmup_exponential_decay_schedule',init_value=%s,peak_value=0.1,warmup_steps=3,"
     warm += "transition_steps=10,decay_rate=%s}"
     pairs = ((0.01, 0.5), (0.02, 0.5), (0.01, 0.9))
-    of = members(*({"optimizer.schedule": warm % pair, "optimizer.learning_rate": ""} for pair in pairs))
-    found = groups(of, SEEDS)
-    assert [group.members for group in found] == [(0, 1), (2,)]
-    assert "optimizer.schedule.init_value" in found[0].names
-    assert "optimizer.schedule.decay_rate" not in found[0].names
+    swept = members(*({"optimizer.schedule": warm % pair, "optimizer.learning_rate": ""} for pair in pairs))
+    programs = groups(swept, SEEDS)
+    assert [group.members for group in programs] == [(0, 1), (2,)]
+    assert "optimizer.schedule.init_value" in programs[0].experiment.hyperparameters
+    assert "optimizer.schedule.decay_rate" not in programs[0].experiment.hyperparameters
 
 
-#: What JAX compiled, ever.
-COMPILED: list[str] = []
+def test_program_is_reused_for_another_rate_seed_or_number_of_epochs(monkeypatch, compilations):
+    traced = []
+    build = bind.build_update
 
+    def build_update(config, grad):
+        # The check of an experiment builds its update from plain numbers; tracing a program, from traced ones.
+        if isinstance(value_at(config, "optimizer.learning_rate"), Tracer):
+            traced.append(config)
+        return build(config, grad)
 
-def note(event: str, duration_secs: float, **kwargs: str | int) -> None:
-    if event.endswith("backend_compile_duration"):
-        COMPILED.append(event)
+    monkeypatch.setattr(bind, "build_update", build_update)
 
+    def train_loss(seed, *overrides):
+        experiment = make_experiment(load("digits_mlp", [*SHORT, "net.1.units=6", *overrides]), seeds=[seed])
+        return run(experiment).outcome.history.train["loss"]
 
-jax.monitoring.register_event_duration_secs_listener(note)
-
-
-def test_another_rate_seed_or_number_of_epochs_compiles_nothing(monkeypatch):
-    bound = []
-    build = bind.build_model
-    monkeypatch.setattr(bind, "build_model", lambda config: bound.append(config) or build(config))
-
-    def once(seed, *overrides):
-        return run(
-            make_experiment(load("digits_mlp", [*SHORT, "net.1.units=6", *overrides]), seeds=[seed])
-        ).outcome.history.train.loss
-
-    first = once(0)
-    assert bound and COMPILED
-    bound.clear()
-    COMPILED.clear()
+    first = train_loss(0)
+    assert traced and compilations
+    traced.clear()
+    compilations.clear()
     others = [
-        once(0, "optimizer.learning_rate=0.02"),
-        once(0, "net.3.rate=0.1"),
-        once(5),
-        once(0, "train.epochs=6"),
-        once(0, "title=another"),
+        train_loss(0, "optimizer.learning_rate=0.02"),
+        train_loss(0, "net.3.rate=0.1"),
+        train_loss(5),
+        train_loss(0, "train.epochs=6"),
+        train_loss(0, "title=another"),
     ]
-    assert not COMPILED and not bound, "compiled and traced nothing"
+    assert not compilations and not traced, "compiled and traced nothing"
     assert not any(np.array_equal(first, other) for other in others[:3])
     np.testing.assert_array_equal(first[0], others[3][0, :4])
     np.testing.assert_array_equal(first, others[4])
 
 
-def test_what_does_not_fit_is_trained_in_parts_and_no_bit_changes(monkeypatch):
-    of, sizes = members(*RATES[:2], overrides=SHORT), []
-    whole = list(train(of, SEEDS))
+def test_train_in_parts_changes_no_bit(monkeypatch):
+    swept, sizes = members(*RATES[:2], overrides=SHORT), []
+    whole = list(train(swept, SEEDS))
     work = training._Work
+    run_rows = work.run
+
+    def run(self, rows, size, resume_from, report):
+        sizes.append(size)
+        return run_rows(self, rows, size, resume_from, report)
+
     monkeypatch.setattr(work, "bytes", lambda self, n: 100 * n)
-    monkeypatch.setattr(work, "run", lambda self, *given, run=work.run: sizes.append(given[1]) or run(self, *given))
-    parts = list(train(of, SEEDS, memory=200))
+    monkeypatch.setattr(work, "run", run)
+    parts = list(train(swept, SEEDS, memory=200))
     assert sizes == [2, 2]
-    assert [trial.member for trial in whole] == [trial.member for trial in parts] == of
+    assert [trial.member for trial in whole] == [trial.member for trial in parts] == swept
     for a, b in zip(whole, parts, strict=True):
         chex.assert_trees_all_equal(a.history, b.history)
         np.testing.assert_array_equal(a.score, b.score)
 
 
-def test_the_compiler_says_how_much_a_part_takes():
+def test_work_bytes_include_the_state_of_each_row():
     """Each row has parameters, moments and the best parameters of its own."""
-    of = members(*RATES, overrides=SHORT)
-    (group,) = groups(of, SEEDS[:1])
-    step = bind.step_of(of[0].config, group.names)
-    work = training._Work(group.experiment, bind.training_of_step(step), group, of, group.experiment.plan, "in_turn")
+    swept = members(*RATES, overrides=SHORT)
+    (group,) = groups(swept, SEEDS[:1])
+    work = training._Work(group.experiment, group, group.experiment.plan, "sequential")
     parameters = 64 * 7 + 7 + 7 * 10 + 10
     assert work.bytes(4) - work.bytes(2) >= 2 * 4 * parameters * 4
 
 
 @pytest.mark.parametrize("devices", [1, 2, 8])
-def test_a_part_is_the_largest_that_fits(devices):
+def test_rows_at_once_is_the_largest_part_that_fits(devices):
     def needed(rows):
         return 1000 + 10 * rows
 
@@ -170,54 +167,54 @@ def test_a_part_is_the_largest_that_fits(devices):
     assert rows_at_once(needed, 100, 0, devices) == 1
 
 
-def test_halving_ends_with_the_best_and_they_go_on_to_the_bit():
-    swept = sweep("digits_mlp", parse_axes(OVER), SHORT, search="halving", eta=2, seeds=1)
-    assert rungs(4, 4, 2, 1) == [(4, 1), (2, 2), (1, 4)]
-    assert [trial.epochs for trial in swept.trials] == [4, 2, 1, 1]
-    whole = list(train(make_members("digits_mlp", SHORT, [t.member.values for t in swept.trials]), [0]))
-    for trial, full in zip(swept.trials, whole, strict=True):
-        chex.assert_trees_all_equal(trial.history.train.loss, full.history.train.loss[:, : trial.epochs])
-    # Of each rung the best by their own score went on; what diverged did not.
-    first = [float(t.history.validation.loss[0, 0]) for t in swept.trials[:-1]]
+def test_halving_ends_with_the_best_which_continue_to_the_bit():
+    result = sweep("digits_mlp", parse_axes(OVER), SHORT, search="halving", eta=2, seeds=1)
+    assert halving_schedule(4, 4, 2, 1) == [(4, 1), (2, 2), (1, 4)]
+    assert [trial.epochs for trial in result.trials] == [4, 2, 1, 1]
+    whole = list(train(make_members("digits_mlp", SHORT, [t.member.values for t in result.trials]), [0]))
+    for trial, full in zip(result.trials, whole, strict=True):
+        chex.assert_trees_all_equal(trial.history.train["loss"], full.history.train["loss"][:, : trial.epochs])
+    # Of each rung the best by their own score continued; the diverged one did not.
+    first = [float(t.history.validation["loss"][0, 0]) for t in result.trials[:-1]]
     assert max(first[:2]) <= min(first[2:])
-    assert swept.best is not None and swept.best.member.values == swept.trials[0].member.values
-    assert [t.diverged for t in swept.trials] == [0, 0, 0, 1]
+    assert result.best is not None and result.best.member.values == result.trials[0].member.values
+    assert [t.diverged for t in result.trials] == [0, 0, 0, 1]
 
 
-def test_what_diverges_comes_last_and_stops_nothing():
-    swept = sweep("digits_mlp", parse_axes(OVER), SHORT, seeds=1)
-    assert swept.trials[-1].member.values == RATES[-1] and swept.trials[-1].diverged == 1
-    means = [float(t.score.mean()) for t in swept.trials[:-1]]
+def test_diverged_member_comes_last_and_stops_nothing():
+    result = sweep("digits_mlp", parse_axes(OVER), SHORT, seeds=1)
+    assert result.trials[-1].member.values == RATES[-1] and result.trials[-1].diverged == 1
+    means = [float(t.score.mean()) for t in result.trials[:-1]]
     assert means == sorted(means) and not np.isnan(means).any()
-    assert swept.best is not None and set(swept.scores) == {"train", "validation", "test"}
-    np.testing.assert_allclose(swept.scores["validation"].loss, swept.trials[0].score, rtol=1e-5)
+    assert result.best is not None and set(result.scores) == {"train", "validation", "test"}
+    np.testing.assert_allclose(result.scores["validation"]["loss"], result.trials[0].score, rtol=1e-5)
 
 
-def test_optuna_is_asked_and_told_whole_batches():
+def test_optuna_proposes_and_is_told_whole_batches():
     pytest.importorskip("optuna")
-    of = parse_axes(["net.3.rate=0.1,0.2"], ["optimizer.learning_rate=log-uniform(1e-3,1e-1)"])
+    axes = parse_axes(["net.3.rate=0.1,0.2"], ["optimizer.learning_rate=log-uniform(1e-3,1e-1)"])
     options = {"search": "optuna", "trials": 8, "batch": 4, "seeds": 1}
     where = []
-    swept = sweep("digits_mlp", of, SHORT, report=lambda at, progress: where.append(at.split(":")[0]), **options)
-    assert len(swept.trials) == 8 and set(where) == {"4 of 8 asked", "8 of 8 asked"}
-    again = sweep("digits_mlp", of, SHORT, **options)
-    assert [t.member.values for t in swept.trials] == [t.member.values for t in again.trials]
+    result = sweep("digits_mlp", axes, SHORT, report=lambda at, progress: where.append(at.split(":")[0]), **options)
+    assert len(result.trials) == 8 and set(where) == {"4 of 8 asked", "8 of 8 asked"}
+    again = sweep("digits_mlp", axes, SHORT, **options)
+    assert [t.member.values for t in result.trials] == [t.member.values for t in again.trials]
 
 
 @pytest.mark.parametrize(
-    ("over", "draw", "options", "said"),
+    ("over", "draw", "options", "messages"),
     [
         ([], [], {}, ["something to vary"]),
         (["optimizer.learning_rat=0.1", "net.1.units=0"], [], {}, ["did you mean learning_rate", "at least 1 unit"]),
         (["optimizer.learning_rate=0.1,-1,zero"], [], {}, ["found -1", "found 'zero'"]),
-        ([], ["net.3.rate=uniform(0.5,1.5)"], {"search": "random"}, ["in \\[0, 1\\)"]),
+        ([], ["net.3.rate=uniform(0.5,1.5)"], {"search": "random"}, ["in [0, 1)"]),
         ([], ["net.3.rate=uniform(0,0.5)"], {}, ["--search grid takes lists"]),
         (["optimizer.l2=0,1"], [], {"seeds": 0}, ["--seeds: expected at least 1, found 0"]),
         (["train.epochs=2,4"], [], {"search": "halving"}, ["shares out the epochs"]),
     ],
 )
-def test_a_space_that_cannot_be_is_refused_with_all_that_is_wrong(over, draw, options, said):
+def test_sweep_refuses_an_impossible_space_with_all_mistakes(over, draw, options, messages):
     with pytest.raises(UserError) as caught:
         sweep("digits_mlp", parse_axes(over, draw), SHORT, **options)
-    for words in said:
-        assert words.replace("\\", "") in str(caught.value)
+    for message in messages:
+        assert message in str(caught.value)
