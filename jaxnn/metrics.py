@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,14 +13,16 @@ from jaxtyping import Array, Float, Int
 from jaxnn.errors import UserError
 
 
-class Sum(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sum:
     """A measured quantity: the sum of its terms, and their number or the sum of their weights.
 
-    Each may have axes in front, such as one of the steps of an epoch.
+    Both are floating arrays of one shape: (), or with axes in front, such as one of the steps of an epoch.
     """
 
-    total: Float[Array | np.ndarray, "..."]
-    count: Float[Array | np.ndarray, "..."]
+    total: Any
+    count: Any
 
     def mean(self) -> Any:
         """The mean over all terms; NaN where there are none."""

@@ -9,14 +9,14 @@ import numpy as np
 class Measurement(NamedTuple):
     """The distance between two results at their worst leaf, and the largest distance allowed.
 
-    expected, got: the values at `index` of `leaf`, the entry with the largest difference
+    expected, got: the values at `entry` of `leaf`, the entry with the largest difference
     detail: what was expected and what was found where it is not a number (a shape, a structure)
     """
 
     measured: float
     bound: float
     leaf: str = ""
-    index: tuple[int, ...] = ()
+    entry: tuple[int, ...] = ()
     expected: float = 0.0
     got: float = 0.0
     detail: str = ""
@@ -34,9 +34,9 @@ class Measurement(NamedTuple):
         return float(self.measured) / float(self.bound) if self.bound else np.inf if self.measured else 0.0
 
     def __str__(self) -> str:
-        entry = f"{self.leaf}[{', '.join(map(str, self.index))}]" if self.index else self.leaf
+        place = f"{self.leaf}[{', '.join(map(str, self.entry))}]" if self.entry else self.leaf
         values = self.detail or f"expected {self.expected:.9g}, got {self.got:.9g}"
-        return f"{entry}: {values}; measured {self.measured:.3g}, bound {self.bound:.3g}"
+        return f"{place}: {values}; measured {self.measured:.3g}, bound {self.bound:.3g}"
 
 
 def worst(measurements: Iterable[Measurement]) -> Measurement:

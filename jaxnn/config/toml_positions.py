@@ -30,10 +30,10 @@ _TOKEN = re.compile(
 
 
 class _Container(NamedTuple):
-    """A list or inline table whose closing bracket has not been read; `index` is the current index of a list."""
+    """A list or inline table whose closing bracket has not been read; `element` is the current one of a list."""
 
     path: KeyPath
-    index: int | None
+    element: int | None
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
@@ -98,11 +98,11 @@ class _Scanner:
         assert self.value is not None
         innermost = self.containers[-1] if self.containers else None
         if token == "," and innermost:
-            if innermost.index is None:
+            if innermost.element is None:
                 self.value = None
             else:
-                self.containers[-1] = _Container(innermost.path, innermost.index + 1)
-                self.value = (*innermost.path, innermost.index + 1)
+                self.containers[-1] = _Container(innermost.path, innermost.element + 1)
+                self.value = (*innermost.path, innermost.element + 1)
         elif token in ("]", "}") and innermost:
             self.value = self.containers.pop().path
         else:

@@ -100,11 +100,13 @@ def make_loss_plane(
     """
     config, tables = limit_comparison(config, budget)
     with jax.enable_x64(config.train.precision == "float64"):
-        trajectories: dict[str, np.ndarray] = {}
-        for table in tables:
-            experiment = make_experiment(with_optimizer(config, table), data_dir=data_dir)
-            trajectories[optimizer_label(table)] = parameter_trajectory(experiment)
-        return _project(experiment, trajectories)
+        experiments = {
+            optimizer_label(table): make_experiment(with_optimizer(config, table), data_dir=data_dir)
+            for table in tables
+        }
+        trajectories = {name: parameter_trajectory(experiment) for name, experiment in experiments.items()}
+        # All have one loss: that of any is the surface.
+        return _project(next(reversed(experiments.values())), trajectories)
 
 
 def _within_reach(points: np.ndarray, trajectories: Iterable[np.ndarray], start: np.ndarray) -> np.ndarray:

@@ -33,16 +33,20 @@ def scores(experiment: Experiment, params: Params) -> Scores:
     measure = _measure(experiment.bind, experiment.source.prepare, experiment.source.rows, tuple(local_devices()))
     job = experiment.job()
     for part in experiment.parts():
-        rows, examples = [], None
+        rows = []
+        data = _on_device(experiment, part, 0)  # what all seeds share is sent to the device once
         for i, seed in enumerate(experiment.seeds):
-            if examples is None or experiment.stacked:  # what all seeds share is sent to the device once
-                one = experiment.of_seed(i)
-                examples, stats = jax.tree.map(jnp.asarray, (one.examples(part), one.source.stats))
-            values = job.seed_hyperparameters(i)
+            stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
             key = stream(jax.random.key(seed), part)
-            rows.append(jax.device_get(measure(seed_params(params, i), values, stats, examples, key)))
+            measured = measure(seed_params(params, i), job.seed_hyperparameters(i), stats, examples, key)
+            rows.append(jax.device_get(measured))
         found[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return found
+
+
+def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch]:
+    one = experiment.of_seed(seed)
+    return jax.tree.map(jnp.asarray, (one.source.stats, one.examples(part)))
 
 
 @functools.lru_cache(MAX_PROGRAMS)

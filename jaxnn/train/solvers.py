@@ -136,8 +136,9 @@ class Newton(optx.AbstractGradientDescent):
     rtol: float
     atol: float
     norm: Callable
-    descent: SaddleFreeNewtonDescent
-    search: optx.BacktrackingArmijo
+    # Equinox freezes fields, so a narrower type is safe.
+    descent: SaddleFreeNewtonDescent  # pyright: ignore[reportIncompatibleVariableOverride]
+    search: optx.BacktrackingArmijo  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class NormalEquations(NamedTuple):
@@ -178,8 +179,8 @@ class LevenbergMarquardt(optx.AbstractGaussNewton):
     rtol: float
     atol: float
     norm: Callable
-    descent: DampedGaussNewton
-    search: optx.ClassicalTrustRegion
+    descent: DampedGaussNewton  # pyright: ignore[reportIncompatibleVariableOverride]
+    search: optx.ClassicalTrustRegion  # pyright: ignore[reportIncompatibleVariableOverride]
     verbose: Callable = eqx.field(static=True, default=lambda **_: None)
 
 

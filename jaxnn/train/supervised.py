@@ -20,7 +20,7 @@ class Learner(NamedTuple):
     """The parameters, the optimizer's state and, where one is asked for, the running average of the parameters."""
 
     params: Params
-    optimizer: optax.OptState
+    optimizer: Any
     average: Params = ()
 
 

@@ -173,7 +173,7 @@ def test_measurement_names_leaf_and_index(leaf):
 
     measurement = LAWS["autodiff"].measure(correct._replace(rule=_after_backward(correct.rule, mistake)))
     assert measurement.leaf == leaf
-    assert set(measurement.index) == {1}
+    assert set(measurement.entry) == {1}
     assert measurement.got == pytest.approx(1.001 * measurement.expected, rel=1e-9)
 
 
