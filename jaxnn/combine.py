@@ -103,11 +103,10 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
 
 
 def _check_shared(part: Part, params: Params, x: Any) -> None:
-    wanted = jax.eval_shape(part.layer.init, jax.random.key(0), _shapes(x))
-    if wanted != (found := _shapes(params)):
-        raise UserError(
-            f"serial: {part.name} shares the weights of {part.params!r}: expected parameters {wanted}, found {found}"
-        )
+    expected = jax.eval_shape(part.layer.init, jax.random.key(0), _shapes(x))
+    if expected != (existing := _shapes(params)):
+        shares = f"{part.name} shares the weights of {part.params!r}"
+        raise UserError(f"serial: {shares}: expected parameters {expected}, found {existing}")
 
 
 def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> Layer:
@@ -181,8 +180,8 @@ def residual(layer: Layer) -> Layer:
         params = layer.init(key, x)
         y = _output(layer, params, x)
         if _shapes(y) != _shapes(x):
-            expected, found = (jax.tree.map(lambda a: a.shape, tree) for tree in (x, y))
-            raise UserError(f"residual: expected a layer whose output has its input's shape {expected}, found {found}")
+            x_shape, y_shape = (jax.tree.map(lambda a: a.shape, tree) for tree in (x, y))
+            raise UserError(f"residual: expected a layer whose output has its input's shape {x_shape}, found {y_shape}")
         return params
 
     def forward(params, x, key):

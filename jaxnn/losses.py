@@ -104,14 +104,14 @@ def check_target(target: Target, output: Sequence[int]) -> None:
 
     The values of a traced target are not known, so only its shape is checked.
     """
-    output, found = tuple(output), tuple(np.shape(target))
+    output, shape = tuple(output), tuple(np.shape(target))
     labels = jnp.issubdtype(target.dtype, jnp.integer)
-    if found == output or (labels and found == output[:-1]):
-        if found != output:
+    if shape == output or (labels and shape == output[:-1]):
+        if shape != output:
             check_labels(target, output[-1])
         return
     kind = f"integer labels of shape {output[:-1]} or targets" if output[:-1] else "targets"
-    raise UserError(f"expected {kind} of the output's shape {output}, found {target.dtype} targets of shape {found}")
+    raise UserError(f"expected {kind} of the output's shape {output}, found {target.dtype} targets of shape {shape}")
 
 
 def check_labels(target: Target, outputs: int) -> None:

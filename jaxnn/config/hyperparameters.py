@@ -1,4 +1,4 @@
-"""The numbers of a config that may be inputs of its program: found, taken out, and set by their dotted names."""
+"""The numbers of a config that may be inputs of its program: listed, blanked out and set by their dotted names."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,28 +10,27 @@ from jaxnn.config.errors import KeyPath, dotted_path
 from jaxnn.config.schema import Config
 
 #: The tables that a training step is made of.
-OF_A_STEP = ("net", "loss", "optimizer", "augment")
+TRAINED_SECTIONS = ("net", "loss", "optimizer", "augment")
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
 def numbers(config: Config) -> dict[str, float]:
-    """Every number of the step's tables by its dotted name, but those that are as the library has them by default.
+    """Every number of the trained sections by its dotted name, without those that have the library's default.
 
-    Not every one can be an input: the shape of an array cannot.
+    Not all of them can be inputs: the shape of an array cannot.
     """
-    found = (pair for name in OF_A_STEP for pair in _numbers(getattr(config, name), (name,)))
-    return {dotted_path(path): value for path, value in found}
+    pairs = (pair for name in TRAINED_SECTIONS for pair in _numbers(getattr(config, name), (name,)))
+    return {dotted_path(path): value for path, value in pairs}
 
 
 def _numbers(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, float]]:
     if isinstance(value, Table):
         for key, field in type(value).model_fields.items():
-            own = getattr(value, key)
-            if isinstance(own, Table | tuple | Mapping) or (
-                isinstance(own, float) and (field.is_required() or own != field.default)
-            ):
-                yield from _numbers(own, (*path, key))
+            inner = getattr(value, key)
+            is_set = isinstance(inner, float) and (field.is_required() or inner != field.default)
+            if is_set or isinstance(inner, Table | tuple | Mapping):
+                yield from _numbers(inner, (*path, key))
     elif isinstance(value, tuple):
         for i, inner in enumerate(value):
             yield from _numbers(inner, (*path, i))
@@ -59,7 +58,7 @@ def value_at(config: Config, name: str) -> Any:
 
 
 def with_numbers(config: AnyConfig, values: Mapping[str, Any]) -> AnyConfig:
-    """The config with other values, which are not checked: they may be traced."""
+    """The config with other values. They are not checked, because they may be traced."""
     for name, value in values.items():
         config = _with(config, name.split("."), value)
     return config
@@ -79,10 +78,10 @@ def _with(table: Any, parts: list[str], value: Any) -> Any:
 
 
 def step_text(config: Config, without: tuple[str, ...] = ()) -> str:
-    """What a config says of its step, as canonical text in which the numbers of the names `without` are blank."""
+    """The sections that a training step depends on as canonical text, with the numbers `without` blanked out."""
     blank = with_numbers(config, dict.fromkeys(without, 0.0))
-    said = {name: to_builtins(getattr(blank, name)) for name in OF_A_STEP}
+    sections = {name: to_builtins(getattr(blank, name)) for name in TRAINED_SECTIONS}
     train = to_builtins(config.train)
     for name in ("epochs", "seed", "seeds", "on_nonfinite"):
         train.pop(name, None)
-    return json.dumps([said, train, sorted(without)], sort_keys=True, default=str)
+    return json.dumps([sections, train, sorted(without)], sort_keys=True, default=str)

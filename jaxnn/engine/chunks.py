@@ -30,10 +30,10 @@ class ChunkSchedule(NamedTuple):
         if seconds_per_step is None:
             count = FIRST_CHUNK
         else:
-            wanted = max(1, int(self.seconds / max(seconds_per_step, 1e-9)))
+            affordable = max(1, int(self.seconds / max(seconds_per_step, 1e-9)))
             # An evaluation that is less than four chunks away is not cut.
-            whole = until_evaluation + max(0, wanted - until_evaluation) // self.eval_steps * self.eval_steps
-            count = whole if until_evaluation <= 4 * wanted else wanted
+            whole = until_evaluation + max(0, affordable - until_evaluation) // self.eval_steps * self.eval_steps
+            count = whole if until_evaluation <= 4 * affordable else affordable
         ends = [self.total, (done // self.eval_steps + MAX_EVALUATIONS) * self.eval_steps]
         ends += [(done // multiple + 1) * multiple for multiple in (self.every, self.block) if multiple]
         return max(1, min(count, min(ends) - done))

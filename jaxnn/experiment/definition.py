@@ -85,8 +85,10 @@ class Experiment(NamedTuple):
         """The experiment itself. Raises `UserError`, before anything is compiled, for one that cannot be trained."""
         if not self.seeds or any(not 0 <= seed < 2**32 for seed in self.seeds):
             raise UserError(f"expected seeds from 0 to 2³² − 1, at least one, found {list(self.seeds)}")
-        one = self.of_seed(0)
-        check_update(one.bound(), one.source, one.plan, one.validation, one.test)
+        single_seed = self.of_seed(0)
+        check_update(
+            single_seed.bound(), single_seed.source, single_seed.plan, single_seed.validation, single_seed.test
+        )
         return self
 
     def of_seed(self, i: int) -> "Experiment":
@@ -111,11 +113,11 @@ class Experiment(NamedTuple):
 
         A stream or a generator has no training examples.
         """
-        one = self.of_seed(seed)
+        single_seed = self.of_seed(seed)
         if part == "train":
-            buffer = None if self.source.block else one.source.load(0, 0, one.source.steps)
+            buffer = None if self.source.block else single_seed.source.load(0, 0, single_seed.source.steps)
             return buffer if jax.tree.leaves(buffer) else None
-        return getattr(one, part)
+        return getattr(single_seed, part)
 
     def parts(self) -> list[str]:
         """The parts that there are."""
@@ -150,9 +152,9 @@ def with_class_names(experiment: Experiment) -> Experiment:
     update, target = experiment.bound(), examples[1]
     if update.predict is None or np.ndim(target) != 1 or not np.issubdtype(target.dtype, np.integer):
         return experiment
-    one = experiment.of_seed(0)
-    params = jax.eval_shape(lambda key: update.params(update.init(key, one.source.example)), jax.random.key(0))
-    prediction = jax.eval_shape(update.predict, params, one.source.example[0])
+    single_seed = experiment.of_seed(0)
+    params = jax.eval_shape(lambda key: update.params(update.init(key, single_seed.source.example)), jax.random.key(0))
+    prediction = jax.eval_shape(update.predict, params, single_seed.source.example[0])
     shape = getattr(prediction, "shape", ())
     if len(shape) != 2:
         return experiment

@@ -45,8 +45,8 @@ def scores(experiment: Experiment, params: Params) -> Scores:
 
 
 def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch]:
-    one = experiment.of_seed(seed)
-    return jax.tree.map(jnp.asarray, (one.source.stats, one.examples(part)))
+    single_seed = experiment.of_seed(seed)
+    return jax.tree.map(jnp.asarray, (single_seed.source.stats, single_seed.examples(part)))
 
 
 @functools.lru_cache(MAX_PROGRAMS)
@@ -69,15 +69,15 @@ def predict(experiment: Experiment, params: Params, x: Batch, seed: int = 0) -> 
     params: of that seed, without the axis of seeds
     Raises `UserError` for an update without predictions.
     """
-    one = experiment.of_seed(seed)
-    if one.bound().predict is None:
+    single_seed = experiment.of_seed(seed)
+    if single_seed.bound().predict is None:
         raise UserError(f"{experiment.title}: expected an update that predicts, found one without `predict`")
     function = _predict(experiment.bind, experiment.source.prepare, tuple(local_devices()))
-    values = one.job().seed_hyperparameters(0)
+    values = single_seed.job().seed_hyperparameters(0)
     pieces = []
     for i in range(0, jax.tree.leaves(x)[0].shape[0], PREDICTED_AT_ONCE):
         rows = jax.tree.map(lambda a, i=i: a[i : i + PREDICTED_AT_ONCE], x)
-        pieces.append(jax.device_get(function(params, values, one.source.stats, rows)))
+        pieces.append(jax.device_get(function(params, values, single_seed.source.stats, rows)))
     return jax.tree.map(lambda *rows: np.concatenate(rows), *pieces)
 
 

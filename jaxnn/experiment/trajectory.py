@@ -48,8 +48,8 @@ def params_unraveler(experiment: Experiment) -> Callable[[jax.Array], Params]:
 
 def loss_surface(experiment: Experiment) -> Callable[[np.ndarray], np.ndarray]:
     """A function from flat parameters (points, parameters) to the loss per training example at each point (points,)."""
-    one, unravel = experiment.of_seed(0), params_unraveler(experiment)
-    update, source = one.bound(), one.source
+    single_seed, unravel = experiment.of_seed(0), params_unraveler(experiment)
+    update, source = single_seed.bound(), single_seed.source
 
     @functools.partial(jax.jit, compiler_options=compiler_options())
     def losses(points, examples, stats):
@@ -61,5 +61,5 @@ def loss_surface(experiment: Experiment) -> Callable[[np.ndarray], np.ndarray]:
 
         return jax.lax.map(loss, points)
 
-    examples = jax.tree.map(jnp.asarray, one.examples("train"))
+    examples = jax.tree.map(jnp.asarray, single_seed.examples("train"))
     return lambda points: np.asarray(losses(points, examples, source.stats))

@@ -25,13 +25,13 @@ def has_boundary_animation(experiment: Experiment) -> bool:
 
 def boundary_animation(experiment: Experiment) -> bytes:
     """The first seed's training run repeated, as a GIF: frames are closer together at the beginning."""
-    one = experiment.of_seed(0)
-    points, labels = map(np.asarray, one.examples("train") or ())
+    single_seed = experiment.of_seed(0)
+    points, labels = map(np.asarray, single_seed.examples("train") or ())
     across, up, plane = plane_grid(points.min(axis=0) - 0.3, points.max(axis=0) + 0.3, GRID)
-    x, _ = one.source.prepare(one.source.stats, (jnp.asarray(plane), None))
+    x, _ = single_seed.source.prepare(single_seed.source.stats, (jnp.asarray(plane), None))
     epochs = np.unique(np.geomspace(1, experiment.plan.epochs + 1, FRAMES).astype(int)) - 1
     trajectory = parameter_trajectory(experiment)[epochs]
-    unravel, update = params_unraveler(experiment), one.bound()
+    unravel, update = params_unraveler(experiment), single_seed.bound()
     assert update.predict is not None
     probabilities = jax.jit(lambda flat: update.predict(unravel(flat), x))  # pyright: ignore[reportOptionalCall]
 

@@ -149,18 +149,18 @@ def load(path: Path, state: State, history: History) -> Snapshot:
     rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((a.shape[0], facts["rows"]), a.dtype), history)
     tree = {"state": state, "history": rows}
     plain = keys_to_data(tree)
-    found = restore(plain, load_arrays(path / STATE, named_leaves(plain)))
+    restored = restore(plain, load_arrays(path / STATE, named_leaves(plain)))
     kinds = named_leaves(tree)
     typed = {name for name, kind in kinds.items() if jnp.issubdtype(kind.dtype, jax.dtypes.prng_key)}
     if facts["keys"].keys() != typed:
         raise UserError(f"{path}: expected keys at {sorted(typed)}, found them at {sorted(facts['keys'])}")
-    leaves = named_leaves(found)
+    leaves = named_leaves(restored)
     for name, kind in facts["keys"].items():
-        if (of := jax.random.key(0, impl=kind).dtype) != kinds[name].dtype:
-            raise UserError(f"{path}: expected keys of {kinds[name].dtype} at {name!r}, found {of}")
+        if (dtype := jax.random.key(0, impl=kind).dtype) != kinds[name].dtype:
+            raise UserError(f"{path}: expected keys of {kinds[name].dtype} at {name!r}, found {dtype}")
         leaves[name] = jax.random.wrap_key_data(leaves[name], impl=kind)
-    found = jax.tree.unflatten(jax.tree.structure(tree), leaves.values())
-    return Snapshot(facts["steps"], found["state"], found["history"], tuple(facts["faults"]), facts["seconds"])
+    restored = jax.tree.unflatten(jax.tree.structure(tree), leaves.values())
+    return Snapshot(facts["steps"], restored["state"], restored["history"], tuple(facts["faults"]), facts["seconds"])
 
 
 def load_newest_valid(run: Path, state: State, history: History, warn: Callable[[str], None]) -> Snapshot:

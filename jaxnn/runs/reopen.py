@@ -86,11 +86,11 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
 def read_params(folder: Path, manifest: Mapping[str, Any], experiment: Experiment, name: str = "best") -> Params:
     """The parameters of a finished run, with a leading axis of seeds. Raises `UserError` for damage."""
     arrays, _ = load_weights(run_folder.check_file(folder, manifest, f"{name}.safetensors"))
-    one = experiment._replace(stacked=False)
+    single_seed = experiment._replace(stacked=False)
     if experiment.stacked:
         first = jax.tree.map(lambda a: a[0], experiment.source.stats)
-        one = one._replace(source=experiment.source._replace(stats=first))
-    update = one.bound()
+        single_seed = single_seed._replace(source=experiment.source._replace(stats=first))
+    update = single_seed.bound()
     example = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), experiment.source.example)
     shapes = jax.eval_shape(lambda: update.params(update.init(jax.random.key(0), example)))
     grown = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(experiment.seeds), *a.shape), a.dtype), shapes)

@@ -39,7 +39,7 @@ def groups(
     """
     loaded = {} if loaded is None else loaded
     python = [i for i, member in enumerate(members) if member.config is None]
-    found = [_python_group(members, python, seeds)] if python else []
+    programs = [_python_group(members, python, seeds)] if python else []
     configs = {i: member.config for i, member in enumerate(members) if member.config is not None}
     for candidates in _alike(configs, tuple(configs), lambda i: _candidates(members[i], configs[i])):
         config, first = configs[candidates[0]], members[candidates[0]]
@@ -50,8 +50,8 @@ def groups(
         names = traceable_hyperparameters(config, example, grad=grad, also=_swept(first, config))
         for together in _alike(configs, candidates, lambda i, names=names: names):
             experiment = experiment_of(configs[together[0]], loaded[text], seeds=seeds, grad=grad, traced=names)
-            found.append(Group(experiment, together, tuple(hyperparameters(configs[i], names) for i in together)))
-    return sorted(found, key=lambda group: group.members[0])
+            programs.append(Group(experiment, together, tuple(hyperparameters(configs[i], names) for i in together)))
+    return sorted(programs, key=lambda group: group.members[0])
 
 
 def _python_group(members: Sequence[Member], positions: Sequence[int], seeds: Sequence[int]) -> Group:
