@@ -31,11 +31,11 @@ def run(command: Rerun) -> None:
         raise UserError(f"{command.run}: expected a finished run, found one that is not; `jaxnn resume` continues it")
     device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
     device.set_precision(manifest["precision"])
-    for line in environment_changes(manifest):
-        print(f"jaxnn: warning: {line}", file=sys.stderr)
     experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
     if not same_data(experiment, manifest):
         raise UserError(f"{command.run}: expected the data that it was trained on, found others; name their --data-dir")
+    for line in environment_changes(manifest):
+        print(f"jaxnn: warning: {line}", file=sys.stderr)
 
     def file(name: str) -> Path:
         return run_folder.check_file(command.run, manifest, name)

@@ -25,11 +25,11 @@ def run(command: Resume) -> None:
     from jaxnn.cli.execute import train_to_completion
     from jaxnn.runs.run import resume_recorder
 
-    for line in environment_changes(manifest):
-        print(f"jaxnn: warning: {line}; the result may differ from that of a run never stopped", file=sys.stderr)
     experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
     if not same_data(experiment, manifest):
         raise UserError(f"{command.run}: expected the data that it is trained on, found others; name their --data-dir")
+    for line in environment_changes(manifest):
+        print(f"jaxnn: warning: {line}; the result may differ from that of a run never stopped", file=sys.stderr)
     recorder = resume_recorder(command.run, experiment, manifest, lambda line: print(f"jaxnn: {line}", file=sys.stderr))
     snapshot = recorder.resume_from
     console = Console()

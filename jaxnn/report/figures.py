@@ -163,6 +163,9 @@ def plane_grid(low: np.ndarray, high: np.ndarray, n: int) -> tuple[np.ndarray, n
 
 def probability_of_second(output: np.ndarray) -> np.ndarray:
     """For two classes, the probability of the second in a single column; for more, the probabilities as they are."""
+    if output.shape[-1] == 2 and (output < 0).any():
+        # Scores, such as those of a hinge loss: the logistic function of their difference.
+        return 0.5 + 0.5 * np.tanh(output[..., 1:] / 2 - output[..., :1] / 2)
     if output.shape[-1] == 2:
         # Two outputs need not add up to 1: the boundary is where they are equal.
         return output[..., 1:] / np.maximum(output.sum(axis=-1, keepdims=True), np.finfo(np.float32).tiny)

@@ -5,6 +5,7 @@ RUN/checkpoints/000000001234/    after so many steps
     manifest.json                place in the run, the types of keys, a SHA-256 of each array and of the file; sealed
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -199,7 +200,13 @@ def mean_score(checkpoint: Checkpoint) -> float:
 
 
 def remove(path: Path) -> None:
-    """Removes a checkpoint's files and folder; the manifest first, so that an interrupted removal leaves damage."""
+    """Removes a checkpoint's files and folder.
+
+    The folder is renamed first. So an interrupted removal leaves no damaged checkpoint, only a folder that
+    `remove_leftovers` removes.
+    """
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    path.rename(hidden)
     for name in (MANIFEST, STATE):
-        (path / name).unlink(missing_ok=True)
-    path.rmdir()
+        (hidden / name).unlink(missing_ok=True)
+    hidden.rmdir()

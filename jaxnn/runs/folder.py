@@ -1,5 +1,6 @@
 """A run's folder: made at the first step, with a checksummed manifest, and read back by the other commands."""
 
+import math
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, BaseModel
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs.manifest import FORMAT
+from jaxnn.storage.arrays import DTYPES
 from jaxnn.storage.files import (
     atomic_directory,
     atomic_write,
@@ -28,6 +30,24 @@ MANIFEST = "manifest.json"
 CONFIG = "config.toml"
 
 
+#: XLA counts the numbers of an array with 31 bits.
+MAX_EXAMPLE = 2**31 - 1
+
+
+def small_example(shape: list[int]) -> list[int]:
+    """The shape of an example. Raises `ValueError` for one that no device can hold."""
+    if len(shape) > 32 or math.prod(shape) > MAX_EXAMPLE:
+        raise ValueError(f"expected an example of at most {MAX_EXAMPLE:,} numbers, found more")
+    return shape
+
+
+def dtype_name(name: str) -> str:
+    """The name of a dtype. Raises `ValueError` for one that no file of arrays may hold."""
+    if name not in DTYPES:
+        raise ValueError(f"expected the name of a dtype, found {name!r}")
+    return name
+
+
 class DataFacts(BaseModel):
     """What is read of a manifest's data."""
 
@@ -35,8 +55,8 @@ class DataFacts(BaseModel):
     sha256: str
     classes: list[str]
     max_value: float
-    example: list[Annotated[int, Ge(1)]]
-    dtype: str
+    example: Annotated[list[Annotated[int, Ge(1)]], AfterValidator(small_example)]
+    dtype: Annotated[str, AfterValidator(dtype_name)]
     stacked: bool
 
 
@@ -46,6 +66,15 @@ def relative_name(name: str) -> str:
     if not path.name or path.is_absolute() or ".." in path.parts or path.as_posix() != name or not name.isprintable():
         raise ValueError(f"expected the name of a file inside the run's folder, found {name!r}")
     return name
+
+
+class ExperimentFacts(BaseModel):
+    """What is read of the Python file of an experiment."""
+
+    file: str
+    name: str
+    sha256: str
+    overrides: dict[str, float]
 
 
 class Facts(BaseModel):
@@ -58,6 +87,7 @@ class Facts(BaseModel):
     grad: Literal["hand", "auto", ""]
     precision: Literal["float32", "float64", "bfloat16"]
     data: DataFacts
+    experiment: ExperimentFacts | None = None
     command: list[str]
     files: dict[Annotated[str, AfterValidator(relative_name)], str]
 

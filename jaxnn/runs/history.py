@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxnn.errors import UserError
-from jaxnn.storage.files import atomic_write
+from jaxnn.storage.files import atomic_write, one_line
 from jaxnn.train.state import History
 
 #: The columns before the metrics.
@@ -51,20 +51,33 @@ def write_history(path: Path, seeds: tuple[int, ...], columns: dict[str, np.ndar
 def read_history(path: Path) -> dict[str, np.ndarray]:
     """The columns of a history that `write_history` wrote. Raises `UserError` where the file is damaged."""
     try:
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-        metrics = [name for name in reader.fieldnames or () if name not in PLACE]
-        seeds, epochs = (list(dict.fromkeys(int(row[key]) for row in rows)) for key in ("seed", "epoch"))
-        columns: dict[str, np.ndarray] = {"epoch": np.array(epochs)}
-        for row in rows:
-            position = seeds.index(int(row["seed"])), epochs.index(int(row["epoch"]))
-            for metric in metrics:
-                empty = np.full((len(seeds), len(epochs)), np.nan)
-                columns.setdefault(f"{row['split']}_{metric}", empty)[position] = float(row[metric] or "nan")
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise UserError(f"{path}: expected the history of a run, found damage: {error}") from error
+        with path.open(newline="", encoding="utf-8") as file:
+            columns = _columns(csv.DictReader(file))
+    except (OSError, ArithmeticError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(f"{path}: expected the history of a run, found damage: {one_line(error)}") from error
     return {name: values for name, values in columns.items() if name == "epoch" or not np.isnan(values).all()}
+
+
+def _columns(reader: "csv.DictReader[str]") -> dict[str, np.ndarray]:
+    """The columns of a CSV file. Raises one of many errors for rows that `write_history` does not write."""
+    rows = list(reader)
+    metrics = [name for name in reader.fieldnames or () if name not in PLACE]
+    seeds, epochs = (list(dict.fromkeys(int(row[key]) for row in rows)) for key in ("seed", "epoch"))
+    places = {(int(row["seed"]), int(row["epoch"]), row["split"]) for row in rows}
+    trained = sum(split == "train" for _, _, split in places)
+    if not rows or len(places) < len(rows) or trained != len(seeds) * len(epochs):
+        raise ValueError("expected one row of the training part for each seed and epoch")
+    if any(row["split"] not in History._fields or None in row for row in rows):
+        raise ValueError(f"expected {', '.join(History._fields)} as split, and no more columns than names")
+    splits = dict.fromkeys(row["split"] for row in rows)
+    columns = {f"{s}_{metric}": np.full((len(seeds), len(epochs)), np.nan) for s in splits for metric in metrics}
+    row_of, column_of = ({value: i for i, value in enumerate(values)} for values in (seeds, epochs))
+    for row in rows:
+        position = row_of[int(row["seed"])], column_of[int(row["epoch"])]
+        for metric in metrics:
+            text = row[metric]
+            columns[f"{row['split']}_{metric}"][position] = np.nan if text == "" else float(text)
+    return {"epoch": np.array(epochs, np.int64), **columns}
 
 
 def _ordered(names: Any) -> list[str]:

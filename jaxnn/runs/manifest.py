@@ -50,7 +50,7 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
             "classes": list(data.classes),
             "max_value": data.max_value,
             "example": list(x.shape[1:]),
-            "dtype": str(x.dtype),
+            "dtype": x.dtype.name,
             "stacked": experiment.stacked,
             "split": {
                 part: jax.tree.leaves(examples)[0].shape[0] for part, examples in parts.items() if examples is not None

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,9 +106,12 @@ def same_file(folder: Path, origin: Mapping[str, Any]) -> str:
     """
     path = Path(origin["file"])
     name = f"{path}:{origin['name']}"
-    if folder.resolve() in path.parents:
+    # An absolute path without links and "..", as `load_experiment` writes it: any other may lead anywhere.
+    if not name.isprintable() or os.path.realpath(path) != origin["file"]:
+        raise UserError(f"{folder}: expected the whole path of its experiment's file, found {origin['file']!r}")
+    if any(os.path.isdir(parent) and parent.samefile(folder) for parent in path.parents):
         raise UserError(f"{folder}: expected its experiment in a file outside the run's folder, found {path}")
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike `Path.is_file`, it raises no error for a path that cannot be
         raise UserError(f"{folder}: expected its experiment in {path}, found no such file; name it by --experiment")
     if sha256(path) != origin["sha256"]:
         raise UserError(

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
 from jaxnn.config import load
 from jaxnn.config.bind import bind_hyperparameters, training_key
@@ -21,6 +20,7 @@ from jaxnn.runs.manifest import data_digest
 from jaxnn.runs.python_file import load_experiment, same_file
 from jaxnn.runs.weights import load_weights
 from jaxnn.storage.arrays import restore
+from jaxnn.storage.files import one_line
 from jaxnn.train.batches import in_memory
 
 
@@ -28,6 +28,8 @@ def read_config(folder: Path, manifest: Mapping[str, Any]) -> Config | None:
     """The config of a run; None for one whose experiment is written in Python. Raises `UserError` for damage."""
     if "config" not in manifest:
         return None
+    if manifest["grad"] == "":
+        raise UserError(f"{folder}: expected the gradient of a config to be 'hand' or 'auto', found neither")
     return load(run_folder.check_file(folder, manifest, run_folder.CONFIG), ())
 
 
@@ -68,9 +70,13 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
     info = manifest["data"]
     _, arrays = load_weights(run_folder.check_file(folder, manifest, "best.safetensors"))
     stats = preprocess.rebuild(config.data.preprocess, arrays)
-    one_stats = jax.tree.map(lambda a: a[0], stats) if info["stacked"] else stats
-    x, target_row = np.zeros((1, *info["example"]), info["dtype"]), np.zeros((1,), np.int32)
-    source = in_memory(x, target_row, prepare=preparer(config.train.precision), stats=one_stats)
+    # Not `np.zeros`: the manifest may claim an example of any size, and this one takes no memory.
+    x, target_row = np.broadcast_to(np.zeros((), info["dtype"]), (1, *info["example"])), np.zeros((1,), np.int32)
+    try:
+        one_stats = jax.tree.map(lambda a: a[0], stats) if info["stacked"] else stats
+        source = in_memory(x, target_row, prepare=preparer(config.train.precision), stats=one_stats)
+    except (IndexError, TypeError, ValueError) as error:
+        raise UserError(f"{folder}: expected preprocessing that fits the examples, found {one_line(error)}") from error
     return Experiment(
         bind_hyperparameters(training_key(config, (), manifest["grad"])),
         source._replace(stats=stats),
@@ -91,7 +97,8 @@ def read_params(folder: Path, manifest: Mapping[str, Any], experiment: Experimen
         first = jax.tree.map(lambda a: a[0], experiment.source.stats)
         single_seed = single_seed._replace(source=experiment.source._replace(stats=first))
     update = single_seed.bound()
-    example = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), experiment.source.example)
-    shapes = jax.eval_shape(lambda: update.params(update.init(jax.random.key(0), example)))
+    shapes = jax.eval_shape(
+        lambda example: update.params(update.init(jax.random.key(0), example)), experiment.source.example
+    )
     grown = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(experiment.seeds), *a.shape), a.dtype), shapes)
     return restore(grown, arrays)

@@ -21,7 +21,6 @@ from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.history import history_columns, read_history
 from jaxnn.runs.manifest import make_manifest, now
-from jaxnn.runs.python_file import load_experiment
 from jaxnn.runs.recorder import RunRecorder
 from jaxnn.runs.reopen import predictor, read_params, rebuild_experiment
 
@@ -141,9 +140,7 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
     manifest = run_folder.read_manifest(path)
     if manifest["status"] != "finished":
         raise UserError(f"{path}: expected a finished run, found one that is not; `jaxnn resume {path}` continues it")
-    if isinstance(experiment, str):
-        experiment = load_experiment(experiment)
-    built = predictor(path, manifest) if experiment is None else experiment
+    built = experiment if isinstance(experiment, Experiment) else predictor(path, manifest, experiment)
     built = built._replace(seeds=tuple(manifest["seeds"]))
     run_folder.check_file(path, manifest, "history.csv")
     scored = {

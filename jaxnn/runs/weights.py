@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxnn.errors import UserError
 from jaxnn.layer import Params
 from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
 
@@ -32,17 +33,27 @@ def load_params(path: str | os.PathLike[str], like: Params | None = None) -> Par
     Raises `UserError` for a file that is missing, damaged or of another model, with the path of the first difference.
     """
     arrays = load_arrays(Path(path))
-    return nested(arrays) if like is None else restore(like, arrays)
+    try:
+        return nested(arrays) if like is None else restore(like, arrays)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Arrays by their paths, such as "body/0/weight", as dictionaries in dictionaries."""
+    """Arrays by their paths, such as "body/0/weight", as dictionaries in dictionaries.
+
+    Raises `UserError` for an array whose path leads through another one.
+    """
     tree: dict[str, Any] = {}
     for path, array in arrays.items():
         *outer, name = path.split("/")
         inner = tree
         for part in outer:
             inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise UserError(f"expected arrays of one tree, found {path!r} inside the array {part!r}")
+        if name in inner:
+            raise UserError(f"expected arrays of one tree, found others inside the array {path!r}")
         inner[name] = array
     return tree
 

@@ -39,8 +39,14 @@ def path_name(path: Any) -> str:
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """The leaves of a pytree of arrays, by name."""
-    return {path_name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    """The leaves of a pytree of arrays, by name. Raises `UserError` where two leaves have one name."""
+    arrays: dict[str, np.ndarray] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name = path_name(path)
+        if name in arrays:
+            raise UserError(f"expected a name for each array, found {name!r} twice; use no key with a slash in it")
+        arrays[name] = np.asarray(leaf)
+    return arrays
 
 
 def restore(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:

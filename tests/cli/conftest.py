@@ -1,4 +1,4 @@
-"""The door in this process: JAX has started, so the door leaves device and precision as they are."""
+"""The command line in this process, in which JAX has started: device and precision stay as they are."""
 
 import jax
 import pytest
@@ -17,7 +17,7 @@ def started(monkeypatch):
 
 @pytest.fixture
 def jaxnn(capsys):
-    """Runs a command line; returns its exit code, what it printed, and what it said of mistakes."""
+    """Runs a command line. Returns its exit status, its standard output and its standard error."""
 
     def run(*words):
         try:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxnn.runs.manifest import surroundings
+from jaxnn.runs.manifest import environment
 from jaxnn.storage.arrays import load_arrays
 
 SHORT = ("--train.epochs", "3")
@@ -27,7 +27,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of two seeds, made once."""
+    """The folder of a run of two seeds, which the first test that needs it trains."""
     return tmp_path_factory.mktemp("runs") / "digits"
 
 
@@ -39,7 +39,7 @@ def run(trained, jaxnn):
     return trained
 
 
-def test_a_run_leaves_its_whole_folder(run):
+def test_train_writes_the_whole_folder(run):
     assert {path.name for path in run.iterdir()} == FILES
     assert {path.name for path in (run / "figures").iterdir()} == {
         "learning_curves.png", "confusion.png", "misclassified.png", "weights.png"
@@ -47,45 +47,46 @@ def test_a_run_leaves_its_whole_folder(run):
     assert not [path for path in run.parent.iterdir() if path != run]
 
 
-def test_the_history_has_a_row_for_each_seed_epoch_and_part(run):
+def test_history_has_a_row_for_each_seed_epoch_and_part(run):
     with (run / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["seed", "epoch", "split", "loss", "accuracy"]
-    found = {(int(row["seed"]), int(row["epoch"]), row["split"]) for row in rows}
-    assert found == {(s, e, p) for s in (5, 6) for e in (1, 2, 3) for p in ("train", "validation")}
+    places = {(int(row["seed"]), int(row["epoch"]), row["split"]) for row in rows}
+    assert places == {(s, e, p) for s in (5, 6) for e in (1, 2, 3) for p in ("train", "validation")}
     assert all(0 < float(row["loss"]) < 10 and 0 <= float(row["accuracy"]) <= 1 for row in rows)
 
 
-def test_the_manifest_says_what_a_repetition_needs(run):
+def test_manifest_holds_what_a_repetition_needs(run):
     manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["format"] == 3
     assert manifest["seeds"] == [5, 6]
     assert manifest["config"]["train"]["epochs"] == 3
     assert manifest["grad"] == "hand"
-    assert len(manifest["data"]["sha256"][0]) == len(hashlib.sha256().hexdigest())
+    assert len(manifest["data"]["sha256"]) == len(hashlib.sha256().hexdigest())
     assert {"prng", "versions", "git", "devices", "xla_flags", "command", "start", "end"} <= set(manifest)
 
 
-def test_a_source_tree_that_is_not_installed_says_so(monkeypatch):
+def test_environment_names_a_source_tree_that_is_not_installed(monkeypatch):
     def version(name):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", version)
-    assert surroundings()["versions"]["jaxnn"] == "unknown (not installed)"
+    assert environment()["versions"]["jaxnn"] == "unknown (not installed)"
 
 
-def test_a_run_by_the_ways_of_a_gpu_is_that_of_a_cpu(jaxnn, tmp_path, monkeypatch):
-    """Its formulations and its vectorized seeds, that is: the platform stays."""
+def test_train_with_the_formulations_of_a_gpu_equals_that_of_a_cpu(jaxnn, tmp_path, monkeypatch):
+    """The formulations and the vectorized seeds are those of a GPU; the platform is the CPU."""
     words = ("train", "digits_cnn", "--data.train", 96, "--train.epochs", 2, "--seeds", 2)
     assert jaxnn(*words, "--out", tmp_path / "cpu")[0] == 0
     monkeypatch.setattr("jaxnn.kernels.backend.platform", lambda: "gpu")
     code, _, err = jaxnn(*words, "--out", tmp_path / "gpu")
     assert code == 0, err
-    found, expected = (np.genfromtxt(tmp_path / name / "history.csv", delimiter=",")[1:, 3:] for name in ("gpu", "cpu"))
-    assert len(found) == 8
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    gpu, cpu = (np.genfromtxt(tmp_path / name / "history.csv", delimiter=",")[1:, 3:] for name in ("gpu", "cpu"))
+    assert len(gpu) == 8
+    np.testing.assert_allclose(gpu, cpu, rtol=1e-5)
 
 
-def test_the_report_is_one_file_without_network(run):
+def test_report_is_one_file_without_network(run):
     page = (run / "report.html").read_text()
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("data:image/png;base64,") == 4
@@ -122,17 +123,17 @@ def test_predict_reads_a_digit_drawn_on_white_paper(run, jaxnn, tmp_path):
         assert sum(row["probability"].values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_same_command_gives_the_same_weights(run, jaxnn, tmp_path):
+def test_train_twice_gives_the_same_weights(run, jaxnn, tmp_path):
     assert jaxnn("train", "--out", tmp_path / "again", "--seeds", 2, "--seed", 5, *SHORT)[0] == 0
     for name in ("best", "last"):
-        one, two = (load_arrays(folder / f"{name}.safetensors") for folder in (run, tmp_path / "again"))
-        assert all(np.array_equal(one[key], two[key]) for key in one | two)
+        first, second = (load_arrays(folder / f"{name}.safetensors") for folder in (run, tmp_path / "again"))
+        assert all(np.array_equal(first[key], second[key]) for key in first | second)
 
 
-def test_hand_and_autodiff_agree_over_the_first_steps(jaxnn, tmp_path):
-    """One word apart on the command line: the losses of the first epochs to 1e-5.
+def test_train_by_hand_and_by_autodiff_agree_over_the_first_steps(jaxnn, tmp_path):
+    """The losses of the first epochs agree to 1e-5.
 
-    Plain gradient descent: Adam divides by a gradient's size, which makes much of the rounding of a small one.
+    Plain gradient descent, because Adam divides by the size of a gradient and so enlarges the rounding of a small one.
     """
     histories = []
     for grad in ("hand", "auto"):
@@ -163,7 +164,7 @@ def test_configs_lists_every_shipped_config(jaxnn, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["blobs_neuron", "circles_mlp", "cosine_denoise", "digits_cnn"])
-def test_every_small_config_trains_and_draws(name, jaxnn, tmp_path):
+def test_train_draws_the_figures_of_every_small_config(name, jaxnn, tmp_path):
     epochs = {"blobs_neuron": 200, "circles_mlp": 200, "cosine_denoise": 20, "digits_cnn": 1}[name]
     code, _, err = jaxnn(
         "train", name, "--out", tmp_path / name, "--train.epochs", epochs, "--train.seeds", 1,
@@ -171,12 +172,12 @@ def test_every_small_config_trains_and_draws(name, jaxnn, tmp_path):
     )  # fmt: skip
     assert code == 0, err
     drawn = {path.stem for path in (tmp_path / name / "figures").iterdir()}
-    own = {"cosine_denoise": "denoised", "digits_cnn": "filters"}.get(name, "decision_boundary")
-    assert {"learning_curves", own} <= drawn
+    special = {"cosine_denoise": "denoised", "digits_cnn": "filters"}.get(name, "decision_boundary")
+    assert {"learning_curves", special} <= drawn
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("train", "nosuch"), "unknown config"),
         (("train", "--seeds", 0), "at least 1, found 0"),
@@ -191,16 +192,16 @@ def test_every_small_config_trains_and_draws(name, jaxnn, tmp_path):
         (("evaluate", ".", "--net.0.units", 3), "unexpected argument"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(words, said, jaxnn, tmp_path, monkeypatch):
+def test_mistake_is_one_line_and_leaves_nothing(words, message, jaxnn, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
     code, _, err = jaxnn(*words)
     assert code == 2
-    assert said in err and len(err.strip().splitlines()) == 1
+    assert message in err and len(err.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_is_not_overwritten_unless_asked(run, jaxnn, tmp_path):
+def test_train_overwrites_no_run_unless_asked(run, jaxnn, tmp_path):
     before = (run / "best.safetensors").read_bytes()
     code, _, err = jaxnn("train", "--out", run, *SHORT)
     assert code == 2 and "--overwrite" in err
@@ -219,13 +220,13 @@ def test_overwrite_replaces_a_run(jaxnn, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_no_image_is_an_error_of_one_line(run, jaxnn, tmp_path):
+def test_predict_refuses_a_file_that_is_no_image_in_one_line(run, jaxnn, tmp_path):
     (tmp_path / "no.png").write_text("no image")
     code, _, err = jaxnn("predict", run, tmp_path / "no.png")
     assert code == 2 and "no.png" in err and len(err.strip().splitlines()) == 1
 
 
-def test_damage_to_the_weights_is_noticed(jaxnn, tmp_path):
+def test_evaluate_detects_damage_to_the_weights(jaxnn, tmp_path):
     out = tmp_path / "run"
     assert jaxnn("train", "--out", out, "--train.epochs", 1)[0] == 0
     weights = bytearray((out / "best.safetensors").read_bytes())

@@ -1,20 +1,20 @@
 """A run whose files are damaged one at a time: who detects each damage, and which checkpoint is used instead."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnn.cli.checkpoint import examined
-from jaxnn.config.experiment import first_state
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
-from jaxnn.runs.reopen import experiment_of
-from jaxnn.train.state import State
+from jaxnn.runs.reopen import read_config, rebuild_experiment
+from jaxnn.runs.run import load_run
 from tests.trust.precision import cli_precision
+from tests.trust.round_trips import Shapes, shapes_of
 
 
 class Damage(NamedTuple):
@@ -25,12 +25,10 @@ class Damage(NamedTuple):
     undetected_by: list[str]
 
 
-def expected_state(run: Path) -> State:
-    """Shapes and types of the arrays in a run's checkpoints."""
+def expected_shapes(run: Path) -> Shapes:
+    """The shapes and types of the arrays in a run's checkpoints."""
     with cli_precision():
-        manifest = run_folder.read_manifest(run)
-        experiment, _ = experiment_of(run, manifest, None)
-        return first_state(experiment, manifest["grad"])
+        return shapes_of(rebuild_experiment(run, run_folder.read_manifest(run)))
 
 
 def all_files(run: Path) -> list[Path]:
@@ -43,7 +41,7 @@ def damages(run: Path, flips: int, cuts: int, seed: int) -> Iterator[Damage]:
 
     File and position are drawn uniformly.
     """
-    like, files, draw = expected_state(run), all_files(run), np.random.default_rng(seed)
+    shapes, files, draw = expected_shapes(run), all_files(run), np.random.default_rng(seed)
     for i in range(flips + cuts):
         path = files[draw.integers(len(files))]
         original = path.read_bytes()
@@ -54,11 +52,11 @@ def damages(run: Path, flips: int, cuts: int, seed: int) -> Iterator[Damage]:
             description = f"bit {bit} of byte {position:,}"
         else:
             damaged, description = original[:position], f"cut to {position:,} bytes"
-        yield detect(run, like, path, description, partial(path.write_bytes, damaged))
+        yield detect(run, shapes, path, description, partial(path.write_bytes, damaged))
         path.write_bytes(original)
 
 
-def detect(run: Path, like: State, path: Path, description: str, harm: Callable[[], object]) -> Damage:
+def detect(run: Path, shapes: Shapes, path: Path, description: str, harm: Callable[[], object]) -> Damage:
     """Which readers detect `harm` to a file of a run that was intact."""
     name = path.relative_to(run).as_posix()
     steps = [int(path.name) for path in checkpoints.paths(run)]
@@ -67,12 +65,12 @@ def detect(run: Path, like: State, path: Path, description: str, harm: Callable[
     undetected_by = []
     if not _verify_names(run, name):
         undetected_by.append("verify")
-    reader = READERS.get(name)
-    if reader is not None and not _refuses(lambda: reader(run, manifest)):
-        undetected_by.append(f"the reader of {name}")
+    for reader_name, reader in READERS.get(name, {}).items():
+        if not _refuses(lambda reader=reader: reader(run, manifest)):
+            undetected_by.append(f"{reader_name} of {name}")
     if name.startswith(checkpoints.FOLDER):
         messages: list[str] = []
-        loaded = checkpoints.newest(run, like, messages.append).steps
+        loaded = checkpoints.load_newest_valid(run, *shapes, messages.append).steps
         lost = int(path.parent.name)
         if loaded != max(step for step in steps if step != lost):
             undetected_by.append(f"resume, which loads step {loaded}")
@@ -83,13 +81,25 @@ def detect(run: Path, like: State, path: Path, description: str, harm: Callable[
     return Damage(name, description, undetected_by)
 
 
+def load(run: Path, manifest: Mapping[str, Any]) -> object:
+    """What `evaluate`, `predict` and `plot` read of a run."""
+    del manifest
+    with cli_precision():
+        return load_run(run)
+
+
+def check(name: str) -> Callable[[Path, Mapping[str, Any]], object]:
+    """What `rerun` reads of a file, besides its content."""
+    return lambda run, manifest: run_folder.check_file(run, manifest, name)
+
+
 #: The readers that check a file before anything uses it. Pages and pictures have none; people read them.
-READERS = {
-    run_folder.MANIFEST: lambda run, manifest: run_folder.read_manifest(run),
-    run_folder.CONFIG: run_folder.read_config,
-    "best.safetensors": lambda run, manifest: run_folder.read_run(run),
-    "last.safetensors": lambda run, manifest: run_folder.check_file(run, manifest, "last.safetensors"),
-    "history.csv": lambda run, manifest: run_folder.check_file(run, manifest, "history.csv"),
+READERS: dict[str, dict[str, Callable[[Path, Mapping[str, Any]], object]]] = {
+    run_folder.MANIFEST: {"read_manifest": lambda run, manifest: run_folder.read_manifest(run), "load_run": load},
+    run_folder.CONFIG: {"read_config": read_config, "load_run": load},
+    "best.safetensors": {"check_file": check("best.safetensors"), "load_run": load},
+    "last.safetensors": {"check_file": check("last.safetensors")},
+    "history.csv": {"check_file": check("history.csv"), "load_run": load},
 }
 
 

@@ -22,7 +22,10 @@ from jaxnn.runs import checkpoints
 
 def serve() -> None:
     """Answers requests until the standard input ends."""
-    for name in ("cli.train", "cli.resume", "cli.execute", "cli.rerun", "cli.checkpoint", "runs.recorder", "data.tfds"):
+    for name in (
+        "cli.train", "cli.resume", "cli.execute", "cli.rerun", "cli.checkpoint", "cli.reopened", "runs.recorder",
+        "runs.run", "data.tfds",
+    ):  # fmt: skip
         importlib.import_module(f"jaxnn.{name}")
     importlib.import_module("sklearn.datasets")
     print("ready", flush=True)
@@ -88,7 +91,7 @@ def run(request: dict[str, Any], err: int) -> None:
         if request.get("file_size"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"], request["file_size"]))
         from jaxnn.cli import main
-        from jaxnn.report import figures as run_figures
+        from jaxnn.runs import recorder
 
         if request.get("cores"):
             os.sched_setaffinity(0, range(request["cores"]))
@@ -96,7 +99,7 @@ def run(request: dict[str, Any], err: int) -> None:
             importlib.import_module("jax").config.update("jax_enable_compilation_cache", False)
         if not request.get("figures"):
             # Drawing figures takes as long as everything else together.
-            run_figures.pictures = lambda *a: iter(())  # type: ignore[assignment]
+            recorder.run_figures = lambda *a: iter(())  # type: ignore[assignment]
         main(request["words"])
         code = 0
     except SystemExit as exit:

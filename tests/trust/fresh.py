@@ -15,8 +15,8 @@ WORDS = (
 RUN = """
 import sys
 from jaxnn.cli import main
-from jaxnn.report import figures as run_figures
-run_figures.pictures = lambda *a: iter(())
+from jaxnn.runs import recorder
+recorder.run_figures = lambda *a: iter(())
 main(sys.argv[1:])
 """
 

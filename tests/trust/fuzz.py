@@ -24,17 +24,20 @@ from jaxnn.data.idx import read_idx
 from jaxnn.data.pickle_reader import read_pickle
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
-from jaxnn.runs import folder as run_folder
+from jaxnn.runs.history import read_history
+from jaxnn.runs.run import load_run
+from jaxnn.runs.weights import load_params, load_weights
 from jaxnn.storage import arrays as array_file
-from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
+from jaxnn.storage.files import read_checksummed_json, sha256, write_checksummed_json
+from tests.trust.precision import cli_precision
 
 
 class Reader(NamedTuple):
-    """inputs: the bytes to write to a file; read(path) reads it; count: its share of the 10,000 inputs."""
+    """inputs: the bytes to write to a file; read(path) reads it; max_examples: its share of the 10,000 inputs."""
 
     inputs: st.SearchStrategy[bytes]
     read: Callable[[Path], object]
-    count: int
+    max_examples: int
 
 
 def corrupted(original: bytes, *pieces: bytes) -> st.SearchStrategy[bytes]:
@@ -108,8 +111,28 @@ def read_overrides(path: Path) -> object:
 HISTORY = b"seed,epoch,split,loss,accuracy\n0,1,train,2.5,0.1\n0,1,validation,2.4,0.2\n0,2,train,1.5,0.5\n"
 
 
-def read_history(path: Path) -> object:
-    return run_folder.read_history(path.parent)
+def read_weights(path: Path) -> object:
+    """Reads weights as a run does, and as a user's own loop does."""
+    load_weights(path)
+    return load_params(path)
+
+
+#: An experiment in Python that is trained nowhere, and whose parameters are none of those in a run.
+EXPERIMENT = """
+import numpy as np
+from jaxnn import Experiment, Plan, dense, in_memory, optimizer, quadratic, supervised
+source = in_memory(np.ones((2, 3), np.float32), np.ones((2, 1), np.float32))
+experiment = Experiment(supervised(dense(1), quadratic(), optimizer("sgd", 0.1)), source, Plan(1))
+"""
+
+
+def python_manifest(manifest: dict[str, Any], run: Path) -> dict[str, Any]:
+    """The manifest of a run of an experiment in Python, whose file lies beside the run's folder."""
+    file = run.resolve().parent / "experiment_of_the_fuzz.py"
+    file.write_text(EXPERIMENT)
+    origin = {"file": str(file), "name": "experiment", "sha256": sha256(file), "overrides": {}}
+    facts = {key: value for key, value in manifest.items() if not key.startswith("config")}
+    return facts | {"grad": "", "experiment": origin}
 
 
 def readers(run: Path) -> dict[str, Reader]:
@@ -121,7 +144,8 @@ def readers(run: Path) -> dict[str, Reader]:
     def read_run(path: Path) -> object:
         folder = path.parent
         write_manifest(folder / "manifest.json", path)
-        return run_folder.read_run(folder)
+        with cli_precision():
+            return load_run(folder)
 
     def read_checkpoint(path: Path) -> object:
         folder = path.parent / last.name
@@ -130,15 +154,16 @@ def readers(run: Path) -> dict[str, Reader]:
 
     opcodes = [code for code in vars(pickle).values() if isinstance(code, bytes) and len(code) == 1]
     return {
-        "pickle": Reader(corrupted(valid_pickle, *opcodes) | st.binary(max_size=40), read_pickle, 2000),
+        "pickle": Reader(corrupted(valid_pickle, *opcodes) | st.binary(max_size=40), read_pickle, 1800),
         "pickle in gzip": Reader(corrupted(gzip.compress(valid_pickle), b"\x1f\x8b"), read_pickle, 1000),
-        "IDX": Reader(corrupted(idx(), b"\0\0\x08\1"), lambda path: read_idx(path, 3), 1500),
+        "IDX": Reader(corrupted(idx(), b"\0\0\x08\1"), lambda path: read_idx(path, 3), 1300),
         "IDX in gzip": Reader(corrupted(gzip.compress(idx())), lambda path: read_idx(path, 3), 500),
         "CSV": Reader(
             corrupted(b"a,b,label\n1,2,x\n3,4,y\n5,6e1,x\n", b",", b'"', b"\n", b"nan", b"1e999", b";"),
             lambda path: load("csv", {"path": str(path)}), 1500,
         ),
         "weights": Reader(corrupted(safetensors(), b"[", b"{", b"9" * 20, b'"'), array_file.load_arrays, 1000),
+        "weights of a run": Reader(corrupted(safetensors(), b"params/", b"stats", b"/", b'"'), read_weights, 200),
         "PNG": Reader(corrupted(picture("PNG")), lambda path: read_image(path, (28, 28, 1), 255.0), 250),
         "JPEG": Reader(corrupted(picture("JPEG")), lambda path: read_image(path, (28, 28, 3), 255.0), 250),
         "GIF": Reader(corrupted(picture("GIF")), lambda path: read_image(path, (8, 8, 1), 16.0), 250),
@@ -147,6 +172,7 @@ def readers(run: Path) -> dict[str, Reader]:
         "overrides": Reader(corrupted(b"train.epochs=3\nnet.0.units=5", b"=", b".", b"[", b"{"), read_overrides, 100),
         "history": Reader(corrupted(HISTORY, b",", b"\n", b'"', b"-1", b"train"), read_history, 600),
         "manifest with checksum": Reader(corrupted_values(manifest), read_run, 200),
+        "manifest of a Python run": Reader(corrupted_values(python_manifest(manifest, run)), read_run, 200),
         "checkpoint with checksum": Reader(
             corrupted_values(read_checksummed_json(last / "manifest.json")), read_checkpoint, 300
         ),
@@ -163,7 +189,7 @@ def fuzz(reader: Reader, name: str, path: Path, times: float = 1.0) -> int:
     count = 0
 
     @settings(
-        max_examples=int(reader.count * times),
+        max_examples=int(reader.max_examples * times),
         deadline=None,
         database=None,
         derandomize=True,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxnn.cli.checkpoint import examined
 from jaxnn.storage.files import read_checksummed_json
 from tests.trust.fork_server import ForkServer, last_step
 
@@ -25,8 +26,12 @@ class Trial(NamedTuple):
     messages: str
 
 
+#: The command line that trains it, without the folder.
+TRAIN = ("train", *SMALL)
+
+
 def command(out: Path) -> tuple[object, ...]:
-    return ("train", *SMALL, "--out", out)
+    return (*TRAIN, "--out", out)
 
 
 def result(run: Path) -> dict[str, bytes]:
@@ -39,6 +44,11 @@ def state(run: Path) -> dict[str, str]:
     """The SHA-256 of every array of the last checkpoint: everything that a next step would read."""
     last = max((run / "checkpoints").iterdir())
     return {name: spec["sha256"] for name, spec in read_checksummed_json(last / "manifest.json")["arrays"].items()}
+
+
+def left_nothing(run: Path) -> bool:
+    """Whether every file of a run is as it was written, and the killed processes left no other."""
+    return all(row["state"] == "sound" for row in examined(run)) and not list(run.rglob(".*"))
 
 
 class Reference(NamedTuple):
@@ -61,11 +71,18 @@ def random_kill(draw: np.random.Generator, out: Path, reference: Reference) -> d
     return {"once": [out, signal.SIGKILL], "step": step, "later": later}
 
 
-def trial(fork_server: ForkServer, out: Path, reference: Reference, draw: np.random.Generator, max_kills: int) -> Trial:
+def trial(
+    fork_server: ForkServer,
+    out: Path,
+    reference: Reference,
+    draw: np.random.Generator,
+    max_kills: int,
+    train: tuple[object, ...] = TRAIN,
+) -> Trial:
     """Trains a run, kills it at random up to `max_kills` times, and resumes it until it ends."""
     kills, steps, messages = 0, [], ""
     while True:
-        words = ("resume", out) if (out / "manifest.json").exists() else command(out)
+        words = ("resume", out) if (out / "manifest.json").exists() else (*train, "--out", out)
         answer = fork_server.run(*words, **(random_kill(draw, out, reference) if kills < max_kills else {}))
         messages += answer["err"]
         if answer["code"] == 0:
@@ -78,14 +95,19 @@ def trial(fork_server: ForkServer, out: Path, reference: Reference, draw: np.ran
     return Trial(kills, steps, equal, messages)
 
 
-def trials(fork_server: ForkServer, folder: Path, count: int, seed: int, max_kills: int) -> list[Trial]:
-    """So many trials, after two runs without a kill: one fills the compilation cache, one measures the time."""
+def trials(
+    fork_server: ForkServer, folder: Path, count: int, seed: int, max_kills: int, train: tuple[object, ...] = TRAIN
+) -> list[Trial]:
+    """So many trials, after two runs without a kill: one fills the compilation cache, one measures the time.
+
+    train: the command line that trains, without the folder
+    """
     for name in ("first", "whole"):
-        answer = fork_server.run(*command(folder / name))
+        answer = fork_server.run(*train, "--out", folder / name)
         assert answer["code"] == 0, answer["err"]
     reference_folder = folder / "whole"
     reference = Reference(
         (result(reference_folder), state(reference_folder)), answer["seconds"], last_step(reference_folder)
     )
     draw = np.random.default_rng(seed)
-    return [trial(fork_server, folder / f"{i}", reference, draw, max_kills) for i in range(count)]
+    return [trial(fork_server, folder / f"{i}", reference, draw, max_kills, train) for i in range(count)]

@@ -4,20 +4,19 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn import dense, quadratic, serial, tanh
+from jaxnn import accuracy, dense, quadratic, serial, tanh
 from jaxnn.engine.snapshot import Snapshot, is_key
-from jaxnn.metrics import Metrics
+from jaxnn.experiment import Experiment
 from jaxnn.runs import checkpoints
 from jaxnn.storage.arrays import DTYPES, load_arrays, save_arrays
-from jaxnn.train import Data, Examples, Plan, optimizer
+from jaxnn.train import Plan, in_memory, optimizer, supervised
 from jaxnn.train.optimizers import optimizer_names, takes_learning_rate
-from jaxnn.train.run import make_training
 from jaxnn.train.state import History, State
 from tests.trust.precision import cli_precision
 
@@ -75,14 +74,27 @@ def changed_arrays(folder: Path) -> list[str]:
     return [name for name in arrays | restored if not same_bits(arrays[name], restored[name])]
 
 
-def shapes(name: str) -> State:
-    """Shapes and dtypes of the state of two seeds with the optimizer `name`, as in a run from the command line."""
-    data = Data(Examples(np.zeros((5, 3), np.float32), np.zeros((5, 2), np.float32)))
-    model, plan = serial(dense(7), tanh(), dense(2)), Plan(3, best="train.loss")
+class Shapes(NamedTuple):
+    """Shapes and dtypes of the state in a run's checkpoints, and of one row of its history."""
+
+    state: State
+    history: History
+
+
+def shapes_of(experiment: Experiment) -> Shapes:
+    """The shapes and dtypes of an experiment's state and history."""
+    return Shapes(experiment.state_shapes(), experiment.history_shapes())
+
+
+def shapes(name: str) -> Shapes:
+    """The shapes and dtypes of two seeds with the optimizer `name`, as in a run from the command line."""
+    x, y = np.zeros((5, 3), np.float32), np.zeros((5, 2), np.float32)
+    model = serial(dense(7), tanh(), dense(2))
     with cli_precision(), warnings.catch_warnings(action="ignore"):  # noisy_sgd warns that it needs a key
         transformation = optimizer(name, 0.1) if takes_learning_rate(name) else optimizer(name)
-        state = jax.eval_shape(make_training(model, quadratic(), transformation, plan).init, jax.random.key(0), data)
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((SEEDS, *a.shape), a.dtype), state)
+        update = supervised(model, quadratic(), transformation, metrics={"accuracy": accuracy})
+        plan, seeds = Plan(3, best="train.loss"), tuple(range(SEEDS))
+        return shapes_of(Experiment(update, in_memory(x, y), plan, validation=(x, y), seeds=seeds))
 
 
 def random_tree(like: Any, draw: np.random.Generator, keys: str = "threefry2x32") -> Any:
@@ -97,11 +109,12 @@ def random_tree(like: Any, draw: np.random.Generator, keys: str = "threefry2x32"
     return jax.tree.map(leaf, like)
 
 
-def snapshot(like: State, seed: int = 0, keys: str = "threefry2x32") -> Snapshot:
-    """A snapshot of random bits, with three records of history."""
+def snapshot(like: Shapes, seed: int = 0, keys: str = "threefry2x32") -> Snapshot:
+    """A snapshot of random bits, with three rows of history."""
     draw = np.random.default_rng(seed)
-    rows = History(*(Metrics(*(random_bits(draw, (SEEDS, 3), np.float32) for _ in "la")) for _ in "tv"))
-    return Snapshot(1234, random_tree(like, draw, keys), rows, ({"seed": 1, "where": "somewhere"},), 12.75)
+    state = random_tree(like.state, draw, keys)
+    rows = jax.tree.map(lambda a: random_bits(draw, (SEEDS, 3), a.dtype), like.history)
+    return Snapshot(1234, state, rows, ({"seed": 1, "where": "somewhere"},), 12.75)
 
 
 def state(name: str, **options: Any) -> Snapshot:
@@ -116,7 +129,7 @@ STATES |= {f"keys of {keys}": partial(state, "adam", keys=keys) for keys in KEYS
 def changed_leaves(folder: Path, saved: Snapshot) -> list[str]:
     """The leaves of a snapshot that a checkpoint does not restore bit for bit."""
     path = checkpoints.save(folder, "a run", saved)
-    loaded = checkpoints.load(path, saved.state)
+    loaded = checkpoints.load(path, saved.state, saved.history)
     if jax.tree.structure(loaded) != jax.tree.structure(saved):
         return ["structure"]
     before, after = checkpoints.named_leaves(saved), checkpoints.named_leaves(loaded)

@@ -100,7 +100,11 @@ def test_train_refuses_unusable_images(refused, tmp_path, case):
         ('name = "blobs", n = -5', "blobs: n: expected"),
         ('name = "blobs", n = 1000000000000', "blobs: n: expected"),
         ('name = "circles", noise = -1.0', "circles: noise: expected"),
-        ('name = "cosine"', "expected targets of the model's output shape (3,), found (200,)"),
+        (
+            'name = "cosine"',
+            "expected integer labels of shape (100,) or targets of the output's shape (100, 3), "
+            "found float32 targets of shape (100, 200)",
+        ),
     ],
 )
 def test_train_refuses_impossible_parts_and_sizes(refused, data, expected):

@@ -10,7 +10,8 @@ from jax import numpy as jnp
 from jaxnn.cli.main import main
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
-from jaxnn.runs import checkpoints
+from jaxnn.runs import checkpoints, folder
+from jaxnn.runs.weights import save_params
 from jaxnn.storage.arrays import load_arrays
 from tests.trust.round_trips import STATES, changed_arrays, changed_leaves, shapes, snapshot
 
@@ -26,33 +27,51 @@ def test_checkpoint_restores_every_bit(tmp_path, name):
     assert changed_leaves(tmp_path, STATES[name]()) == []
 
 
+def with_params(like, params):
+    """The shapes of a run, with those of other parameters."""
+    return like._replace(state=like.state._replace(update=like.state.update._replace(params=tuple(params))))
+
+
 def with_other_weights(like, change):
-    """The shapes of a state, with those of the first layer's weights changed."""
-    params = list(like.params)
-    params[0] = params[0]._replace(weight=change(params[0].weight))
-    return like._replace(params=tuple(params))
+    """The shapes of a run, with those of the first layer's weights changed."""
+    first, *others = like.state.update.params
+    return with_params(like, (first._replace(weight=change(first.weight)), *others))
+
+
+def with_key(like, key):
+    """The shapes of a run, with those of another key."""
+    return like._replace(state=like.state._replace(key=key))
 
 
 ADAM = shapes("adam")
+PARAMS = ADAM.state.update.params
 OTHERS = {
     "another shape": (
         with_other_weights(ADAM, lambda a: jax.ShapeDtypeStruct((2, 3, 11), a.dtype)),
-        r"expected 'state/params/0/weight' of shape \(2, 3, 11\) .* found \(2, 3, 7\)",
+        r"expected 'state/update/params/0/weight' of shape \(2, 3, 11\) .* found \(2, 3, 7\)",
     ),
     "another type": (
         with_other_weights(ADAM, lambda a: jax.ShapeDtypeStruct(a.shape, jnp.bfloat16)),
-        r"expected 'state/params/0/weight' of shape .* dtype bfloat16, found .* float32",
+        r"expected 'state/update/params/0/weight' of shape .* dtype bfloat16, found .* float32",
     ),
-    "a layer more": (ADAM._replace(params=(*ADAM.params, ADAM.params[0])), "expected an array 'state/params/3/weight'"),
-    "a layer less": (ADAM._replace(params=ADAM.params[:2]), "expected no array 'state/params/2/"),
-    "another optimizer": (shapes("rmsprop"), "'state/optimizer/"),
+    "a layer more": (with_params(ADAM, (*PARAMS, PARAMS[0])), "expected an array 'state/update/params/3/weight'"),
+    "a layer less": (with_params(ADAM, PARAMS[:2]), "expected no array 'state/update/params/2/"),
+    "another optimizer": (shapes("rmsprop"), "'state/update/optimizer/"),
     "other seeds": (
         jax.tree.map(lambda a: jax.ShapeDtypeStruct((3, *a.shape[1:]), a.dtype), ADAM),
-        r"expected 'history/train/loss' of shape \(3, 3\)|expected 'state/key' of shape \(3, 2\)",
+        r"expected 'history/train/accuracy' of shape \(3, 3\)",
     ),
     "other keys": (
-        ADAM._replace(key=jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl="rbg"), 2))),
+        with_key(ADAM, jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl="rbg"), 2))),
         r"expected 'state/key' of shape \(2, 4\)",
+    ),
+    "a metric more": (
+        ADAM._replace(history=ADAM.history._replace(train=ADAM.history.train | {"margin": ADAM.history.train["loss"]})),
+        "expected an array 'history/train/margin' of shape",
+    ),
+    "a metric less": (
+        ADAM._replace(history=ADAM.history._replace(validation={"loss": ADAM.history.validation["loss"]})),
+        "expected no array 'history/validation/accuracy'",
     ),
 }
 
@@ -62,32 +81,32 @@ def test_load_refuses_another_structure_and_names_the_first_difference(tmp_path,
     like, message = OTHERS[other]
     path = checkpoints.save(tmp_path, "a run", STATES["adam"]())
     with pytest.raises(UserError, match=message) as refusal:
-        checkpoints.load(path, like)
+        checkpoints.load(path, *like)
     assert "\n" not in str(refusal.value)
 
 
 def test_load_refuses_keys_of_another_kind_and_the_same_size(tmp_path):
     path = checkpoints.save(tmp_path, "a run", STATES["keys of rbg"]())
-    like = ADAM._replace(key=jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl="unsafe_rbg"), 2)))
+    like = with_key(ADAM, jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl="unsafe_rbg"), 2)))
     with pytest.raises(UserError, match="expected keys of key<urbg> at 'state/key', found key<rbg>"):
-        checkpoints.load(path, like)
+        checkpoints.load(path, *like)
 
 
-def save_checkpoints(folder, *steps) -> list[Snapshot]:
+def save_checkpoints(run, *steps) -> list[Snapshot]:
     """Saves a checkpoint for each of these steps."""
     snapshots = [snapshot(ADAM, seed)._replace(steps=count) for seed, count in enumerate(steps)]
     for item in snapshots:
-        checkpoints.save(folder, "a run", item)
+        checkpoints.save(run, "a run", item)
     return snapshots
 
 
-def test_newest_ignores_folders_that_are_no_checkpoints(tmp_path):
+def test_load_newest_valid_ignores_folders_that_are_no_checkpoints(tmp_path):
     save_checkpoints(tmp_path, 9, 1000)
     for name in (".000000002000.7.0123abcd", "2000", "000000002000x", "latest"):
         (tmp_path / checkpoints.FOLDER / name).mkdir()
     (tmp_path / checkpoints.FOLDER / "000000003000").write_text("no folder")
     (tmp_path / checkpoints.FOLDER / "000000004000").symlink_to(tmp_path)
-    assert checkpoints.newest(tmp_path, ADAM, pytest.fail).steps == 1000
+    assert checkpoints.load_newest_valid(tmp_path, *ADAM, pytest.fail).steps == 1000
 
 
 def test_prune_removes_only_checkpoints_of_this_run(tmp_path):
@@ -97,6 +116,31 @@ def test_prune_removes_only_checkpoints_of_this_run(tmp_path):
     checkpoints.prune(tmp_path, "a run", 2)
     left = [int(path.name) for path in checkpoints.paths(tmp_path)]
     assert {5, 15, 30, 40} <= set(left) and len(left) <= 5
+
+
+def test_interrupted_removal_leaves_no_damaged_checkpoint(tmp_path, monkeypatch):
+    save_checkpoints(tmp_path, 10, 20, 30, 40)
+
+    def killed(path, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.prune(tmp_path, "a run", 2)
+    for path in checkpoints.paths(tmp_path):
+        checkpoints.read(path)
+    folder.remove_leftovers(tmp_path)
+    assert {path.name for path in (tmp_path / checkpoints.FOLDER).iterdir()} == {
+        path.name for path in checkpoints.paths(tmp_path)
+    }
+
+
+def test_save_params_refuses_two_arrays_of_one_name(tmp_path):
+    params = {"a": {"b": np.zeros(2, np.float32)}, "a/b": np.ones(2, np.float32)}
+    with pytest.raises(UserError, match="found 'a/b' twice"):
+        save_params(tmp_path / "params.safetensors", params)
+    assert list(tmp_path.iterdir()) == []
 
 
 def run(capsys, *words):
@@ -123,7 +167,7 @@ def test_list_inspect_and_diff_show_what_is_on_the_disk(capsys, tmp_path, finish
     arrays = [load_arrays(path / checkpoints.STATE) for path in paths]
     inspected = {row["array"]: row for row in rows(capsys, tmp_path, "inspect", finished)}
     assert inspected.keys() == arrays[-1].keys()
-    weight = "state/params/1/weight"
+    weight = "state/update/params/1/weight"
     assert inspected[weight]["least"] == float(arrays[-1][weight].min())
     assert inspected["state/key"]["type"] == "threefry2x32"
     differing = {row["array"] for row in rows(capsys, tmp_path, "diff", finished)}

@@ -8,7 +8,7 @@ import pytest
 
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
-from tests.trust.damage import all_files, damages, detect, expected_state
+from tests.trust.damage import all_files, damages, detect, expected_shapes
 from tests.trust.kill import command, result, state
 
 
@@ -25,7 +25,7 @@ def test_flipped_bits_and_truncated_files_are_detected(copy):
 
 def test_missing_empty_and_linked_files_are_detected(copy, tmp_path):
     """Each file is removed, emptied, or replaced by a link to a copy of it."""
-    like = expected_state(copy)
+    shapes = expected_shapes(copy)
     for path in all_files(copy):
         backup = tmp_path / "backup"
         for description, harm in (
@@ -33,7 +33,7 @@ def test_missing_empty_and_linked_files_are_detected(copy, tmp_path):
             ("emptied", lambda path, backup: (shutil.copy(path, backup), path.write_bytes(b""))),
             ("a link", lambda path, backup: (path.rename(backup), path.symlink_to(backup))),
         ):
-            damage = detect(copy, like, path, description, partial(harm, path, backup))
+            damage = detect(copy, shapes, path, description, partial(harm, path, backup))
             path.unlink(missing_ok=True)
             backup.rename(path)
             # Without its manifest a folder is no run.
@@ -45,7 +45,7 @@ def test_exchanged_files_of_two_checkpoints_are_detected(copy):
     first, *_, last = checkpoints.paths(copy)
     original = (last / checkpoints.STATE).read_bytes()
     harm = lambda: (last / checkpoints.STATE).write_bytes((first / checkpoints.STATE).read_bytes())  # noqa: E731
-    assert detect(copy, expected_state(copy), last / checkpoints.STATE, "exchanged", harm).undetected_by == []
+    assert detect(copy, expected_shapes(copy), last / checkpoints.STATE, "exchanged", harm).undetected_by == []
     (last / checkpoints.STATE).write_bytes(original)
 
 
@@ -61,6 +61,6 @@ def test_resume_skips_a_damaged_checkpoint_with_a_message_and_ends_bit_equal(for
     answer = fork_server.run("resume", run)
     assert answer["code"] == 0, answer["err"]
     assert f"{newest / checkpoints.STATE}: is damaged" in answer["err"]
-    assert "the checkpoint before it is taken" in answer["err"] and before.name < newest.name
+    assert "the checkpoint before it is used" in answer["err"] and before.name < newest.name
     assert result(run) == result(tmp_path / "whole")
     assert state(run) == state(tmp_path / "whole")

@@ -16,8 +16,9 @@ def run_and_readers(finished, tmp_path_factory):
 
 
 NAMES = (
-    "pickle", "pickle in gzip", "IDX", "IDX in gzip", "CSV", "weights", "PNG", "JPEG", "GIF", "BMP", "config",
-    "overrides", "history", "manifest with checksum", "checkpoint with checksum",
+    "pickle", "pickle in gzip", "IDX", "IDX in gzip", "CSV", "weights", "weights of a run", "PNG", "JPEG", "GIF",
+    "BMP", "config", "overrides", "history", "manifest with checksum", "manifest of a Python run",
+    "checkpoint with checksum",
 )  # fmt: skip
 
 
@@ -27,9 +28,9 @@ def test_reader_accepts_or_refuses_every_input(run_and_readers, name):
     file = {"history": run / "history.csv", "checkpoint with checksum": run / checkpoints.FOLDER / "x"}.get(
         name, run / "x"
     )
-    assert fuzz(table[name], name, file) >= 0.9 * table[name].count
+    assert fuzz(table[name], name, file) >= 0.9 * table[name].max_examples
 
 
 def test_readers_are_all_tested_with_ten_thousand_inputs(run_and_readers):
     _, table = run_and_readers
-    assert tuple(table) == NAMES and sum(reader.count for reader in table.values()) == 10_000
+    assert tuple(table) == NAMES and sum(reader.max_examples for reader in table.values()) == 10_000

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 
+import numpy as np
 import pytest
 
 from jaxnn.cli.checkpoint import examined
@@ -12,9 +13,14 @@ from jaxnn.config import load
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
-from jaxnn.storage.arrays import load_arrays
+from jaxnn.runs.history import read_history
+from jaxnn.runs.run import load_run
+from jaxnn.runs.weights import load_params, load_weights
+from jaxnn.storage.arrays import load_arrays, save_arrays
 from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
+from tests.trust.damage import expected_shapes
 from tests.trust.hostile import bounds, hostile_pictures, hostile_weights
+from tests.trust.precision import cli_precision
 
 MAX_MEBIBYTES = 512  # with Python and its libraries
 MAX_SECONDS = 5  # of the processor, for one file
@@ -37,7 +43,48 @@ def refused(read, *words):
 def test_load_arrays_refuses_hostile_weights(tmp_path, case):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(hostile_weights()[case])
-    refused(lambda: load_arrays(path), "weights.safetensors")
+    for read in (load_arrays, load_weights, load_params):
+        refused(lambda read=read: read(path), "weights.safetensors")
+
+
+def test_load_params_refuses_an_array_inside_an_array(tmp_path):
+    """Both names are valid, but no tree has both."""
+    path = tmp_path / "weights.safetensors"
+    for names in (("a", "a/b"), ("a/b/c", "a/b"), ("a", "a/b/c")):
+        save_arrays(path, {name: np.zeros(2, np.float32) for name in names})
+        refused(lambda: load_params(path), "weights.safetensors")
+
+
+HISTORIES = {
+    "empty": b"",
+    "no columns": b"\n1\n",
+    "no seed": b"epoch,split,loss\n1,train,0.5\n",
+    "no split": b"seed,epoch,loss\n0,1,0.5\n",
+    "a seed of text": b"seed,epoch,split,loss\nnone,1,train,0.5\n",
+    "an epoch with a fraction": b"seed,epoch,split,loss\n0,1.5,train,0.5\n",
+    "an epoch beyond 64 bits": b"seed,epoch,split,loss\n0,99999999999999999999,train,0.5\n",
+    "an epoch of 10,000 digits": b"seed,epoch,split,loss\n0," + b"9" * 10_000 + b",train,0.5\n",
+    "a loss of text": b"seed,epoch,split,loss\n0,1,train,low\n",
+    "a short row": b"seed,epoch,split,loss\n0,1\n",
+    "a long row": b"seed,epoch,split,loss\n0,1,train,0.5,0.6\n",
+    "a row twice": b"seed,epoch,split,loss\n0,1,train,0.5\n0,1,train,0.6\n",
+    "a part that there is not": b"seed,epoch,split,loss\n0,1,future,0.5\n",
+    "no rows": b"seed,epoch,split,loss\n",
+    "no UTF-8": b"seed,epoch,split,loss\n0,1,train,\xff\n",
+    "a NUL": b"seed,epoch,split,loss\n0,1,train,\0\n",
+    "a huge field": b"seed,epoch,split,loss\n0,1,train," + b"1" * 200_000 + b"\n",
+    "a break in a quoted field": b'seed,epoch,split,loss\n0,1,train,"0\n5"\n',
+    # 10^5 rows, of which a table of all seeds and all epochs would have 10^10 numbers.
+    "a seed and an epoch in each row": b"seed,epoch,split,loss\n"
+    + b"".join(b"%d,%d,train,0.5\n" % (i, i) for i in range(100_000)),
+}
+
+
+@pytest.mark.parametrize("case", HISTORIES)
+def test_read_history_refuses_hostile_files(tmp_path, case):
+    path = tmp_path / "history.csv"
+    path.write_bytes(HISTORIES[case])
+    refused(lambda: read_history(path), "history.csv")
 
 
 def test_hostile_weights_and_pictures_stay_within_memory_and_time():
@@ -63,10 +110,15 @@ def test_manifest_with_a_file_outside_its_folder_is_refused(copy, name):
     files = read_checksummed_json(copy / "manifest.json")["files"]
     (copy.parent / "secret").write_text("secret")
     forged(copy, files=files | {name: "0" * 64})
-    for read in (run_folder.read_manifest, run_folder.read_run, examined):
-        refused(lambda read=read: read(copy), "expected the place of a file in the run's folder")
+    for read in (run_folder.read_manifest, load_run, examined):
+        refused(lambda read=read: read(copy), "expected the name of a file inside the run's folder")
 
 
+#: The facts of data that are small and of a known type.
+SMALL = {
+    "name": "digits", "sha256": "", "classes": [], "max_value": 16.0, "example": [8, 8, 1], "dtype": "float32",
+    "stacked": False,
+}  # fmt: skip
 FACTS = {
     "no files": {"files": None},
     "no weights": {"files": {}},
@@ -78,17 +130,42 @@ FACTS = {
     "not finished": {"status": "running"},
     "another precision": {"precision": "float8"},
     "no data": {"data": {}},
-    "an empty example": {"data": {"sha256": [""], "classes": [], "white": 1.0, "example": [0]}},
-    "a huge example": {"data": {"sha256": [""], "classes": [], "white": 1.0, "example": [2**40, 2**40]}},
+    "an empty example": {"data": SMALL | {"example": [0]}},
+    "another example": {"data": SMALL | {"example": [7, 9, 1]}},
+    "a big example": {"data": SMALL | {"example": [2**16, 2**16, 1]}},
+    "a huge example": {"data": SMALL | {"example": [2**40, 2**40]}},
+    "an example of many axes": {"data": SMALL | {"example": [1] * 1000}},
+    "objects as data": {"data": SMALL | {"dtype": "object"}},
+    "data of a type that there is not": {"data": SMALL | {"dtype": "os.system"}},
+    "data of each seed": {"data": SMALL | {"stacked": True}},
+    "no kind of gradient": {"grad": ""},
+    "another kind of gradient": {"grad": "numeric"},
+    "values of text": {"values": {"test": {"loss": ["low"]}}},
+    "best epochs of text": {"best_epoch": ["last"]},
     "no scores": {"scores": []},
     "no seconds": {"seconds": {"train": "soon"}},
 }
 
 
 @pytest.mark.parametrize("case", FACTS)
-def test_read_run_refuses_forged_facts(copy, case):
+def test_load_run_refuses_forged_facts(copy, case):
     forged(copy, **FACTS[case])
-    refused(lambda: run_folder.read_run(copy))
+    with cli_precision():
+        refused(lambda: load_run(copy))
+
+
+def test_small_facts_are_those_of_the_run(copy):
+    """So that each case above is refused for what it changes."""
+    forged(copy, data=SMALL)
+    with cli_precision():
+        load_run(copy)
+
+
+@pytest.mark.parametrize("found", [2, 4, None, "3", [3]])
+def test_run_of_another_format_is_refused_and_the_format_named(copy, found):
+    forged(copy, format=found)
+    for read in (run_folder.read_manifest, load_run, examined):
+        refused(lambda read=read: read(copy), f"expected a run of format 3, found {found}", "train again")
 
 
 CHECKPOINT_FACTS = {
@@ -101,19 +178,17 @@ CHECKPOINT_FACTS = {
     "other steps": {"steps": 7},
     "faults of text": {"faults": "none"},
     "seconds of text": {"seconds": "9"},
-    "another format": {"format": 3},
+    "another format": {"format": 2},
     "another sum": {"sha256": "0" * 64},
 }
 
 
 @pytest.mark.parametrize("case", CHECKPOINT_FACTS)
-def test_newest_skips_a_checkpoint_with_forged_facts(copy, case):
-    from tests.trust.damage import expected_state
-
-    like, (*_, before, newest) = expected_state(copy), checkpoints.paths(copy)
+def test_load_newest_valid_skips_a_checkpoint_with_forged_facts(copy, case):
+    shapes, (*_, before, newest) = expected_shapes(copy), checkpoints.paths(copy)
     forged(copy, f"checkpoints/{newest.name}/manifest.json", **CHECKPOINT_FACTS[case])
     messages: list[str] = []
-    assert checkpoints.newest(copy, like, messages.append).steps == int(before.name)
+    assert checkpoints.load_newest_valid(copy, *shapes, messages.append).steps == int(before.name)
     assert len(messages) == 1 and "\n" not in messages[0]
 
 
@@ -134,7 +209,7 @@ def test_verify_follows_no_link_in_a_run(copy, name):
         assert checkpoints.paths(copy) == []
 
 
-def test_sweep_and_prune_follow_no_link(copy):
+def test_remove_leftovers_and_prune_follow_no_link(copy):
     outside = copy.parent / "outside"
     outside.mkdir()
     leftover = outside / ".state.safetensors.123.0123abcd"
@@ -142,7 +217,7 @@ def test_sweep_and_prune_follow_no_link(copy):
     for name in ("figures", "checkpoints"):
         (copy / name).rename(copy.parent / name)
         (copy / name).symlink_to(outside)
-    run_folder.sweep(copy)
+    run_folder.remove_leftovers(copy)
     checkpoints.prune(copy, read_checksummed_json(copy / "manifest.json")["run"], 1)
     assert leftover.exists()
 

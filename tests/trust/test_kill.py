@@ -7,7 +7,7 @@ import pytest
 
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage.files import locked, read_checksummed_json, write_checksummed_json
-from tests.trust.kill import command, result, state, trials
+from tests.trust.kill import command, left_nothing, result, state, trials
 
 LONG = ("train", "digits_mlp", "--train.epochs", 100_000, "--checkpoint.epochs", 1000)
 
@@ -21,6 +21,7 @@ def test_killed_runs_end_bit_equal_to_a_run_without_kills(fork_server, tmp_path,
     assert len({step for t in results for step in t.steps}) >= 3
     # The operating system has released every lock, and no lock file is left.
     assert not list(tmp_path.glob(".*.lock"))
+    assert all(left_nothing(tmp_path / f"{i}") for i in range(len(results)))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -23,10 +23,11 @@ from jaxnn.train.diagnosis import diagnose_step, finite
 from tests.trust.fault_injection import DATA, EXAMPLES, SAID, SPIKES, VALUES, Run, met, spike, train
 from tests.trust.precision import cli_precision
 
-SOUND = tuple(a[[i for i in range(EXAMPLES) if i not in SAID]] for a in DATA)
+FINITE = [i for i in range(EXAMPLES) if i not in SAID]
+SOUND = DATA[0][FINITE], DATA[1][FINITE]
 
 
-def test_every_wrong_number_is_named_in_its_step():
+def test_drive_names_every_nonfinite_number_in_its_step():
     """Layer, forward or backward, the data, the loss, its derivative; NaN and both infinities; and nothing else."""
     outcome = in_one_go("skip")
     assert [(f["epoch"], f["step"], f["where"]) for f in outcome.faults] == met(seed=0)
@@ -35,7 +36,7 @@ def test_every_wrong_number_is_named_in_its_step():
     assert finite((outcome.state.update, outcome.history))
 
 
-def test_a_run_that_stops_keeps_nothing_of_the_fault():
+def test_stop_saves_nothing_of_the_fault():
     kept: list[Snapshot] = []
     with pytest.raises(NonFiniteError) as stopped:
         train(Run(), seeds=(0, 1, 2), save=kept.append, should_save=lambda steps: True, every=1)
@@ -80,12 +81,12 @@ def first() -> Snapshot:
 
 
 @POLICIES
-def test_how_a_faulty_run_is_cut_changes_no_bit(policy):
+def test_chunks_of_a_faulty_run_change_no_bit(policy):
     assert_equal(in_one_go(policy), step_by_step(policy)[1])
 
 
 @POLICIES
-def test_a_faulty_run_goes_on_as_if_never_stopped(policy):
+def test_faulty_run_resumes_bit_equal(policy):
     middle = step_by_step(policy)[0][EXAMPLES // 2]
     assert middle.faults
     assert_equal(in_one_go(policy), train(Run(), resume_from=middle, on_nonfinite=policy, last_saved=lambda: first()))
@@ -116,7 +117,7 @@ def test_skip_leaves_the_parameters_and_rollback_takes_those_that_were_kept(poli
             assert moved
 
 
-def test_parameters_that_are_wrong_are_named_by_their_layer_and_cannot_be_skipped():
+def test_nonfinite_parameters_are_named_by_their_layer_and_cannot_be_skipped():
     kept, _ = step_by_step("skip")
     bad = {step for _, step, _ in met(seed=0)}
     begun = next(one for one in kept if one.steps + 1 not in bad)
@@ -133,7 +134,7 @@ def test_parameters_that_are_wrong_are_named_by_their_layer_and_cannot_be_skippe
         train(Run(), resume_from=begun, on_nonfinite="skip")
 
 
-def test_an_update_beyond_all_numbers_is_told_from_a_gradient():
+def test_nonfinite_update_is_distinguished_from_a_gradient():
     with pytest.raises(
         NonFiniteError, match=r"the update produces NaN or infinity, forward .* finite: lower optimizer\.learning_"
     ):
@@ -162,18 +163,18 @@ def test_divergence_stops_with_a_hint():
         train(linear(2.0, 1.0), seconds=1e-6)
 
 
-def test_a_loss_that_grew_until_it_was_infinite_says_so():
+def test_divergence_to_infinity_names_the_growth_of_the_loss():
     with pytest.raises(
         NonFiniteError, match=r"the loss had grown from [\d.e+]+ to [\d.]+e\+\d+: lower optimizer\.learning_rate"
     ):
         train(linear(0.1, 1e4))
 
 
-def test_a_sound_run_is_left_alone():
+def test_finite_run_has_no_faults():
     assert train(Run(data=SOUND)).faults == ()
 
 
-def test_layers_in_layers_are_counted_as_they_stand_in_a_row():
+def test_diagnose_step_names_a_nested_layer_by_its_path():
     def logarithm(params, x, key):
         del params, key
         return jnp.log(jnp.where(x == 1, -1.0, 1.0).astype(x.dtype)) + x
@@ -196,7 +197,7 @@ def test_layers_in_layers_are_counted_as_they_stand_in_a_row():
             assert diagnose_step(net, mean_squared_error(), params, batch, None).startswith(said)
 
 
-def test_want_of_memory_says_what_was_asked_and_what_to_lower():
+def test_out_of_memory_names_the_size_and_what_to_lower():
     """In a process of its own: a crash would end this one."""
     code = """
         import numpy as np
