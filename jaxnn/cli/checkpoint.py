@@ -1,4 +1,4 @@
-"""`jaxnn checkpoint list|inspect|diff|verify RUN`: needs no device and trusts nothing."""
+"""`jaxnn checkpoint list|inspect|diff|verify RUN`: needs no device, and checks every file before it reads it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ from jaxnn.storage.arrays import load_arrays
 
 
 def run(command: Checkpoint) -> None:
-    {"list": listed, "inspect": inspect, "diff": diff, "verify": verify}[command.action](command)
+    {"list": list_checkpoints, "inspect": inspect, "diff": diff, "verify": verify}[command.action](command)
 
 
-def listed(command: Checkpoint) -> None:
+def list_checkpoints(command: Checkpoint) -> None:
     """A row for each checkpoint on the disk."""
     run_folder.read_manifest(command.run)
     rows = []
@@ -28,30 +28,30 @@ def listed(command: Checkpoint) -> None:
         try:
             facts = checkpoints.read(path).facts
             size = (path / checkpoints.STATE).stat().st_size / 2**20
-            row |= {"epoch": shown(facts["epoch"]), "best epoch": shown(facts["best_epoch"])}
-            row |= {"score": shown(facts["score"]), "MiB": round(size, 3), "state": "sound"}
+            row |= {"epoch": per_seed_text(facts["epoch"]), "best epoch": per_seed_text(facts["best_epoch"])}
+            row |= {"score": per_seed_text(facts["score"]), "MiB": round(size, 3), "state": "valid"}
         except UserError as error:
             row["state"] = str(error)
         rows.append(row)
     print_table(f"Checkpoints of {command.run}", rows, command.json)
 
 
-def shown(values: Sequence[Any]) -> str:
-    """A value a seed; one where all are the same."""
+def per_seed_text(values: Sequence[Any]) -> str:
+    """A value for each seed; only one where all are the same."""
     words = ["–" if value is None else f"{value:.6g}" for value in values]
     return words[0] if len(set(words)) == 1 else ", ".join(words)
 
 
-def chosen(command: Checkpoint, count: int) -> list[Path]:
-    """The checkpoints that were named by their steps, or the newest. Raises `UserError` where there are not so many."""
-    there = checkpoints.paths(command.run)
+def chosen_paths(command: Checkpoint, count: int) -> list[Path]:
+    """The checkpoints named by their steps, or the newest ones. Raises `UserError` where there are not enough."""
+    existing = checkpoints.paths(command.run)
     if not command.which:
-        if len(there) < count:
-            raise UserError(f"{command.run}: expected {count} checkpoints or more, found {len(there)}")
-        return there[-count:]
+        if len(existing) < count:
+            raise UserError(f"{command.run}: expected {count} checkpoints or more, found {len(existing)}")
+        return existing[-count:]
     if len(command.which) != count:
         raise UserError(f"expected the steps of {plural(count, 'checkpoint')}, found {len(command.which)}")
-    by_steps = {str(int(path.name)): path for path in there}
+    by_steps = {str(int(path.name)): path for path in existing}
     for steps in command.which:
         if steps.replace(",", "").lstrip("0") not in by_steps and steps not in by_steps:
             raise UserError(f"{command.run}: expected steps among {', '.join(by_steps)}, found {steps}")
@@ -61,7 +61,7 @@ def chosen(command: Checkpoint, count: int) -> list[Path]:
 def inspect(command: Checkpoint) -> None:
     """A row for each array of a checkpoint."""
     run_folder.read_manifest(command.run)
-    (path,) = chosen(command, 1)
+    (path,) = chosen_paths(command, 1)
     facts = checkpoints.read(path).facts
     rows = []
     for name, array in load_arrays(path / checkpoints.STATE).items():
@@ -71,8 +71,8 @@ def inspect(command: Checkpoint) -> None:
                 "array": name,
                 "type": facts["keys"].get(name, array.dtype.name),
                 "shape": "×".join(map(str, array.shape)) or "–",
-                "least": "–" if numbers is None else float(numbers.min()),
-                "greatest": "–" if numbers is None else float(numbers.max()),
+                "minimum": "–" if numbers is None else float(numbers.min()),
+                "maximum": "–" if numbers is None else float(numbers.max()),
                 "SHA-256": facts["arrays"][name]["sha256"][:12],
             }
         )
@@ -80,57 +80,59 @@ def inspect(command: Checkpoint) -> None:
 
 
 def diff(command: Checkpoint) -> None:
-    """A row for each array of which two checkpoints differ."""
+    """A row for each array that differs between two checkpoints."""
     run_folder.read_manifest(command.run)
-    one, two = chosen(command, 2)
-    for path in (one, two):
+    first, second = chosen_paths(command, 2)
+    for path in (first, second):
         checkpoints.read(path)
-    arrays = [load_arrays(path / checkpoints.STATE) for path in (one, two)]
+    arrays = [load_arrays(path / checkpoints.STATE) for path in (first, second)]
     rows = [row for row in compare("", *arrays) if not row["equal"]]
-    rows = [{"array": row["array"], "greatest difference": row["greatest difference"]} for row in rows]
+    rows = [{"array": row["array"], "largest difference": row["largest difference"]} for row in rows]
     print_table(
-        f"What differs from {one.name} to {two.name}: {len(rows)} of {len(arrays[0])} arrays", rows, command.json
+        f"Differences between {first.name} and {second.name}: {len(rows)} of {len(arrays[0])} arrays",
+        rows,
+        command.json,
     )
 
 
 def verify(command: Checkpoint) -> None:
     """A row for each file of a run. Raises `UserError` when any is damaged, missing or was not written by the run."""
-    rows, bad = examined(command.run), 0
+    rows, bad = examine_files(command.run), 0
     for row in rows:
-        bad += row["state"] != "sound"
+        bad += row["state"] != "valid"
     print_table(f"Files of {command.run}", rows, command.json)
     if bad:
-        raise UserError(f"{command.run}: expected {len(rows)} sound files, found {bad} that are not (see the table)")
+        raise UserError(f"{command.run}: expected {len(rows)} valid files, found {bad} that are not (see the table)")
 
 
-def examined(run: Path) -> list[dict[str, str]]:
-    """Each file of a run with its state: sound, or what is wrong with it."""
+def examine_files(run: Path) -> list[dict[str, str]]:
+    """Each file of a run with its state: valid, or what is wrong with it."""
     manifest = run_folder.read_manifest(run)
     expected: dict[str, str] = manifest["files"]
-    rows = [{"file": run_folder.MANIFEST, "state": "sound"}]
+    rows = [{"file": run_folder.MANIFEST, "state": "valid"}]
 
-    def look(name: str, check: Any) -> None:
+    def add_row(name: str, check: Any) -> None:
         try:
             check()
-            rows.append({"file": name, "state": "sound"})
+            rows.append({"file": name, "state": "valid"})
         except UserError as error:
             rows.append({"file": name, "state": str(error).removeprefix(f"{run}/")})
 
     for name in sorted(expected):
-        look(name, lambda name=name: run_folder.check_file(run, manifest, name))
+        add_row(name, lambda name=name: run_folder.check_file(run, manifest, name))
     for name in sorted(run_folder.files(run) - expected.keys()):
-        # What a run that is not finished has written of its end is written anew.
-        state = "sound" if manifest["status"] != "finished" else "is not among the files that the run wrote"
+        # An unfinished run writes its results again when it is resumed.
+        state = "valid" if manifest["status"] != "finished" else "is not among the files that the run wrote"
         rows.append({"file": name, "state": state})
     for path in checkpoints.paths(run):
-        look(f"{checkpoints.FOLDER}/{path.name}", lambda path=path: sound(path))
+        add_row(f"{checkpoints.FOLDER}/{path.name}", lambda path=path: check_checkpoint(path))
     if not any(row["file"].startswith(checkpoints.FOLDER) for row in rows):
-        rows.append({"file": checkpoints.FOLDER, "state": "expected a checkpoint or more, found none"})
+        rows.append({"file": checkpoints.FOLDER, "state": "expected at least one checkpoint, found none"})
     return rows
 
 
-def sound(path: Path) -> None:
-    """Raises `UserError` unless a checkpoint is."""
+def check_checkpoint(path: Path) -> None:
+    """Raises `UserError` unless a checkpoint is undamaged and has no other files."""
     checkpoints.read(path)
     load_arrays(path / checkpoints.STATE)
     others = {file.name for file in path.iterdir()} - {checkpoints.MANIFEST, checkpoints.STATE}

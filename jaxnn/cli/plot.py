@@ -34,9 +34,9 @@ def course_figure(command: Plot, name: str) -> None:
     }
     folder = command.out or Path("figures")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    drawn = draw[name]()
-    save_figures(folder, iter(drawn))
-    for figure in drawn:
+    figures = draw[name]()
+    save_figures(folder, iter(figures))
+    for figure in figures:
         print(folder / f"{figure.name}.png")
 
 

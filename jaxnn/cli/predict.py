@@ -42,20 +42,31 @@ def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
         height, width, channels = example
         x = read_image(file, (height, width, channels), data["max_value"])
     prediction = np.asarray(run.predict(x))
+    kind = "probability" if are_probabilities(prediction) else "output"
     names = [str(file)] if len(prediction) == 1 else [f"{file}[{i}]" for i in range(len(prediction))]
-    return [row_of(name, p, tuple(data["classes"])) for name, p in zip(names, prediction, strict=True)]
+    return [row_of(name, p, tuple(data["classes"]), kind) for name, p in zip(names, prediction, strict=True)]
 
 
-def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """What is predicted for one example: the class with all probabilities, or the numbers of the output."""
+def are_probabilities(prediction: np.ndarray) -> bool:
+    """Whether predictions are probabilities of classes: not negative, and 1 in sum (one number: at most 1)."""
+    sums = prediction.reshape(len(prediction), -1).sum(axis=1)
+    is_sum = sums <= 1 if prediction[0].size == 1 else np.isclose(sums, 1, atol=1e-3)
+    return bool((prediction >= 0).all() and is_sum.all())
+
+
+def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...], kind: str) -> dict[str, Any]:
+    """What is predicted for one example: the class with the numbers of all classes, or the numbers of the output.
+
+    kind: the name of these numbers, "probability" or "output"
+    """
     values = [float(value) for value in np.ravel(prediction)]
-    if len(values) == 1 and len(classes) == 2:
+    if len(values) == 1 and len(classes) == 2 and kind == "probability":
         values = [1 - values[0], values[0]]
     if len(values) < len(classes) or not classes:
         return {"file": name, "output": "  ".join(f"{value:.6g}" for value in values)}
     labels = [*classes, *(f"output {i}" for i in range(len(classes), len(values)))]
-    probability = dict(zip(labels, values, strict=True))
-    return {"file": name, "class": labels[int(np.argmax(values))], "probability": probability}
+    numbers = dict(zip(labels, values, strict=True))
+    return {"file": name, "class": labels[int(np.argmax(values))], kind: numbers}
 
 
 def read_examples(file: Path, example: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -60,13 +60,13 @@ def run(command: Rerun) -> None:
 
 
 def compare(part: str, old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-    """A row for each array of two runs: whether all bits are equal, and how far it is where not."""
+    """A row for each array of two runs: whether all bits are equal, and the largest difference."""
     for name in sorted(old.keys() | new.keys()):
         a, b = old.get(name), new.get(name)
-        row: dict[str, Any] = {"what": part, "array": name, "equal": False, "greatest difference": "another shape"}
+        row: dict[str, Any] = {"what": part, "array": name, "equal": False, "largest difference": "another shape"}
         if a is not None and b is not None and a.shape == b.shape and a.dtype == b.dtype:
             row["equal"] = a.tobytes() == b.tobytes()
             with np.errstate(invalid="ignore"):
                 gap = np.abs(a.astype(np.float64) - b.astype(np.float64))
-            row["greatest difference"] = float(np.nanmax(gap, initial=0.0))
+            row["largest difference"] = float(np.nanmax(gap, initial=0.0))
         yield row

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jaxnn.engine.hooks import Progress as RunProgress
     from jaxnn.sweep import SweepResult
 
-#: Members that the table on the screen shows.
-SHOWN = 20
+#: Members in the table on the screen.
+MAX_SCREEN_ROWS = 20
 
 
 def run(command: Sweep, overrides: Sequence[str]) -> None:
@@ -63,11 +63,11 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     typed = shlex.join(("jaxnn", *sys.argv[1:]))
     facts: dict[str, Any] = {"metric": result.metric, "seeds": list(result.seeds), "seconds": result.seconds}
     write_folder(folder, result, rows, facts | {"command": typed, "device": where}, overwrite=command.overwrite)
-    more = f" (the first {SHOWN} of {len(rows)})" if len(rows) > SHOWN else ""
-    print_table(f"{title}: by {result.metric}{more}", on_screen(rows)[:SHOWN])
+    more = f" (the first {MAX_SCREEN_ROWS} of {len(rows)})" if len(rows) > MAX_SCREEN_ROWS else ""
+    print_table(f"{title}: by {result.metric}{more}", screen_rows(rows)[:MAX_SCREEN_ROWS])
     if command.json is not None:
         write_json(command.json, {"title": title, "rows": rows, **facts})
-    console.print(chosen(result), highlight=False)
+    console.print(best_member_text(result), highlight=False)
     console.print(
         f"{len(rows)} members × {len(result.seeds)} seeds in {result.seconds:.1f} s\n{folder / 'report.html'}",
         highlight=False,
@@ -89,8 +89,8 @@ def set_precision_of(source: str, overrides: Sequence[str]) -> None:
         device.set_precision(load(source, overrides).train.precision)
 
 
-def on_screen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows as a screen has room for them: values by the last part of their names, mean ± standard deviation."""
+def screen_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows in a form that fits a screen: short names, mean ± standard deviation."""
     names = [key.split(".")[-1] for key in rows[0] if "." in key]
     hidden = {"scores", *(key for key in ("epochs", "diverged seeds") if len({row[key] for row in rows}) == 1)}
 
@@ -106,10 +106,10 @@ def on_screen(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{short(key): plain(value) for key, value in row.items() if key not in hidden} for row in rows]
 
 
-def chosen(result: "SweepResult") -> str:
-    """The best member's values, and what it is worth on the test part, which chose nothing."""
+def best_member_text(result: "SweepResult") -> str:
+    """The best member's values and its score on the test part, which did not choose it."""
     if result.best is None:
-        return "no member is sound"
+        return "no member is finite"
     values = ", ".join(f"{name} = {value}" for name, value in result.best.member.values.items())
     test = result.scores.get("test")
     if test is None:

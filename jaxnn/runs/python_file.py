@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -72,9 +73,12 @@ def typed_hyperparameters(overrides: Sequence[str]) -> dict[str, float]:
         if not name.startswith(PREFIX):
             raise UserError(f"--{name}: an experiment in Python takes --{PREFIX}NAME NUMBER, found another option")
         try:
-            numbers[name.removeprefix(PREFIX).replace("-", "_")] = float(value)
+            number = float(value)
         except ValueError:
-            raise UserError(f"--{name}: expected a number, found {value!r}") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(f"--{name}: expected a finite number, found {value!r}")
+        numbers[name.removeprefix(PREFIX).replace("-", "_")] = number
     return numbers
 
 

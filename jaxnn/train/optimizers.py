@@ -140,9 +140,12 @@ def optimizer(
 
 def is_weight(params: Params) -> Params:
     """True for each leaf that multiplies an input, False for biases and all others: the leaves that L2 decays."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: bool(path) and getattr(path[-1], "name", "") == "weight", params
-    )
+
+    def is_named_weight(path, leaf):
+        del leaf
+        return bool(path) and _path_name(path[-1:]) == "weight"
+
+    return jax.tree_util.tree_map_with_path(is_named_weight, params)
 
 
 def _path_name(path: Any) -> str:

@@ -16,7 +16,7 @@ from jaxnn.config import ConfigError, build_optimizer, config_hash, dump, fields
 from jaxnn.errors import UserError
 from jaxnn.storage.arrays import path_name
 from jaxnn.train import Group, optimizer
-from jaxnn.train.optimizers import optimizer_names, takes_learning_rate
+from jaxnn.train.optimizers import is_weight, optimizer_names, takes_learning_rate
 
 MODEL = serial(dense(7), tanh(), dense(3))
 GRADIENT = value_and_grad(MODEL, quadratic())
@@ -266,3 +266,10 @@ def test_every_config_key_has_a_help_text():
     assert {"optimizer.clip_norm", "optimizer.groups.match", "train.compute"} <= {field.name for field in fields()}
     for field in fields():
         assert field.help and field.type != "a value", field
+
+
+def test_is_weight_finds_weights_of_named_tuples_and_of_dictionaries():
+    params = {"hidden": {"weight": 1.0, "bias": 0.0}, "head": dense(2).init(jax.random.key(0), jnp.ones((1, 3)))}
+    weights = is_weight(params)
+    assert weights["hidden"] == {"weight": True, "bias": False}
+    assert (weights["head"].weight, weights["head"].bias) == (True, False)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.cli.checkpoint import examined
+from jaxnn.cli.checkpoint import examine_files
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
@@ -107,7 +107,7 @@ def _verify_names(run: Path, name: str) -> bool:
     """Whether `jaxnn checkpoint verify` names the file, or its checkpoint, and no other."""
     expected = str(Path(name).parent) if name.startswith(checkpoints.FOLDER) else name
     try:
-        bad = [row["file"] for row in examined(run) if row["state"] != "sound"]
+        bad = [row["file"] for row in examine_files(run) if row["state"] != "valid"]
     except UserError as error:
         return name == run_folder.MANIFEST and name in str(error)
     return bad == [expected]

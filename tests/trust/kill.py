@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.cli.checkpoint import examined
+from jaxnn.cli.checkpoint import examine_files
 from jaxnn.storage.files import read_checksummed_json
 from tests.trust.fork_server import ForkServer, last_step
 
@@ -48,7 +48,7 @@ def state(run: Path) -> dict[str, str]:
 
 def left_nothing(run: Path) -> bool:
     """Whether every file of a run is as it was written, and the killed processes left no other."""
-    return all(row["state"] == "sound" for row in examined(run)) and not list(run.rglob(".*"))
+    return all(row["state"] == "valid" for row in examine_files(run)) and not list(run.rglob(".*"))
 
 
 class Reference(NamedTuple):

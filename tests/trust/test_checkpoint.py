@@ -163,12 +163,12 @@ def test_list_inspect_and_diff_show_what_is_on_the_disk(capsys, tmp_path, finish
     paths = checkpoints.paths(finished)
     listed = rows(capsys, tmp_path, "list", finished)
     assert [row["steps"] for row in listed] == [int(path.name) for path in paths] and len(paths) >= 3
-    assert all(row["state"] == "sound" for row in listed)
+    assert all(row["state"] == "valid" for row in listed)
     arrays = [load_arrays(path / checkpoints.STATE) for path in paths]
     inspected = {row["array"]: row for row in rows(capsys, tmp_path, "inspect", finished)}
     assert inspected.keys() == arrays[-1].keys()
     weight = "state/update/params/1/weight"
-    assert inspected[weight]["least"] == float(arrays[-1][weight].min())
+    assert inspected[weight]["minimum"] == float(arrays[-1][weight].min())
     assert inspected["state/key"]["type"] == "threefry2x32"
     differing = {row["array"] for row in rows(capsys, tmp_path, "diff", finished)}
     for name, array in arrays[-1].items():
@@ -186,7 +186,7 @@ def same(a, b):
 
 def test_verify_lists_every_file(capsys, tmp_path, finished):
     states = {row["file"]: row["state"] for row in rows(capsys, tmp_path, "verify", finished)}
-    assert set(states.values()) == {"sound"}
+    assert set(states.values()) == {"valid"}
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
     assert {name for name in files if not name.startswith(checkpoints.FOLDER)} <= states.keys()
     assert {path.parent.relative_to(finished).as_posix() for path in finished.rglob(checkpoints.STATE)} <= states.keys()

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from jaxnn.cli.checkpoint import examined
+from jaxnn.cli.checkpoint import examine_files
 from jaxnn.config import load
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
@@ -110,7 +110,7 @@ def test_manifest_with_a_file_outside_its_folder_is_refused(copy, name):
     files = read_checksummed_json(copy / "manifest.json")["files"]
     (copy.parent / "secret").write_text("secret")
     forged(copy, files=files | {name: "0" * 64})
-    for read in (run_folder.read_manifest, load_run, examined):
+    for read in (run_folder.read_manifest, load_run, examine_files):
         refused(lambda read=read: read(copy), "expected the name of a file inside the run's folder")
 
 
@@ -164,7 +164,7 @@ def test_small_facts_are_those_of_the_run(copy):
 @pytest.mark.parametrize("found", [2, 4, None, "3", [3]])
 def test_run_of_another_format_is_refused_and_the_format_named(copy, found):
     forged(copy, format=found)
-    for read in (run_folder.read_manifest, load_run, examined):
+    for read in (run_folder.read_manifest, load_run, examine_files):
         refused(lambda read=read: read(copy), f"expected a run of format 3, found {found}", "train again")
 
 
@@ -201,7 +201,7 @@ def test_verify_follows_no_link_in_a_run(copy, name):
     (copy / name).rename(outside)
     (copy / name).symlink_to(outside)
     try:
-        bad = {row["file"] for row in examined(copy) if row["state"] != "sound"}
+        bad = {row["file"] for row in examine_files(copy) if row["state"] != "valid"}
     except UserError as error:
         bad = {name} if name in str(error) else set()
     assert name in {file.split("/")[0] for file in bad}
