@@ -88,11 +88,8 @@ def diff(command: Checkpoint) -> None:
     arrays = [load_arrays(path / checkpoints.STATE) for path in (first, second)]
     rows = [row for row in compare("", *arrays) if not row["equal"]]
     rows = [{"array": row["array"], "largest difference": row["largest difference"]} for row in rows]
-    print_table(
-        f"Differences between {first.name} and {second.name}: {len(rows)} of {len(arrays[0])} arrays",
-        rows,
-        command.json,
-    )
+    title = f"Differences between {first.name} and {second.name}: {len(rows)} of {len(arrays[0])} arrays"
+    print_table(title, rows, command.json)
 
 
 def verify(command: Checkpoint) -> None:
