@@ -48,21 +48,24 @@ def conv_max_pool(
         raise UserError(f"conv_max_pool: expected at least 1 channel, found {channels}")
     make_weight, make_bias = initializer(weight_init), initializer(bias_init)
     patch = (size[0] + pool_size[0] - 1, size[1] + pool_size[1] - 1)
-    offsets = [(i, j) for i in range(pool_size[0]) for j in range(pool_size[1])]
-    count = len(offsets)
+    count = pool_size[0] * pool_size[1]
 
     def window_for(x: ArrayOrShape) -> Window:
         return make_window(x, f"conv_max_pool patch {patch[0]}×{patch[1]}", patch, pool_size, "VALID")
 
+    def offsets() -> list[tuple[int, int]]:
+        # Made when used: `init` refuses a pool beyond the image, whose list would fill the memory.
+        return [(i, j) for i in range(pool_size[0]) for j in range(pool_size[1])]
+
     def shift(weight: Kernel) -> ShiftedKernels:
         """V from W."""
-        padding = [((i, pool_size[0] - 1 - i), (j, pool_size[1] - 1 - j), (0, 0), (0, 0)) for i, j in offsets]
+        padding = [((i, pool_size[0] - 1 - i), (j, pool_size[1] - 1 - j), (0, 0), (0, 0)) for i, j in offsets()]
         return jnp.stack([jnp.pad(weight, pads) for pads in padding], axis=3).reshape(-1, count * channels)
 
     def shift_transpose(dshifted: ShiftedKernels, weight: Kernel) -> Kernel:
         """dW from dV."""
         blocks = dshifted.reshape(*patch, weight.shape[2], count, channels)
-        terms = [blocks[i : i + size[0], j : j + size[1], :, q] for q, (i, j) in enumerate(offsets)]
+        terms = [blocks[i : i + size[0], j : j + size[1], :, q] for q, (i, j) in enumerate(offsets())]
         return functools.reduce(jnp.add, terms)
 
     def init(key: PRNGKeyArray, x: ExampleBatch) -> ConvParams:
