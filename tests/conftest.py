@@ -36,6 +36,7 @@ SLOW = (
     "laws/test_fuzz.py",
     "laws/test_mutants.py",
     "notebooks",
+    "packaging/test_types.py",
     "trust",
 )
 

@@ -26,17 +26,17 @@ class Case(NamedTuple):
     name: str
     public_name: str
     rule: VjpRule
-    args: tuple
+    args: tuple[Any, ...]
     dy: Any
 
 
-def make_case(name: str, public_name: str, rule: VjpRule, args: tuple, seed: int = 0) -> Case:
+def make_case(name: str, public_name: str, rule: VjpRule, args: tuple[Any, ...], seed: int = 0) -> Case:
     """A case in float64 with a random dy."""
     args = cast_floating(args, np.float64)
     return Case(name, public_name, rule, args, random_cotangent(seed, rule, args))
 
 
-def cast_floating(tree: Any, dtype) -> Any:
+def cast_floating(tree: Any, dtype: Any) -> Any:
     """`tree` with its floating leaves in `dtype`."""
 
     def cast(a):
@@ -57,7 +57,7 @@ def normal_like(seed: int, tree: Any, scale: float = 1.0) -> Any:
     return jax.tree.map(draw, tree)
 
 
-def random_cotangent(seed: int, rule: VjpRule, args: tuple) -> Any:
+def random_cotangent(seed: int, rule: VjpRule, args: tuple[Any, ...]) -> Any:
     """A random dy for the rule's output at `args`; zeros where the output is not floating."""
     dy = normal_like(seed, jax.eval_shape(rule.f, *args))
     return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a, dy)
@@ -79,7 +79,7 @@ def with_batch_size(case: Case, n: int) -> Case:
     return case._replace(args=args, dy=random_cotangent(n, case.rule, args))
 
 
-def layer_args(layer: Layer, x: Any, seed: int = 0) -> tuple:
+def layer_args(layer: Layer, x: Any, seed: int = 0) -> tuple[Any, ...]:
     """(params, x) for `layer`, drawn at random: initial parameters would hide a bias behind its zero.
 
     x: a shape (a tuple of integers), an array, a `jax.ShapeDtypeStruct`, or a pytree of these. Floating leaves and

@@ -69,7 +69,7 @@ class CostComparison(NamedTuple):
         return tuple(messages)
 
 
-def compare_cost(rule: VjpRule, args: tuple, dy: Any) -> CostComparison:
+def compare_cost(rule: VjpRule, args: tuple[Any, ...], dy: Any) -> CostComparison:
     """The costs of `rule` for arguments (arrays) of these shapes and types."""
     makers = (outputs_and_cotangents, autodiff_outputs_and_cotangents)
     programs = [jax.jit(make(rule), compiler_options=compiler_options()).lower(args, dy).compile() for make in makers]
@@ -81,13 +81,13 @@ def compare_cost(rule: VjpRule, args: tuple, dy: Any) -> CostComparison:
     return CostComparison(*costs)
 
 
-def float32_cost(rule: VjpRule, args: tuple) -> CostComparison:
+def float32_cost(rule: VjpRule, args: tuple[Any, ...]) -> CostComparison:
     """The costs of `rule` at `args` in float32, the precision of training."""
     args = cast_floating(args, np.float32)
     return compare_cost(rule, args, random_cotangent(0, rule, args))
 
 
-def residual_bytes(rule: VjpRule, args: tuple) -> tuple[int, int]:
+def residual_bytes(rule: VjpRule, args: tuple[Any, ...]) -> tuple[int, int]:
     """The bytes that the forward pass keeps for the backward pass, hand-written and by autodiff; compiles nothing."""
     hand = _distinct_bytes(rule, args, lambda *args: rule.forward(*args)[1])
     auto = _distinct_bytes(
@@ -104,7 +104,7 @@ def _temporary_bytes(program: Any) -> int:
     return int(program.memory_analysis().temp_size_in_bytes)
 
 
-def _distinct_bytes(rule: VjpRule, args: tuple, residuals: Callable[..., Any]) -> int:
+def _distinct_bytes(rule: VjpRule, args: tuple[Any, ...], residuals: Callable[..., Any]) -> int:
     """Bytes of the distinct arrays in `residuals(*args)`, without the parameters, which stay in memory anyway."""
     jaxpr = jax.make_jaxpr(residuals)(*args).jaxpr
     # Arguments without a batch axis are parameters; a rule without any batch axis has those of a layer, if any.

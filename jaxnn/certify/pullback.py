@@ -11,9 +11,9 @@ from jax import numpy as jnp
 from jaxnn.certify.vjp_rule import NamedArrays, VjpRule, differentiated_leaves, named_leaves, replace_leaves
 
 #: (args, dy) -> cotangents by leaf
-Pullback = Callable[[tuple, Any], NamedArrays]
+Pullback = Callable[[tuple[Any, ...], Any], NamedArrays]
 #: (args, dy) -> (floating outputs by leaf, cotangents by leaf)
-OutputsAndCotangents = Callable[[tuple, Any], tuple[NamedArrays, NamedArrays]]
+OutputsAndCotangents = Callable[[tuple[Any, ...], Any], tuple[NamedArrays, NamedArrays]]
 
 #: The name of the function's output in a measurement: no argument can have it.
 OUTPUT = "f(·)"
@@ -79,7 +79,7 @@ def autodiff_pullback(rule: VjpRule) -> Pullback:
     return lambda args, dy: autodiff_outputs_and_cotangents(rule)(args, dy)[1]
 
 
-def jit_unoptimized(f: Callable) -> Callable:
+def jit_unoptimized(f: Callable[..., Any]) -> Callable[..., Any]:
     """`jax.jit` without LLVM's optimizer: a law runs a program a few times, so compiling takes most of its time."""
     return jax.jit(f, compiler_options={"xla_backend_optimization_level": 0})
 
@@ -101,7 +101,7 @@ def compiled_autodiff_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotange
 
 
 @functools.lru_cache(maxsize=64)
-def compiled_f(f: Callable) -> Callable:
+def compiled_f(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function, compiled once for each dtype and shape."""
     return jit_unoptimized(lambda *args: f(*args))
 

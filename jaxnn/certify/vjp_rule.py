@@ -124,11 +124,11 @@ def model_rule(
 def custom_vjp_rule(
     f: Callable[..., Any],
     fwd: Callable[..., tuple[Any, Any]] | None,
-    bwd: Callable[..., tuple] | None,
-    args: tuple,
+    bwd: Callable[..., tuple[Any, ...]] | None,
+    args: tuple[Any, ...],
     batched: tuple[bool, ...],
     reduction: Reduction,
-) -> tuple[VjpRule, tuple]:
+) -> tuple[VjpRule, tuple[Any, ...]]:
     """The rule of a `jax.custom_vjp` function, or of its three functions, and its arguments as arrays.
 
     Raises `UserError` for what cannot be certified.
@@ -184,7 +184,7 @@ def _argument_names(f: Callable, n: int) -> tuple[str, ...]:
     return tuple(names[i] if i < len(names) else f"argument {i}" for i in range(n))
 
 
-def named_leaves(rule: VjpRule, args: tuple) -> list[tuple[str, Any, bool]]:
+def named_leaves(rule: VjpRule, args: tuple[Any, ...]) -> list[tuple[str, Any, bool]]:
     """The leaves of `args` with their names, and whether each is differentiated."""
     leaves = []
     for i, (name, arg) in enumerate(zip(rule.arguments, args, strict=True)):
@@ -195,18 +195,18 @@ def named_leaves(rule: VjpRule, args: tuple) -> list[tuple[str, Any, bool]]:
     return leaves
 
 
-def differentiated_leaves(rule: VjpRule, args: tuple) -> NamedArrays:
+def differentiated_leaves(rule: VjpRule, args: tuple[Any, ...]) -> NamedArrays:
     """The leaves of `args` that are differentiated, by name."""
     return {name: leaf for name, leaf, differentiated in named_leaves(rule, args) if differentiated}
 
 
-def replace_leaves(rule: VjpRule, args: tuple, new: NamedArrays) -> tuple:
+def replace_leaves(rule: VjpRule, args: tuple[Any, ...], new: NamedArrays) -> tuple[Any, ...]:
     """`args` with the leaves of these names replaced."""
     flat = [new.get(name, leaf) for name, leaf, _ in named_leaves(rule, args)]
     return jax.tree.unflatten(jax.tree.structure(args), flat)
 
 
-def batched_leaves(rule: VjpRule, args: tuple) -> frozenset[str]:
+def batched_leaves(rule: VjpRule, args: tuple[Any, ...]) -> frozenset[str]:
     """The names of the differentiated leaves that hold a row for each example."""
     batched = [name for name, b in zip(rule.arguments, rule.batched, strict=True) if b] if rule.batched else []
     return frozenset(name for name in differentiated_leaves(rule, args) if name.split(".")[0] in batched)

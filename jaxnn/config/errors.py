@@ -21,7 +21,7 @@ class ConfigError(UserError):
 
     def __init__(self, lines: Sequence[str]):
         super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
+        self.lines: tuple[str, ...] = tuple(lines)
 
 
 def dotted_path(path: KeyPath) -> str:

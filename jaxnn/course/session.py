@@ -20,7 +20,7 @@ from jaxnn.runs.history import history_columns
 #: Draws the figures of a system. Only one thread may draw, because matplotlib's settings are global.
 Draw = Callable[[], Iterable[Figure]]
 #: The configs whose run a later study uses again -> those studies.
-STUDIES_OF_RUN = {"mnist_cnn": ("filters", "time"), "mnist1000_sigmoid_mse": ("gap",)}
+STUDIES_OF_RUN: dict[str, tuple[str, ...]] = {"mnist_cnn": ("filters", "time"), "mnist1000_sigmoid_mse": ("gap",)}
 
 
 class CourseSession:
@@ -30,10 +30,12 @@ class CourseSession:
     """
 
     def __init__(self, budget: Budget, seeds: int | None, data_dir: Path | None):
-        self.budget, self.seeds, self.data_dir = budget, seeds, data_dir
+        self.budget: Budget = budget
+        self.seeds: int | None = seeds
+        self.data_dir: Path | None = data_dir
         self.runs: dict[str, SystemResult] = {}
-        self.pending_studies = {config: set(studies) for config, studies in STUDIES_OF_RUN.items()}
-        self.locks = {config: Lock() for config in STUDIES_OF_RUN}
+        self.pending_studies: dict[str, set[str]] = {config: set(studies) for config, studies in STUDIES_OF_RUN.items()}
+        self.locks: dict[str, Lock] = {config: Lock() for config in STUDIES_OF_RUN}
 
     def run(self, system: System) -> tuple[SystemResult, Draw]:
         """The numbers of a system, and the function that draws its figures."""

@@ -14,6 +14,7 @@ from jaxnn.backprop import objective, value_and_grad
 from jaxnn.combine import serial
 from jaxnn.data import preprocess
 from jaxnn.initializers import Init
+from jaxnn.kernels.array_types import AnyArray
 from jaxnn.layer import Layer, Params
 from jaxnn.layers import LAYERS, dense, flatten, sigmoid, softmax
 from jaxnn.losses import prediction_of, quadratic, sigmoid_cross_entropy, softmax_cross_entropy
@@ -123,7 +124,16 @@ DEEP_NETS: dict[str, tuple[str, Init, float]] = {
 }
 
 
-def gradient_norms(x, y, activation: str, weight_init: Init, learning_rate: float, *, epochs: int, batch: int = 50):
+def gradient_norms(
+    x: AnyArray,
+    y: AnyArray,
+    activation: str,
+    weight_init: Init,
+    learning_rate: float,
+    *,
+    epochs: int,
+    batch: int = 50,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Trains a `deep_net` by SGD and measures the norm of each layer's weight gradient over the whole of (x, y).
 
     x: preprocessed inputs; y: labels. Returns the epochs (epochs + 1,) and layer -> norms before each epoch and after

@@ -104,9 +104,11 @@ class CompiledRun:
         self, training: Training, n: int, hyperparameters: Any, data: Data, stacked: bool, strategy: SeedStrategy
     ):
         self._functions = _jitted(training, n, stacked, strategy, tuple(local_devices()))
-        self.data = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data)
+        self.data: Any = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data)
         keys = jax.eval_shape(jax.vmap(jax.random.key), jax.ShapeDtypeStruct((n,), jnp.uint32))
-        self.init, self.state = _compile(self._functions["init"], keys, hyperparameters)
+        init, state = _compile(self._functions["init"], keys, hyperparameters)
+        self.init: Any = init
+        self.state: Any = state
 
     def chunk(self, name: str) -> CompiledChunk:
         """The program "learn", or "skip", which learns nothing."""
@@ -120,7 +122,8 @@ class Program:
     """The seeds of a job as one compiled program, with the data that its next steps read."""
 
     def __init__(self, job: Job, schedule: ChunkSchedule):
-        self.job, self.schedule = job, schedule
+        self.job: Job = job
+        self.schedule: ChunkSchedule = schedule
         self._keys = jax.vmap(jax.random.key)(jnp.asarray(job.seeds, jnp.uint32))
         self._position = 0, 0
         self._data = job.data()

@@ -4,9 +4,27 @@ batch: examples; height, width: rows and columns of an image; channel: an input 
 rows, columns: positions of a sliding window; kh, kw: height and width of a kernel.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from jax import ShapeDtypeStruct
 from jaxtyping import Array, Float, UInt
+
+if TYPE_CHECKING:
+    # The constructor of JAX's class has no annotations. Pyright therefore treats the class as generic, with unknown
+    # type arguments, and every type below that names it would be unknown too.
+    from typing import Protocol
+
+    class ShapeDtypeStruct(Protocol):
+        """The attributes of a `jax.ShapeDtypeStruct` that `init` may use."""
+
+        @property
+        def shape(self) -> Any: ...
+        @property
+        def dtype(self) -> Any: ...
+        @property
+        def ndim(self) -> int: ...
+else:
+    from jax import ShapeDtypeStruct
 
 #: What a caller may pass as x, and what comes back.
 AnyArray = Array | np.ndarray

@@ -38,8 +38,11 @@ class RunRecorder:
         resume_from: Snapshot | None = None,
         overwrite: bool = False,
     ):
-        self.folder, self.experiment, self.manifest = folder, experiment, manifest
-        self.resume_from, self._last, self._overwrite = resume_from, resume_from, overwrite
+        self.folder: Path = folder
+        self.experiment: Experiment = experiment
+        self.manifest: dict[str, Any] = manifest
+        self.resume_from: Snapshot | None = resume_from
+        self._last, self._overwrite = resume_from, overwrite
         self._saved_at = time.perf_counter()
         self._lock = ExitStack()
 

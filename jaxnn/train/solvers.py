@@ -109,16 +109,16 @@ def _solver(optimizer: SecondOrder, gradient: Callable[[Array], Array]) -> Any:
             raise ValueError(f"no solver {name!r}")
 
 
-class SaddleFreeNewtonDescent(optx.AbstractDescent):
+class SaddleFreeNewtonDescent(optx.AbstractDescent[Array, Any, Array]):
     """−|H|⁻¹ g, from the eigenvalues of the Hessian that `hessian(y)` gives."""
 
     hessian: Callable[[Array], Array] = eqx.field(static=True)
 
-    def init(self, y, f_info_struct):
+    def init(self, y: Array, f_info_struct: Any) -> Array:
         del f_info_struct
         return y
 
-    def query(self, y, f_info, state):
+    def query(self, y: Array, f_info: Any, state: Array) -> Array:
         del state
         hessian = self.hessian(y)
         values, vectors = jnp.linalg.eigh((hessian + hessian.T) / 2)
@@ -126,11 +126,11 @@ class SaddleFreeNewtonDescent(optx.AbstractDescent):
         size = jnp.maximum(size, jnp.finfo(y.dtype).eps * size.max())
         return -vectors @ ((vectors.T @ f_info.grad) / size)
 
-    def step(self, step_size, state):
+    def step(self, step_size: Array, state: Array) -> tuple[Array, optx.RESULTS]:
         return step_size * state, optx.RESULTS.successful
 
 
-class Newton(optx.AbstractGradientDescent):
+class Newton(optx.AbstractGradientDescent[Array, Any]):
     """Gradient descent along `descent`'s direction, halved until the cost has fallen enough (Armijo)."""
 
     rtol: float
@@ -138,7 +138,7 @@ class Newton(optx.AbstractGradientDescent):
     norm: Callable
     # Equinox freezes fields, so a narrower type is safe.
     descent: SaddleFreeNewtonDescent  # pyright: ignore[reportIncompatibleVariableOverride]
-    search: optx.BacktrackingArmijo  # pyright: ignore[reportIncompatibleVariableOverride]
+    search: optx.BacktrackingArmijo[Array]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class NormalEquations(NamedTuple):
@@ -149,18 +149,18 @@ class NormalEquations(NamedTuple):
     slope: Array
 
 
-class DampedGaussNewton(optx.AbstractDescent):
+class DampedGaussNewton(optx.AbstractDescent[Array, Any, NormalEquations]):
     """−(JᵀJ + λI)⁻¹ Jᵀr = −V (S + λ)⁻¹ Vᵀ Jᵀr, where λ is one over the size of the step.
 
     JᵀJ is taken apart once for each point that is accepted; after this another λ costs next to nothing. Optimistix's
     own factors J, with the damping below it, anew for each: a matrix as tall as there are residuals.
     """
 
-    def init(self, y, f_info_struct):
+    def init(self, y: Array, f_info_struct: Any) -> NormalEquations:
         del f_info_struct
         return NormalEquations(y, jnp.zeros((y.size, y.size), y.dtype), y)
 
-    def query(self, y, f_info, state):
+    def query(self, y: Array, f_info: Any, state: NormalEquations) -> NormalEquations:
         del state
         jacobian = f_info.jac.as_matrix()
         size, vectors = jnp.linalg.eigh(jacobian.T @ jacobian)
@@ -168,19 +168,19 @@ class DampedGaussNewton(optx.AbstractDescent):
         size = jnp.maximum(size, jnp.finfo(y.dtype).eps * size.max())
         return NormalEquations(size, vectors, vectors.T @ (jacobian.T @ f_info.residual))
 
-    def step(self, step_size, state):
+    def step(self, step_size: Array, state: NormalEquations) -> tuple[Array, optx.RESULTS]:
         damping = 1 / jnp.maximum(step_size, jnp.finfo(step_size.dtype).tiny)
         return -state.vectors @ (state.slope / (state.size + damping)), optx.RESULTS.successful
 
 
-class LevenbergMarquardt(optx.AbstractGaussNewton):
+class LevenbergMarquardt(optx.AbstractGaussNewton[Array, Any, Any]):
     """Damped least squares, whose damping falls where the squares fall as foreseen, and grows where not."""
 
     rtol: float
     atol: float
     norm: Callable
     descent: DampedGaussNewton  # pyright: ignore[reportIncompatibleVariableOverride]
-    search: optx.ClassicalTrustRegion  # pyright: ignore[reportIncompatibleVariableOverride]
+    search: optx.ClassicalTrustRegion[Array]  # pyright: ignore[reportIncompatibleVariableOverride]
     verbose: Callable = eqx.field(static=True, default=lambda **_: None)
 
 
