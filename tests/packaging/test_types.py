@@ -10,13 +10,16 @@ from tests.packaging.imports import ROOT
 
 
 def test_public_types_complete():
-    pyright = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # With --verifytypes, pyright searches the packages of the first Python on the PATH; it ignores --pythonpath.
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(ROOT),
+    }
     report = subprocess.run(
-        [*pyright, "--verifytypes", "jaxnn", "--ignoreexternal", "--outputjson"],
+        [sys.executable, "-m", "pyright", "--verifytypes", "jaxnn", "--ignoreexternal", "--outputjson"],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": path},
+        env=environment,
         cwd=ROOT,
         check=False,
     )
