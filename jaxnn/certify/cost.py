@@ -12,7 +12,7 @@ import numpy as np
 from jax.extend.core import Var
 
 from jaxnn.certify.case import cast_floating, random_cotangent
-from jaxnn.certify.pullback import autodiff_outputs_and_cotangents, outputs_and_cotangents
+from jaxnn.certify.pullback import autodiff_cotangents_and_outputs, cotangents_and_outputs
 from jaxnn.certify.vjp_rule import VjpRule, differentiated_leaves, named_leaves, replace_leaves
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.summary import flops, nbytes
@@ -71,7 +71,7 @@ class CostComparison(NamedTuple):
 
 def compare_cost(rule: VjpRule, args: tuple[Any, ...], dy: Any) -> CostComparison:
     """The costs of `rule` for arguments (arrays) of these shapes and types."""
-    makers = (outputs_and_cotangents, autodiff_outputs_and_cotangents)
+    makers = (cotangents_and_outputs, autodiff_cotangents_and_outputs)
     programs = [jax.jit(make(rule), compiler_options=compiler_options()).lower(args, dy).compile() for make in makers]
     seconds = _median_seconds([lambda run=run: jax.block_until_ready(run(args, dy)) for run in programs])
     costs = [

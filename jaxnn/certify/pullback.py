@@ -12,8 +12,8 @@ from jaxnn.certify.vjp_rule import NamedArrays, VjpRule, differentiated_leaves, 
 
 #: (args, dy) -> cotangents by leaf
 Pullback = Callable[[tuple[Any, ...], Any], NamedArrays]
-#: (args, dy) -> (floating outputs by leaf, cotangents by leaf)
-OutputsAndCotangents = Callable[[tuple[Any, ...], Any], tuple[NamedArrays, NamedArrays]]
+#: (args, dy) -> (cotangents by leaf, floating outputs by leaf)
+CotangentsAndOutputs = Callable[[tuple[Any, ...], Any], tuple[NamedArrays, NamedArrays]]
 
 #: The name of the function's output in a measurement: no argument can have it.
 OUTPUT = "f(·)"
@@ -41,8 +41,11 @@ def cotangent_leaves(arg: Any, cotangent: Any) -> list[Any]:
     return [None] * structure.num_leaves if cotangent is None else structure.flatten_up_to(cotangent)
 
 
-def outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
-    """The outputs and cotangents that the rule's forward and backward compute."""
+def cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
+    """The cotangents and outputs that the rule's forward and backward compute.
+
+    Their order is part of the program that law 9 measures: XLA's temporary memory can depend on it.
+    """
 
     def hand_written(args, dy):
         y, residuals = rule.forward(*args)
@@ -54,29 +57,29 @@ def outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
             for (name, leaf, differentiated), dleaf in zip(named_leaves(rule, args), flat, strict=True)
             if differentiated
         }
-        return _named_outputs(y), cotangents
+        return cotangents, _named_outputs(y)
 
     return hand_written
 
 
-def autodiff_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
-    """The outputs and cotangents that JAX computes from the rule's function."""
+def autodiff_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
+    """The cotangents and outputs that JAX computes from the rule's function."""
 
     def autodiff(args, dy):
         y, pull = jax.vjp(lambda leaves: rule.f(*replace_leaves(rule, args, leaves)), differentiated_leaves(rule, args))
-        return _named_outputs(y), pull(output_cotangent(dy))[0]
+        return pull(output_cotangent(dy))[0], _named_outputs(y)
 
     return autodiff
 
 
 def pullback(rule: VjpRule) -> Pullback:
     """The cotangents that the rule's hand-written backward computes."""
-    return lambda args, dy: outputs_and_cotangents(rule)(args, dy)[1]
+    return lambda args, dy: cotangents_and_outputs(rule)(args, dy)[0]
 
 
 def autodiff_pullback(rule: VjpRule) -> Pullback:
     """The cotangents that JAX computes from the rule's function."""
-    return lambda args, dy: autodiff_outputs_and_cotangents(rule)(args, dy)[1]
+    return lambda args, dy: autodiff_cotangents_and_outputs(rule)(args, dy)[0]
 
 
 def jit_unoptimized(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,18 +88,18 @@ def jit_unoptimized(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def compiled_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
-    """`outputs_and_cotangents`, compiled once for each rule, dtype and shape."""
-    return jit_unoptimized(outputs_and_cotangents(rule))
+def compiled_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
+    """`cotangents_and_outputs`, compiled once for each rule, dtype and shape."""
+    return jit_unoptimized(cotangents_and_outputs(rule))
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_autodiff(f: Callable, arguments: tuple[str, ...], argnums: tuple[int, ...]) -> OutputsAndCotangents:
-    return jit_unoptimized(autodiff_outputs_and_cotangents(VjpRule(f, f, f, arguments, argnums)))
+def _compiled_autodiff(f: Callable, arguments: tuple[str, ...], argnums: tuple[int, ...]) -> CotangentsAndOutputs:
+    return jit_unoptimized(autodiff_cotangents_and_outputs(VjpRule(f, f, f, arguments, argnums)))
 
 
-def compiled_autodiff_outputs_and_cotangents(rule: VjpRule) -> OutputsAndCotangents:
-    """`autodiff_outputs_and_cotangents`, compiled once for each function, dtype and shape; all mutants share it."""
+def compiled_autodiff_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
+    """`autodiff_cotangents_and_outputs`, compiled once for each function, dtype and shape; all mutants share it."""
     return _compiled_autodiff(rule.f, rule.arguments, rule.argnums)
 
 
@@ -107,13 +110,13 @@ def compiled_f(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled_pullback(rule: VjpRule) -> Pullback:
-    """The cotangents of `compiled_outputs_and_cotangents`."""
-    return lambda args, dy: compiled_outputs_and_cotangents(rule)(args, dy)[1]
+    """The cotangents of `compiled_cotangents_and_outputs`."""
+    return lambda args, dy: compiled_cotangents_and_outputs(rule)(args, dy)[0]
 
 
 def compiled_autodiff_pullback(rule: VjpRule) -> Pullback:
-    """The cotangents of `compiled_autodiff_outputs_and_cotangents`."""
-    return lambda args, dy: compiled_autodiff_outputs_and_cotangents(rule)(args, dy)[1]
+    """The cotangents of `compiled_autodiff_cotangents_and_outputs`."""
+    return lambda args, dy: compiled_autodiff_cotangents_and_outputs(rule)(args, dy)[0]
 
 
 def custom_vjp(rule: VjpRule) -> Callable[..., Any]:

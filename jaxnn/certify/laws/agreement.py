@@ -8,8 +8,8 @@ from jax import numpy as jnp
 from jaxnn.certify.case import Case, with_batch_size
 from jaxnn.certify.measurement import Measurement, compare
 from jaxnn.certify.pullback import (
-    compiled_autodiff_outputs_and_cotangents,
-    compiled_outputs_and_cotangents,
+    compiled_autodiff_cotangents_and_outputs,
+    compiled_cotangents_and_outputs,
     cotangent_leaves,
     output_cotangent,
 )
@@ -62,8 +62,8 @@ def _structure_errors(name: str, arg: Any, cotangent: Any) -> list[tuple[str, st
 
 def autodiff(case: Case) -> Measurement:
     """‖hand − auto‖ / ‖auto‖ at every leaf, and at y; where autodiff's gradient is zero it must be exactly zero."""
-    y, hand = compiled_outputs_and_cotangents(case.rule)(case.args, case.dy)
-    expected_y, auto = compiled_autodiff_outputs_and_cotangents(case.rule)(case.args, case.dy)
+    hand, y = compiled_cotangents_and_outputs(case.rule)(case.args, case.dy)
+    auto, expected_y = compiled_autodiff_cotangents_and_outputs(case.rule)(case.args, case.dy)
     return compare({**hand, **y}, {**auto, **expected_y}, FLOAT64_BOUND)
 
 
