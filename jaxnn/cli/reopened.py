@@ -1,7 +1,6 @@
 """A finished run on the device that the command line asks for: what `evaluate`, `predict` and `plot` start from."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +22,10 @@ def open_run(folder: Path, where: str | None, experiment: str | None = None) -> 
 
 def open_run_with_data(folder: Path, data_dir: Path | None, where: str | None, experiment: str | None = None) -> "Run":
     """The run in `folder` with its data. Warns where they are not those that it was trained on."""
-    from jaxnn.runs.reopen import rebuild_experiment, same_data
+    from jaxnn.runs.reopen import same_data
 
-    run = open_run(folder, where, experiment)
+    run = open_run(folder, where, experiment).with_data(data_dir)
     assert run.manifest is not None
-    rebuilt = rebuild_experiment(folder, run.manifest, data_dir, experiment)
-    if not same_data(rebuilt, run.manifest):
+    if not same_data(run.experiment, run.manifest):
         print(f"jaxnn: warning: the data are not those that {folder} was trained on", file=sys.stderr)
-    return replace(run, experiment=rebuilt)
+    return run

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,16 @@ class Run:
 
         Raises `UserError` where the data are needed and missing.
         """
-        experiment = self.experiment
-        if self.folder is not None and self.manifest is not None and "config" in self.manifest:
-            experiment = rebuild_experiment(self.folder, self.manifest)
-        return list(run_figures(experiment, self.params, self.history, self.best_epoch))
+        return list(run_figures(self.with_data().experiment, self.params, self.history, self.best_epoch))
+
+    def with_data(self, data_dir: Path | None = None) -> "Run":
+        """The run with its data. The run of a config is read without them; an experiment in Python has them already.
+
+        Raises `UserError` where the data are missing.
+        """
+        if self.folder is None or self.manifest is None or "config" not in self.manifest:
+            return self
+        return replace(self, experiment=rebuild_experiment(self.folder, self.manifest, data_dir))
 
 
 def fit(
