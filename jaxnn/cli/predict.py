@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxnn.cli.arguments import Predict
 from jaxnn.cli.tables import print_table
+from jaxnn.data.reader import ArrayReader
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,16 +32,11 @@ def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
     data = run.manifest["data"]
     example = tuple(data["example"])
     if file.suffix == ".npy":
-        x = read_examples(file, example, data["dtype"])
-    elif len(example) != 3:
-        raise UserError(
-            f"{folder}: expected a run on images, found one on examples of shape {example}; give a .npy file"
-        )
+        x = ArrayReader(example, data["dtype"]).inputs(file)
+    elif run.experiment.data.reader is not None:
+        x = run.experiment.data.reader.inputs(file)
     else:
-        from jaxnn.data.handwriting import read_image
-
-        height, width, channels = example
-        x = read_image(file, (height, width, channels), data["max_value"])
+        raise UserError(f"{folder}: expected a .npy file of examples of shape {example}, found {file}")
     prediction = np.asarray(run.predict(x))
     kind = "probability" if are_probabilities(prediction) else "output"
     names = [str(file)] if len(prediction) == 1 else [f"{file}[{i}]" for i in range(len(prediction))]
@@ -67,16 +63,3 @@ def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...], kind: st
     labels = [*classes, *(f"output {i}" for i in range(len(classes), len(values)))]
     numbers = dict(zip(labels, values, strict=True))
     return {"file": name, "class": labels[int(np.argmax(values))], kind: numbers}
-
-
-def read_examples(file: Path, example: tuple[int, ...], dtype: str) -> np.ndarray:
-    """The examples of a .npy file, one or several, in the type of the run's data. Raises `UserError`."""
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: expected a .npy file of numbers, found none: {error}") from error
-    if array.shape == example:
-        array = array[None]
-    if array.shape[1:] != example or len(array) == 0:
-        raise UserError(f"{file}: expected examples of shape {example}, found an array of shape {array.shape}")
-    return array.astype(dtype)

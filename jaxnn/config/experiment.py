@@ -84,7 +84,7 @@ def experiment_of(
     if stacked:
         source, validation, test = _stacked(source, data)
     names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
-    info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.max_value)
+    info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.max_value, data.dataset.reader)
     return Experiment(
         bind_hyperparameters(training_key(config, names, grad)),
         source,

@@ -1,7 +1,8 @@
 """The types of a data set: every loader returns a ``Dataset``, every run uses its ``Splits``."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -26,12 +27,25 @@ class Part(NamedTuple):
         return len(named_arrays(self.x)[0][1])
 
 
+@runtime_checkable
+class Reader(Protocol):
+    """Reads files in the form that a data set has them in."""
+
+    def inputs(self, file: Path) -> Arrays:
+        """The examples of a file, one or several, as rows of ``x``. Raises UserError."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """JSON values from which `jaxnn.data.reader.rebuild_reader` makes an equal reader; ``kind`` names its type."""
+        ...
+
+
 class Dataset(NamedTuple):
     """A data set before any split: ``test`` is the official test part if there is one.
 
     ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
-    for features.
+    for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
     """
 
     name: str
@@ -39,6 +53,7 @@ class Dataset(NamedTuple):
     test: Part | None
     classes: tuple[str, ...]
     max_value: float
+    reader: Reader | None = None
 
 
 class Splits(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.labels import number_classes
+from jaxnn.data.reader import DigitReader
 from jaxnn.errors import UserError
 
 _MAX_BYTES = 2 << 30
@@ -49,7 +50,7 @@ def image_folder(
     for row, (_, file) in enumerate(files):
         x[row] = resize_to_array(open_image(file), (size[0], size[1]), channels)
     y, classes = number_classes([name for name, _ in files])
-    return Dataset("images", Part(x, y), None, classes, 255.0)
+    return Dataset("images", Part(x, y), None, classes, 255.0, DigitReader(shape[1:], 255.0))
 
 
 def _visible_entries(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.idx import read_idx
 from jaxnn.data.pickle_reader import read_pickle
+from jaxnn.data.reader import DigitReader
 from jaxnn.errors import UserError
 
 EXAMPLE_SHAPE = (28, 28, 1)
@@ -129,7 +130,8 @@ def _make_dataset(source: Path, arrays: dict[str, np.ndarray], verify: bool, cla
         Part(arrays[f"{stem}-images"][..., None], arrays[f"{stem}-labels"].astype(np.int32))
         for stem in ("train", "t10k")
     )
-    return Dataset("mnist", train, test, tuple(str(label) for label in range(classes)), 255.0)
+    names = tuple(str(label) for label in range(classes))
+    return Dataset("mnist", train, test, names, 255.0, DigitReader(EXAMPLE_SHAPE, 255.0))
 
 
 def _md5(array: np.ndarray) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxnn.data.dataset import Reader
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.errors import UserError
@@ -26,11 +27,13 @@ class DataInfo(NamedTuple):
 
     classes: the names of the classes in the order of their labels; empty where targets are no classes
     max_value: the value of full intensity of an image: 255, or 1
+    reader: reads a user's file in the form of the data's inputs
     """
 
     name: str = "arrays"
     classes: tuple[str, ...] = ()
     max_value: float = 1.0
+    reader: Reader | None = None
 
 
 class Record(NamedTuple):

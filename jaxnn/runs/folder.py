@@ -55,6 +55,7 @@ class DataFacts(BaseModel):
     sha256: str
     classes: list[str]
     max_value: float
+    reader: dict[str, Any] | None = None
     example: Annotated[list[Annotated[int, Ge(1)]], AfterValidator(small_example)]
     dtype: Annotated[str, AfterValidator(dtype_name)]
     stacked: bool

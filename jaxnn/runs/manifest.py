@@ -49,6 +49,7 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
             "sha256": data_digest(experiment),
             "classes": list(data.classes),
             "max_value": data.max_value,
+            "reader": None if data.reader is None else data.reader.settings(),
             "example": list(x.shape[1:]),
             "dtype": x.dtype.name,
             "stacked": experiment.stacked,

@@ -12,6 +12,7 @@ from jaxnn.config.bind import bind_hyperparameters, training_key
 from jaxnn.config.experiment import make_experiment, plan_of, preparer, record_of
 from jaxnn.config.schema import Config
 from jaxnn.data import preprocess
+from jaxnn.data.reader import rebuild_reader
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.layer import Params
@@ -83,7 +84,12 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
         plan_of(config),
         seeds=tuple(manifest["seeds"]),
         title=config.title,
-        data=DataInfo(info["name"], tuple(info["classes"]), info["max_value"]),
+        data=DataInfo(
+            info["name"],
+            tuple(info["classes"]),
+            info["max_value"],
+            rebuild_reader(info["reader"]) if info.get("reader") else None,
+        ),
         stacked=info["stacked"],
         record=record_of(config, manifest["grad"]),
     )

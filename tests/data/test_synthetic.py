@@ -18,7 +18,7 @@ def test_random_sets_depend_on_the_seed_alone(name):
 
 @pytest.mark.parametrize("name", ["blobs", "circles", "moons"])
 def test_point_sets_have_two_classes_of_equal_size(name):
-    train, test, classes, max_value = load(name, {"n": 202})[1:]
+    train, test, classes, max_value = load(name, {"n": 202})[1:5]
     assert train.x.shape == (202, 2) and train.x.dtype == np.float32
     assert np.bincount(train.y).tolist() == [101, 101] and train.y.dtype == np.int32
     assert test is None and classes == ("0", "1") and max_value == 1

@@ -1,0 +1,68 @@
+"""How a user's file becomes inputs of a net. Training, evaluation and prediction read files through one reader.
+
+A data set that is read from files has a `Reader`. Its settings (the columns of a table, the size and the preparation
+of images, ...) are JSON values. They stand in the run's manifest and rebuild the reader where the data are absent.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn.data.dataset import Arrays, Reader
+from jaxnn.errors import UserError
+
+
+class ArrayReader(NamedTuple):
+    """Reads ``.npy`` files: one example of shape ``example``, or a batch of them, converted to ``dtype``."""
+
+    example: tuple[int, ...]
+    dtype: str
+
+    def inputs(self, file: Path) -> Arrays:
+        try:
+            array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file}: expected a .npy file of numbers, found none: {error}") from error
+        if array.shape == self.example:
+            array = array[None]
+        if array.shape[1:] != self.example or len(array) == 0:
+            raise UserError(f"{file}: expected examples of shape {self.example}, found an array of shape {array.shape}")
+        return array.astype(self.dtype)
+
+    def settings(self) -> dict[str, Any]:
+        return {"kind": "arrays", "example": list(self.example), "dtype": self.dtype}
+
+
+class DigitReader(NamedTuple):
+    """Reads an image of one digit in the form of MNIST's images or the 8x8 digits (see `jaxnn.data.handwriting`)."""
+
+    shape: tuple[int, int, int]
+    max_value: float
+
+    def inputs(self, file: Path) -> Arrays:
+        from jaxnn.data.handwriting import read_image  # imports Pillow
+
+        return read_image(file, self.shape, self.max_value)
+
+    def settings(self) -> dict[str, Any]:
+        return {"kind": "digits", "shape": list(self.shape), "max_value": self.max_value}
+
+
+#: kind -> what rebuilds a reader of this kind from its other settings, which come from a file and may be anything
+READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
+    "arrays": lambda settings: ArrayReader(tuple(settings["example"]), settings["dtype"]),
+    "digits": lambda settings: DigitReader(tuple(settings["shape"]), float(settings["max_value"])),
+}
+
+
+def rebuild_reader(settings: Mapping[str, Any]) -> Reader:
+    """The reader with these settings. Raises UserError for settings that no reader has."""
+    kind = settings.get("kind")
+    if kind not in READERS:
+        raise UserError(f"reader: expected a kind of {', '.join(READERS)}, found {kind!r}")
+    try:
+        return READERS[kind](settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"reader {kind}: expected its settings, found {dict(settings)}") from error
