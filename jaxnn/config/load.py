@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from jaxnn.config.base import config_problems
 from jaxnn.config.cross_checks import cross_check
-from jaxnn.config.errors import ConfigError, ConfigProblem, KeyPath, dotted_path
+from jaxnn.config.errors import ConfigError, ConfigProblem, KeyPath, dotted_path, preview
 from jaxnn.config.overrides import Override, apply_overrides
 from jaxnn.config.schema import Config
 from jaxnn.config.shipped import find
@@ -54,6 +54,8 @@ def _unsupported_values(tables: Any) -> Iterator[ConfigProblem]:
                 raise ConfigError([f"{dotted_path(path)}: expected at most {MAX_LEVELS} levels of tables and lists"])
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             yield ConfigProblem(path, "expected an integer of 64 bits, found a larger one")
+        elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            yield ConfigProblem(path, f"expected text in UTF-8, found {preview(value)}; rename a file of this name")
         elif isinstance(value, float) and not math.isfinite(value):
             yield ConfigProblem(path, f"expected a finite number, found {value}")
         elif not isinstance(value, str | int | float):

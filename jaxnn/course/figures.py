@@ -1,6 +1,6 @@
 """The figures of the decks that belong to no single run: studies, optimizer comparisons, learned filters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,17 @@ def gradient_norm_figures(budget: Budget = FULL) -> list[Figure]:
     return figures
 
 
-def optimizer_figures(configs: Sequence[str], budget: Budget = FULL) -> list[Figure]:
-    """Runs the comparison of each config and draws it."""
+def optimizer_figures(
+    configs: Sequence[str], budget: Budget = FULL, report: Callable[[str, int, int], Any] = lambda text, i, n: None
+) -> list[Figure]:
+    """Runs the comparison of each config and draws it.
+
+    report(text, i, n): called before the i-th of n trainings of a config
+    """
     figures = []
     for name in configs:
         config = load(name)
-        runs = compare_optimizers(config, seeds=budget.seeds or 5, budget=budget)
+        runs = compare_optimizers(config, seeds=budget.seeds or 5, budget=budget, report=report)
         figures += comparison_figures(name, config, runs, make_loss_plane(config, budget=budget))
     return figures
 

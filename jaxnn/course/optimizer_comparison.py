@@ -1,8 +1,8 @@
 """Compares optimizers on one net: the loss by step and by time, and their paths over a plane of the loss surface."""
 
 import os
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -67,12 +67,24 @@ def limit_comparison(config: Config, budget: Budget) -> tuple[Config, tuple[Comp
 
 
 def compare_optimizers(
-    config: Config, *, seeds: int, budget: Budget = FULL, data_dir: str | os.PathLike[str] | None = None
+    config: Config,
+    *,
+    seeds: int,
+    budget: Budget = FULL,
+    data_dir: str | os.PathLike[str] | None = None,
+    report: Callable[[str, int, int], Any] = lambda text, i, n: None,
 ) -> tuple[OptimizerRun, ...]:
-    """Trains with each optimizer of `config.compare` from the same seeds. Raises `UserError` for one that cannot."""
+    """Trains with each optimizer of `config.compare` from the same seeds. Raises `UserError` for one that cannot.
+
+    report(text, i, n): called before the i-th of n trainings
+    """
     config, tables = limit_comparison(config, budget)
+    runs = []
     with jax.enable_x64(config.train.precision == "float64"):
-        return tuple(_run_optimizer(config, table, seeds, data_dir) for table in tables)
+        for i, table in enumerate(tables):
+            report(f"{config.title}, {optimizer_label(table)}", i, len(tables))
+            runs.append(_run_optimizer(config, table, seeds, data_dir))
+    return tuple(runs)
 
 
 def _run_optimizer(config: Config, table: CompareTable, seeds: int, data_dir) -> OptimizerRun:
