@@ -1,5 +1,6 @@
 """`jaxnn certify [LAYER…|CONFIG|FILE.py:NAME|MODULE:NAME]`."""
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_message, print_text
 from jaxnn.errors import UserError
 
+#: The largest array that a function of the user's own is certified at.
+MAX_NUMBERS = 1 << 24
 #: Compiling one certificate takes one core.
 WORKERS = 2
 #: What the whole library takes on two cores.
@@ -45,7 +48,7 @@ def run(command: Certify) -> None:
     certificates = map_with_progress("laws", measure_laws, requested)
     if not command.quick:  # timed, so one at a time
         for i, job in enumerate(requested):
-            report(f"costs, {job.name}", i, len(requested))
+            report(f"costs of {job.name}, {i + 1} of {len(requested)}", i / len(requested))
             if certificates[i].cost is None and certificates[i].structure_holds:
                 with jax.enable_x64(True):
                     certificates[i] = certificates[i]._replace(cost=job.cost())
@@ -67,7 +70,7 @@ def map_with_progress(what: str, measure: Callable[[Any], Any], items: Sequence[
     results = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for item, future in [(item, pool.submit(measure, item)) for item in items]:
-            report(f"{what}, {item.name}", len(results), len(items))
+            report(f"{what} of {item.name}, {len(results) + 1} of {len(items)}", len(results) / len(items))
             results.append(future.result())
     return results
 
@@ -77,8 +80,11 @@ def _parse_shape(text: str) -> tuple[int, ...]:
         shape = tuple(int(word) for word in text.replace("×", ",").split(",") if word)
     except ValueError:
         shape = (0,)
-    if any(n < 1 for n in shape):
-        raise UserError(f"--shape {text}: expected positive sizes with commas between them, such as 7,13")
+    if any(n < 1 for n in shape) or math.prod(shape) > MAX_NUMBERS:
+        raise UserError(
+            f"--shape {text}: expected positive sizes with commas between them, such as 7,13, of at most "
+            f"{MAX_NUMBERS:,} numbers in all"
+        )
     return shape
 
 
@@ -165,7 +171,7 @@ def _run_mutants(command: Certify) -> None:
 
     if not command.targets:
         announce(f"planting {len(requested)} mistakes takes {MUTANTS_TIME}")
-    results = map_with_progress("mutants", run_in_float64, requested)
+    results = map_with_progress("mistakes", run_in_float64, requested)
     survivors = [result for result in results if result.survives]
     title = f"{len(results)} mutants, {len(results) - len(survivors)} killed"
     rows = [{"mutant": r.name, "killed by": r.law, "measurement": r.measurement} for r in results]

@@ -33,9 +33,10 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
     try:
         devices = jax.local_devices()
     except Exception as error:  # a RuntimeError, or an AssertionError where the plugin for a GPU is missing
-        requested = f"--device {device}" if device else f"JAX_PLATFORMS={jax.config.jax_platforms}"
+        platforms = jax.config.read("jax_platforms") or ""
+        requested = f"--device {device}" if device else f"JAX_PLATFORMS={platforms}"
         remedy = "omit --device" if device else "unset JAX_PLATFORMS"
-        plugin = CUDA if jax.config.jax_platforms and "cuda" in jax.config.jax_platforms else ""
+        plugin = CUDA if "cuda" in platforms else ""
         raise UserError(
             f"{requested}: expected such a device, found none; {remedy} to use the fastest one there is{plugin}"
         ) from error
@@ -50,8 +51,6 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
 
 def usable_cpus() -> int:
     """The processor cores that this process may use, which `taskset` or a batch system may have limited."""
-    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
-        return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -42,6 +42,8 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
     message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     if isinstance(error, MemoryError):
         return f"expected enough memory, found too little ({message}); use fewer or smaller arrays", USER_ERROR
+    if isinstance(error, OverflowError):
+        return f"expected numbers that fit into 32 bits, found a larger one ({message}); lower it", USER_ERROR
     if (line := describe(error)) is not None:
         return f"{line}; --traceback shows all of it", USER_ERROR
     return f"{message}: this is a mistake in jaxnn, not in what you asked for: please report it", INTERNAL_ERROR

@@ -36,7 +36,8 @@ def course_figure(command: Plot, name: str) -> None:
         "gradient-norms": course_figures.gradient_norm_figures,
         "filters": course_figures.filter_figures,
         "optimizers": lambda: course_figures.optimizer_figures(
-            ("optimizers_neuron", "optimizers_circles"), report=report
+            ("optimizers_neuron", "optimizers_circles"),
+            report=lambda text, i, n: report(f"{text}, {i + 1} of {n}", i / n),
         ),
     }
     if name == "optimizers":

@@ -26,28 +26,26 @@ class Activity:
     """What the running command is doing, drawn by a thread of its own, because the main thread may be compiling."""
 
     def __init__(self, name: str):
-        self._text, self._done, self._total = name, 0, 0
+        self._text, self._share = name, 0.0
         self._start = self._phase_start = time.monotonic()
         self._next_line = LINE_DELAY
         self._lock, self._ended = threading.Lock(), threading.Event()
-        self._bar: "Progress | None" = None
+        self._bar: Progress | None = None
 
-    def report(self, text: str, done: int = 0, total: int = 0) -> None:
-        """Says what is being done now; `done` of `total` steps of the same kind, where their number is known."""
+    def report(self, text: str, share: float = 0.0) -> None:
+        """Says what is being done now, and which share of it is done; 0 where that is not known."""
         with self._lock:
-            if total != self._total or done < self._done:
+            if share < self._share or share == 0:
                 self._phase_start = time.monotonic()
-            self._text, self._done, self._total = text, done, total
+            self._text, self._share = text, share
 
     def line(self) -> str:
-        """The activity in one line: "conv, 3 of 40, 12 s, about 1 min left"."""
+        """The activity in one line: "laws of conv, 3 of 40, 12 s, about 1 min left"."""
         now = time.monotonic()
-        parts = [self._text, *([f"{self._done:,} of {self._total:,}"] if self._total else [])]
-        parts.append(duration_text(now - self._start))
-        if 0 < self._done < self._total:
-            left = (now - self._phase_start) / self._done * (self._total - self._done)
-            parts.append(f"about {duration_text(left)} left")
-        return ", ".join(parts)
+        text = f"{self._text}, {duration_text(now - self._start)}"
+        if 0 < self._share < 1:
+            text += f", about {duration_text((now - self._phase_start) / self._share * (1 - self._share))} left"
+        return text
 
     def run(self) -> None:
         """Draws until `end`."""
@@ -83,8 +81,8 @@ class Activity:
                 self._bar.add_task("", total=None)
                 self._bar.start()
             task = self._bar.task_ids[0]
-            text = terminal.printable(self.line(), self._bar.console.encoding)
-            self._bar.update(task, description=text, completed=self._done, total=self._total or None, refresh=True)
+            text, total = terminal.printable(self.line(), self._bar.console.encoding), 1 if self._share else None
+            self._bar.update(task, description=text, completed=self._share, total=total, refresh=True)
 
     def _print_line(self) -> None:
         elapsed = time.monotonic() - self._start
@@ -94,10 +92,12 @@ class Activity:
 
 
 def duration_text(seconds: float) -> str:
-    """ "12 s", "3 min" or "2.5 h"."""
+    """ "12 s", "3 min", "2.5 h" or "3 days"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 172_800:
+        return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:,.0f} days"
 
 
 @contextmanager
@@ -119,10 +119,10 @@ def activity(name: str) -> Iterator[Activity]:
 _running: list[Activity] = []
 
 
-def report(text: str, done: int = 0, total: int = 0) -> None:
+def report(text: str, share: float = 0.0) -> None:
     """Says what the running command is doing; see `Activity.report`."""
     for shown in _running[-1:]:
-        shown.report(text, done, total)
+        shown.report(text, share)
 
 
 def announce(text: str) -> None:
@@ -137,7 +137,7 @@ def report_training(unit: int, name: str = "") -> Callable[["RunProgress"], None
 
     def report_epochs(now: "RunProgress") -> None:
         epochs = f"epoch {now.done * unit:,}/{now.evaluations * unit:,}"
-        report("  ".join([f"{prefix}{epochs}", latest_metrics(now)]), now.done, now.evaluations)
+        report("  ".join([f"{prefix}{epochs}", latest_metrics(now)]), now.done / now.evaluations)
 
     return report_epochs
 

@@ -17,6 +17,7 @@ from jaxnn.cli.progress import announce, report
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import one_line, print_text, printable
 from jaxnn.errors import UserError
+from jaxnn.experiment.seeds import seed_range
 from jaxnn.report.cells import format_cell
 from jaxnn.storage.files import atomic_write, json_bytes
 
@@ -31,8 +32,8 @@ MakeRow = Callable[["System", "SeedMeasurement | None", str, int, float], dict[s
 
 
 def run(command: Reproduce) -> None:
-    if command.seeds is not None and command.seeds < 1:
-        raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
+    if command.seeds is not None:
+        seed_range(0, command.seeds)
     from jaxnn.course.systems import RECORDS, SYSTEMS, select_systems
 
     if command.quick:
@@ -56,7 +57,7 @@ def run(command: Reproduce) -> None:
     with ThreadPoolExecutor(1) as drawing:
         for i, (system, get_result) in enumerate(zip(systems, run_all(session, systems), strict=True)):
             print_text(f"{system.id} {one_line(system.title)} …")
-            report(f"{system.id} {system.title}", i, len(systems))
+            report(f"{system.id} {system.title}, {i + 1} of {len(systems)}", i / len(systems))
             try:
                 result, draw = get_result()
             except UserError as error:

@@ -34,7 +34,7 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     print_text(f"{one_line(title)}\n{command.search} search, {where}")
 
     def report_members(at: str, now: "RunProgress") -> None:
-        report(at, now.done, now.evaluations)
+        report(f"{at}, {now.done:,} of {now.evaluations:,} evaluations", now.done / now.evaluations)
 
     report("compiling")
     result = sweep(

@@ -11,7 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -132,18 +132,18 @@ def hiding(hide: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def safe_streams() -> Iterator[None]:
     """Lets Python's own output streams replace what they cannot encode while the block runs."""
-    changed: list[tuple[TextIO, str]] = []
+    changed: list[tuple[Any, str]] = []
     for stream in (sys.stdout, sys.stderr):
         errors = getattr(stream, "errors", None)
         if errors in ("strict", "surrogateescape", "backslashreplace") and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors=HANDLER)  # type: ignore[union-attr]  # a TextIOWrapper has it
+            stream.reconfigure(errors=HANDLER)
             changed.append((stream, errors))
     try:
         yield
     finally:
         for stream, errors in changed:
             if not stream.closed:
-                stream.reconfigure(errors=errors)  # type: ignore[union-attr]  # as above
+                stream.reconfigure(errors=errors)
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def _hide_all() -> None:
         hide()
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: Any, text: str) -> None:
     with exclusive():
         _hide_all()
         stream.write(printable(text, getattr(stream, "encoding", None) or "utf-8") + "\n")

@@ -11,6 +11,7 @@ from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text
 from jaxnn.errors import UserError, plural
+from jaxnn.experiment.seeds import seed_range
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
@@ -44,7 +45,7 @@ def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experime
             raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
         experiment = load_experiment(command.config, typed_hyperparameters(overrides))
         first = experiment.seeds[0] if command.seed is None else command.seed
-        seeds = tuple(range(first, first + command.seeds)) if command.seeds is not None else experiment.seeds
+        seeds = seed_range(first, command.seeds) if command.seeds is not None else experiment.seeds
         if command.seeds is None and command.seed is not None:
             seeds = tuple(seed - experiment.seeds[0] + first for seed in experiment.seeds)
         return experiment._replace(seeds=seeds), target_stem(command.config)
@@ -57,7 +58,7 @@ def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experime
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
     config = load(command.config, overrides)
     device.set_precision(config.train.precision)
-    seeds = range(config.train.seed, config.train.seed + config.train.seeds)
+    seeds = seed_range(config.train.seed, config.train.seeds)
     experiment = make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=command.grad)
     return experiment, target_stem(command.config)
 
@@ -73,4 +74,5 @@ def header(experiment: "Experiment", where: str) -> str:
         experiment.record.facts.get("grad", ""), ""
     )
     n = len(experiment.seeds)
-    return f"{one_line(experiment.title)}\n{one_line(experiment.data.name)}: {', '.join(sizes)}\n{gradient}{plural(n, 'seed')}, {where}"
+    title, data = one_line(experiment.title), one_line(experiment.data.name)
+    return f"{title}\n{data}: {', '.join(sizes)}\n{gradient}{plural(n, 'seed')}, {where}"

@@ -58,7 +58,8 @@ def _import_tfds() -> ModuleType:
             import tensorflow_datasets
     except ImportError as error:
         raise UserError(
-            f"tfds: expected the package tensorflow-datasets, found no {error.name}; install the extra 'tfds'"
+            f"tfds: expected the package tensorflow-datasets, found no {error.name}; install both and the reader of "
+            "its files (pip install tensorflow-datasets importlib-resources array-record)"
         ) from error
     return tensorflow_datasets
 

@@ -121,7 +121,8 @@ def _message(error: BaseException) -> str:
 
 
 def _is_user_file(file: str) -> bool:
-    return not file.startswith("<") and not _is_under(file, (*LIBRARIES, str(PACKAGE)))
+    # A compiled extension names its source without a folder; "<string>" is none.
+    return os.path.isabs(file) and not _is_under(file, (*LIBRARIES, str(PACKAGE)))
 
 
 def _shown(file: str) -> str:

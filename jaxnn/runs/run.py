@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +121,7 @@ def _resumed(experiment: Experiment, path: Path) -> RunRecorder | None:
 
     if not same_data(experiment, manifest) or tuple(manifest["seeds"]) != experiment.seeds:
         raise UserError(f"{path}: expected the data and the seeds that it is trained on, found others")
-    return resume_recorder(path, experiment, manifest, lambda line: print(f"jaxnn: {line}", file=sys.stderr))
+    return resume_recorder(path, experiment, manifest, lambda line: warnings.warn(line, stacklevel=4))
 
 
 def resume_recorder(

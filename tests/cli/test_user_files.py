@@ -57,7 +57,9 @@ def test_certify_finds_a_file_of_any_name(tmp_path, name, jaxnn):
 def test_imported_tells_two_files_of_one_name_apart_and_their_neighbours_too(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder / "parts").mkdir(parents=True)
-        (tmp_path / folder / "mine.py").write_text("import helper\nfrom parts.deep import deep\nvalue = helper.value, deep")
+        (tmp_path / folder / "mine.py").write_text(
+            "import helper\nfrom parts.deep import deep\nvalue = helper.value, deep"
+        )
         (tmp_path / folder / "helper.py").write_text(f"value = {folder!r}")
         (tmp_path / folder / "parts" / "deep.py").write_text(f"deep = {folder!r} + '-deep'")
     assert value(tmp_path / "a" / "mine.py") == ("a", "a-deep")
