@@ -33,7 +33,7 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
     try:
         devices = jax.local_devices()
     except Exception as error:  # a RuntimeError, or an AssertionError where the plugin for a GPU is missing
-        platforms = jax.config.read("jax_platforms") or ""
+        platforms = jax.config.jax_platforms or ""  # type: ignore[attr-defined]  # JAX defines it as it starts
         requested = f"--device {device}" if device else f"JAX_PLATFORMS={platforms}"
         remedy = "omit --device" if device else "unset JAX_PLATFORMS"
         plugin = CUDA if "cuda" in platforms else ""

@@ -54,9 +54,9 @@ def run_to_status(words: Sequence[str], *, with_traceback: bool) -> int:
             if isinstance(error.__context__, BrokenPipeError):  # rich turns it into exit status 1
                 raise error.__context__ from None
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        except BrokenPipeError:
-            raise
         except BaseException as error:
+            if isinstance(error, OSError) and error.filename is None:
+                raise  # an output stream failed
             status = report_failure(error, with_traceback=with_traceback)
         # Flushed here, because an error at the interpreter's exit cannot be caught.
         sys.stdout.flush()

@@ -55,10 +55,9 @@ def expand_user(path: str | os.PathLike[str]) -> Path:
 
     Raises `UserError` where no home folder is known, so that no folder is ever called `~`.
     """
-    path = Path(path)
-    first = path.parts[0] if path.parts else ""
-    if not first.startswith("~"):
-        return path
+    if not os.fspath(path).startswith("~"):
+        return Path(path)
+    first = Path(path).parts[0]
     expanded = os.path.expanduser(path)
     if expanded.startswith("~") or not os.path.isabs(expanded) or (first == "~" and os.environ.get("HOME") == ""):
         raise UserError(f"{path}: expected a home folder for {first}, found none; set HOME, or give the whole path")

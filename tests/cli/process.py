@@ -1,0 +1,18 @@
+"""A command line in a process of its own."""
+
+import re
+import subprocess
+import sys
+
+
+def jaxnn_process(words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "jaxnn", *words],
+        text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+    )
+
+
+def own_lines(text):
+    """The lines of standard error without those that say that a slow machine is at work."""
+    return [line for line in text.splitlines() if not re.search(r", \d+ s$", line)]
