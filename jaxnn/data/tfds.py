@@ -78,8 +78,8 @@ def _read_split(where: str, source) -> Part:
             example = source[row]
             image = np.asarray(example["image"])
         except ImportError as error:
-        raise _missing_package(error) from error
-    except Exception as error:
+            raise _missing_package(error) from error
+        except Exception as error:
             raise UserError(f"{where}: example {row} cannot be read; prepare it again") from error
         if row == 0:
             if image.nbytes * len(source) > _MAX_BYTES:

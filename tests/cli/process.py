@@ -5,11 +5,9 @@ import subprocess
 import sys
 
 
-def jaxnn_process(words, **options):
+def jaxnn_process(words, *, stdout=subprocess.PIPE, **options):
     return subprocess.run(
-        [sys.executable, "-m", "jaxnn", *words],
-        text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+        [sys.executable, "-m", "jaxnn", *words], text=True, stdout=stdout, stderr=subprocess.PIPE, **options
     )
 
 
