@@ -5,6 +5,7 @@ encode is replaced, so that nothing that is printed can fail or hide something.
 """
 
 import codecs
+import io
 import os
 import sys
 import threading
@@ -132,12 +133,11 @@ def hiding(hide: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def safe_streams() -> Iterator[None]:
     """Lets Python's own output streams replace what they cannot encode while the block runs."""
-    changed: list[tuple[Any, str]] = []
+    changed: list[tuple[io.TextIOWrapper, str]] = []
     for stream in (sys.stdout, sys.stderr):
-        errors = getattr(stream, "errors", None)
-        if errors in ("strict", "surrogateescape", "backslashreplace") and hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape", "backslashreplace"):
+            changed.append((stream, stream.errors))
             stream.reconfigure(errors=HANDLER)
-            changed.append((stream, errors))
     try:
         yield
     finally:

@@ -3,9 +3,10 @@
 import re
 import subprocess
 import sys
+from typing import Any
 
 
-def jaxnn_process(words, *, stdout=subprocess.PIPE, **options):
+def jaxnn_process(words, *, stdout: Any = subprocess.PIPE, **options):
     return subprocess.run(
         [sys.executable, "-m", "jaxnn", *words], text=True, stdout=stdout, stderr=subprocess.PIPE, **options
     )
