@@ -9,7 +9,7 @@ from jaxnn.cli.terminal import print_text
 from jaxnn.errors import UserError
 
 #: What the figures of the optimizers take on two cores.
-OPTIMIZERS_TIME = "about 3 minutes"
+OPTIMIZERS_TIME = "about 2 minutes"
 
 
 def run(command: Plot) -> None:

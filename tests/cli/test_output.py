@@ -111,7 +111,7 @@ def test_activity_draws_a_bar_on_a_terminal_and_removes_it_before_a_text(monkeyp
 
 @pytest.mark.parametrize(
     ("words", "announced"),
-    [(("certify",), "certifying"), (("certify", "--mutants"), "mistakes"), (("plot", "optimizers"), "about 3 minutes"),
+    [(("certify",), "certifying"), (("certify", "--mutants"), "mistakes"), (("plot", "optimizers"), "about 2 minutes"),
      (("reproduce", "--quick"), "about 1 minute"), (("reproduce",), "about 20 minutes"),
      (("reproduce", "--records"), "hours")],
 )  # fmt: skip
