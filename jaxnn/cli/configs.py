@@ -10,7 +10,11 @@ from jaxnn.config.toml_file import read_text
 def run(command: Configs) -> None:
     if command.name is None:
         rows = [{"config": name, "claim": title} for name, title in names().items()]
-        print_table("Configs that come with jaxnn: `jaxnn train CONFIG` trains one, `jaxnn configs CONFIG` prints it", rows, command.json)
+        print_table(
+            "Configs that come with jaxnn: `jaxnn train CONFIG` trains one, `jaxnn configs CONFIG` prints it",
+            rows,
+            command.json,
+        )
         return
     text = read_text(find(command.name))
     if command.json is not None:

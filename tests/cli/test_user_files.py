@@ -12,6 +12,7 @@ from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.runs.import_file import imported, split_target
 from jaxnn.runs.python_file import load_experiment
+from tests.cli.process import jaxnn_process
 
 EXPERIMENT = """
 import numpy as np
@@ -52,6 +53,15 @@ def test_certify_finds_a_file_of_any_name(tmp_path, name, jaxnn):
     (tmp_path / name).write_text("import jaxnn\n\ndef layer():\n    return jaxnn.tanh()\n")
     code, out, err = jaxnn("certify", f"{tmp_path / name}:layer", "--shape", "3,5", "--quick")
     assert code == 0 and "holds" in out, err
+
+
+def test_process_in_a_folder_of_files_named_like_libraries_runs_each_of_them(tmp_path):
+    names = ("numbers.py", "json.py", "jax.py", "optax.py", "random.py")
+    for name in names:
+        (tmp_path / name).write_text("import jaxnn\n\ndef layer():\n    return jaxnn.tanh()\n")
+    targets = [f"{name}:layer" for name in names]
+    done = jaxnn_process(["certify", *targets, "--shape", "3,5", "--quick"], cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.count("holds") == len(names), done.stderr
 
 
 def test_imported_tells_two_files_of_one_name_apart_and_their_neighbours_too(tmp_path):
