@@ -17,7 +17,7 @@ from jax import numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, Shaped
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, describe
 from jaxnn.metrics import Sum, spread_weight
 
 Reduction = Literal["mean", "sum"]
@@ -37,6 +37,13 @@ class Weighted(NamedTuple):
 
 #: (y, target) -> (value, dy): all that training needs of a loss
 LossFunction = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def check_loss(name: str, value: Any) -> None:
+    """Raises `UserError` unless `value` can be a loss; it says `name`, the function that was given it."""
+    is_constructor = any(value is constructor for constructor in LOSSES.values())
+    if is_constructor or not callable(value) or isinstance(value, type):
+        raise UserError(f"{name}: expected a loss, found {describe(value)}")
 
 
 class Loss(NamedTuple):

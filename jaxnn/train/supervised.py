@@ -7,9 +7,9 @@ import jax
 import optax
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
-from jaxnn.errors import UserError
-from jaxnn.layer import Layer, Params
-from jaxnn.losses import Loss, LossFunction, prediction_of
+from jaxnn.errors import UserError, describe
+from jaxnn.layer import Layer, Params, check_layer
+from jaxnn.losses import Loss, LossFunction, check_loss, prediction_of
 from jaxnn.metrics import Metric, Sum
 from jaxnn.train.diagnosis import diagnose_step
 from jaxnn.train.second_order import SecondOrder
@@ -43,8 +43,12 @@ def supervised(
     predict: what turns the model's output into a prediction; default: the loss's activation, else the output itself
     average: a in [0, 1): what is scored and saved is ā ← a ā + (1 − a) params, taken after each step
 
-    Raises `UserError` for a second-order optimizer with an average.
+    Raises `UserError` for what is no model, loss or optimizer, and for a second-order optimizer with an average.
     """
+    check_layer("supervised", model)
+    check_loss("supervised", loss)
+    if not isinstance(optimizer, SecondOrder | optax.GradientTransformation):
+        raise UserError(f"supervised: expected an optimizer, found {describe(optimizer)}")
     metrics = dict(metrics or {})
     if "loss" in metrics:
         raise UserError("metrics: expected names other than 'loss', which is always measured, found 'loss'")
