@@ -170,9 +170,10 @@ class Program:
         state, rows, finite = jax.block_until_ready(computed)
         ended = (done + count) // evaluation - done // evaluation
         rows = jax.tree.map(lambda a: np.asarray(a)[:, :ended], rows)
-        # A seed that patience has stopped leaves its rows blank.
+        # A seed that patience has stopped measures nothing more.
         evaluated = np.asarray(state.epoch)[:, None] // self.job.plan.eval_every - done // evaluation
         blank = np.arange(ended) >= evaluated
+        rows = jax.tree.map(lambda a: np.where(blank, np.asarray(np.nan, a.dtype), a), rows)
         losses = [a for part in rows for name, a in part.items() if lower_is_better(name)]
         valid = [(np.isfinite(loss) | blank).all(axis=1) for loss in losses]
         return state, rows, np.asarray(np.stack([np.asarray(finite), *valid]).all(axis=0))

@@ -1,6 +1,7 @@
 """Supervised learning: a model, a loss and an optimizer as an update."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -101,15 +102,24 @@ def _loss_sum(loss: LossFunction, y: Any, target: Any) -> Sum:
     return Sum(value * n, jax.numpy.full((), n, value.dtype))
 
 
+@contextmanager
+def library_arithmetic() -> Iterator[None]:
+    """While active, types and ranks are promoted as JAX does by default: optax and optimistix rely on it."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
 def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, average):
     def init(key, example):
         params = model.init(key, example[0])
-        return Learner(params, optimizer.init(params), () if average is None else params)
+        with library_arithmetic():
+            return Learner(params, optimizer.init(params), () if average is None else params)
 
     def step(state: Learner, batch, key):
         x, target = batch
         (_, y), dparams = gradient(state.params, x, target, key)
-        updates, opt_state = optimizer.update(dparams, state.optimizer, state.params)
+        with library_arithmetic():
+            updates, opt_state = optimizer.update(dparams, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         averaged = () if average is None else optax.incremental_update(params, state.average, 1 - average)
         return Learner(params, opt_state, averaged), measure(loss, metrics, prediction, y, target)
@@ -124,11 +134,13 @@ def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
 
     def init(key, example):
         params = model.init(key, example[0])
-        return Learner(params, solver.begin(params, *example))
+        with library_arithmetic():
+            return Learner(params, solver.begin(params, *example))
 
     def step(state: Learner, batch, key):
         del key  # a second-order method sees no dropout
-        params, solver_state, sums = solver.step(state.params, state.optimizer, *batch)
+        with library_arithmetic():
+            params, solver_state, sums = solver.step(state.params, state.optimizer, *batch)
         return Learner(params, solver_state), sums
 
     return init, step

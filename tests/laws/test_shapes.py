@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jaxtyping
 import numpy as np
 import pytest
 from jax import numpy as jnp
@@ -19,6 +18,8 @@ from jaxnn.layer import Layer, empty_init
 from jaxnn.layers import LAYERS, average_pool, conv, conv_max_pool, dense, elementwise, flatten, max_pool, tanh
 from jaxnn.models import mlp
 
+pytestmark = pytest.mark.usefixtures("without_annotation_checks")
+
 LAYER_ROWS = [
     row.name for row in TABLE.values() if row.public_name in {*LAYERS, *vars(combine), "autodiff", "mlp", "cnn"}
 ]
@@ -27,22 +28,13 @@ PLATFORMS = ("cpu", "gpu", "tpu")
 SIZES = [
     *(
         (dense(units, bias=units != 3), (batch, n))
-        for units, n, batch in itertools.product((1, 3, 16, 17), (2, 5, 16, 17), (2, 63, 64))
+        for units, n, batch in itertools.product((3, 16, 17), (5, 17), (63, 64))
     ),
-    *((conv(5, 3), (2, 7, 7, channel)) for channel in (1, 2, 7, 8, 300)),
-    *((conv_max_pool(5, 3), (2, 7, 7, channel)) for channel in (1, 2, 8)),
-    *((pool(2), (65, 6, 6, 3)) for pool in (max_pool, average_pool)),
+    *((conv(5, 3), (2, 5, 5, channel)) for channel in (1, 7, 8)),
+    *((conv_max_pool(5, 2), (2, 4, 4, channel)) for channel in (1, 2)),
+    *((pool(2), (65, 4, 4, 3)) for pool in (max_pool, average_pool)),
     (mlp((3, 2), tanh()), (64, 5)),
-    (mlp((30, 10), tanh()), (64, 50)),
 ]
-
-
-@pytest.fixture(autouse=True)
-def shapes_are_not_checked_by_annotations():
-    """Without the tests' hook, as in the code of a user."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def other_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
