@@ -153,9 +153,16 @@ def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:
     Written with ln softmax(y)ₖ = (yₖ − max y) − ln Σⱼ e^{yⱼ − max y}, which does not overflow.
 
     Derivation: C = −Σₖ tₖ yₖ + (Σₖ tₖ) ln Σⱼ e^{yⱼ}, and the logarithm's derivative is softmax(y).
+
+    It raises `UserError` for an output that is one number wide, whose softmax is always 1.
     """
 
     def terms(y, target):
+        if y.shape[-1] == 1:
+            raise UserError(
+                f"softmax_cross_entropy: expected at least 2 outputs, found y of shape {tuple(y.shape)}: the softmax "
+                "of one number is 1; two classes with one output: sigmoid_cross_entropy"
+            )
         t = dense_target(target, y)
         # A logit of −inf times a target of 0 is left out, not NaN.
         return -jnp.where(t == 0, 0, t * jax.nn.log_softmax(y)).sum(-1)

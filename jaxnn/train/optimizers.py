@@ -59,7 +59,7 @@ def takes_learning_rate(name: str) -> bool:
 
 @cache
 def schedule_names() -> dict[str, Callable[..., optax.Schedule]]:
-    """All schedules of optax by name: the functions of numbers that return a schedule. `join_schedules` takes others."""
+    """All schedules of optax by name: the functions of numbers that return a schedule."""
     functions = {name: f for name, f in vars(optax.schedules).items() if inspect.isfunction(f)}
     return {
         name: f

@@ -39,13 +39,12 @@ OPTIONS = {
 
 
 def _config(name, options, folder):
-    base = dump(
-        load("digits_mlp", ["optimizer.learning_rate=", "optimizer.schedule={name='constant_schedule',value=1}"])
-    )
+    constant = "optimizer.schedule={name='constant_schedule',value=1}"
+    base = dump(load("digits_mlp", ["optimizer.learning_rate=", constant]))
     start = base.index("[optimizer.schedule]")
     end = base.index("[", start + 1)
     text = base[:start] + base[end:]
-    text = text.replace("[optimizer]\n", f"[optimizer]\nschedule = {{name = '{name}', {options}}}\n")
+    text = text.replace("[optimizer]\n", f"[optimizer]\nschedule = {{name = '{name}'{options and ', '}{options}}}\n")
     path = folder / "mine.toml"
     path.write_text(text)
     return path
@@ -54,7 +53,7 @@ def _config(name, options, folder):
 def test_every_schedule_of_optax_is_listed():
     """All functions of `optax.schedules` that return a schedule, but the one whose arguments are schedules."""
     public = {name for name, f in vars(optax.schedules).items() if inspect.isfunction(f)}
-    schedules = {name for name in public if name.endswith("_schedule") or name.endswith("_decay")}
+    schedules = {name for name in public if name.endswith(("_schedule", "_decay"))}
     assert set(schedule_names()) == set(OPTIONS) == schedules
 
 
@@ -93,10 +92,10 @@ def test_exponential_decay_halves_every_three_steps():
         ("piecewise_interpolate_schedule", "interpolate_type = 'x', init_value = 1.0", "interpolate_type"),
     ],
 )
-def test_impossible_schedule_is_refused_in_one_line(name, options, message, tmp_path):
+def test_impossible_schedule_is_refused_with_its_line(name, options, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as error:
         load(_config(name, options, tmp_path))
-    assert len(str(error.value).splitlines()) == 1
+    assert all("mine.toml:" in line for line in str(error.value).splitlines())
 
 
 def test_schedule_without_an_entry_is_refused():
