@@ -1,20 +1,13 @@
 """Layers made of layers: in a row, side by side, around a shortcut. Only these split keys and loop over layers."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError, describe
-from jaxnn.layer import Layer, Params, Part, check_entries, check_layer, params_of, part_key
+from jaxnn.layer import Layer, Params, Part, Shared, check_entries, check_layer, params_of, part_key
 from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, is_shape, same_shapes, shapes_of
-
-
-class Shared(NamedTuple):
-    """A part of `serial` that uses the parameters of another part; made by `share`."""
-
-    name: str
-    layer: Layer | None
 
 
 def share(name: str, layer: Layer | None = None) -> Shared:

@@ -55,6 +55,13 @@ class Part(NamedTuple):
     params: str
 
 
+class Shared(NamedTuple):
+    """A part of `serial` that uses the parameters of another part; `jaxnn.share` makes it."""
+
+    name: str
+    layer: Layer | None
+
+
 def check_layer(name: str, value: Any) -> None:
     """Raises `UserError` unless `value` is a layer; it says `name`, the function that was given it."""
     if not isinstance(value, Layer):
