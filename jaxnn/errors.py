@@ -23,6 +23,18 @@ def hint(name: object, known: Iterable[str], form: Callable[[str], str] = str) -
     return f"; did you mean {form(close)}?" if close else ""
 
 
+def describe(value: object) -> str:
+    """A value of the wrong kind, in words for a message: "the loss quadratic", "the function tanh, …"."""
+    name = getattr(value, "name", None) or getattr(value, "__name__", None)
+    if isinstance(value, type):
+        return f"the class {name}"
+    if callable(value) and not isinstance(value, tuple):
+        return f"the function {name}, which is not called: write {name}(…)" if name else f"a {type(value).__name__}"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return f"the {type(value).__name__.lower()} {name}" if name else f"a {type(value).__name__}"
+    return f"{value!r}" if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun: "1 seed", "2,000 seeds"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

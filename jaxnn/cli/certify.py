@@ -159,11 +159,11 @@ def _run_mutants(command: Certify) -> None:
     from jaxnn.certify.library_mutants import MUTANTS, Mutant
     from jaxnn.certify.mutation import MutantResult, run_mutant
 
-    names = {mutant.of for mutant in MUTANTS}
+    names = {mutant.public_name for mutant in MUTANTS}
     for target in command.targets:
         if target not in names:
             raise UserError(f"certify --mutants: expected names among {', '.join(sorted(names))}, found {target!r}")
-    requested: Sequence[Mutant] = [m for m in MUTANTS if not command.targets or m.of in command.targets]
+    requested: Sequence[Mutant] = [m for m in MUTANTS if not command.targets or m.public_name in command.targets]
 
     def run_in_float64(mutant: Mutant) -> MutantResult:
         with jax.enable_x64(True):

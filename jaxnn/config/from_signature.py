@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import Parameter, signature
 from typing import Annotated, Any, Union
 
@@ -97,6 +97,12 @@ def _optax_type(parameter: Parameter) -> Any:
     if any(typing.get_origin(m) is dict and typing.get_args(m)[0] is int for m in members):
         # The keys of a TOML table are strings.
         return Annotated[dict[int, float], BeforeValidator(_with_integer_keys), Expected("a table of step = number")]
+    if any(typing.get_origin(m) is Iterable and typing.get_origin(typing.get_args(m)[0]) is dict for m in members):
+        return Annotated[
+            tuple[dict[str, int | float], ...],
+            Strict(False),  # TOML has lists only
+            Expected("a list of tables of numbers"),
+        ]
     return None
 
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxnn.engine.hooks import Hooks, Progress
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, describe
 from jaxnn.experiment.definition import Experiment, seed_params, with_class_names
 from jaxnn.experiment.run import run
 from jaxnn.experiment.scores import Scores, predict
@@ -90,6 +90,8 @@ def fit(
     Raises `UserError` for an experiment that cannot be trained or a folder that cannot be used, `NonFiniteError` for
     NaN, infinity or divergence.
     """
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"fit: expected a jaxnn.Experiment, found {describe(experiment)}")
     experiment = with_class_names(experiment.check())
     if folder is None:
         if resume or overwrite:
