@@ -169,4 +169,4 @@ def split(config: Config, dataset: Dataset, seed: int) -> Splits:
     """The parts of a data set, as a config asks for them."""
     table = config.data
     sizes = {"train": table.train, "validation": table.validation, "test": table.test}
-    return datasets.split(dataset, **sizes, seed=seed, shuffle=table.shuffle)
+    return datasets.split(dataset, **sizes, seed=seed, shuffle=table.shuffle, stratify=table.stratify)
