@@ -4,17 +4,19 @@ Exit status: 0 on success; 1 where a command says so (`rerun`, `certify`); 2 for
 signal's number when interrupted; 141 when the reader of the output is gone, as `jaxnn --help | head -3` leaves it.
 """
 
+import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
 from jaxnn.cli.interrupts import Interrupted
-from jaxnn.errors import UserError, hint
+from jaxnn.errors import DataWarning, UserError, hint
 
 DESCRIPTION = """Neural networks you can check: every backward pass is written by hand, and is the code that trains.
 
@@ -68,7 +70,8 @@ def run(argv: Sequence[str]) -> None:
         name = type(command).__name__.lower()
         # A command's module is imported only when the command runs, because most of them import JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")
-        module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
+        with data_warnings():
+            module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
     except UserError as error:
         print(f"jaxnn: {error}", file=sys.stderr)
         sys.exit(2)
@@ -78,6 +81,23 @@ def run(argv: Sequence[str]) -> None:
     except KeyboardInterrupt:
         print("jaxnn: interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def data_warnings() -> Iterator[None]:
+    """Within it, each warning about the data is one line on standard error, and the command goes on."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_data_warning(message, category, filename, lineno, file=None, line=None):
+            if issubclass(category, DataWarning):
+                print(f"jaxnn: warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show_data_warning
+        warnings.simplefilter("always", DataWarning)
+        yield
 
 
 def discard_closed_streams() -> None:

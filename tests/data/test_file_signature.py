@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from jaxnn.data import load
 from jaxnn.data.file_signature import describe_content
 from jaxnn.data.idx import read_idx
 from jaxnn.errors import UserError
@@ -52,6 +53,8 @@ def test_file_of_another_kind_is_named_where_it_is_read(tmp_path, case, pack):
     with pytest.raises(UserError, match=f"found {expected}") as refusal:
         read_idx(path, 3)
     assert "\n" not in str(refusal.value)
+    with pytest.raises(UserError, match=f"found {expected}"):
+        load("csv", {"path": str(path)})
 
 
 @pytest.mark.parametrize(
