@@ -1,4 +1,4 @@
-"""The error that a user can cause, and the wording that error messages share."""
+"""The error and the warning that a user can cause, and the wording that error messages share."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -9,6 +9,10 @@ class UserError(ValueError):
 
     The command line prints that line and exits with 2.
     """
+
+
+class DataWarning(UserWarning):
+    """Data that are valid but may not be what was meant. The command line prints its one line and goes on."""
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:

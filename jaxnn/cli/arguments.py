@@ -163,12 +163,17 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Predict images (PNG, JPEG: made grey, light on dark, and centred) or the examples of a .npy file."""
+    """Predict images (PNG, JPEG: made grey, light on dark, and centred), rows of a CSV file, or arrays (.npy, .npz).
+
+    A CSV file needs the columns of the training table by name, in any order and without the label.
+    """
 
     run: RunFolder
     files: Annotated[
-        Positional[tuple[Path, ...]], arg(metavar="FILE…", help="PNG or JPEG images, or .npy arrays of examples.")
+        Positional[tuple[Path, ...]],
+        arg(metavar="FILE…", help="PNG or JPEG images, CSV tables, or .npy or .npz arrays."),
     ]
+    out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
     experiment: ExperimentTarget = None
     device: Device = None
     cache: Cache = True

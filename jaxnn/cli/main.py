@@ -9,7 +9,8 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 import tyro
@@ -17,8 +18,8 @@ import tyro
 from jaxnn.cli.arguments import COMMAND_LINE, OVERRIDABLE, Command, check_paths
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
-from jaxnn.cli.terminal import print_text, safe_streams
-from jaxnn.errors import UserError, hint
+from jaxnn.cli.terminal import print_text, print_warning, safe_streams
+from jaxnn.errors import DataWarning, UserError, hint
 
 DESCRIPTION = """Neural networks you can check: every backward pass is written by hand, and is the code that trains.
 
@@ -99,7 +100,25 @@ def run(argv: Sequence[str]) -> None:
     with activity(name):
         # A command's module is imported only when the command runs, because most of them import JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")
-        module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
+        with data_warnings():
+            module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
+
+
+@contextlib.contextmanager
+def data_warnings() -> Iterator[None]:
+    """Within it, each warning about the data is one line on standard error, and the command goes on."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_data_warning(message, category, filename, lineno, file=None, line=None):
+            if issubclass(category, DataWarning):
+                print_warning(str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show_data_warning
+        warnings.simplefilter("always", DataWarning)
+        yield
 
 
 def discard_broken_streams() -> None:

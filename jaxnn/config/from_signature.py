@@ -45,9 +45,18 @@ def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[An
     if annotation == Init:
         check = AfterValidator(lambda spec: _check_initializer(spec, shape))
         annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
-    elif typing.get_origin(annotation) is tuple:
-        annotation = Annotated[annotation, Strict(False)]  # TOML has lists only
+    else:
+        annotation = _with_lists(annotation)
     return annotation, ... if parameter.default is Parameter.empty else parameter.default
+
+
+def _with_lists(annotation: Any) -> Any:
+    """A type whose tuples, alone or in a union, also take lists: TOML has no tuples."""
+    if typing.get_origin(annotation) is tuple:
+        return Annotated[annotation, Strict(False)]
+    if _is_union(annotation):
+        return Union[tuple(_with_lists(member) for member in typing.get_args(annotation))]  # noqa: UP007
+    return annotation
 
 
 def _check_initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> str | dict[str, Any]:

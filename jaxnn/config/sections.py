@@ -41,6 +41,7 @@ class DataTable(Table):
     )
     seed: Seed = Field(0, description="seed of the split and of generated data")
     shuffle: bool = Field(True, description="true: a random split; false: a split in the order of the data set")
+    stratify: bool = Field(False, description="true: each part has the classes in the proportions of the data set")
     per_seed: bool = Field(False, description="whether every seed of the run gets its own data and split")
 
     @property
