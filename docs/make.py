@@ -1,7 +1,9 @@
-"""Writes docs/layers/*.md, a page for each layer, combinator, loss and model, from its docstring, code and certificate.
+"""Writes the generated pages: docs/config.md from the schema of a config, and docs/layers/*.md, a page for each layer,
+combinator, loss and model, from its docstring, code and certificate.
 
+python docs/make.py                                # docs/config.md alone
 jaxnn certify --json certificate.json && jaxnn certify --mutants --json mutants.json
-python docs/make.py certificate.json mutants.json
+python docs/make.py certificate.json mutants.json  # the pages of the layers too
 """
 
 import inspect
@@ -9,6 +11,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from config_page import config_page
 
 from jaxnn.certify.cases import constructor
 from jaxnn.cli.certify_targets import NAMES
@@ -69,7 +73,7 @@ def index(names: list[str], mutants: list[dict[str, str]]) -> str:
     return "\n\n".join(head) + "\n"
 
 
-def main(certificate_file: str, mutants_file: str) -> None:
+def write_layers(certificate_file: str, mutants_file: str) -> None:
     certificates = {row["name"]: row for row in json.loads(Path(certificate_file).read_text())["rows"]}
     mutants = json.loads(Path(mutants_file).read_text())["rows"]
     names = [name for name in NAMES if name not in WITHOUT_PAGE]
@@ -80,4 +84,6 @@ def main(certificate_file: str, mutants_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (FOLDER.parent / "config.md").write_text(config_page(), encoding="utf-8")
+    if sys.argv[1:]:
+        write_layers(*sys.argv[1:])
