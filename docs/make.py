@@ -20,6 +20,10 @@ from jaxnn.cli.certify_targets import NAMES
 FOLDER = Path(__file__).parent / "layers"
 #: Public names without a derivation of their own.
 WITHOUT_PAGE = ("autodiff", "optimizer")
+HOW_TO_READ = (
+    "[How to read a certificate](../guide/reading_a_certificate.md) explains `dy`, the laws, the numbers and the "
+    "planted mistakes."
+)
 
 
 def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) -> str:
@@ -27,7 +31,7 @@ def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) 
     function = constructor(name)
     text = inspect.getdoc(function) or ""
     code = inspect.getsource(function).replace('"""' + (function.__doc__ or "") + '"""', '"""…"""')
-    parts = [f"# {name}", "```text\n" + text + "\n```", "## Code", f"`{function.__module__}`"]
+    parts = [f"# {name}", HOW_TO_READ, "```text\n" + text + "\n```", "## Code", f"`{function.__module__}`"]
     parts += [f"```python\n{code}```", "## Certificate", certificate_tables(certificate)]
     mutants_of_name = [mutant for mutant in mutants if mutant["name"] == name]
     if mutants_of_name:
@@ -64,7 +68,7 @@ def index(names: list[str], mutants: list[dict[str, str]]) -> str:
     head = [
         "# Layers, combinators, losses and models",
         "Each page has the formula, derivation, code and certificate. `python docs/make.py` writes the pages from the "
-        "docstrings and the output of `jaxnn certify`. Times were measured on two CPU cores.",
+        "docstrings and the output of `jaxnn certify`. Times were measured on two CPU cores. " + HOW_TO_READ,
         "\n".join(f"- [{name}]({name}.md)" for name in names),
         "## Mutants",
         f"`jaxnn certify --mutants`: {len(mutants)} mistakes in the backward code, and the law that detects each.",
