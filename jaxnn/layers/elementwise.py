@@ -168,7 +168,7 @@ def silu() -> Layer:
 def threshold() -> Layer:
     """y = [x ≥ 0], the perceptron's step;  dx = 0 (Rosenblatt 1958).
 
-    Derivation: for x ≠ 0, y is constant near x: y(x + h) = y(x) for every small h, so y′ = lim (y(x + h) − y(x)) / h = 0.
+    Derivation: for x ≠ 0, y(x + h) = y(x) for every small h, so y′ = lim (y(x + h) − y(x)) / h = 0.
     At x = 0 the quotient is 0 from the right and −1/h from the left, without a limit: y has no derivative there, and 0
     continues the one of both sides. So dx = y′ dy = 0, and the layers before a threshold learn nothing by gradient
     descent. The loss `perceptron` is the way to train them.
