@@ -93,7 +93,7 @@ def page(
         f'<a href="./{quote(name, errors="backslashreplace")}">{escape(name)}</a>' for name in links
     )
     style = files("jaxnn.report").joinpath("style.css").read_text("utf-8")
-    summary = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in summary_rows)
+    summary = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{_breakable(v)}</dd></div>" for k, v in summary_rows)
     manifest_text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -140,12 +140,14 @@ def _table(table: Table) -> str:
         )
     # A numeric column is right-aligned, so that its digits line up.
     attributes = [' class="number"' if _is_numeric([row[i] for row in table.rows]) else "" for i in range(columns)]
-    head = "".join(f'<th scope="col"{a}>{escape(cell)}</th>' for a, cell in zip(attributes, table.header, strict=True))
+    head = "".join(
+        f'<th scope="col"{a}>{_breakable(cell)}</th>' for a, cell in zip(attributes, table.header, strict=True)
+    )
     # On a narrow screen the cells of a wide table stand one below the other, each beside the name of its column.
     labels = [f' data-label="{escape(name)}"' if columns > MAX_NARROW_COLUMNS else "" for name in table.header]
     cells = [a + label for a, label in zip(attributes, labels, strict=True)]
     body = "\n".join(
-        f"<tr>{''.join(f'<td{a}>{escape(cell)}</td>' for a, cell in zip(cells, row, strict=True))}</tr>"
+        f"<tr>{''.join(f'<td{a}>{_cell(cell)}</td>' for a, cell in zip(cells, row, strict=True))}</tr>"
         for row in table.rows
     )
     css_class = ' class="wide"' if columns > MAX_NARROW_COLUMNS else ""
@@ -158,6 +160,19 @@ def _table(table: Table) -> str:
 </tbody>
 </table></div>
 </section>"""
+
+
+def _breakable(text: str) -> str:
+    """Text as HTML, where a dotted name may be broken after each of its parts."""
+    return re.sub(r"(?<=\w[._])(?=\w)", "<wbr>", escape(text))
+
+
+def _cell(text: str) -> str:
+    """A cell as HTML. A spread over seeds, "50.86 ± 25 (12 … 90.5)", is broken before its bracket and nowhere else."""
+    spread, bracket, bounds = text.partition(" (")
+    if bracket and NUMERIC_CELL.fullmatch(text):
+        return f"<span>{escape(spread)}</span> <span>({escape(bounds)}</span>"
+    return escape(text)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
