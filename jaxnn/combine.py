@@ -195,7 +195,8 @@ def residual(layer: Layer) -> Layer:
     y = x + f(x)
     dx = dy + f.backward(dy)
 
-    Derivation: x stands in y twice, once by itself.
+    Derivation: y = x + f(x), so ∂y/∂x = 1 + ∂f/∂x. The first term passes dy on unchanged, and the second passes it
+    through f's backward pass; dx is their sum. Even where ∂f/∂x is near 0, dy reaches x.
 
     f's output must have the shape of x, which may be a pytree. (He et al. 2016.) Raises `UserError` when it has not,
     and for what is no layer.

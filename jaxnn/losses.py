@@ -105,7 +105,7 @@ def _loss(name: str, terms, derivative, reduction: Reduction) -> Loss:
 def quadratic(reduction: Reduction = "mean") -> Loss:
     """The course's cost, C = ½ Σₖ (yₖ − tₖ)² for each example;  dy = y − t.
 
-    Derivation: the ½ takes the 2 of the square.
+    Derivation: ∂/∂yⱼ ½ Σₖ (yₖ − tₖ)²: only the term k = j depends on yⱼ, and ½ · 2 (yⱼ − tⱼ) = yⱼ − tⱼ.
     """
     return _loss(
         "quadratic",
@@ -118,7 +118,7 @@ def quadratic(reduction: Reduction = "mean") -> Loss:
 def mean_squared_error(reduction: Reduction = "mean") -> Loss:
     """Keras's, C = (1/m) Σₖ (yₖ − tₖ)² over an example's m outputs;  dy = 2 (y − t) / m.
 
-    Derivation: that of the square, for each of m terms.
+    Derivation: ∂/∂yⱼ (1/m) Σₖ (yₖ − tₖ)²: only the term k = j depends on yⱼ, and the mean divides its 2 (yⱼ − tⱼ) by m.
     """
     return _loss(
         "mean_squared_error",
@@ -180,7 +180,10 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
     A right answer costs nothing, a wrong one |z|. Its descent is the perceptron rule, Δw = η (t − y) x with
     y = [z ≥ 0]: the step itself has no derivative that could be descended (Rosenblatt 1958).
 
-    Derivation: C is linear on each side of z = 0.
+    Derivation: with y = [z ≥ 0], each term is C = z (y − t). Where z ≠ 0, y is constant near z, so ∂C/∂z = y − t.
+    For t = 1: C = 0 where z ≥ 0 and −z where z < 0, so dz = 0 or −1. For t = 0: C = z or 0, so dz = 1 or 0.
+    Both are lines that meet in C = 0 at z = 0; there dz is that of the right side, the side on which y = 1.
+    With z = x w + b the chain rule gives dw = x (y − t), and a step −η dw is the perceptron rule.
     """
 
     def derivative(z, target):

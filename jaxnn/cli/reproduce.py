@@ -209,4 +209,5 @@ def write_report(
         figures=figures,
         config_text="each system's config: jaxnn configs",
         manifest=machine,
+        links=["results.json"],
     )

@@ -93,6 +93,7 @@ def comparison_figures(name: str, config: Config, runs: Sequence[OptimizerRun], 
     paths = plots.optimizer_paths(
         plane.x, plane.y, plane.loss, plane.paths,
         xlabel="first principal direction", ylabel="second principal direction", title=f"Paths: {config.title}",
+        linear_width=plane.linear_width,
     )  # fmt: skip
     return [
         Figure(f"{name}_steps", f"{config.title}: loss by step", by_step, "Training loss against the step."),
@@ -132,7 +133,7 @@ def feature_map_figures(model: Layer, experiment: Experiment, params: Params) ->
         "feature_maps",
         "Filters and feature maps",
         plots.feature_maps(image[0], np.asarray(kernel), np.asarray(maps[0])),
-        f"A digit, the {kernel.shape[-1]} filters of the first layer and the feature map of each.",
+        "A digit, filters of the first layer and the feature map of each.",
     )
     for pool in (max_pool, average_pool, l2_pool):
         pooled = np.asarray(jax.jit(lambda x, pool=pool: pool(2).apply((), x))(maps)[0])

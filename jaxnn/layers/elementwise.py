@@ -145,7 +145,9 @@ def elu(alpha: float = 1.0) -> Layer:
 def gelu() -> Layer:
     """y = x Φ(x);  dx = (Φ(x) + x φ(x)) dy, Φ and φ the standard normal's (Hendrycks and Gimpel 2016).
 
-    Derivation: the product rule, with Φ′ = φ.
+    Derivation: Φ(x) = ∫ φ(t) dt from −∞ to x, so Φ′ = φ, with φ(x) = e^{−x²/2} / √(2π).
+    The product rule gives y′ = 1 · Φ(x) + x · Φ′(x) = Φ(x) + x φ(x). Each y depends on one x alone, so dx = y′ dy.
+    Computed with Φ(x) = ½ erfc(−x / √2): for x far below 0, erfc keeps its digits, and 1 + erf loses them.
     """
 
     def derivative(x: Values) -> Values:
@@ -169,7 +171,13 @@ def silu() -> Layer:
 
 
 def threshold() -> Layer:
-    """y = [x ≥ 0], the perceptron's step;  dx = 0: its derivative is zero wherever it has one (Rosenblatt 1958)."""
+    """y = [x ≥ 0], the perceptron's step;  dx = 0 (Rosenblatt 1958).
+
+    Derivation: for x ≠ 0, y(x + h) = y(x) for every small h, so y′ = lim (y(x + h) − y(x)) / h = 0.
+    At x = 0 the quotient is 0 from the right and −1/h from the left, without a limit: y has no derivative there, and 0
+    continues the one of both sides. So dx = y′ dy = 0, and the layers before a threshold learn nothing by gradient
+    descent. The loss `perceptron` is the way to train them.
+    """
 
     def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Shape]:
         del key

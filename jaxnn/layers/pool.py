@@ -129,7 +129,10 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
     y[n, r, s, c] = √ Σ x[n, h, w, c]² over the window of (r, s)
     dx[n, h, w, c] = x[n, h, w, c] Σ dy[n, r, s, c] / y[n, r, s, c] over the windows that hold (h, w), 0 where y = 0
 
-    Derivation: y² = Σ x², so 2 y ∂y/∂x = 2 x.
+    Derivation: for one window, y² = Σᵢ xᵢ² over its numbers. Both sides are differentiated with respect to one of them:
+    2 y ∂y/∂xⱼ = 2 xⱼ, so ∂y/∂xⱼ = xⱼ / y, the share of xⱼ in the norm. The window passes dy xⱼ / y to each number.
+    A number that several windows hold gathers what each of them passes, and the factor xⱼ stands before the sum.
+    At y = 0 all numbers of the window are 0. The norm has a corner there and no derivative; 0 is a subgradient.
     """
     window_for = _window_maker("l2_pool", window, stride, padding)
 

@@ -83,6 +83,7 @@ def write_folder(
             figures=pictures,
             config_text=config_text,
             manifest=facts,
+            links=[TABLE_FILE, "sweep.csv", *([] if best is None else ["best.toml"])],
         )
         if folder.exists() and (overwrite or not any(folder.iterdir())):
             folder.rename(replaced)
