@@ -175,7 +175,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Predict images (PNG, JPEG: made grey, light on dark, and centred), rows of a CSV file, or arrays (.npy, .npz).
+    """Predict images, rows of a CSV file, or arrays (.npy, .npz). An image is prepared as those of the training were.
 
     A CSV file needs the columns of the training table by name, in any order and without the label.
     """
@@ -183,7 +183,7 @@ class Predict:
     run: RunFolder
     files: Annotated[
         Positional[tuple[Path, ...]],
-        arg(metavar="FILE…", help="PNG or JPEG images, CSV tables, or .npy or .npz arrays."),
+        arg(metavar="FILE…", help="Images (PNG, JPEG, WebP, TIFF, BMP, GIF), CSV tables, or .npy or .npz arrays."),
     ]
     out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
     experiment: ExperimentTarget = None

@@ -50,7 +50,7 @@ class ExampleReader(Reader, Protocol):
 
 
 class Dataset(NamedTuple):
-    """A data set before any split: ``test`` is the official test part if there is one.
+    """A data set before any split: ``test`` and ``validation`` are the official parts if there are such.
 
     ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
@@ -65,6 +65,7 @@ class Dataset(NamedTuple):
     max_value: float
     reader: Reader | None = None
     has_missing: bool = False
+    validation: Part | None = None
 
 
 class Splits(NamedTuple):

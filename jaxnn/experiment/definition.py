@@ -27,7 +27,8 @@ class DataInfo(NamedTuple):
 
     classes: the names of the classes in the order of their labels; empty where targets are no classes
     max_value: the value of full intensity of an image: 255, or 1
-    reader: reads a user's file in the form of the data's inputs
+    reader: reads a user's file in the form of the data's inputs, for `jaxnn predict`: `jaxnn.data.ImageReader((32, 32),
+        "rgb")` for images that were resized, or any object with the methods of `jaxnn.data.Reader`
     """
 
     name: str = "arrays"
