@@ -45,7 +45,7 @@ def image_folder(
     reader = ImageReader((size[0], size[1]), mode) if prepare == "resize" else DigitReader((size[0], size[1]), 255.0)
     channels = CHANNELS[mode]
     if prepare == "digit" and channels != 1:
-        raise UserError(f"images: expected mode = grey with prepare = digit, found {mode}")
+        raise UserError(f"images: expected mode = grey with prepare = 'digit', found {mode}")
     root = find_path(path, data_dir)
     parts = find_class_files(root)
     if (needed := sum(map(len, parts.values())) * size[0] * size[1] * channels) > _MAX_BYTES:
@@ -64,8 +64,7 @@ def image_folder(
     if failures:
         count, total = len(failures), sum(map(len, parts.values()))
         warnings.warn(
-            f"{root}: {count} of {total} files are left out, because they are no images that can be read: "
-            f"{_list(failures)}",
+            f"{root}: left out {count} of {total} files, which cannot be read as images: {_list(failures)}",
             DataWarning,
             stacklevel=2,
         )
@@ -102,7 +101,7 @@ def _describe(failures: dict[Path, UserError]) -> str:
     """One line on files that cannot be read: the reason for the first, the names of the others."""
     first, *others = failures
     rest = f"; {len(others)} more cannot be read: {_list(others)}" if others else ""
-    return f"{failures[first]}{rest}; remove such files, or set unreadable = skip"
+    return f"{failures[first]}{rest}; remove such files, or set unreadable = 'skip'"
 
 
 def _list(files: Iterable[Path]) -> str:

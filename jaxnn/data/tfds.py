@@ -73,7 +73,7 @@ def _reader(name: str, shape: tuple[int, ...], prepare: str) -> ImageReader | Di
     if prepare == "resize":
         return ImageReader((height, width), "grey" if channels == 1 else "rgb")
     if channels != 1:
-        raise UserError(f"tfds:{name}: expected images in grey with prepare = digit, found {channels} channels")
+        raise UserError(f"tfds:{name}: expected images in grey with prepare = 'digit', found {channels} channels")
     return DigitReader((height, width), 255.0)
 
 

@@ -38,11 +38,11 @@ def test_class_files_are_in_the_order_of_the_folders_then_of_the_files(tree):
     }
 
 
-SYSTEM = (
-    ["Thumbs.db", "cat/Thumbs.db", "dog/desktop.ini", "dog/Desktop.ini", ".DS_Store", "cat/.DS_Store", "cat/._a.png"]
-    + ["__MACOSX/cat/._a.png", "__MACOSX/dog/a.png", ".ipynb_checkpoints/a.png", "cat/ehthumbs.db", "dog/Icon\r"]
-    + ["@eaDir/a.png"]
-)
+SYSTEM = [
+    *("Thumbs.db", "cat/Thumbs.db", "dog/desktop.ini", "dog/Desktop.ini", "cat/ehthumbs.db", "@eaDir/a.png"),
+    *(".DS_Store", "cat/.DS_Store", "cat/._a.png", "__MACOSX/cat/._a.png", "__MACOSX/dog/a.png", "dog/Icon\r"),
+    ".ipynb_checkpoints/a.png",
+]
 
 
 def test_class_files_are_none_of_those_of_the_operating_system(tree):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxnn.data import load, split
 from jaxnn.data.image_file import MAX_PIXELS, open_image, to_grey
-from jaxnn.errors import UserError
+from jaxnn.errors import DataWarning, UserError
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = {name: GENERATOR.integers(0, 256, (count, 5, 7, 3), np.uint8) for name, count in (("10", 3), ("9", 2))}
@@ -126,11 +126,11 @@ def test_images_that_cannot_be_read_are_refused_together_or_skipped(folder):
     for name, data in broken.items():
         (folder / name).write_bytes(data)
     with pytest.raises(
-        UserError, match=r"cut\.jpg: expected .*; the same of 2 more: 10/empty\.png, 9/notes\.txt; remove"
+        UserError, match=r"cut\.jpg: expected .*; 2 more cannot be read: 10/empty\.png, 9/notes\.txt; remove"
     ):
         load("images", {"path": str(folder)})
-    dataset = load("images", {"path": str(folder), "size": (5, 7), "mode": "rgb", "unreadable": "skip"})
-    assert dataset.skipped == tuple(broken)
+    with pytest.warns(DataWarning, match="left out 3 of 8 files, .*: 10/cut.jpg, 10/empty.png, 9/notes.txt$"):
+        dataset = load("images", {"path": str(folder), "size": (5, 7), "mode": "rgb", "unreadable": "skip"})
     assert (dataset.train.x == np.concatenate([PIXELS["10"], PIXELS["9"]])).all()
     assert dataset.train.y.tolist() == [1, 1, 1, 0, 0]
 

@@ -84,7 +84,7 @@ def test_digit_reader_gives_what_a_folder_of_digits_was_read_as(tmp_path):
     for row, name in zip(dataset.train.x, ("1", "7"), strict=True):
         assert (rebuild_reader(dataset.reader.settings()).inputs(tmp_path / name / "a.png")[0] == row).all()
         assert row[0, 0, 0] == 0 and row.max() == 255  # bright ink on black, whatever the paper
-    with pytest.raises(UserError, match="expected mode = grey with prepare = digit, found rgb"):
+    with pytest.raises(UserError, match="expected mode = grey with prepare = 'digit', found rgb"):
         load("images", {"path": str(tmp_path), "prepare": "digit", "mode": "rgb"})
 
 
