@@ -270,7 +270,9 @@ def test_preprocessing_panels_of_one_scale_have_the_same_axes():
     assert np.allclose(np.diff(raw, axis=1), np.diff(raw, axis=1)[0])  # one scale for both axes
 
 
-@pytest.mark.parametrize("names", [LONG_NAMES, SCRIPTS, HOSTILE, ("", " ", "a", "1: a")], ids=str)
+@pytest.mark.parametrize(
+    "names", [LONG_NAMES, SCRIPTS, HOSTILE, ("", " ", "a", "1: a")], ids=["long", "scripts", "hostile", "odd"]
+)
 @pytest.mark.parametrize("max_length", [10, 24])
 def test_different_names_look_different(names, max_length):
     shown = style.distinct_names(names, max_length=max_length)
