@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jaxnn.cli.arguments import Predict
 from jaxnn.cli.prediction_file import check_prediction_file, write_predictions
 from jaxnn.cli.tables import print_table
 from jaxnn.data.array_reader import ArrayReader
 from jaxnn.errors import UserError
+from jaxnn.report.cells import format_cell
 
 if TYPE_CHECKING:
     from jaxnn.runs.run import Run
@@ -26,13 +25,15 @@ def run(command: Predict) -> None:
     rows = [row for file in command.files for row in rows_of(run, command.run, file)]
     seeds = len(run.experiment.seeds)
     mean = "" if seeds == 1 else f", mean of {seeds} seeds"
-    print_table(f"{run.experiment.title}: prediction{mean}", rows, command.json)
+    print_table(f"{run.experiment.title}: prediction{mean}", rows, command.json, cell=screen_cell)
     if command.out is not None:
         write_predictions(command.out, rows)
 
 
 def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
     """A row for each example of a file: an image, a table (.csv), or an array of examples (.npy, .npz)."""
+    from jaxnn.report.prediction_rows import prediction_rows
+
     assert run.manifest is not None
     data = run.manifest["data"]
     example = tuple(data["example"])
@@ -42,29 +43,13 @@ def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
         x = run.experiment.data.reader.inputs(file)
     else:
         raise UserError(f"{folder}: expected a .npy file of examples of shape {example}, found {file}")
-    prediction = np.asarray(run.predict(x))
-    kind = "probability" if are_probabilities(prediction) else "output"
-    names = [str(file)] if len(prediction) == 1 else [f"{file}[{i}]" for i in range(len(prediction))]
-    return [row_of(name, p, tuple(data["classes"]), kind) for name, p in zip(names, prediction, strict=True)]
+    predicted = prediction_rows(run.experiment, run.predict(x))
+    names = [str(file)] if len(predicted) == 1 else [f"{file}[{i}]" for i in range(len(predicted))]
+    # A target may be called "file", too.
+    renamed = [{"predicted file" if key == "file" else key: value for key, value in row.items()} for row in predicted]
+    return [{"file": name, **row} for name, row in zip(names, renamed, strict=True)]
 
 
-def are_probabilities(prediction: np.ndarray) -> bool:
-    """Whether predictions are probabilities of classes: not negative, and 1 in sum (one number: at most 1)."""
-    sums = prediction.reshape(len(prediction), -1).sum(axis=1)
-    is_sum = sums <= 1 if prediction[0].size == 1 else np.isclose(sums, 1, atol=1e-3)
-    return bool((prediction >= 0).all() and is_sum.all())
-
-
-def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...], kind: str) -> dict[str, Any]:
-    """What is predicted for one example: the class with the numbers of all classes, or the numbers of the output.
-
-    kind: the name of these numbers, "probability" or "output"
-    """
-    values = [float(value) for value in np.ravel(prediction)]
-    if len(values) == 1 and len(classes) == 2 and kind == "probability":
-        values = [1 - values[0], values[0]]
-    if len(values) < len(classes) or not classes:
-        return {"file": name, "output": "  ".join(f"{value:.6g}" for value in values)}
-    labels = [*classes, *(f"output {i}" for i in range(len(classes), len(values)))]
-    numbers = dict(zip(labels, values, strict=True))
-    return {"file": name, "class": labels[int(np.argmax(values))], kind: numbers}
+def screen_cell(value: Any) -> str:
+    """A value for the screen: a number has six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else format_cell(value)
