@@ -13,6 +13,7 @@ from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import print_message
 from jaxnn.data.array_reader import ArrayReader
 from jaxnn.errors import UserError
+from jaxnn.report.cells import format_cell
 
 if TYPE_CHECKING:
     from jaxnn.runs.run import Run
@@ -50,7 +51,8 @@ def run(command: Predict) -> None:
     mean = "" if seeds == 1 else f", mean of {seeds} seeds"
     if rows:
         unreadable = {"unreadable": [str(error) for error in errors]} if errors else {}
-        print_table(f"{run.experiment.title}: prediction{mean}", rows, command.json, facts=unreadable)
+        title = f"{run.experiment.title}: prediction{mean}"
+        print_table(title, rows, command.json, cell=screen_cell, facts=unreadable)
         if command.out is not None:
             write_predictions(command.out, rows)
     for error in errors:
@@ -88,30 +90,17 @@ def reader_for(example: tuple[int, ...]) -> str:
 
 def rows_of(run: "Run", names: list[str], blocks: list[Any]) -> list[dict[str, Any]]:
     """A row for each example of the blocks, which are predicted together."""
-    assert run.manifest is not None
-    prediction = np.asarray(run.predict(jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks)))
-    kind = "probability" if are_probabilities(prediction) else "output"
-    classes = tuple(run.manifest["data"]["classes"])
-    return [row_of(name, p, classes, kind) for name, p in zip(names, prediction, strict=True)]
+    from jaxnn.report.prediction_rows import prediction_rows
+
+    prediction = run.predict(jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks))
+    # A target may be called "file", too.
+    renamed = [
+        {"predicted file" if key == "file" else key: value for key, value in row.items()}
+        for row in prediction_rows(run.experiment, prediction)
+    ]
+    return [{"file": name, **row} for name, row in zip(names, renamed, strict=True)]
 
 
-def are_probabilities(prediction: np.ndarray) -> bool:
-    """Whether predictions are probabilities of classes: not negative, and 1 in sum (one number: at most 1)."""
-    sums = prediction.reshape(len(prediction), -1).sum(axis=1)
-    is_sum = sums <= 1 if prediction[0].size == 1 else np.isclose(sums, 1, atol=1e-3)
-    return bool((prediction >= 0).all() and is_sum.all())
-
-
-def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...], kind: str) -> dict[str, Any]:
-    """What is predicted for one example: the class with the numbers of all classes, or the numbers of the output.
-
-    kind: the name of these numbers, "probability" or "output"
-    """
-    values = [float(value) for value in np.ravel(prediction)]
-    if len(values) == 1 and len(classes) == 2 and kind == "probability":
-        values = [1 - values[0], values[0]]
-    if len(values) < len(classes) or not classes:
-        return {"file": name, "output": "  ".join(f"{value:.6g}" for value in values)}
-    labels = [*classes, *(f"output {i}" for i in range(len(classes), len(values)))]
-    numbers = dict(zip(labels, values, strict=True))
-    return {"file": name, "class": labels[int(np.argmax(values))], kind: numbers}
+def screen_cell(value: Any) -> str:
+    """A value for the screen: a number has six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else format_cell(value)

@@ -9,6 +9,8 @@ from jaxnn.data.labels import check_label_range
 from jaxnn.errors import UserError
 
 _BLOCK_ROWS = 4096
+#: Classes that a message names.
+MAX_NAMES = 5
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
@@ -45,6 +47,23 @@ def require_two_classes(where: str, y: Arrays, classes: tuple[str, ...]) -> None
     first = labels[0].flat[0]
     if all((array == first).all() for array in labels):
         raise UserError(f"{where}: expected examples of two or more classes, found only {classes[first]}")
+
+
+def require_every_class(where: str, y: Arrays, classes: tuple[str, ...]) -> None:
+    """Raises UserError unless labels (n,) have an example of every class: one without can never be predicted.
+
+    Labels with more axes, such as the characters of a text, and pytrees of labels need two classes alone.
+    """
+    require_two_classes(where, y, classes)
+    if not isinstance(y, np.ndarray) or y.ndim != 1:
+        return
+    absent = [classes[i] for i in np.setdiff1d(np.arange(len(classes)), y)]
+    if absent:
+        names = ", ".join(absent[:MAX_NAMES]) + (f" and {len(absent) - MAX_NAMES} more" if absent[MAX_NAMES:] else "")
+        raise UserError(
+            f"{where}: expected examples of each of the {len(classes)} classes, found none of {names}; take more "
+            "training examples or another data.seed, or leave these classes out"
+        )
 
 
 def _check_part(where: str, part: Part, classes: int, has_missing: bool = False) -> None:

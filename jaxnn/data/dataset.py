@@ -56,6 +56,7 @@ class Dataset(NamedTuple):
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
     ``has_missing``: NaN in ``x`` stands for a missing number, which `jaxnn.data.missing.fill_missing` replaces.
+    ``targets`` holds the names of the numbers in a target of regression, where they have names.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Dataset(NamedTuple):
     reader: Reader | None = None
     has_missing: bool = False
     validation: Part | None = None
+    targets: tuple[str, ...] = ()
 
 
 class Splits(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from jaxnn.data.check import require_two_classes
+from jaxnn.data.check import require_every_class
 from jaxnn.data.dataset import Arrays, Dataset, Part, Splits, map_arrays
 from jaxnn.errors import UserError
 
@@ -37,8 +37,8 @@ def split(
     are judged by the same examples.
 
     Raises UserError for an invalid size, for more examples than there are, and for a training part that is empty or
-    has only one class. With ``stratify``: for targets that are no labels of examples, and for a class with fewer
-    examples than there are parts.
+    lacks a class. With ``stratify``: for targets that are no labels of examples, and for a class with fewer examples
+    than there are parts.
     """
     if seed < 0:
         raise UserError(f"split: expected a seed of 0 or more, found {seed}")
@@ -55,7 +55,7 @@ def split(
     if parts["train"] is None:
         raise UserError(f"split: expected examples to train on, found none left of {dataset.train.num_examples:,}")
     if dataset.classes:
-        require_two_classes(f"{dataset.name} train after the split", parts["train"].y, dataset.classes)
+        require_every_class(f"{dataset.name} train after the split", parts["train"].y, dataset.classes)
     parts |= official
     return Splits(parts["train"], parts["validation"], parts["test"])
 

@@ -27,7 +27,6 @@ from jaxnn.course.run_system import ensemble_metrics
 from jaxnn.course.session import STUDIES_OF_RUN, CourseSession
 from jaxnn.course.systems import RECORDS
 from jaxnn.errors import UserError
-from jaxnn.experiment.seed_statistics import seed_statistics
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
 #: Configs whose whole run takes a second or two, and configs of which only some of the measured seeds are run.
@@ -110,11 +109,6 @@ def test_summary_compares_the_mean_with_the_target():
     measurement = SeedMeasurement("best test accuracy %", (98.5, 98.75), target=98.6)
     assert measurement.summary == "98.6 reached"
     assert measurement._replace(target=99.0).summary == "99 missed by 0.38"
-
-
-def test_seed_statistics_of_one_seed_have_no_standard_deviation():
-    assert seed_statistics([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0}
-    assert seed_statistics([1.0, 3.0]) == {"mean": 2.0, "sd": pytest.approx(2**0.5), "min": 1.0, "max": 3.0}
 
 
 @pytest.mark.parametrize("config", dict.fromkeys(s.config for s in (*SYSTEMS, *RECORDS) if s.config))

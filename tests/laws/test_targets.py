@@ -10,8 +10,8 @@ import jaxnn
 from jaxnn import Weighted, accuracy, class_weighted
 from jaxnn.errors import UserError
 from jaxnn.losses import LOSSES, RESIDUALS
-from jaxnn.metrics import label_accuracy
 from jaxnn.train import SECOND_ORDER
+from jaxnn.train.task import default_metrics
 
 pytestmark = pytest.mark.usefixtures("without_annotation_checks")
 
@@ -113,9 +113,9 @@ def test_target_that_fits_gives_a_loss_for_each_place(output, target):
 def test_accuracy_of_one_hot_integers_rolled_by_a_row_is_0():
     """As many rows as classes: a broadcast once compared each row with all labels and said 1."""
     y, target = 5 * jnp.eye(10), np.roll(np.eye(10, dtype=int), 1, axis=0)
-    for metric in (accuracy, label_accuracy):
-        assert float(metric(y, target).mean()) == 0
-        assert float(metric(y, np.eye(10, dtype=int)).mean()) == 1
+    for metric in (accuracy, default_metrics("")["accuracy"]):
+        assert float(metric(y, target).value()) == 0
+        assert float(metric(y, np.eye(10, dtype=int)).value()) == 1
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -183,7 +183,7 @@ def test_run_refuses_targets_that_do_not_fit(output, target):
     model, x = model_and_data(output)
     good = (x, np.zeros(output, np.float32))
     for loss in LOSSES.values():
-        update = jaxnn.supervised(model, loss(), optax.sgd(0.1), metrics={"accuracy": label_accuracy})
+        update = jaxnn.supervised(model, loss(), optax.sgd(0.1))
         for train, validation, test in (
             ((x, target), None, None), (good, (x, target), None), (good, None, (x, target)),
         ):  # fmt: skip
