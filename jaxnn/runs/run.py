@@ -28,6 +28,7 @@ from jaxnn.runs.manifest import make_manifest, now
 from jaxnn.runs.recorder import RunRecorder
 from jaxnn.runs.reopen import predictor, read_config, read_params, rebuild_experiment
 from jaxnn.runs.run_data import check_same_data
+from jaxnn.storage.files import expand_user
 from jaxnn.storage.locks import locked
 
 
@@ -117,7 +118,7 @@ def fit(
         best = outcome.state.best
         history = history_columns(outcome.history, experiment.plan.eval_every)
         return Run(experiment, jax.device_get(best.params), history, scored, _epochs(best.epoch))
-    path = Path(folder)
+    path = expand_user(folder)
     if resume:
         if run_folder.read_manifest(path)["status"] != "finished":
             with locked(path), _resumed(experiment, path) as recorder:
@@ -167,7 +168,7 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
     experiment: the experiment of a run that `fit` made, or FILE.py:NAME of one; None where the folder names it itself
     Raises `UserError` for a folder that holds no finished run, or a damaged one.
     """
-    path = Path(folder)
+    path = expand_user(folder)
     manifest = run_folder.read_manifest(path)
     if manifest["status"] != "finished":
         raise UserError(f"{path}: expected a finished run, found one that is not; `jaxnn resume {path}` continues it")
