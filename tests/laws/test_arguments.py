@@ -1,5 +1,7 @@
 """An argument of the wrong kind (a constructor, a loss, a list, other parameters) is refused in one line."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import optax
@@ -14,6 +16,8 @@ from jaxnn.losses import LOSSES
 
 pytestmark = pytest.mark.usefixtures("without_annotation_checks")
 
+#: The library without its types, since every call here is of a wrong one.
+api: Any = jaxnn
 X = jnp.ones((3, 5), jnp.float32)
 MODEL, LOSS = jaxnn.serial(jaxnn.dense(4), jaxnn.tanh(), jaxnn.dense(2)), jaxnn.quadratic()
 PARAMS = MODEL.init(jax.random.key(0), X)
@@ -50,35 +54,35 @@ TAKES_LOSS = {
 NO_LOSSES = [*LOSSES.values(), MODEL, "quadratic", None, 3.0, X]
 
 OTHERS = {
-    "share of a layer": lambda: jaxnn.share(jaxnn.dense(3)),
-    "share of a constructor": lambda: jaxnn.share("a", jaxnn.dense),
-    "autodiff of a layer": lambda: jaxnn.autodiff(jaxnn.tanh(), lambda params, x, key: x),
-    "autodiff without apply": lambda: jaxnn.autodiff(lambda key, x: (), None),
-    "optimizer by name": lambda: jaxnn.supervised(MODEL, LOSS, "sgd"),
-    "optimizer not called": lambda: jaxnn.supervised(MODEL, LOSS, optax.sgd),
-    "fit of a model": lambda: jaxnn.fit(MODEL),
-    "fit of an update": lambda: jaxnn.fit(UPDATE),
-    "experiment of a model": lambda: jaxnn.Experiment(MODEL, SOURCE, jaxnn.Plan(1)).check(),
-    "experiment of arrays": lambda: jaxnn.Experiment(UPDATE, X, jaxnn.Plan(1)).check(),
-    "experiment of epochs": lambda: jaxnn.Experiment(UPDATE, SOURCE, 3).check(),
-    "params of another model": lambda: MODEL.apply(jaxnn.dense(4).init(jax.random.key(0), X), X),
+    "share of a layer": lambda: api.share(api.dense(3)),
+    "share of a constructor": lambda: api.share("a", api.dense),
+    "autodiff of a layer": lambda: api.autodiff(api.tanh(), lambda params, x, key: x),
+    "autodiff without apply": lambda: api.autodiff(lambda key, x: (), None),
+    "optimizer by name": lambda: api.supervised(MODEL, LOSS, "sgd"),
+    "optimizer not called": lambda: api.supervised(MODEL, LOSS, optax.sgd),
+    "fit of a model": lambda: api.fit(MODEL),
+    "fit of an update": lambda: api.fit(UPDATE),
+    "experiment of a model": lambda: api.Experiment(MODEL, SOURCE, api.Plan(1)).check(),
+    "experiment of arrays": lambda: api.Experiment(UPDATE, X, api.Plan(1)).check(),
+    "experiment of epochs": lambda: api.Experiment(UPDATE, SOURCE, 3).check(),
+    "params of another model": lambda: MODEL.apply(api.dense(4).init(jax.random.key(0), X), X),
     "params of fewer layers": lambda: MODEL.apply(PARAMS[:2], X),
     "params by names": lambda: MODEL.apply(dict(enumerate(PARAMS)), X),
-    "params of a named model": lambda: jaxnn.serial(a=jaxnn.dense(2)).apply(PARAMS[:1], X),
-    "params with a name too many": lambda: jaxnn.serial(a=jaxnn.tanh()).apply({"a": (), "b": ()}, X),
+    "params of a named model": lambda: api.serial(a=api.dense(2)).apply(PARAMS[:1], X),
+    "params with a name too many": lambda: api.serial(a=api.tanh()).apply({"a": (), "b": ()}, X),
     "params left out": lambda: MODEL.apply((), X),
     "a list as x": lambda: MODEL.apply(PARAMS, [[1.0] * 5]),
     "text as x": lambda: MODEL.apply(PARAMS, "text"),
     "integers as x": lambda: MODEL.apply(PARAMS, jnp.ones((3, 5), int)),
     "a list in init": lambda: MODEL.init(jax.random.key(0), [[1.0] * 5]),
-    "a list in activations": lambda: jaxnn.activations(MODEL, PARAMS, [[1.0] * 5]),
-    "a list in summary": lambda: jaxnn.summary(MODEL, [[1.0] * 5]),
+    "a list in activations": lambda: api.activations(MODEL, PARAMS, [[1.0] * 5]),
+    "a list in summary": lambda: api.summary(MODEL, [[1.0] * 5]),
     "a list in certify": lambda: certify(MODEL, [[1.0] * 5]),
-    "a list as labels": lambda: LOSS(X[:, :2], [0, 1, 1]),
-    "a list as labels of accuracy": lambda: jaxnn.accuracy(X[:, :2], [0, 1, 1]),
-    "a list as labels of value_and_grad": lambda: jaxnn.value_and_grad(MODEL, LOSS)(PARAMS, X, [0, 1, 1]),
-    "a list as labels of a source": lambda: jaxnn.in_memory(X, [0, 1, 1]),
-    "x of another width": lambda: jaxnn.gradients(MODEL, LOSS, PARAMS, X[:, :4], X[:, :2]),
+    "a list as labels": lambda: api.quadratic()(X[:, :2], [0, 1, 1]),
+    "a list as labels of accuracy": lambda: api.accuracy(X[:, :2], [0, 1, 1]),
+    "a list as labels of value_and_grad": lambda: api.value_and_grad(MODEL, LOSS)(PARAMS, X, [0, 1, 1]),
+    "a list as labels of a source": lambda: api.in_memory(X, [0, 1, 1]),
+    "x of another width": lambda: api.gradients(MODEL, LOSS, PARAMS, X[:, :4], X[:, :2]),
     "a single example": lambda: MODEL.apply(PARAMS, X[0]),
 }
 
@@ -108,7 +112,7 @@ def test_argument_of_another_kind_is_refused(name):
 
 def test_message_says_that_a_call_is_missing():
     with pytest.raises(UserError) as error:
-        jaxnn.serial(jaxnn.dense(3), jaxnn.tanh)
+        api.serial(jaxnn.dense(3), jaxnn.tanh)
     assert str(error.value) == (
         "serial: argument 1: expected a layer, found the function tanh, which is not called: write tanh(…)"
     )
