@@ -12,6 +12,7 @@ from jaxnn.certify.generic_mutants import mutations
 from jaxnn.certify.laws import LAWS, Law
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.library_mutants import Mutant, mutated
+from jaxnn.certify.measurement import NotMeasured, error_line
 from jaxnn.certify.pullback import compiled_pullback
 
 
@@ -62,7 +63,9 @@ def _detect(law: Law, build: Callable[[], Case]) -> tuple[str, str] | None:
             return None
         measurement = law.measure(case)
     except (TypeError, ValueError, IndexError) as error:  # JAX itself detects shapes that do not fit
-        return law.name, f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        return law.name, error_line(error)
+    except NotMeasured as error:  # the same, in a function that JAX differentiates
+        return (law.name, str(error)) if isinstance(error.__cause__, TypeError | ValueError | IndexError) else None
     return None if measurement.holds else (law.name, str(measurement))
 
 
