@@ -61,6 +61,11 @@ class Certificate(NamedTuple):
         return tuple(finding for finding in self.findings if finding.status == "broken")
 
     @property
+    def wrong_leaves(self) -> frozenset[str]:
+        """The names of the leaves whose gradient breaks a law, the worst of each law."""
+        return frozenset(f.measurement.leaf for f in self.broken if f.measurement is not None)
+
+    @property
     def unmeasured(self) -> tuple[Finding, ...]:
         """The laws that could not be measured, each with its reason."""
         return tuple(finding for finding in self.findings if finding.measurement is None)

@@ -1,23 +1,22 @@
 """Certify a layer or a rule: measure every law, find the smallest failure, plant mistakes."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxnn.certify.case import Case, layer_args, make_case
-from jaxnn.certify.certificate import Certificate, PlantedMutant
+from jaxnn.certify.certificate import Certificate
 from jaxnn.certify.cost import CostComparison, float32_cost
 from jaxnn.certify.finding import Clock, Finding
-from jaxnn.certify.foreign import Intent, foreign_rule
-from jaxnn.certify.generic_mutants import mutations
+from jaxnn.certify.foreign import foreign_rule
+from jaxnn.certify.intent import Intent, option_names, option_tolerances
 from jaxnn.certify.laws import LAWS, Law
 from jaxnn.certify.measurement import NotMeasured, error_line
-from jaxnn.certify.mutation import run_generic_mutants
+from jaxnn.certify.mutation import plant_mutants
 from jaxnn.certify.probe import examine
-from jaxnn.certify.pullback import custom_vjp
 from jaxnn.certify.shrink import check_input, shape_text, shrink_input
 from jaxnn.certify.time_limit import run_with_limit
 from jaxnn.certify.vjp_rule import Reduction, layer_rule
@@ -155,10 +154,10 @@ def certify_vjp(
     intent = Intent(
         reference,
         meant,
-        _names("stopped", stopped),
+        option_names("stopped", stopped),
         None if outputs is None else tuple(outputs),
         once_differentiable,
-        _tolerances(tolerances),
+        option_tolerances(tolerances),
     )
     foreign = foreign_rule(
         f,
@@ -167,10 +166,10 @@ def certify_vjp(
         args,
         keywords,
         intent,
-        static=_names("static", static),
+        static=option_names("static", static),
         batched=tuple(batched),
         reduction=reduction,
-        axis_names=_names("axis_names", axis_names),
+        axis_names=option_names("axis_names", axis_names),
     )
     name = getattr(f, "__name__", None) or getattr(getattr(f, "func", None), "__name__", None) or type(f).__name__
     subject = examine(name, foreign, intent, time_limit)
@@ -184,21 +183,8 @@ def certify_vjp(
     return certificate._replace(smallest_shape=shapes) if certificate.broken else certificate
 
 
-def _names(option: str, names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise UserError(f"certify_vjp: {option}: expected a tuple of names, such as ({names!r},), found {names!r}")
-    return tuple(names)
-
-
-def _tolerances(tolerances: Mapping[str, float] | None) -> tuple[tuple[str, float], ...]:
-    for dtype in tolerances or {}:
-        if dtype not in ("float64", "float32", "bfloat16"):
-            raise UserError(f"certify_vjp: tolerances: expected float64, float32 or bfloat16, found {dtype!r}")
-    return tuple((tolerances or {}).items())
-
-
 def _chosen_laws(quick: bool, laws: Sequence[str] | None, skip: Sequence[str]) -> tuple[str, ...]:
-    for law in (*_names("laws", laws or ()), *_names("skip", skip)):
+    for law in (*option_names("laws", laws or ()), *option_names("skip", skip)):
         if law not in (*LAWS, "cost"):
             raise UserError(f"certify_vjp: expected laws among {', '.join(LAWS)}, found {law!r}{hint(law, LAWS, repr)}")
     chosen = _law_names(quick) if laws is None else tuple(law for law in LAWS if law in laws)
@@ -250,25 +236,9 @@ def run_laws(
                 findings.append(clock.measure(law, case))
                 if law.name == "structure" and findings[-1].status == "broken":
                     break
-    planted = tuple(itertools.chain.from_iterable(_plant_mutants(case, test) for case in cases)) if mutants else ()
+    planted = tuple(itertools.chain.from_iterable(plant_mutants(case, test) for case in cases)) if mutants else ()
     return Certificate(name, tuple(findings), mutants=planted)
 
 
 def _law_names(quick: bool) -> tuple[str, ...]:
     return QUICK if quick else tuple(LAWS)
-
-
-def _plant_mutants(case: Case, test: Callable | None) -> Iterator[PlantedMutant]:
-    by_name = dict(mutations(case.rule))
-    for result in run_generic_mutants(case):
-        detected = None if test is None else _detects(test, custom_vjp(by_name[result.name](case.rule)))
-        yield PlantedMutant(result.name, "" if result.survives else result.law, detected)
-
-
-def _detects(test: Callable, f: Callable) -> bool:
-    try:
-        with jax.enable_x64(False):
-            test(f)
-    except AssertionError:
-        return True
-    return False

@@ -95,7 +95,7 @@ def _replace_inside(value: Any, replaced: Callable[[Any], Any]) -> Any:
 
 
 #: From the highest precision to the lowest.
-_PRECISIONS = ("float64", "float32", "float16", "bfloat16")
+PRECISIONS: list[str] = ["float64", "float32", "float16", "bfloat16"]
 
 
 def lowest_precision(f: Callable[..., Any], *args: Any) -> str:
@@ -104,13 +104,13 @@ def lowest_precision(f: Callable[..., Any], *args: Any) -> str:
     for equation in _equations(jax.make_jaxpr(f)(*args).jaxpr):
         if any(_precision(var) == 0 for var in equation.invars):
             lowest = max([lowest, *(precision for var in equation.outvars if (precision := _precision(var)))])
-    return _PRECISIONS[lowest]
+    return PRECISIONS[lowest]
 
 
 def _precision(var: Any) -> int | None:
-    """The place of a variable's dtype in `_PRECISIONS`; None for a literal, or a variable without such numbers."""
+    """The place of a variable's dtype in `PRECISIONS`; None for a literal, or a variable without such numbers."""
     dtype = getattr(var.aval, "dtype", None)
     if isinstance(var, core.Literal) or dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         return None
     name = {"complex128": "float64", "complex64": "float32"}.get(dtype.name, dtype.name)
-    return _PRECISIONS.index(name) if name in _PRECISIONS else len(_PRECISIONS) - 1
+    return PRECISIONS.index(name) if name in PRECISIONS else len(PRECISIONS) - 1

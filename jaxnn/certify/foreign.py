@@ -4,7 +4,6 @@ A whole function is called as its users call it; its backward is the one that JA
 inside. Its reference is the same function without these rules.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,30 +16,12 @@ from jax.sharding import PartitionSpec as P
 
 from jaxnn.certify.arguments import Arguments, bind
 from jaxnn.certify.case import is_number
-from jaxnn.certify.pullback import output_cotangent
-from jaxnn.certify.vjp_rule import Meant, Reduction, VjpRule, without_float0
+from jaxnn.certify.intent import Intent, meant_gradient, selection, whole_cotangent
+from jaxnn.certify.pullback import whole_rule
+from jaxnn.certify.vjp_rule import Reduction, VjpRule, without_float0
 from jaxnn.errors import UserError, hint
 
 MAX_DEVICES = 8
-
-
-class Intent(NamedTuple):
-    """What the author of a rule means by it, where that is not the derivative of the whole function.
-
-    reference: another function of the same arguments, instead of the one that is differentiated
-    meant: the gradient that is meant: a function of the arguments whose derivative it is, or (*args, dy) -> cotangents
-    stopped: arguments or leaves, by name, whose gradient is zero on purpose
-    outputs: the outputs whose cotangents count; None for all of them
-    once_differentiable: whether second derivatives are wrong or missing on purpose
-    tolerances: by dtype, the relative error that is allowed to an approximation by design
-    """
-
-    reference: Callable[..., Any] | None = None
-    meant: Callable[..., Any] | None = None
-    stopped: tuple[str, ...] = ()
-    outputs: tuple[Any, ...] | None = None
-    once_differentiable: bool = False
-    tolerances: tuple[tuple[str, float], ...] = ()
 
 
 class Foreign(NamedTuple):
@@ -83,21 +64,20 @@ def foreign_rule(
     whole = (not isinstance(f, jax.custom_vjp) and fwd is None) or bool(axis_names)
     if axis_names and fwd is not None:
         raise UserError("certify_vjp: with axis_names, expected a jax.custom_vjp function, found fwd and bwd")
+    primal, nondiff = (f.fun, tuple(f.nondiff_argnums)) if isinstance(f, jax.custom_vjp) else (f, ())
     if whole:
         arguments = bind(f, args, keywords, static=static, resolve=False)
     else:
-        primal = f.fun if isinstance(f, jax.custom_vjp) else f
-        nondiff = tuple(f.nondiff_argnums) if isinstance(f, jax.custom_vjp) else ()
         arguments = bind(primal, args, keywords, static=static, static_argnums=nondiff, resolve=True)
     _check_arguments(arguments, batched, intent)
-    select = _selection(intent.outputs)
+    select = selection(intent.outputs)
     if whole:
         function = arguments.bound(f)
         if axis_names:
             function = _over_devices(function, arguments, batched, reduction, axis_names)
             batched = ()
         function = _compose(select, function)
-        forward, backward = _whole_rule(function)
+        forward, backward = whole_rule(function)
     else:
         function = _compose(select, arguments.bound(primal))
         forward, backward = _parts(f, fwd, bwd, arguments, nondiff, intent.outputs)
@@ -112,7 +92,7 @@ def foreign_rule(
         reduction,
         stopped=intent.stopped,
         symmetric=arguments.symmetric,
-        meant=None if intent.meant is None else _meant(intent.meant, arguments, select),
+        meant=None if intent.meant is None else meant_gradient(intent.meant, arguments, select),
     )
     return Foreign(rule, arguments, function, whole)
 
@@ -132,44 +112,6 @@ def _check_arguments(arguments: Arguments, batched: tuple[bool, ...], intent: In
 
 def _compose(outer: Callable[[Any], Any], inner: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arrays: outer(inner(*arrays))
-
-
-def _selection(outputs: tuple[Any, ...] | None) -> Callable[[Any], Any]:
-    """The outputs that count, as a tuple."""
-    if outputs is None:
-        return lambda y: y
-
-    def select(y: Any) -> Any:
-        try:
-            return tuple(y[i] for i in outputs)
-        except (TypeError, IndexError, KeyError) as error:
-            raise UserError(f"certify_vjp: outputs: f has no output {error}: expected indices or keys") from error
-
-    return select
-
-
-def _whole_rule(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The forward and backward that JAX finds for a function of arrays."""
-
-    def forward(*arrays):
-        leaves, structure = jax.tree.flatten(arrays)
-        floating = [is_number(leaf) for leaf in leaves]
-
-        def of_numbers(numbers):
-            remaining = iter(numbers)
-            merged = [next(remaining) if is_float else leaf for leaf, is_float in zip(leaves, floating, strict=True)]
-            return function(*structure.unflatten(merged))
-
-        y, pull = jax.vjp(of_numbers, [leaf for leaf, is_float in zip(leaves, floating, strict=True) if is_float])
-        # A tree with zeros in the places of the numbers says where the cotangents belong.
-        places = structure.unflatten([0 if is_float else None for is_float in floating])
-        return y, (pull, places)
-
-    def backward(residuals, dy):
-        pull, places = residuals
-        return jax.tree.unflatten(jax.tree.structure(places), pull(dy)[0])
-
-    return forward, backward
 
 
 def _parts(
@@ -199,12 +141,12 @@ def _parts(
 
     def forward(*arrays):
         y, residuals = call_fwd(*arguments.values(arrays))
-        return (y, residuals) if outputs is None else (_selection(outputs)(y), (residuals, y))
+        return (y, residuals) if outputs is None else (selection(outputs)(y), (residuals, y))
 
     def backward(residuals, dy):
         if outputs is not None:
             residuals, y = residuals
-            dy = _whole_cotangent(y, outputs, dy)
+            dy = whole_cotangent(y, outputs, dy)
         cotangents = bwd(*constants, residuals, dy)
         if not isinstance(cotangents, tuple | list) or len(cotangents) != len(differentiated):
             return cotangents
@@ -215,50 +157,6 @@ def _parts(
         )
 
     return forward, backward
-
-
-def _whole_cotangent(y: Any, outputs: tuple[Any, ...], dy: tuple[Any, ...]) -> Any:
-    """The cotangent of all outputs: zero for those that do not count."""
-    children, structure = jax.tree.flatten(y, is_leaf=lambda node: node is not y)
-    keys = sorted(y) if isinstance(y, dict) else list(range(len(children)))
-    selected = {
-        keys[i] if isinstance(i, int) and not isinstance(y, dict) else i: a for i, a in zip(outputs, dy, strict=True)
-    }
-    zeros = [output_cotangent(jax.tree.map(jnp.zeros_like, child)) for child in children]
-    return structure.unflatten([selected.get(key, zero) for key, zero in zip(keys, zeros, strict=True)])
-
-
-def _meant(meant: Callable[..., Any], arguments: Arguments, select: Callable[[Any], Any]) -> Meant:
-    """The gradient that is meant, from a function of the arguments, or of the arguments and dy."""
-    n = len(arguments.items)
-    if not _takes(meant, n + 1):
-        f = _compose(select, arguments.bound(meant))
-        forward, backward = _whole_rule(f)
-        return Meant(lambda args, dy: backward(forward(*args)[1], dy), f)
-
-    def pullback(args: tuple[Any, ...], dy: Any) -> tuple[Any, ...]:
-        cotangents = meant(*arguments.values(args), dy)
-        if not isinstance(cotangents, tuple | list):
-            cotangents = (cotangents,)
-        if len(cotangents) == n != len(args):
-            pairs = zip(arguments.items, cotangents, strict=True)
-            cotangents = [cotangent for item, cotangent in pairs if any(item.is_array)]
-        if len(cotangents) != len(args):
-            raise UserError(f"certify_vjp: meant: expected {len(args)} cotangents, found {len(cotangents)}")
-        return tuple(
-            item.cotangent(without_float0(c)) for item, c in zip(arguments.with_arrays, cotangents, strict=True)
-        )
-
-    return Meant(pullback)
-
-
-def _takes(f: Callable[..., Any], n: int) -> bool:
-    """Whether `f` can be called with n positional arguments."""
-    try:
-        inspect.signature(f).bind(*range(n))
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _over_devices(

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from jaxnn.certify.case import Case, cast_floating, make_case, numbers
-from jaxnn.certify.custom_rules import custom_rules, lowest_precision, without_custom_rules
-from jaxnn.certify.foreign import Foreign, Intent
+from jaxnn.certify.custom_rules import PRECISIONS, custom_rules, lowest_precision, without_custom_rules
+from jaxnn.certify.foreign import Foreign
+from jaxnn.certify.intent import Intent
 from jaxnn.certify.laws.agreement import structure
 from jaxnn.certify.measurement import NotMeasured, as_numbers, error_line
 from jaxnn.certify.pullback import (
@@ -82,16 +83,11 @@ def _examine_in(name: str, foreign: Foreign, intent: Intent, dtype: str, jit: bo
         _check_repeated(case)
         if jit:
             notes += _check_trace(case)
-            precision = max(
-                (lowest_precision(f, *xs) for f, xs in _programs(case)), key=list(_ORDER).index, default="float64"
-            )
+            precision = max((lowest_precision(f, *xs) for f, xs in _programs(case)), key=PRECISIONS.index)
             if dtype == "float64" and precision != "float64":
                 case = case._replace(precision=precision)
                 notes.append(f"it computes in {precision} inside: the bounds are those of {precision}")
     return Subject(case, dtype, (*notes, *witness_notes))
-
-
-_ORDER = ("float64", "float32", "float16", "bfloat16")
 
 
 def _programs(case: Case) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:

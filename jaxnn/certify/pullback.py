@@ -70,11 +70,6 @@ def autodiff_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
     The result raises `NotMeasured` where JAX cannot differentiate the function.
     """
 
-    def meant(args, dy):
-        assert rule.meant is not None
-        intended = rule._replace(backward=lambda residuals, dy: rule.meant.pullback(residuals, dy))
-        return cotangents_and_outputs(intended._replace(forward=lambda *args: (rule.f(*args), args)))(args, dy)
-
     def autodiff(args, dy):
         if rule.no_autodiff:
             raise NotMeasured(rule.no_autodiff)
@@ -86,7 +81,11 @@ def autodiff_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
         except Exception as error:
             raise NotMeasured(f"JAX cannot differentiate the function: {error_line(error)}") from error
 
-    return autodiff if rule.meant is None else meant
+    if rule.meant is None:
+        return autodiff
+    return cotangents_and_outputs(
+        rule._replace(forward=lambda *args: (rule.f(*args), args), backward=rule.meant.pullback)
+    )
 
 
 def pullback(rule: VjpRule) -> Pullback:
@@ -143,6 +142,30 @@ def compiled_pullback(rule: VjpRule) -> Pullback:
 def compiled_autodiff_pullback(rule: VjpRule) -> Pullback:
     """The cotangents of `compiled_autodiff_cotangents_and_outputs`."""
     return lambda args, dy: compiled_autodiff_cotangents_and_outputs(rule)(args, dy)[0]
+
+
+def whole_rule(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The forward and backward that JAX finds for a function of arrays."""
+
+    def forward(*arrays):
+        leaves, structure = jax.tree.flatten(arrays)
+        floating = [jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
+
+        def of_numbers(numbers):
+            remaining = iter(numbers)
+            merged = [next(remaining) if is_float else leaf for leaf, is_float in zip(leaves, floating, strict=True)]
+            return function(*structure.unflatten(merged))
+
+        y, pull = jax.vjp(of_numbers, [leaf for leaf, is_float in zip(leaves, floating, strict=True) if is_float])
+        # A tree with zeros in the places of the numbers says where the cotangents belong.
+        places = structure.unflatten([0 if is_float else None for is_float in floating])
+        return y, (pull, places)
+
+    def backward(residuals, dy):
+        pull, places = residuals
+        return jax.tree.unflatten(jax.tree.structure(places), pull(dy)[0])
+
+    return forward, backward
 
 
 def custom_vjp(rule: VjpRule) -> Callable[..., Any]:

@@ -42,18 +42,19 @@ def run_with_limit(compute: Callable[[], Any], seconds: float | None) -> Any:
 
 def _settings() -> Callable[[], contextlib.ExitStack]:
     """Enters JAX's settings of this thread in another, which would start with the defaults."""
-    managers = (
-        (jax.enable_x64, jax.config.jax_enable_x64),
-        (jax.numpy_dtype_promotion, jax.config.jax_numpy_dtype_promotion),
-        (jax.numpy_rank_promotion, jax.config.jax_numpy_rank_promotion),
-        (jax.default_matmul_precision, jax.config.jax_default_matmul_precision),
-        (jax.default_device, jax.config.jax_default_device),
-        (jax.debug_nans, jax.config.jax_debug_nans),
-    )
+    managers = {
+        "jax_enable_x64": jax.enable_x64,
+        "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
+        "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
+        "jax_default_matmul_precision": jax.default_matmul_precision,
+        "jax_default_device": jax.default_device,
+        "jax_debug_nans": jax.debug_nans,
+    }
+    settings = [(manager, getattr(jax.config, name)) for name, manager in managers.items()]
 
     def enter() -> contextlib.ExitStack:
         stack = contextlib.ExitStack()
-        for manager, value in managers:
+        for manager, value in settings:
             stack.enter_context(manager(value))
         return stack
 
