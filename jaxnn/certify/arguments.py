@@ -139,9 +139,10 @@ def bind(
             raise UserError(f"certify_vjp: the arguments do not fit the function: {error}") from error
         if resolve:
             bound.apply_defaults()
-            if bound.kwargs:
+            passed = [name for name in bound.kwargs if name in keywords]
+            if passed:
                 raise UserError(
-                    f"certify_vjp: expected positional arguments, found {', '.join(bound.kwargs)} by keyword only: "
+                    f"certify_vjp: expected positional arguments, found {', '.join(passed)} by keyword only: "
                     "jax.custom_vjp takes none"
                 )
             args, keywords = bound.args, {}

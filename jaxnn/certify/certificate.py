@@ -62,8 +62,9 @@ class Certificate(NamedTuple):
 
     @property
     def wrong_leaves(self) -> frozenset[str]:
-        """The names of the leaves whose gradient breaks a law, the worst of each law."""
-        return frozenset(f.measurement.leaf for f in self.broken if f.measurement is not None)
+        """The names of the leaves whose gradient breaks a law."""
+        measurements = [f.measurement for f in self.broken if f.measurement is not None]
+        return frozenset(leaf for m in measurements for leaf in (m.leaf, *m.others))
 
     @property
     def unmeasured(self) -> tuple[Finding, ...]:

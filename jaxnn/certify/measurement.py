@@ -15,6 +15,7 @@ class Measurement(NamedTuple):
 
     expected, got: the values at `entry` of `leaf`, the entry with the largest difference
     detail: what was expected and what was found where it is not a number (a shape, a structure)
+    others: the other leaves beyond the bound
     """
 
     measured: float
@@ -24,6 +25,7 @@ class Measurement(NamedTuple):
     expected: complex = 0.0
     got: complex = 0.0
     detail: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -40,12 +42,18 @@ class Measurement(NamedTuple):
     def __str__(self) -> str:
         place = f"{self.leaf}[{', '.join(map(str, self.entry))}]" if self.entry else self.leaf
         values = self.detail or f"expected {self.expected:.9g}, got {self.got:.9g}"
-        return f"{place}: {values}; measured {self.measured:.3g}, bound {self.bound:.3g}"
+        others = f"; also beyond the bound: {', '.join(self.others)}" if self.others else ""
+        return f"{place}: {values}; measured {self.measured:.3g}, bound {self.bound:.3g}{others}"
 
 
 def worst(measurements: Iterable[Measurement]) -> Measurement:
-    """The measurement that is furthest beyond its bound, or nearest to it."""
-    return max(measurements, key=lambda measurement: measurement.severity, default=Measurement(0.0, 0.0))
+    """The measurement that is furthest beyond its bound, or nearest to it; and the other leaves beyond their bounds."""
+    measurements = list(measurements)
+    largest = max(measurements, key=lambda measurement: measurement.severity, default=Measurement(0.0, 0.0))
+    leaves = [
+        leaf for m in measurements if not m.holds for leaf in (m.leaf, *m.others) if leaf not in ("", largest.leaf)
+    ]
+    return largest._replace(others=tuple(dict.fromkeys(leaves))) if leaves else largest
 
 
 def error_line(error: BaseException, length: int = 200) -> str:

@@ -259,6 +259,15 @@ RULES: dict[str, Rule] = {
         ),
         (X, 3),
     ),
+    "default by keyword only": Rule(
+        custom(lambda x, *, n=2: x**n, lambda x: (x**2, x), lambda x, dy: (2 * x * dy,)), (X,)
+    ),
+    "keyword only": Rule(
+        custom(lambda x, *, n=2: x**n, lambda x: (x**2, x), lambda x, dy: (2 * x * dy,)),
+        (X,),
+        "refused: by keyword only",
+        {"n": 3},
+    ),
     "symbolic zeros": Rule(with_symbolic_zeros(), (X, X)),
     "optimize_remat": Rule(
         custom(square, lambda x: (x * x, x), lambda x, dy: (2 * x * dy,), optimize_remat=True), (X,)
@@ -288,6 +297,11 @@ RULES: dict[str, Rule] = {
     ),
     "complex": Rule(complex_square(1), (Z,)),
     "complex, wrong": Rule(complex_square(3), (Z,), "wrong: z"),
+    "two wrong leaves": Rule(
+        custom(lambda x, s: s * x, lambda x, s: (s * x, (x, s)), lambda r, dy: (2 * r[1] * dy, 3 * (r[0] * dy).sum())),
+        (X, np.float32(1.3)),
+        "wrong: x, s",
+    ),
     "complex to real": Rule(modulus(0.0), (Z, np.float32(1.3))),
     "complex to real, wrong imaginary part": Rule(modulus(7.0), (Z, np.float32(1.3)), "wrong: z"),
     "real to complex, wrong": Rule(

@@ -11,6 +11,8 @@ from jaxnn.certify.measurement import Measurement, NotMeasured, worst
 from jaxnn.certify.pullback import Pullback, autodiff_pullback, compiled_pullback, jit_unoptimized, pullback
 from jaxnn.certify.vjp_rule import NamedArrays, differentiated_leaves, replace_leaves
 
+#: The name of the symmetry of the Hessian in a measurement: no argument can have it.
+SYMMETRY = "u·Hv = v·Hu"
 #: Random directions of the forward mode.
 DIRECTIONS = 3
 
@@ -43,7 +45,7 @@ def hessian(case: Case) -> Measurement:
     size = sum(float(np.linalg.norm(u[n]) * np.linalg.norm(hv[n])) for n in leaves)
     asymmetry = abs(uhv - vhu) / size if size else abs(vhu)
     bound = case.bounds.second
-    symmetry = Measurement(asymmetry, bound, "u·Hv = v·Hu", (), vhu, uhv)
+    symmetry = Measurement(asymmetry, bound, SYMMETRY, (), vhu, uhv)
     return worst([agree(case, cast_floating(hv, np.float64), expected, bound), symmetry])
 
 
