@@ -10,7 +10,7 @@ import numpy as np
 from jaxnn.certify.case import Case, layer_args, make_case
 from jaxnn.certify.certificate import Certificate
 from jaxnn.certify.cost import CostComparison, float32_cost
-from jaxnn.certify.finding import Clock, Finding
+from jaxnn.certify.finding import SLOWER, Clock, Finding
 from jaxnn.certify.foreign import foreign_rule
 from jaxnn.certify.intent import Intent, option_names, option_tolerances
 from jaxnn.certify.laws import LAWS, Law
@@ -136,8 +136,8 @@ def certify_vjp(
     mutants: also plant mistakes in the rule, and report which law detects each
     test: your own test, a function of a `jax.custom_vjp` function that raises `AssertionError` when it detects a
         mistake; it runs on each planted mistake
-    time_limit: seconds after which a law counts as not measured, or ten times as long as the slowest law before it;
-        None waits for each law
+    time_limit: seconds after which a law counts as not measured, or ten times as long as the slowest law before it; the
+        first calls of the rule may take ten times as long. None waits for each law
 
     Raises `UserError`, with one line, for what cannot be certified: outputs that are NaN, calls that differ, a bwd that
     returns no tuple.
@@ -172,7 +172,7 @@ def certify_vjp(
         axis_names=option_names("axis_names", axis_names),
     )
     name = getattr(f, "__name__", None) or getattr(getattr(f, "func", None), "__name__", None) or type(f).__name__
-    subject = examine(name, foreign, intent, time_limit)
+    subject = examine(name, foreign, intent, None if time_limit is None else SLOWER * time_limit)
     case = subject.case
     with jax.enable_x64(subject.dtype == "float64"):
         certificate = run_laws([case], name, laws=names, mutants=mutants, test=test, time_limit=time_limit)

@@ -64,8 +64,8 @@ class Clock:
     """Time limits that grow with the slowest law so far: a slow machine is no hanging rule."""
 
     def __init__(self, time_limit: float | None):
-        self.time_limit = time_limit
-        self.slowest = 0.0
+        self.time_limit: float | None = time_limit
+        self.slowest: float = 0.0
 
     def measure(self, law: Law, case: Case) -> Finding:
         """`measure_law` with the present limit."""
