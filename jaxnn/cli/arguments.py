@@ -1,11 +1,17 @@
 """The arguments of each command: types, defaults and help texts. tyro builds the command line from them."""
 
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
+from jaxnn.errors import UserError
+from jaxnn.storage.files import expand_user
+
+#: The command line that runs, with the name of the program: what a manifest writes down.
+COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("COMMAND_LINE", default=("jaxnn",))
 Json = Annotated[Path | None, arg(metavar="FILE", help="Also write the table as JSON.")]
 DataDir = Annotated[
     Path | None, arg(metavar="DIR", help="Folder that holds mnist/*.gz or mnist.pkl.gz (default: $JAXNN_DATA_DIR).")
@@ -24,10 +30,8 @@ ExperimentTarget = Annotated[
 ]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="The folder of a run that `jaxnn train` made.")]
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="The name of a shipped config, or a TOML file.")]
-Trainable = Annotated[
-    Positional[str],
-    arg(metavar="CONFIG", help="A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python."),
-]
+TRAINABLE = "A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python (default: digits_mlp)."
+Trainable = Annotated[Positional[str], arg(metavar="CONFIG", help=TRAINABLE)]
 
 
 #: The figures that `jaxnn plot` draws without a run.
@@ -41,13 +45,22 @@ class Train:
     Every field of the config can be overridden by its dotted name: --optimizer.learning-rate 0.1 --net.0.units 50.
     """
 
-    config: Trainable = "digits_mlp"
+    config: Annotated[Positional[str | None], arg(metavar="CONFIG", help=TRAINABLE)] = None
+    from_run: Annotated[
+        Path | None,
+        arg(
+            name="from",
+            metavar="RUN",
+            help="Continue a finished run in a new folder, with more --train.epochs than it has. CONFIG is its own by "
+            "default. On other data, start from its best parameters.",
+        ),
+    ] = None
     seeds: int | None = None
     """Number of seeds to train, as one program (default: the config's)."""
     seed: int | None = None
     """The first seed (default: the config's)."""
-    grad: Literal["hand", "auto"] = "hand"
-    """Gradient: the hand-written backward pass, or JAX's autodiff of the same forward pass."""
+    grad: Literal["hand", "auto"] | None = None
+    """Gradient: the hand-written backward pass (default), or JAX's autodiff of the same forward pass."""
     out: Out = None
     overwrite: bool = False
     """Replace the run in the folder --out."""
@@ -92,6 +105,8 @@ class Sweep:
     """Halving keeps one member in ETA at each stage, and trains it for ETA times the epochs."""
     draw_seed: int = 0
     """Seed of the drawing of members."""
+    keep: int = 10
+    """Number of the best members whose parameters are kept, each as a run in the sweep's folder."""
     grad: Literal["hand", "auto"] = "hand"
     """Gradient: the hand-written backward pass, or JAX's autodiff of the same forward pass."""
     out: Annotated[
@@ -108,9 +123,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Resume:
-    """Continue an interrupted run from its newest valid checkpoint, bit-equal to a run without interruption."""
+    """Continue an interrupted run or sweep, bit-equal to one without interruption.
 
-    run: RunFolder
+    A run continues from its newest valid checkpoint; a sweep trains the members that it has not trained.
+    """
+
+    run: Annotated[Positional[Path], arg(metavar="RUN", help="The folder of a run or of a sweep.")]
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
@@ -157,12 +175,17 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Predict images (PNG, JPEG: made grey, light on dark, and centred) or the examples of a .npy file."""
+    """Predict images (PNG, JPEG: made grey, light on dark, and centred), rows of a CSV file, or arrays (.npy, .npz).
+
+    A CSV file needs the columns of the training table by name, in any order and without the label.
+    """
 
     run: RunFolder
     files: Annotated[
-        Positional[tuple[Path, ...]], arg(metavar="FILE…", help="PNG or JPEG images, or .npy arrays of examples.")
+        Positional[tuple[Path, ...]],
+        arg(metavar="FILE…", help="PNG or JPEG images, CSV tables, or .npy or .npz arrays."),
     ]
+    out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
     experiment: ExperimentTarget = None
     device: Device = None
     cache: Cache = True
@@ -206,7 +229,9 @@ class Reproduce:
     """Use few steps, examples and seeds: a check of one minute that everything runs. Its numbers prove nothing."""
     records: bool = False
     """Instead of the course, run the best results on MNIST, with augmentation and ensembles. Takes hours."""
-    out: Annotated[Path, arg(metavar="DIR", help="The report's folder.")] = Path("runs/reproduce")
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="The report's folder (default: runs/reproduce, then -2, -3, …).")
+    ] = None
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -222,7 +247,7 @@ class Certify:
 
     targets: Annotated[
         Positional[tuple[str, ...]],
-        arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as module:function."),
+        arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as FILE.py:NAME."),
     ] = ()
     shape: UseAppendAction[
         Annotated[
@@ -252,9 +277,25 @@ class Certify:
 
 @dataclass(frozen=True)
 class Configs:
-    """List the configs that come with the package."""
+    """List the configs that come with the package, or print one as it is, with its comments."""
 
-    json: Json = None
+    name: Annotated[
+        Positional[str | None], arg(metavar="[NAME]", help="The config to print (default: a table of all configs).")
+    ] = None
+    json: Annotated[Path | None, arg(metavar="FILE", help="Also write the table, or the config, as JSON.")] = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """Begin a config of your own: `jaxnn config new --from mnist_cnn > mine.toml`."""
+
+    action: Annotated[Positional[Literal["new"]], arg(metavar="new")]
+    source: Annotated[
+        str, arg(name="from", metavar="CONFIG", help="The config to copy: a shipped config's name, or a TOML file.")
+    ] = "digits_mlp"
+    out: Annotated[
+        Path | None, arg(metavar="FILE", help="A new file to write to (default: print to standard output).")
+    ] = None
 
 
 Command = (
@@ -270,6 +311,33 @@ Command = (
     | Annotated[Reproduce, subcommand("reproduce")]
     | Annotated[Certify, subcommand("certify")]
     | Annotated[Configs, subcommand("configs")]
+    | Annotated[Config, subcommand("config")]
 )
+
+
+def check_paths(command: Any) -> Any:
+    """The command with the home folder in place of `~` in every path, which no shell does after `=` or in Python.
+
+    Raises `UserError` where no home folder is known, and where the file of `--json` cannot be written.
+    """
+
+    def expand(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(expand(item) for item in value)
+        if isinstance(value, Path):
+            return expand_user(value)
+        return str(expand_user(value)) if isinstance(value, str) and value.startswith("~") else value
+
+    # A table that cannot be written after an hour of training is said before it.
+    json = getattr(command, "json", None)
+    if json is not None and not expand(json).parent.is_dir():
+        raise UserError(f"--json {json}: expected a file in a folder that exists, found no folder {json.parent}")
+    if json is not None and expand(json).is_dir():
+        raise UserError(f"--json {json}: expected a file, found a folder")
+    return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
+
+
+#: The commands of a run take overrides of its data, such as --data.path.
+DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.
-OVERRIDABLE = (Train, Sweep, Summary)
+OVERRIDABLE = (Train, Sweep, Summary, *DATA_OVERRIDABLE)

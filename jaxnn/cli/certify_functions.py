@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ import jax
 from jaxnn.certify import Certificate, certify_vjp, domains
 from jaxnn.errors import UserError, hint
 
+#: The largest array that a function of the user's own is certified at.
+MAX_NUMBERS = 1 << 24
 #: Text such as `integers(10) 7,3`.
 _DRAW = re.compile(r"(?P<name>[a-z_]+)(?:\((?P<numbers>[\d, ]*)\))?(?:\s+(?P<shape>\S+))?")
 
@@ -24,8 +27,11 @@ def parse_shape(text: str, option: str = "--shape") -> tuple[int, ...]:
         shape = tuple(int(word) for word in text.replace("×", ",").strip("()").split(",") if word.strip())
     except ValueError:
         shape = (0,)
-    if any(n < 1 for n in shape):
-        raise UserError(f"{option} {text}: expected positive sizes with commas between them, such as 7,13")
+    if any(n < 1 for n in shape) or math.prod(shape) > MAX_NUMBERS:
+        raise UserError(
+            f"{option} {text}: expected positive sizes with commas between them, such as 7,13, of at most "
+            f"{MAX_NUMBERS:,} numbers in all"
+        )
     return shape
 
 

@@ -1,11 +1,12 @@
 """The targets of `jaxnn certify`: public names, nets of configs, and functions of the user's own modules."""
 
+import contextlib
 import importlib
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,6 @@ from jaxnn.certify.finding import Finding
 from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
-from jaxnn.certify.measurement import error_line
 from jaxnn.certify.vjp_rule import layer_rule, loss_rule, model_rule
 from jaxnn.cli.certify_functions import function_laws, is_function
 from jaxnn.config import Config, build_loss, build_model, load, shipped
@@ -30,6 +30,7 @@ from jaxnn.errors import UserError, hint
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, tanh
 from jaxnn.losses import LOSSES, Loss
+from jaxnn.runs.import_file import attribute, imported, split_target, user_code
 
 #: Every public name that has a case, in the order of the table of cases.
 NAMES = tuple(dict.fromkeys(row.public_name for row in ROWS))
@@ -64,12 +65,12 @@ def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = (), argumen
 def _job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
     if target in NAMES:
         return _name_job(target)
-    if ":" in target:
+    if ":" in target or split_target(target) is not None:
         return _user_job(target, shapes, arguments)
     if target in shipped.names() or target.endswith(".toml"):
         return _config_job(target)
     raise UserError(
-        f"certify: expected one of {', '.join(NAMES)}, a config, or module:function, found {target!r}"
+        f"certify: expected one of {', '.join(NAMES)}, a config, FILE.py:NAME or MODULE:NAME, found {target!r}"
         + hint(target, [*NAMES, *shipped.names()], repr)
     )
 
@@ -174,20 +175,39 @@ def _fuzz_job() -> Job:
 
 
 def _user_job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
-    """`module:name`: a Layer, a function that returns one or a Certificate, or a function with a derivative.
+    """`FILE.py:name` or `module:name`: a Layer, a function that returns one, or a function with a derivative."""
+    parts = split_target(target)
+    module_name, _, name = target.rpartition(":")
+    if parts is not None:
+        path, name = parts
+        with imported(path) as module:
+            return _subject_job(target, _attribute(module, name, path), shapes, arguments)
+    with user_code(module_name), _working_directory_on_path():
+        subject = _attribute(importlib.import_module(module_name), name, module_name)
+        return _subject_job(target, subject, shapes, arguments)
 
-    A function is certified at arrays of `shapes` and at `arguments` (see `parse_argument`).
-    """
-    module_name, _, name = target.partition(":")
-    subject = _import_attribute(module_name, name)
-    if is_function(subject, arguments):
-        return Job(target, _guarded(target, function_laws(target, subject, shapes, arguments)), lambda: None)
+
+def _attribute(module: ModuleType, name: str, where: object) -> Any:
+    public = [key for key, value in vars(module).items() if key[0] != "_" and not isinstance(value, ModuleType)]
+    return attribute(module, name, where, "a layer or a function", public)
+
+
+@contextlib.contextmanager
+def _working_directory_on_path() -> Iterator[None]:
+    """Modules of the working directory can be imported while the block runs."""
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
     try:
-        layer = subject() if callable(subject) and not isinstance(subject, Layer) else subject
-    except UserError:
-        raise
-    except Exception as error:  # a user's function can raise anything
-        raise UserError(f"{target} raises {error_line(error)}") from error
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
+    """The job of a user's layer at a batch of `shapes`, or of a function at arrays of `shapes` and at `arguments`."""
+    if is_function(subject, arguments):
+        return Job(target, _of_user(target, function_laws(target, subject, shapes, arguments)), lambda: None)
+    layer = subject() if callable(subject) and not isinstance(subject, Layer) else subject
     if isinstance(layer, Certificate):
         return Job(target, lambda quick: layer, lambda: None)
     if not isinstance(layer, Layer):
@@ -200,37 +220,16 @@ def _user_job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequenc
     x = jax.ShapeDtypeStruct(shapes[0], jnp.float32)
     return Job(
         target,
-        _guarded(target, lambda quick: certify(layer, x, quick=quick, timed=False)),
+        _of_user(target, lambda quick: certify(layer, x, quick=quick, timed=False)),
         lambda: float32_cost(layer_rule(layer), layer_args(layer, x)),
     )
 
 
-def _guarded(target: str, laws: Callable[[bool], Certificate]) -> Callable[[bool], Certificate]:
+def _of_user(target: str, laws: Callable[[bool], Certificate]) -> Callable[[bool], Certificate]:
     """`laws`, with an exception of the user's code as a `UserError`."""
 
-    def guarded_laws(quick: bool) -> Certificate:
-        try:
+    def laws_of_user(quick: bool) -> Certificate:
+        with user_code(target):
             return laws(quick)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(f"{target} raises {error_line(error)}") from error
 
-    return guarded_laws
-
-
-def _import_attribute(module: str, name: str) -> Any:
-    """An attribute of a module or of a Python file; the working directory is searched first."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    path = Path(module)
-    if path.suffix == ".py":
-        sys.path.insert(0, str(path.resolve().parent))
-        module = path.stem
-    try:
-        imported = importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(f"{module}:{name}: cannot import {module!r}: {error}") from error
-    if not hasattr(imported, name):
-        raise UserError(f"{module} has no {name!r}{hint(name, dir(imported), repr)}")
-    return getattr(imported, name)
+    return laws_of_user

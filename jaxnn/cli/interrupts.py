@@ -3,10 +3,11 @@
 import os
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from jaxnn.cli.terminal import print_message
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,11 +25,13 @@ class StopRequest:
 
     can_save: whether there is a run to save; until then a signal ends the process at once, with `nothing_saved`
     is_saving: whether training has ended and its results are being written; from then on a signal raises `Interrupted`
+    before_exit: what is called before the process ends at once
     """
 
     def __init__(self, nothing_saved: str):
         self.signal: int | None = None
         self.can_save = self.is_saving = False
+        self.before_exit: Callable[[], object] = lambda: None
         self._nothing_saved = nothing_saved
 
     def __call__(self) -> bool:
@@ -52,12 +55,11 @@ class StopRequest:
             self.signal = number
             if not self.is_saving:
                 message = "saving after the current steps; press Ctrl-C or send the signal again to stop at once"
-                print(f"\njaxnn: {message}", file=sys.stderr, flush=True)
+                print_message(message)
 
     def _exit(self, number: int, message: str) -> None:
-        # A progress bar hides the cursor.
-        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-        print(f"{show_cursor}\njaxnn: {message}", file=sys.stderr, flush=True)
+        print_message(message)
+        self.before_exit()
         os._exit(128 + number)
 
 

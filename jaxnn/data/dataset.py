@@ -40,12 +40,22 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class ExampleReader(Reader, Protocol):
+    """A reader of files that hold targets too, such as tables."""
+
+    def examples(self, file: Path) -> Part:
+        """The examples of a file with their targets; labels count the classes of the training. Raises UserError."""
+        ...
+
+
 class Dataset(NamedTuple):
     """A data set before any split: ``test`` is the official test part if there is one.
 
     ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
+    ``has_missing``: NaN in ``x`` stands for a missing number, which `jaxnn.data.missing.fill_missing` replaces.
     """
 
     name: str
@@ -54,6 +64,7 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...]
     max_value: float
     reader: Reader | None = None
+    has_missing: bool = False
 
 
 class Splits(NamedTuple):

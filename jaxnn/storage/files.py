@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders, JSON with a checksum, and a lock on a folder.
+"""Atomic writes of files and folders, and JSON with a checksum.
 
 Importing this module needs nothing that only POSIX has, so `jaxnn.plots` and `jaxnn.report` work on Windows.
 """
@@ -9,8 +9,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,24 @@ def _temporary_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
-def _write_error(path: Path, error: OSError) -> UserError:
+def write_error(path: Path, error: OSError) -> UserError:
+    """The error for a file or folder that cannot be written."""
     advice = "choose a folder that exists, has free space and gives you permission to write"
     return UserError(f"cannot write {path}: {error.strerror or error}; {advice}")
+
+
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """The path with the home folder in place of a leading `~` or `~name`.
+
+    Raises `UserError` where no home folder is known, so that no folder is ever called `~`.
+    """
+    if not os.fspath(path).startswith("~"):
+        return Path(path)
+    first = Path(path).parts[0]
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~") or not os.path.isabs(expanded) or (first == "~" and os.environ.get("HOME") == ""):
+        raise UserError(f"{path}: expected a home folder for {first}, found none; set HOME, or give the whole path")
+    return Path(expanded)
 
 
 def one_line(error: Exception) -> str:
@@ -71,9 +86,25 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
         temporary.replace(path)
         fsync_folder(path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file that must not exist yet. Raises `UserError` if it does, or if it cannot be written."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+    except FileExistsError:
+        raise UserError(f"{path}: expected a new file, found one that exists; choose another name") from None
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 @contextmanager
@@ -89,34 +120,16 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
         except OSError as error:
-            raise _write_error(path, error) from error
+            raise write_error(path, error) from error
         yield temporary
         try:
             fsync_folder(temporary)
             temporary.rename(path)
             fsync_folder(path.parent)
         except OSError as error:
-            raise _write_error(path, error) from error
+            raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def choose_folder(out: Path | None, name: str, *, kind: str, marker: str, overwrite: bool) -> Path:
-    """The folder of a new run or sweep: `out`, or the first of runs/NAME, runs/NAME-2, … that does not exist.
-
-    kind: what such a folder holds, in one word; marker: the name of the file by which it is recognised
-    Raises `UserError` if `out` holds one already (unless `overwrite`) or holds something else.
-    """
-    if out is None:
-        candidates = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in range(1, 1_000_000))
-        return next(path for path in candidates if not path.exists())
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return out
-    if not (out.is_dir() and (out / marker).is_file()):
-        raise UserError(f"{out}: expected a new folder, found something that is no {kind}; choose another --out")
-    if not overwrite:
-        raise UserError(f"{out}: expected a new folder, found a {kind}; choose another --out, or add --overwrite")
-    return out
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
@@ -148,8 +161,17 @@ def sha256(path: Path) -> str:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def json_bytes(content: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """JSON in UTF-8, readable by people. What UTF-8 lacks, such as a byte of a file name, becomes an escape of JSON.
+
+    default: as in `json.dumps`
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=default)
+    return f"{text}\n".encode(errors="backslashreplace")
+
+
 def _canonical_json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=True) + "\n").encode()
+    return json_bytes(content)
 
 
 def write_checksummed_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -171,53 +193,3 @@ def read_checksummed_json(path: Path) -> dict[str, Any]:
     if not canonical or hashlib.sha256(_canonical_json(content)).hexdigest() != checksum:
         raise UserError(f"{path}: is damaged: its SHA-256 is not the one that was written")
     return content
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Locks a run's folder for this process while the block runs. Raises `UserError` if another process has locked it.
-
-    The lock is on the file `.NAME.lock` beside the folder, so that the folder can be replaced while it is locked, and
-    so that it works on NFS, which locks no folders. The operating system releases it when the process ends, even by
-    SIGKILL.
-    """
-    folder = folder.resolve()
-    path = folder.with_name(f".{folder.name}.lock")
-    descriptor = _open_locked(path, folder)
-    try:
-        yield
-    finally:
-        # Removed while it is still locked: see `_open_locked`. Windows removes no open file, so it stays there.
-        with suppress(OSError):
-            path.unlink()
-        os.close(descriptor)
-
-
-def _open_locked(path: Path, folder: Path) -> int:
-    # Imported here because it takes longer to import than everything else in this module.
-    from filelock import lock_descriptor
-
-    while True:
-        try:
-            # O_NOFOLLOW: a symbolic link in its place is refused.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        except OSError as error:
-            raise _write_error(path, error) from error
-        with ExitStack() as unless_locked:
-            unless_locked.callback(os.close, descriptor)
-            try:
-                free = lock_descriptor(descriptor, blocking=False)
-            except OSError as error:
-                advice = "choose a folder on a file system that supports file locks"
-                raise UserError(f"{folder}: cannot be locked: {error.strerror or error}; {advice}") from error
-            if not free:
-                raise UserError(
-                    f"{folder}: expected a run that no other process is training, found one that is; "
-                    "wait for that process to end, or stop it"
-                )
-            # The last holder may have removed the file between our open and our lock. A lock on a removed file locks
-            # nobody out, so try again with the file that is there now.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.lstat()):
-                    unless_locked.pop_all()
-                    return descriptor

@@ -74,8 +74,8 @@ def test_jobs_certify_user_functions(module):
     ("target", "shapes", "words"),
     [
         ("dence", [], "did you mean 'dense'"),
-        ("nowhere:f", [], "cannot import 'nowhere'"),
-        ("user_layers:write", [], "has no 'write'"),
+        ("nowhere:f", [], "No module named 'nowhere'"),
+        ("user_layers:write", [], "a layer or a function named 'write'"),
         ("user_layers:right", [], "expected --shape with the shape of a batch"),
         ("user_layers:square", [], "expected --shape with the shape of each argument"),
         ("user_layers:number", [], "expected a Layer"),
