@@ -243,9 +243,22 @@ class Certify:
         Positional[tuple[str, ...]],
         arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as FILE.py:NAME."),
     ] = ()
-    shape: Annotated[
-        tuple[str, ...],
-        arg(metavar="N,M…", help="Shapes for your own function: of a layer's batch, or of each argument."),
+    shape: UseAppendAction[
+        Annotated[
+            tuple[tuple[str, ...], ...],
+            arg(metavar="N,M…", help="Shapes for your own function: of a layer's batch, or of each argument."),
+        ]
+    ] = ()
+    argument: UseAppendAction[
+        Annotated[
+            tuple[tuple[str, ...], ...],
+            arg(
+                name="arg",
+                metavar="NAME=VALUE",
+                help="An argument of your own function: a number, a word, or random numbers of a shape, such as "
+                '"x=positive 7,13" or "i=integers(10) 7". Can be repeated.',
+            ),
+        ]
     ] = ()
     quick: bool = False
     """Check the main laws on one case each, without timing."""
