@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -177,13 +177,13 @@ def _with_edge(picture: _Picture, drawing: _Drawing) -> _Drawing:
     polarity, has places where the paper goes on.
     """
     top, left, bottom, right = drawing.box
-    half = float(ndimage.distance_transform_edt(drawing.mask[top:bottom, left:right]).max())  # of the stroke's width
+    half = float(np.max(_distances(drawing.mask[top:bottom, left:right])))  # of the stroke's width
     near = _edge_width(picture.grey)
     far = near + _CLEARANCE * half
     margin = math.ceil(far) + 3
     place = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
     mask, grey, paper = drawing.mask[place], picture.grey[place], picture.paper[place]
-    distance, (rows, columns) = ndimage.distance_transform_edt(~mask, return_indices=True)
+    distance, (rows, columns) = _distances(~mask), _nearest(~mask)
     ink, paper = grey[rows, columns], paper[rows, columns]
     # The edge may be soft: close to it the brightness is above the middle, farther off it is nearly that of the paper.
     limits = ((near, paper * (1 - drawing.contrast / 2)), (far, (ink + paper) / 2))
@@ -192,6 +192,16 @@ def _with_edge(picture: _Picture, drawing: _Drawing) -> _Drawing:
         edged=min(float(ring.mean()) if ring.size else 0.0 for ring in edged),
         thickness=2 * half / _extent(drawing.box),
     )
+
+
+def _distances(mask: np.ndarray) -> np.ndarray:
+    """The distance of each place of the mask to the nearest place outside."""
+    return np.asarray(ndimage.distance_transform_edt(mask))
+
+
+def _nearest(mask: np.ndarray) -> np.ndarray:
+    """Row and column of the nearest place outside the mask."""
+    return np.asarray(ndimage.distance_transform_edt(mask, return_distances=False, return_indices=True))
 
 
 def _edge_width(grey: np.ndarray) -> int:
@@ -206,11 +216,12 @@ class _Regions:
     """
 
     def __init__(self, mask: Bool[np.ndarray, "height width"]) -> None:
-        labels, count = ndimage.label(mask, np.ones((3, 3)))
-        self.labels = np.asarray(labels)
+        self.labels = np.zeros(mask.shape, np.int32)
+        ndimage.label(mask, np.ones((3, 3)), output=self.labels)
+        count = int(self.labels.max(initial=0))
         self.areas = np.bincount(self.labels.ravel(), minlength=count + 1)
         self.contact = np.bincount(_border(self.labels), minlength=count + 1)
-        self._slices = ndimage.find_objects(self.labels)
+        self._slices: Any = ndimage.find_objects(self.labels)
 
     def box(self, i: int) -> _Box:
         rows, columns = self._slices[i - 1]

@@ -167,10 +167,10 @@ READ = {
         from jaxnn.storage.arrays import load_arrays as read
     """,
     "pictures": """
-        from jaxnn.data.handwriting import read_image
+        from jaxnn.data.image_reader import DigitReader, ImageReader
         def read(path):
-            for channels in (1, 3):
-                assert read_image(path, (28, 28, channels), 255.0).shape == (1, 28, 28, channels)
+            for reader, channels in ((DigitReader((28, 28)), 1), (ImageReader((28, 28)), 3)):
+                assert reader.inputs(path).shape == (1, 28, 28, channels)
     """,
 }
 
