@@ -67,4 +67,3 @@ def check_paths(command: Any) -> Any:
     if json is not None and expand(json).is_dir():
         raise UserError(f"--json {json}: expected a file, found a folder")
     return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
-
