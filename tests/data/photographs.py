@@ -37,7 +37,7 @@ STROKES: dict[int, Sequence[Sequence[Sequence[tuple[float, float]]]]] = {
 def drawn_digit(digit: int, rng: np.random.Generator, side: int = 560) -> np.ndarray:
     """Ink (side, side) from 0 to 1 of a digit that is drawn by strokes, differently each time."""
     ways = STROKES[digit]
-    strokes = ways[rng.integers(len(ways))]
+    strokes = ways[int(rng.integers(len(ways)))]
     slant, turn = rng.normal(0, 0.12), np.deg2rad(rng.normal(0, 5))
     stretch = np.array([rng.uniform(0.75, 1.1), 1.0])
     width = side * rng.uniform(0.035, 0.1)

@@ -84,7 +84,7 @@ def as_image(ink):
 def correlation(a, b):
     """Of two images after a blur of a pixel: a photograph is turned by some degrees, and strokes are thin."""
     blurred = [ndimage.gaussian_filter(image[0, ..., 0].astype(float), 1).ravel() for image in (a, b)]
-    return float(np.corrcoef(*blurred)[0, 1])
+    return float(np.corrcoef(blurred[0], blurred[1])[0, 1])
 
 
 def test_read_digit_ignores_the_lamp_the_paper_and_the_desk(read):
