@@ -77,8 +77,11 @@ def extract_ink(grey: Float32[np.ndarray, "height width"]) -> Float32[np.ndarray
     highest contrast that is neither dust nor a region along the border, with the strokes near it. Both polarities are
     tried: the light inside of a loop is a drawing too, but lies within the strokes of the other polarity.
     """
-    pictures = [_measure(grey), _measure(255 - grey)]
-    for min_extent in (_MIN_EXTENT, 0):  # a dot is ink where there is nothing else
+    # On a background of one brightness, a drawing may be wider than the window, and a dot is ink.
+    for flat, min_extent in ((False, _MIN_EXTENT), (True, 0)):
+        if flat and _background(grey) is None:
+            break
+        pictures = [_measure(grey, flat), _measure(255 - grey, flat)]
         dark, light = (None if picture is None else _find_drawing(picture, min_extent) for picture in pictures)
         inverted = dark is None or (light is not None and _is_better(light, dark))
         drawing, picture = (light, pictures[1]) if inverted else (dark, pictures[0])
@@ -108,8 +111,11 @@ def _background(grey: np.ndarray) -> float | None:
     return level if np.mean(np.abs(border - level) <= 1) >= _MIN_FLAT else None
 
 
-def _measure(grey: np.ndarray) -> _Picture | None:
-    """The contrast of each place, as a part of the paper's brightness there; None without ink darker than the paper."""
+def _measure(grey: np.ndarray, flat: bool) -> _Picture | None:
+    """The contrast of each place, as a part of the paper's brightness there; None without ink darker than the paper.
+
+    flat: the paper is everywhere as bright as the background at the border
+    """
     grain = _grain(grey)
     window = max(3, round(max(_PAPER_WINDOW[0] * min(grey.shape), _PAPER_WINDOW[1] * max(grey.shape))) | 1)
     # The strokes of a drawing may reach its border, so it gets a margin. In a photograph the border is not paper.
@@ -117,11 +123,15 @@ def _measure(grey: np.ndarray) -> _Picture | None:
     margin = 0 if background is None else 1 + round(_MARGIN * max(grey.shape))
     smooth = ndimage.gaussian_filter(grey, 1) if grain > _MIN_GRAIN else grey
     grey = np.pad(smooth, margin, constant_values=background or 0)
-    paper = ndimage.minimum_filter(ndimage.maximum_filter(grey, window), window)
+    if flat:
+        paper = np.full_like(grey, background)
+    else:
+        paper = ndimage.minimum_filter(ndimage.maximum_filter(grey, window), window)
     contrast = (paper - grey) / np.maximum(paper, 16)
     inside = np.s_[margin : len(grey) - margin, margin : grey.shape[1] - margin]
-    # The closing takes the brightest grain as paper. Ink may cover most of a drawing, but not of a photograph.
-    contrast = contrast - np.quantile(contrast[inside], 0.5 if background is None else 0.1)
+    if not flat:
+        # The closing takes the brightest grain as paper. Ink may cover most of a drawing, but not of a photograph.
+        contrast = contrast - np.quantile(contrast[inside], 0.5 if background is None else 0.1)
     noise = max(_MIN_CONTRAST, 4 * grain / max(float(np.median(paper[inside])), 16))
     if contrast[inside].max() < noise:
         return None
@@ -177,7 +187,8 @@ def _with_edge(picture: _Picture, drawing: _Drawing) -> _Drawing:
     polarity, has places where the paper goes on.
     """
     top, left, bottom, right = drawing.box
-    half = float(np.max(_distances(drawing.mask[top:bottom, left:right])))  # of the stroke's width
+    strokes = np.pad(drawing.mask[top:bottom, left:right], 1)
+    half = float(np.max(_distances(strokes)))  # of the width of the widest stroke
     near = _edge_width(picture.grey)
     far = near + _CLEARANCE * half
     margin = math.ceil(far) + 3
