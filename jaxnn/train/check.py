@@ -87,6 +87,6 @@ def _check_values(update: Update, params: Any, source: Source, examples: Batch |
         found = f"numbers from {rows.min():.4g} to {rows.max():.4g}"
         found += f" with sums from {sums.min():.4g} to {sums.max():.4g}" if update.activation == "softmax" else ""
         raise UserError(
-            f"the loss takes targets that are {expected}, found {found}; for other numbers choose the loss "
+            f"targets: expected {expected}, as the loss takes them, found {found}; for other numbers choose the loss "
             "mean_squared_error or quadratic"
         )
