@@ -33,6 +33,11 @@ def float32():
             ("loss.name=sigmoid_cross_entropy",),
             "from 0 to 1, as the loss takes them, found numbers from -1",
         ),
+        (
+            "cosine_denoise",
+            ("loss.name=sigmoid_cross_entropy", "train.best=validation.mae"),
+            "from 0 to 1, as the loss",
+        ),
         ("cosine_denoise", ("loss.name=perceptron",), "0 or 1, as the loss takes them, found numbers from -1"),
         (
             "cosine_denoise",

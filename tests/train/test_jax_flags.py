@@ -33,7 +33,9 @@ POOLS = jaxnn.serial(
     jaxnn.dense(3),
 )
 
-def train(model, loss, make_optimizer, x=X, batch_size=4, best="validation.loss", patience=None, target=LABELS, **options):
+def train(
+    model, loss, make_optimizer, x=X, batch_size=4, best="validation.loss", patience=None, target=LABELS, **options
+):
     def update(hyperparameters):
         return jaxnn.supervised(model, loss, make_optimizer(hyperparameters["rate"]), **options)
     source = jaxnn.in_memory(x, target, batch_size=batch_size)
