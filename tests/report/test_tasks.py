@@ -47,10 +47,10 @@ def test_predictions_of_a_pytree_have_a_column_for_each_leaf():
 @pytest.mark.parametrize(
     ("loss", "kind", "message"),
     [
-        ("softmax_cross_entropy", "numbers", "at least 0 and 1 in sum, found numbers from"),
+        ("softmax_cross_entropy", "numbers", "at least 0 and 1 in sum, as the loss takes them, found numbers from"),
         ("softmax_cross_entropy", "zeros and ones", "with sums from 0 to 3"),
-        ("sigmoid_cross_entropy", "numbers", "probabilities from 0 to 1, found numbers from"),
-        ("perceptron", "numbers", "0 or 1, found numbers from"),
+        ("sigmoid_cross_entropy", "numbers", "probabilities from 0 to 1, as the loss takes them, found numbers from"),
+        ("perceptron", "numbers", "0 or 1, as the loss takes them, found numbers from"),
     ],
 )
 def test_fit_refuses_numbers_as_targets_of_a_cross_entropy(loss, kind, message):
