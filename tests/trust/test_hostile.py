@@ -188,7 +188,7 @@ def test_small_facts_are_those_of_the_run(copy):
 def test_run_of_another_format_is_refused_and_the_format_named(copy, found):
     forged(copy, format=found)
     for read in (run_folder.read_manifest, load_run, examine_files):
-        refused(lambda read=read: read(copy), f"expected a run of format 3, found {found}", "train again")
+        refused(lambda read=read: read(copy), f"expected a run of format 4, found {found}", "train again")
 
 
 CHECKPOINT_FACTS = {
