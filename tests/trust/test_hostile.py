@@ -125,7 +125,7 @@ def test_manifest_with_a_file_outside_its_folder_is_refused(copy, name):
 #: The facts of data that are small and of a known type.
 SMALL = {
     "name": "digits", "sha256": "", "classes": [], "max_value": 16.0, "example": [8, 8, 1], "dtype": "float32",
-    "stacked": False,
+    "stacked": False, "target": {"shape": [], "dtype": "int32"},
 }  # fmt: skip
 LOSS = {"mean": 1.0, "sd": None, "min": 1.0, "max": 1.0}
 ROW = {"part": "test", "examples": 360, "loss": LOSS}
@@ -184,7 +184,7 @@ def test_small_facts_are_those_of_the_run(copy):
         load_run(copy)
 
 
-@pytest.mark.parametrize("found", [2, 4, None, "3", [3]])
+@pytest.mark.parametrize("found", [3, 5, None, "4", [4]])
 def test_run_of_another_format_is_refused_and_the_format_named(copy, found):
     forged(copy, format=found)
     for read in (run_folder.read_manifest, load_run, examine_files):
