@@ -64,7 +64,7 @@ def step_by_step(policy):
     outcome = train(
         Run(),
         on_nonfinite=policy,
-        last_saved=lambda: first(),
+        last_saved=lambda: first() if kept else None,
         every=1,
         should_save=lambda steps: True,
         save=kept.append,
