@@ -7,8 +7,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
-_ARC = np.linspace(0, 2 * np.pi, 25)
-
 
 def _arc(x: float, y: float, width: float, height: float, start: float, stop: float) -> list[tuple[float, float]]:
     """Points of an ellipse, from one angle to another in turns; 0 is right, 0.25 is down."""
