@@ -94,6 +94,16 @@ def test_read_digit_ignores_the_lamp_the_paper_and_the_desk(read):
         assert correlation(photo, read(as_image(ink))) > 0.8, seed
 
 
+def test_read_digit_does_not_take_a_sheet_for_ink(read):
+    """A sheet of paper on a dark desk of one brightness is a bright shape with the digit as its loops."""
+    for ink, _ in drawings(10):
+        page = Image.fromarray((235 - 200 * ink).astype(np.uint8))
+        for desk, size in ((0, (420, 330)), (40, (600, 500)), (40, (310, 290))):
+            image = Image.new("L", size, desk)
+            image.paste(page, (12, 4))
+            assert correlation(read(image), read(page)) > 0.9, (desk, size)
+
+
 def test_read_digit_ignores_the_margin(read):
     """A picture that is cropped to the strokes, which then cover most of its border, is read as the whole picture."""
     for ink, _ in drawings(10):
