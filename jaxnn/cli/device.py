@@ -9,7 +9,7 @@ from jaxnn.errors import UserError
 #: The XLA flag that makes a GPU add in a fixed order.
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 #: JAX's names of the platforms of each kind of device. It fails for a list with one that is missing, so each is tried.
-PLATFORMS = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"), "tpu": ("tpu",)}
+PLATFORMS: dict[str, tuple[str, ...]] = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"), "tpu": ("tpu",)}
 #: What to do where a machine has a GPU that JAX does not find.
 CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 

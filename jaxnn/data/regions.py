@@ -50,11 +50,11 @@ class Regions:
     """
 
     def __init__(self, mask: Bool[np.ndarray, "height width"]) -> None:
-        self.labels = np.zeros(mask.shape, np.int32)
+        self.labels: np.ndarray = np.zeros(mask.shape, np.int32)
         ndimage.label(mask, np.ones((3, 3)), self.labels)
         count = int(self.labels.max())
-        self.areas = np.bincount(self.labels.ravel(), minlength=count + 1)
-        self.contact = np.bincount(border_of(self.labels), minlength=count + 1)
+        self.areas: np.ndarray = np.bincount(self.labels.ravel(), minlength=count + 1)
+        self.contact: np.ndarray = np.bincount(border_of(self.labels), minlength=count + 1)
         self._slices = ndimage.find_objects(self.labels)
 
     def box(self, i: int) -> Box:
