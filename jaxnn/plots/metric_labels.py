@@ -1,0 +1,22 @@
+"""How figures and tables show a metric: its unit and its name on an axis."""
+
+_LABELS = {
+    "loss": "loss (mean per example)",
+    "mae": "mean absolute error",
+    "r2": "R²",
+}
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of all examples, which figures and tables show in percent."""
+    return metric in ("accuracy", "exact_match") or metric.endswith("_accuracy")
+
+
+def axis_label(metric: str) -> str:
+    """The label of an axis that shows a metric, with its unit.
+
+    >>> from jaxnn.plots.metric_labels import axis_label
+    >>> axis_label("top5_accuracy"), axis_label("mae")
+    ('top5 accuracy (%)', 'mean absolute error')
+    """
+    return _LABELS.get(metric, metric.replace("_", " ")) + (" (%)" if is_share(metric) else "")
