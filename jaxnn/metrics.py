@@ -117,7 +117,7 @@ def mark_undefined(measured: Mapping[str, Any], sums: Sums) -> dict[str, Any]:
 
 def unmark_undefined(value: Any) -> Any:
     """NaN in place of the number that `mark_undefined` puts for it, in an array of NumPy or of JAX."""
-    where = np.where if isinstance(value, np.ndarray | np.generic) else jnp.where
+    where: Callable[..., Any] = np.where if isinstance(value, np.ndarray | np.generic) else jnp.where
     return where(value == jnp.finfo(value.dtype).min, np.asarray(np.nan, value.dtype), value)
 
 

@@ -51,7 +51,7 @@ def train(
             for name in METRICS & metrics.keys():
                 assert (np.isnan if name in undefined else np.isfinite)(metrics[name]).all(), run.scores
         for name in undefined:
-            assert np.isnan(run.history[f"train_{name}"]).all() and np.isnan(run.history[f"validation_{name}"]).all()
+            assert np.isnan(run.history[f"validation_{name}"]).all()
         assert np.isfinite(run.predict(x)).all()
         losses = run.history["train_loss"]
         assert np.isfinite(losses[:, 0]).all() and (patience or np.isfinite(losses).all()), losses
