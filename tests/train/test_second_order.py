@@ -129,7 +129,7 @@ def test_a_damped_step_is_what_the_damped_equations_say(rows, size):
     jacobian, residual, y = (jnp.asarray(draw.normal(size=shape)) for shape in ((rows, 5), (rows,), (5,)))
     operator = lx.MatrixLinearOperator(jacobian)
     info = optx.FunctionInfo.ResidualJac(residual, operator)
-    descent = DampedGaussNewton()
+    descent = DampedGaussNewton(float(jnp.finfo(jnp.float64).eps))
     step, _ = descent.step(jnp.asarray(size), descent.query(y, info, descent.init(y, info)))
     damped = np.vstack([jacobian, np.eye(5) / np.sqrt(size)])
     expected = -np.linalg.lstsq(damped, np.concatenate([residual, np.zeros(5)]), rcond=None)[0]
