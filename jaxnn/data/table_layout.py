@@ -89,7 +89,7 @@ def find_layout(
         )
     is_header = named or (_is_header(file, [first[p] for p in numeric], style) if header == "auto" else header)
     if is_header:
-        _check_names(file, first, style, (*features, *targets))
+        _check_names(file, first, features, targets)
     return Layout(tuple(first) if is_header else None, len(first), features, targets, frozenset(words))
 
 
@@ -123,7 +123,7 @@ def _no_column(file: Path, first: Sequence[str], style: Style, option: str, key:
 
 def _is_header(file: Path, cells: Sequence[str], style: Style) -> bool:
     """Whether the first row's cells in the columns of numbers belong to a header."""
-    numbers = sum(parse_number(cell, style) is not None for cell in cells)
+    numbers = sum(parse_number(cell, style) is not None and not style.is_missing(cell) for cell in cells)
     missing = sum(style.is_missing(cell) for cell in cells)
     nameless = sum(not cell for cell in cells)
     if cells and not numbers and missing == nameless < len(cells):
@@ -136,8 +136,8 @@ def _is_header(file: Path, cells: Sequence[str], style: Style) -> bool:
     )
 
 
-def _check_names(file: Path, names: Sequence[str], style: Style, positions: Iterable[int]) -> None:
-    for position in positions:
+def _check_names(file: Path, names: Sequence[str], features: Sequence[int], targets: Sequence[int]) -> None:
+    for position in (*features, *targets):
         name = names[position]
         if not name:
             last = position == len(names) - 1
@@ -146,8 +146,9 @@ def _check_names(file: Path, names: Sequence[str], style: Style, positions: Iter
                 f"{file}: expected a name for each column, found none for column {position} ({kind}); "
                 f"ignore = [{-1 if last else position}] leaves it out"
             )
-        if names.count(name) > 1:
+        same = [p for p, other in enumerate(names) if other == name]
+        if len(same) > 1:  # further files are read by name, so one of them cannot be left out alone
+            others = "" if any(p in targets for p in same) else f", or leave all of them out: ignore = {same}"
             raise UserError(
-                f"{file}: expected columns of different names, found {name!r} {names.count(name)} times; rename them, "
-                f"or leave one out by its index: ignore = [{position}]"
+                f"{file}: expected columns of different names, found {name!r} {len(same)} times; rename them{others}"
             )

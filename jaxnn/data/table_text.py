@@ -1,5 +1,6 @@
 """Cuts the text of a CSV file into blocks of rows. Knows encodings, quotes and line numbers, but no columns."""
 
+import codecs
 import csv
 import io
 import re
@@ -15,7 +16,8 @@ _MAX_BYTES = 1 << 30
 _BLOCK_BYTES = 1 << 20
 _BLOCK_ROWS = 1024
 _QUOTE = '"'
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+#: The encoding of a text that begins with a byte order mark.
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel's first line, such as sep=;
 
 Encoding = Literal["utf-8", "utf-16", "cp1252", "latin-1"]
@@ -94,11 +96,9 @@ def read_blocks(file: Path, style: Style) -> Iterator[Block]:
     """
     with LimitedReader(file, _MAX_BYTES, _MAX_BYTES) as reader:
         raw = io.BufferedReader(cast(Any, _RawReader(reader)), _BLOCK_BYTES)
-        encoding = "utf-8-sig" if style.encoding == "utf-8" else style.encoding
-        if raw.peek(2)[:2] in _UTF16_MARKS:
-            encoding = "utf-16"
-        elif style.encoding == "utf-16":
-            encoding = "utf-16-le"  # that of Windows
+        start = raw.peek(3)[:3]
+        encoding = "utf-16-le" if style.encoding == "utf-16" else style.encoding  # that of Windows
+        encoding = next((marked for mark, marked in _MARKS.items() if start.startswith(mark)), encoding)
         with io.TextIOWrapper(raw, encoding, newline="") as text:
             yield from _decoded_blocks(file, text, style)
 
