@@ -121,12 +121,14 @@ def csv_file(
 def _classes(file: Path, rows: Rows, style: Style) -> tuple[str, ...]:
     """The classes of the words in the last column. Raises UserError for labels that are numbers with fractions."""
     labels = [str(cell) for cell in rows.words[-1]]
-    for line, label in zip(rows.lines, labels, strict=True):
-        number = parse_number(label, style)
+    numbers = [parse_number(label, style) for label in labels]
+    for line, label, number in zip(rows.lines, labels, numbers, strict=True):
         if number is not None and not number.is_integer():
+            advice = 'targets = "numbers" predicts numbers (regression)'
+            if any(other is None for other in numbers):
+                advice = "another row has a word, so write words or integers in all rows"
             raise UserError(
-                f"{file} line {line}: expected a word or an integer as class, found {label[:40]!r}; "
-                'targets = "numbers" predicts numbers (regression)'
+                f"{file} line {line}: expected a word or an integer as class, found {label[:40]!r}; {advice}"
             )
     _check_lengths(file, labels)
     classes = number_classes(labels)[1]

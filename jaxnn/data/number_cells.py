@@ -13,7 +13,18 @@ MAX_NUMBER = 3.4e38  # float32 has no larger finite number
 #: The characters of a decimal number. Among texts of these alone, `float` accepts exactly the decimal numbers.
 _CHARACTERS = b"0123456789+-.eE"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?", re.ASCII)
+_MONTH = (
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
+    r"|dec(ember)?)\.?"
+)
+_DATE = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?"  # 2024-01-31, 31/1/24
+    r"|\d{4}[-/](\d{2}|q[1-4]|w\d{2})"  # 2024-01, 2024-Q1
+    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]\.?m\.?)?"  # 12:30, 9:05 pm
+    r"|((mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?(\d{1,4}(st|nd|rd|th)?[-/. ]+)?"
+    rf"{_MONTH}[-/., ]+\d{{1,4}}([-/., ].*)?",  # Mon, 31 Jan 2024
+    re.ASCII | re.IGNORECASE,
+)
 _GROUPED = re.compile(r"[+-]?\d{1,3}([,_' \u00a0\u202f.]\d{3})+([.,]\d+)?|[+-]?\d+(_\d+)+", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _UNIT = re.compile(r"[€$£¥]\s?[+-]?[\d.,]+|[+-]?[\d.,]+\s?[€$£¥%]", re.ASCII)

@@ -163,6 +163,8 @@ def _no_number(request: _Request, lines: Sequence[int], rows: Sequence[Sequence[
     row, cell = rows[index], rows[index][position].strip()
     if position in layout.targets:
         advice = 'targets = "classes" takes words as labels'
+        if len(layout.targets) > 1:
+            advice = "a word is no target of a regression; name the columns of numbers by label"
         if is_date(cell) or not cell.isalpha():
             advice = remedy(cell, layout.key(position), layout.key(position), style)
     else:

@@ -2,6 +2,8 @@
 
 import contextlib
 import gzip
+import re
+import tomllib
 import warnings
 from typing import Any
 
@@ -40,7 +42,16 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "no such index": ("a,label\n1,2\n", {"label": 3}, "label: expected a column from 0 to 1, found 3"),
     "another delimiter": ("a;label\n1;2\n", {}, "found 'a;label'; set delimiter = ';'"),
     "two such columns": ("label,label,a\n1,2,3\n", {}, "expected one column named 'label'"),
-    "features of one name": ("a,a,label\n1,2,3\n", {}, "expected columns of different names, found 'a' 2 times"),
+    "features of one name": (
+        "a,b,a,label\n1,2,3,u\n",
+        {"ignore": 0},
+        r"expected columns of different names, found 'a' 2 times; rename them, or .*: ignore = \[0, 2\]",
+    ),
+    "a target with the name of a feature": (
+        "a,b,a\n1,2,3\n",
+        {"label": -1, "header": True},
+        "expected columns of different names, found 'a' 2 times; rename them",
+    ),
     "a column twice": ("a,label\n1,2\n", {"ignore": ("a", 0)}, "ignore: expected different columns, found 0 twice"),
     "a feature as label": (
         "a,label\n1,2\n",
@@ -69,6 +80,12 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         r"line 1 column 1: .*categorical = \[1\]",
     ),
     "a date": ("a,day,label\n1,2020-01-02,u\n", {}, r"line 2 column 'day': .*date or time: ignore = \[\"day\"\]"),
+    "a date with a month's name": (
+        "a,day,label\n1,3 Jan 2020,u\n",
+        {},
+        r"line 2 column 'day': .*date or time: ignore = \[\"day\"\]",
+    ),
+    "a time of half a day": ("a,at,label\n1,9:05 pm,u\n", {}, r"line 2 column 'at': .*date or time"),
     "a time": ("a,at,label\n1,12:30,u\n", {}, r"line 2 column 'at': .*date or time"),
     "nothing": (
         "a,label\n1,u\n,v\n",
@@ -96,8 +113,14 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "fraction as label": (
         "a,label\n1,u\n1,1.5\n",
         {},
-        "line 3: expected a word or an integer as class, found '1.5'; targets",
+        "line 3: expected a word or an integer as class, found '1.5'; another row has a word",
     ),
+    "fractions as labels": (
+        "a,label\n1,2\n2,1.5\n",
+        {},
+        "line 3: expected a word or an integer as class, found '1.5'; targets = .numbers.",
+    ),
+    "word among targets": ("a,b,c\n1,x,2\n", {"label": ("b", "c")}, "line 2 column 'b': .*no target of a regression"),
     "word as target": ("a,b\n1,x\n", {"label": ("b",)}, "line 2 column 'b': .*targets = .classes. takes words"),
     "several columns of classes": (
         "a,b,c\n1,x,y\n",
@@ -172,6 +195,38 @@ def test_csv_invalid_file_is_refused_in_one_line(write, case):
     with pytest.raises(UserError, match=expected) as refusal:
         load("csv", {"path": write(content), **options})
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 600
+
+
+def remedies(message: str, options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The options with each change that a message names."""
+    pattern = (
+        r"(ignore|categorical|missing|targets|delimiter|decimal|header|encoding) = (\"\w+\"|'.+?'|\[.+?\]|true|false)"
+    )
+    changes = [tomllib.loads(f"{key} = {value}") for key, value in re.findall(pattern, message.partition("found")[2])]
+    lists = {key: value if isinstance(value, tuple) else (value,) for key, value in options.items()}
+    return [
+        options | {k: (*lists.get(k, ()), *v) if isinstance(v, list) else v for k, v in change.items()}
+        for change in changes
+    ]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_csv_remedy_never_leads_back_to_its_message(write, case):
+    content, options, _ = REFUSED[case]
+    path = write(content)
+
+    def message(options: dict[str, Any]) -> str:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                load("csv", {"path": path, **options})
+        except UserError as error:
+            return str(error)
+        return ""
+
+    first = message(options)
+    for changed in remedies(first, options):
+        assert (second := message(changed)) != first
+        assert all(message(further) != first for further in remedies(second, changed))
 
 
 def test_csv_absent_file_is_refused(tmp_path):
