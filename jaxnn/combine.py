@@ -6,7 +6,8 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, Params, Part, params_of, part_key
+from jaxnn.layer import Layer, Params, Part, Time, params_of, part_key
+from jaxnn.sequence import join_derivative, join_lengths, per_place, split_derivative, split_lengths
 
 
 class Shared(NamedTuple):
@@ -36,7 +37,17 @@ def _shapes(tree: Any) -> Any:
 
 
 def _add(first: Any, *others: Any) -> Any:
-    return jax.tree.map(lambda a, *rest: sum(rest, a), first, *others)
+    """The sum of the floating leaves; the other leaves, such as the lengths of a sequence, are those of the first."""
+    return jax.tree.map(lambda a, *rest: sum(rest, a) if _is_floating(a) else a, first, *others)
+
+
+def _is_floating(a: Any) -> bool:
+    return jnp.issubdtype(a.dtype, jnp.floating)
+
+
+def _derivatives(y: Any, dy: Any) -> Any:
+    """dy, with None where the output y has None, for it has no floating leaf there."""
+    return jax.tree.map(lambda a, d: None if a is None else d, y, dy, is_leaf=lambda node: node is None)
 
 
 def _parts(layers: tuple[Layer, ...], named: dict[str, Layer | Shared]) -> tuple[Part, ...]:
@@ -46,15 +57,15 @@ def _parts(layers: tuple[Layer, ...], named: dict[str, Layer | Shared]) -> tuple
             f"serial: expected all layers by position or all by name, found {len(layers)} by position and "
             f"{', '.join(named)} by name"
         )
-    parts: dict[str, Part] = {str(i): Part(str(i), layer, str(i)) for i, layer in enumerate(layers)}
+    parts: dict[str, Part] = {str(i): Part(str(i), per_place(layer), str(i)) for i, layer in enumerate(layers)}
     for name, item in named.items():
         if isinstance(item, Layer):
-            parts[name] = Part(name, item, name)
+            parts[name] = Part(name, per_place(item), name)
         elif item.name not in parts:
             raise UserError(f"serial: {name} shares the weights of {item.name!r}: expected a part before it")
         else:
             owner = parts[item.name]
-            parts[name] = Part(name, item.layer or owner.layer, owner.params)
+            parts[name] = Part(name, per_place(item.layer or owner.layer), owner.params)
     return tuple(parts.values())
 
 
@@ -99,7 +110,7 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
             gradients[part.params] = _add(gradients[part.params], dparams) if shared else dparams
         return gradients if named else tuple(reversed(gradients.values())), dy
 
-    return Layer(init, forward, backward, "serial", parts)
+    return Layer(init, forward, backward, "serial", parts, _time(parts, _in_a_row))
 
 
 def _check_shared(part: Part, params: Params, x: Any) -> None:
@@ -139,16 +150,18 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
         if combine == "sum":
             y = _add(*outputs)
         else:
-            y = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *outputs)
-        return y, (tuple(residuals), tuple(jax.tree.map(lambda a: a[:0], y) for y in outputs))
+            y = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, -1) if _is_floating(leaves[0]) else leaves[0], *outputs)
+        return y, (tuple(residuals), tuple(jax.tree.map(_empty, y) for y in outputs))
 
     def backward(params, res, dy):
         residuals, outputs = res
         if combine == "sum":
             cotangents = [dy] * len(parts)
         else:
-            columns = jax.tree.map(lambda dy, *leaves: _columns(dy, leaves), dy, *outputs)
-            cotangents = [jax.tree.map(lambda _, some, i=i: some[i], dy, columns) for i in range(len(parts))]
+            cotangents = [
+                jax.tree.map(lambda dy, *leaves, i=i: _columns(dy, leaves)[i], _derivatives(outputs[0], dy), *outputs)
+                for i in range(len(parts))
+            ]
         gradients, inputs = [], []
         for part, r, cotangent in zip(parts, residuals, cotangents, strict=True):
             dparams, dx = part.layer.backward(params_of(part, params), r, cotangent)
@@ -156,7 +169,16 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             inputs.append(dx)
         return tuple(gradients), _add(*inputs)
 
-    return Layer(init, forward, backward, "parallel", parts)
+    def side_by_side(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
+        outputs = [apply(part, x) for part in parts]
+        return _add(*outputs) if combine == "sum" else jnp.concatenate(outputs, -1)
+
+    return Layer(init, forward, backward, "parallel", parts, _time(parts, side_by_side))
+
+
+def _empty(a: Any) -> Any:
+    """A floating leaf without examples, which keeps its width; None for another leaf."""
+    return a[:0] if _is_floating(a) else None
 
 
 def _columns(dy: Any, outputs: Any) -> list[Any]:
@@ -176,20 +198,66 @@ def residual(layer: Layer) -> Layer:
     f's output must have the shape of x, which may be a pytree. (He et al. 2016.) Raises `UserError` when it has not.
     """
 
+    inner = per_place(layer)
+
     def init(key, x):
-        params = layer.init(key, x)
-        y = _output(layer, params, x)
+        params = inner.init(key, x)
+        y = _output(inner, params, x)
         if _shapes(y) != _shapes(x):
             x_shape, y_shape = (jax.tree.map(lambda a: a.shape, tree) for tree in (x, y))
             raise UserError(f"residual: expected a layer whose output has its input's shape {x_shape}, found {y_shape}")
         return params
 
     def forward(params, x, key):
-        y, res = layer.forward(params, x, key)
-        return _add(x, y), res
+        values, lengths = split_lengths(x)
+        x = join_lengths(values, lengths)
+        y, res = inner.forward(params, x, key)
+        return _add(x, y), (res, lengths)
 
     def backward(params, res, dy):
-        dparams, dx = layer.backward(params, res, dy)
-        return dparams, _add(dy, dx)
+        inner_res, lengths = res
+        dparams, dx = inner.backward(params, inner_res, dy)
+        shortcut = dy if lengths is None else join_derivative(split_derivative(dy, lengths), lengths)
+        return dparams, jax.tree.map(
+            lambda d, past: None if d is None else d + past, dx, shortcut, is_leaf=lambda node: node is None
+        )
 
-    return Layer(init, forward, backward, "residual", (Part("0", layer, ""),))
+    def around(parts, x, apply):
+        return _add(x, apply(parts[0], x))
+
+    parts = (Part("0", inner, ""),)
+    return Layer(init, forward, backward, "residual", parts, _time(parts, around))
+
+
+def _time(parts: tuple[Part, ...], run: Any) -> Time | None:
+    """How a combination continues a sequence: as its parts do. None where all parts treat all places alike.
+
+    run(parts, x, apply): the output, from `apply(part, x)` for each part
+    """
+    if all(part.layer.time is None for part in parts):
+        return None
+    times = {part.name: part.layer.time for part in parts if part.layer.time is not None}
+    if any(time.start is None for time in times.values()):
+        return Time()
+
+    def start(params, batch, length):
+        return {p.name: times[p.name].start(params_of(p, params), batch, length) for p in parts if p.name in times}
+
+    def extend(params, memory, x):
+        memories = {}
+
+        def apply(part, x):
+            if part.name not in times:
+                return part.layer.apply(params_of(part, params), x)
+            y, memories[part.name] = times[part.name].extend(params_of(part, params), memory[part.name], x)
+            return y
+
+        return run(parts, x, apply), memories
+
+    return Time(start, extend)
+
+
+def _in_a_row(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
+    for part in parts:
+        x = apply(part, x)
+    return x

@@ -1,0 +1,290 @@
+"""The cells of recurrent layers: how a state goes on from one place of a sequence to the next, and the way back.
+
+A cell does at one place only what depends on the place before. The product with the input, everything elementwise that
+the way back needs, and the derivatives of the weights are computed for all places at once.
+
+Inside a cell the time axis comes first: x (time, batch, n), z (time, batch, k). A state is a tuple of arrays
+(batch, units); its first entry is the cell's output. `before` and `after` hold the states around every place, with a
+leading axis of time.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+from jax import numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxnn.errors import UserError
+from jaxnn.initializers import Init, initializer
+from jaxnn.kernels.matmul import add_bias, bias_gradient, matmul, weight_gradient
+from jaxnn.layer import Params
+from jaxnn.layers.dense import DenseParams
+
+State = tuple[Any, ...]
+
+
+class Cell(NamedTuple):
+    """Eight pure functions. `recur` makes a layer of them.
+
+    init(key, x) -> params
+    initial(params, z) -> state                        before the first place; z (batch, k) has its shape and type
+    project(params, x) -> z                            the product with the input, at all places
+    step(params, z, state) -> state                    at one place
+    local(params, z, before, after) -> local           what `step_back` needs, at all places
+    step_back(params, local, dstate) -> dz, dstate     at one place: from the state after to z and the state before
+    gather(params, x, before, local, dz) -> dparams, dx        at all places
+    """
+
+    name: str
+    init: Callable[[Any, Any], Params]
+    initial: Callable[[Params, Any], State]
+    project: Callable[[Params, Any], Any]
+    step: Callable[[Params, Any, State], State]
+    local: Callable[[Params, Any, State, State], Any]
+    step_back: Callable[[Params, Any, State], tuple[Any, State]]
+    gather: Callable[[Params, Any, State, Any, Any], tuple[Params, Any]]
+
+
+class CellParams(NamedTuple):
+    """The parameters of a cell: of the product with its input, and of that with its own output.
+
+    input: weight (n, gates · units), bias (gates · units)
+    recurrent: weight (units, gates · units); the bias of a gated recurrent unit (units), else None
+    """
+
+    input: DenseParams
+    recurrent: DenseParams
+
+
+def _cell(
+    name: str,
+    units: int,
+    gates: int,
+    states: int,
+    step: Callable[[Params, Any, State], State],
+    local: Callable[[Params, Any, State, State], Any],
+    step_back: Callable[[Params, Any, State], tuple[Any, State]],
+    *,
+    inits: tuple[Init, Init],
+    bias: Callable[[Any], Any] = jnp.zeros_like,
+    recurrent_bias: bool = False,
+    recurrent_derivative: Callable[[Any, Any], Any] = lambda local, dz: dz,
+) -> Cell:
+    """A cell whose input enters by z = x W + b, and whose recurrent product has the derivative that is given."""
+    if units < 1:
+        raise UserError(f"{name}: expected at least 1 unit, found {units}")
+    make_input, make_recurrent = (initializer(spec) for spec in inits)
+
+    def init(key, x):
+        key_input, key_recurrent = jax.random.split(key)
+
+        def blocks(make, key, rows):
+            keys = jax.random.split(key, gates)
+            return jnp.concatenate([make(k, (rows, units), x.dtype) for k in keys], axis=1)
+
+        weight, recurrent = blocks(make_input, key_input, x.shape[-1]), blocks(make_recurrent, key_recurrent, units)
+        added = jnp.zeros((units,), x.dtype) if recurrent_bias else None
+        return CellParams(
+            DenseParams(weight, bias(jnp.zeros((gates * units,), x.dtype))), DenseParams(recurrent, added)
+        )
+
+    def initial(params, z):
+        del params
+        # Zeros that are made of z: under `shard_map` they vary over the devices, as the states that follow do.
+        return (jnp.zeros_like(z[..., :units]),) * states
+
+    def project(params, x):
+        return add_bias(matmul(x, params.input.weight), params.input.bias)
+
+    def gather(params, x, before, local, dz):
+        dq = recurrent_derivative(local, dz)
+        return (
+            CellParams(
+                DenseParams(weight_gradient(x, dz), bias_gradient(params.input.bias, dz)),
+                DenseParams(
+                    weight_gradient(before[0], dq),
+                    bias_gradient(params.recurrent.bias, dq[..., -units:]),
+                ),
+            ),
+            matmul(dz, params.input.weight.T),
+        )
+
+    return Cell(name, init, initial, project, step, local, step_back, gather)
+
+
+def simple(
+    units: int,
+    activation: Literal["tanh", "relu"] = "tanh",
+    weight_init: Init = "glorot_uniform",
+    recurrent_init: Init = "orthogonal",
+) -> Cell:
+    """A simple recurrent cell: its output is its state (Elman 1990).
+
+    hₜ = f(xₜ W + b + hₜ₋₁ U)
+    dzₜ = f′ ∘ dhₜ,  dhₜ₋₁ = dzₜ Uᵀ;  at all places: dW = Xᵀ dZ, dU = H₋ᵀ dZ, db = Σ dZ, dX = dZ Wᵀ
+
+    Derivation: h stands in the output and in the next place, so dhₜ is dyₜ plus what the next place gives back. W, U and
+    b are the same at all places, so their derivatives are sums over them: one product, with H₋ all states before.
+
+    f′ is written from hₜ: 1 − h² for tanh, [h > 0] for relu.
+    Raises `UserError` for fewer than one unit or another activation.
+    """
+    if activation not in ("tanh", "relu"):
+        raise UserError(f"simple: expected the activation 'tanh' or 'relu', found {activation!r}")
+    tanh = activation == "tanh"
+
+    def step(params, z, state):
+        q = z + matmul(state[0], params.recurrent.weight)
+        return (jnp.tanh(q) if tanh else jax.nn.relu(q),)
+
+    def local(params, z, before, after):
+        del params, z, before
+        (h,) = after
+        return (1 - h) * (1 + h) if tanh else (h > 0).astype(h.dtype)
+
+    def step_back(params, local, dstate):
+        dz = local * dstate[0]
+        return dz, (matmul(dz, params.recurrent.weight.T),)
+
+    return _cell("simple", units, 1, 1, step, local, step_back, inits=(weight_init, recurrent_init))
+
+
+def lstm(
+    units: int,
+    weight_init: Init = "glorot_uniform",
+    recurrent_init: Init = "orthogonal",
+    forget_bias: float = 1.0,
+) -> Cell:
+    """A long short-term memory: a cell state c that gates write, forget and read (Hochreiter and Schmidhuber 1997).
+
+    i, f, o = σ(xₜ W + b + hₜ₋₁ U),  g = tanh(…);  cₜ = f ∘ cₜ₋₁ + i ∘ g;  hₜ = o ∘ tanh cₜ
+    dcₜ += dhₜ ∘ o (1 − tanh² cₜ);  dz = [dc g i(1−i), dc cₜ₋₁ f(1−f), dc i(1−g²), dh tanh(c) o(1−o)];
+    dhₜ₋₁ = dz Uᵀ,  dcₜ₋₁ = dc ∘ f
+
+    Derivation: h depends on c by o tanh c, whose slope is o (1 − tanh² c). c depends on i by g, on f by cₜ₋₁, on g by i
+    and on cₜ₋₁ by f; σ′ = σ (1 − σ), tanh′ = 1 − tanh². The weights' derivatives are those of `simple`.
+
+    The states after every place are kept. The gates are computed again from them, at all places in one product.
+    The order of the gates in W, U and b is i, f, g, o. `forget_bias` is the initial bias of f (Gers et al. 2000).
+    Raises `UserError` for fewer than one unit.
+    """
+
+    def gates(q):
+        i, f, g, o = jnp.split(q, 4, axis=-1)
+        return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+
+    def step(params, z, state):
+        h, c = state
+        i, f, g, o = gates(z + matmul(h, params.recurrent.weight))
+        c = f * c + i * g
+        return o * jnp.tanh(c), c
+
+    def local(params, z, before, after):
+        i, f, g, o = gates(z + matmul(before[0], params.recurrent.weight))
+        t = jnp.tanh(after[1])
+        return (
+            jnp.concatenate([g * i * (1 - i), before[1] * f * (1 - f), i * (1 - g) * (1 + g)], axis=-1),
+            t * o * (1 - o),
+            o * (1 - t) * (1 + t),
+            f,
+        )
+
+    def step_back(params, local, dstate):
+        by_c, o_slope, c_slope, f = local
+        dh, dc = dstate
+        dc = dc + dh * c_slope
+        dz = jnp.concatenate([jnp.tile(dc, (1, 3)) * by_c, dh * o_slope], axis=-1)
+        return dz, (matmul(dz, params.recurrent.weight.T), dc * f)
+
+    def bias(zeros):
+        return zeros.at[units : 2 * units].set(forget_bias)
+
+    return _cell("lstm", units, 4, 2, step, local, step_back, inits=(weight_init, recurrent_init), bias=bias)
+
+
+def gru(units: int, weight_init: Init = "glorot_uniform", recurrent_init: Init = "orthogonal") -> Cell:
+    """A gated recurrent unit, with the reset gate after the recurrent product (Cho et al. 2014).
+
+    r, u = σ(xₜ W + b + hₜ₋₁ U),  a = hₜ₋₁ Uₙ + bₙ,  n = tanh(xₜ Wₙ + b + r ∘ a);  hₜ = n + u ∘ (hₜ₋₁ − n)
+    dn = dh (1 − u)(1 − n²),  du = dh (hₜ₋₁ − n) u(1 − u),  dr = dn a r(1 − r);  dz = [dr, du, dn];
+    dq = [dr, du, dn r],  dhₜ₋₁ = dh u + dq Uᵀ,  dU = H₋ᵀ dQ,  dbₙ = Σ dn r
+
+    Derivation: h depends on n by 1 − u, on u by hₜ₋₁ − n, and directly on hₜ₋₁ by u. n depends on r by a and on a by r,
+    so the derivative of the recurrent product, dq, has the factor r in its last part. W's derivative is that of `simple`.
+
+    The states after every place are kept. The gates are computed again from them, at all places in one product.
+    The order of the gates in W, U and b is r, u, n. This form is that of cuDNN, PyTorch and Keras (`reset_after`).
+    Raises `UserError` for fewer than one unit.
+    """
+
+    def gates(params, z, h):
+        q = matmul(h, params.recurrent.weight)
+        zr, zu, zn = jnp.split(z, 3, axis=-1)
+        qr, qu, qn = jnp.split(q, 3, axis=-1)
+        a = add_bias(qn, params.recurrent.bias)
+        r, u = jax.nn.sigmoid(zr + qr), jax.nn.sigmoid(zu + qu)
+        return r, u, jnp.tanh(zn + r * a), a
+
+    def step(params, z, state):
+        (h,) = state
+        _, u, n, _ = gates(params, z, h)
+        return (n + u * (h - n),)
+
+    def local(params, z, before, after):
+        del after
+        (h,) = before
+        r, u, n, a = gates(params, z, h)
+        return a * r * (1 - r), (h - n) * u * (1 - u), (1 - u) * (1 - n) * (1 + n), u, r
+
+    def step_back(params, local, dstate):
+        r_slope, u_slope, n_slope, u, r = local
+        (dh,) = dstate
+        dn = dh * n_slope
+        dz = jnp.concatenate([dn * r_slope, dh * u_slope, dn], axis=-1)
+        dq = jnp.concatenate([dz[..., : 2 * units], dn * r], axis=-1)
+        return dz, (dh * u + matmul(dq, params.recurrent.weight.T),)
+
+    def recurrent_derivative(local, dz):
+        return jnp.concatenate([dz[..., : 2 * units], dz[..., 2 * units :] * local[4]], axis=-1)
+
+    return _cell(
+        "gru",
+        units,
+        3,
+        1,
+        step,
+        local,
+        step_back,
+        inits=(weight_init, recurrent_init),
+        recurrent_bias=True,
+        recurrent_derivative=recurrent_derivative,
+    )
+
+
+def autodiff_cell(
+    init: Callable[[Any, Any], Params],
+    initial: Callable[[Params, Any], State],
+    step: Callable[[Params, Any, State], State],
+) -> Cell:
+    """A cell without a hand-written way back: autodiff derives it from `step(params, x, state) -> state`.
+
+    x is (batch, n) here. Each place is computed again on the way back, so only the states are kept.
+    """
+
+    def local(params, z, before, after):
+        del params, after
+        return z, before
+
+    def step_back(params, local, dstate):
+        z, before = local
+        _, vjp = jax.vjp(step, params, z, before)
+        dparams, dz, dbefore = vjp(dstate)
+        return (dz, dparams), dbefore
+
+    def gather(params, x, before, local, dz):
+        del params, x, before, local
+        dx, dparams = dz
+        return jax.tree.map(lambda a: a.sum(0), dparams), dx
+
+    return Cell("autodiff_cell", init, initial, lambda params, x: x, step, local, step_back, gather)
