@@ -147,10 +147,7 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             y, res = part.layer.forward(params_of(part, params), x, part_key(key, part.name))
             outputs.append(y)
             residuals.append(res)
-        if combine == "sum":
-            y = _add(*outputs)
-        else:
-            y = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, -1) if _is_floating(leaves[0]) else leaves[0], *outputs)
+        y = _add(*outputs) if combine == "sum" else jax.tree.map(_join, *outputs)
         return y, (tuple(residuals), tuple(jax.tree.map(_empty, y) for y in outputs))
 
     def backward(params, res, dy):
@@ -174,6 +171,11 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
         return _add(*outputs) if combine == "sum" else jnp.concatenate(outputs, -1)
 
     return Layer(init, forward, backward, "parallel", parts, _time(parts, side_by_side))
+
+
+def _join(first: Any, *others: Any) -> Any:
+    """Floating leaves along the last axis; another leaf is that of the first output."""
+    return jnp.concatenate([first, *others], -1) if _is_floating(first) else first
 
 
 def _empty(a: Any) -> Any:
@@ -236,20 +238,23 @@ def _time(parts: tuple[Part, ...], run: Any) -> Time | None:
     """
     if all(part.layer.time is None for part in parts):
         return None
-    times = {part.name: part.layer.time for part in parts if part.layer.time is not None}
-    if any(time.start is None for time in times.values()):
-        return Time()
+    starts, extends = {}, {}
+    for part in parts:
+        if (time := part.layer.time) is not None:
+            if time.start is None or time.extend is None:
+                return Time()
+            starts[part.name], extends[part.name] = time.start, time.extend
 
     def start(params, batch, length):
-        return {p.name: times[p.name].start(params_of(p, params), batch, length) for p in parts if p.name in times}
+        return {p.name: starts[p.name](params_of(p, params), batch, length) for p in parts if p.name in starts}
 
     def extend(params, memory, x):
         memories = {}
 
         def apply(part, x):
-            if part.name not in times:
+            if part.name not in extends:
                 return part.layer.apply(params_of(part, params), x)
-            y, memories[part.name] = times[part.name].extend(params_of(part, params), memory[part.name], x)
+            y, memories[part.name] = extends[part.name](params_of(part, params), memory[part.name], x)
             return y
 
         return run(parts, x, apply), memories

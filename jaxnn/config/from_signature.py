@@ -40,11 +40,14 @@ def dataset_fields(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[Any, Any]:
     from jaxnn.initializers import Init
+    from jaxnn.layers.cells import CellSpec
 
     annotation = parameter.annotation
     if annotation == Init:
         check = AfterValidator(lambda spec: _check_initializer(spec, shape))
         annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
+    elif annotation == CellSpec:
+        annotation = Annotated[dict[str, Any], AfterValidator(_check_cell), Expected("a cell's table")]
     elif typing.get_origin(annotation) is tuple:
         annotation = Annotated[annotation, Strict(False)]  # TOML has lists only
     return annotation, ... if parameter.default is Parameter.empty else parameter.default
@@ -67,6 +70,14 @@ def _check_initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> st
         raise UserError(f"expected an initializer for an array of {len(shape)} axes, found {spec}: {reason}") from error
     if (values.shape, values.dtype) != (shape, jnp.float32):
         raise UserError(f"expected an initializer of float32 values, found {spec}, which makes {values.dtype}")
+    return spec
+
+
+def _check_cell(spec: dict[str, Any]) -> dict[str, Any]:
+    """Returns `spec` if a recurrent cell can be built of it, else raises `UserError`."""
+    from jaxnn.layers.cells import cell_of
+
+    cell_of(spec)
     return spec
 
 

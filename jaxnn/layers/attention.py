@@ -10,7 +10,7 @@ from jaxnn.errors import UserError
 from jaxnn.initializers import Init, initializer
 from jaxnn.kernels.attention import Attention, Heads, accumulation_type, attend, attend_back
 from jaxnn.kernels.matmul import matmul, weight_gradient
-from jaxnn.layer import Batch, Key, Layer, Params, Time
+from jaxnn.layer import Batch, Key, Layer, Time
 from jaxnn.layers.dense import DenseParams
 from jaxnn.layers.embedding import EmbeddingParams
 from jaxnn.sequence import Sequence, join_derivative, join_lengths, split_derivative, split_lengths, valid_places
@@ -85,7 +85,9 @@ def attention(
         blocks = [make_weight(k, (n, n), x.dtype) for k in jax.random.split(key_in, 3)]
         table = EmbeddingParams(make_positions(key_positions, (length, n), x.dtype)) if positions == "learned" else None
         return AttentionParams(
-            DenseParams(jnp.concatenate(blocks, 1), None), DenseParams(make_weight(key_out, (n, n), x.dtype), None), table
+            DenseParams(jnp.concatenate(blocks, 1), None),
+            DenseParams(make_weight(key_out, (n, n), x.dtype), None),
+            table,
         )
 
     def heads_of(params: AttentionParams, x: Any, first: Any) -> tuple[Any, Heads, Heads, Heads]:
@@ -138,7 +140,10 @@ def attention(
         keys, values = (
             jax.lax.dynamic_update_slice_in_dim(cache, part, place, 2) for cache, part in ((keys, k), (values, v))
         )
-        seen = jnp.arange(keys.shape[2], dtype=place.dtype)[None] <= place + jnp.arange(x.shape[1], dtype=place.dtype)[:, None]
+        seen = (
+            jnp.arange(keys.shape[2], dtype=place.dtype)[None]
+            <= place + jnp.arange(x.shape[1], dtype=place.dtype)[:, None]
+        )
         scores = jnp.matmul(q, keys.swapaxes(2, 3)) * q.shape[-1] ** -0.5
         weights = jax.nn.softmax(jnp.where(jnp.broadcast_to(seen, scores.shape), scores, -jnp.inf), -1)
         o = jnp.matmul(weights, values)
@@ -156,7 +161,7 @@ def _check_options(heads: int, dropout: float, positions: str, length: int) -> N
         raise UserError(f"attention: expected positions of none, learned, rotary, found {positions!r}")
     if (positions == "learned") != (length > 0):
         raise UserError(
-            f"attention: expected a length with positions = 'learned', and none otherwise, found {positions!r} and {length}"
+            f"attention: expected a length with positions = 'learned', else none, found {positions!r} and {length}"
         )
 
 

@@ -1,116 +1,19 @@
-"""The cells of recurrent layers: how a state goes on from one place of a sequence to the next, and the way back.
+"""Recurrent cells: the simple one, the long short-term memory, the gated recurrent unit."""
 
-A cell does at one place only what depends on the place before. The product with the input, everything elementwise that
-the way back needs, and the derivatives of the weights are computed for all places at once.
-
-Inside a cell the time axis comes first: x (time, batch, n), z (time, batch, k). A state is a tuple of arrays
-(batch, units); its first entry is the cell's output. `before` and `after` hold the states around every place, with a
-leading axis of time.
-"""
-
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import jax
 from jax import numpy as jnp
-from jaxtyping import Array, Float
 
-from jaxnn.errors import UserError
-from jaxnn.initializers import Init, initializer
-from jaxnn.kernels.matmul import add_bias, bias_gradient, matmul, weight_gradient
-from jaxnn.layer import Params
-from jaxnn.layers.dense import DenseParams
+from jaxnn.errors import UserError, hint
+from jaxnn.initializers import Init
+from jaxnn.kernels.matmul import add_bias, matmul
+from jaxnn.layers.cell import Cell, gated_cell
 
-State = tuple[Any, ...]
-
-
-class Cell(NamedTuple):
-    """Eight pure functions. `recur` makes a layer of them.
-
-    init(key, x) -> params
-    initial(params, z) -> state                        before the first place; z (batch, k) has its shape and type
-    project(params, x) -> z                            the product with the input, at all places
-    step(params, z, state) -> state                    at one place
-    local(params, z, before, after) -> local           what `step_back` needs, at all places
-    step_back(params, local, dstate) -> dz, dstate     at one place: from the state after to z and the state before
-    gather(params, x, before, local, dz) -> dparams, dx        at all places
-    """
-
-    name: str
-    init: Callable[[Any, Any], Params]
-    initial: Callable[[Params, Any], State]
-    project: Callable[[Params, Any], Any]
-    step: Callable[[Params, Any, State], State]
-    local: Callable[[Params, Any, State, State], Any]
-    step_back: Callable[[Params, Any, State], tuple[Any, State]]
-    gather: Callable[[Params, Any, State, Any, Any], tuple[Params, Any]]
-
-
-class CellParams(NamedTuple):
-    """The parameters of a cell: of the product with its input, and of that with its own output.
-
-    input: weight (n, gates · units), bias (gates · units)
-    recurrent: weight (units, gates · units); the bias of a gated recurrent unit (units), else None
-    """
-
-    input: DenseParams
-    recurrent: DenseParams
-
-
-def _cell(
-    name: str,
-    units: int,
-    gates: int,
-    states: int,
-    step: Callable[[Params, Any, State], State],
-    local: Callable[[Params, Any, State, State], Any],
-    step_back: Callable[[Params, Any, State], tuple[Any, State]],
-    *,
-    inits: tuple[Init, Init],
-    bias: Callable[[Any], Any] = jnp.zeros_like,
-    recurrent_bias: bool = False,
-    recurrent_derivative: Callable[[Any, Any], Any] = lambda local, dz: dz,
-) -> Cell:
-    """A cell whose input enters by z = x W + b, and whose recurrent product has the derivative that is given."""
-    if units < 1:
-        raise UserError(f"{name}: expected at least 1 unit, found {units}")
-    make_input, make_recurrent = (initializer(spec) for spec in inits)
-
-    def init(key, x):
-        key_input, key_recurrent = jax.random.split(key)
-
-        def blocks(make, key, rows):
-            keys = jax.random.split(key, gates)
-            return jnp.concatenate([make(k, (rows, units), x.dtype) for k in keys], axis=1)
-
-        weight, recurrent = blocks(make_input, key_input, x.shape[-1]), blocks(make_recurrent, key_recurrent, units)
-        added = jnp.zeros((units,), x.dtype) if recurrent_bias else None
-        return CellParams(
-            DenseParams(weight, bias(jnp.zeros((gates * units,), x.dtype))), DenseParams(recurrent, added)
-        )
-
-    def initial(params, z):
-        del params
-        # Zeros that are made of z: under `shard_map` they vary over the devices, as the states that follow do.
-        return (jnp.zeros_like(z[..., :units]),) * states
-
-    def project(params, x):
-        return add_bias(matmul(x, params.input.weight), params.input.bias)
-
-    def gather(params, x, before, local, dz):
-        dq = recurrent_derivative(local, dz)
-        return (
-            CellParams(
-                DenseParams(weight_gradient(x, dz), bias_gradient(params.input.bias, dz)),
-                DenseParams(
-                    weight_gradient(before[0], dq),
-                    bias_gradient(params.recurrent.bias, dq[..., -units:]),
-                ),
-            ),
-            matmul(dz, params.input.weight.T),
-        )
-
-    return Cell(name, init, initial, project, step, local, step_back, gather)
+#: A cell, or a mapping with its name and its options: {"name": "lstm", "units": 128}.
+CellSpec = Cell | Mapping[str, Any]
 
 
 def simple(
@@ -124,8 +27,8 @@ def simple(
     hₜ = f(xₜ W + b + hₜ₋₁ U)
     dzₜ = f′ ∘ dhₜ,  dhₜ₋₁ = dzₜ Uᵀ;  at all places: dW = Xᵀ dZ, dU = H₋ᵀ dZ, db = Σ dZ, dX = dZ Wᵀ
 
-    Derivation: h stands in the output and in the next place, so dhₜ is dyₜ plus what the next place gives back. W, U and
-    b are the same at all places, so their derivatives are sums over them: one product, with H₋ all states before.
+    Derivation: h stands in the output and in the next place, so dhₜ is dyₜ plus what the next place gives back. W, U
+    and b are the same at all places, so their derivatives are sums over them: one product, with H₋ all states before.
 
     f′ is written from hₜ: 1 − h² for tanh, [h > 0] for relu.
     Raises `UserError` for fewer than one unit or another activation.
@@ -147,7 +50,7 @@ def simple(
         dz = local * dstate[0]
         return dz, (matmul(dz, params.recurrent.weight.T),)
 
-    return _cell("simple", units, 1, 1, step, local, step_back, inits=(weight_init, recurrent_init))
+    return gated_cell("simple", units, 1, 1, step, local, step_back, inits=(weight_init, recurrent_init))
 
 
 def lstm(
@@ -200,7 +103,7 @@ def lstm(
     def bias(zeros):
         return zeros.at[units : 2 * units].set(forget_bias)
 
-    return _cell("lstm", units, 4, 2, step, local, step_back, inits=(weight_init, recurrent_init), bias=bias)
+    return gated_cell("lstm", units, 4, 2, step, local, step_back, inits=(weight_init, recurrent_init), bias=bias)
 
 
 def gru(units: int, weight_init: Init = "glorot_uniform", recurrent_init: Init = "orthogonal") -> Cell:
@@ -210,8 +113,8 @@ def gru(units: int, weight_init: Init = "glorot_uniform", recurrent_init: Init =
     dn = dh (1 − u)(1 − n²),  du = dh (hₜ₋₁ − n) u(1 − u),  dr = dn a r(1 − r);  dz = [dr, du, dn];
     dq = [dr, du, dn r],  dhₜ₋₁ = dh u + dq Uᵀ,  dU = H₋ᵀ dQ,  dbₙ = Σ dn r
 
-    Derivation: h depends on n by 1 − u, on u by hₜ₋₁ − n, and directly on hₜ₋₁ by u. n depends on r by a and on a by r,
-    so the derivative of the recurrent product, dq, has the factor r in its last part. W's derivative is that of `simple`.
+    Derivation: h depends on n by 1 − u, on u by hₜ₋₁ − n, and directly on hₜ₋₁ by u. n depends on r by a and on a by
+    r, so the derivative of the recurrent product, dq, has the factor r in its last part. dW is that of `simple`.
 
     The states after every place are kept. The gates are computed again from them, at all places in one product.
     The order of the gates in W, U and b is r, u, n. This form is that of cuDNN, PyTorch and Keras (`reset_after`).
@@ -248,7 +151,7 @@ def gru(units: int, weight_init: Init = "glorot_uniform", recurrent_init: Init =
     def recurrent_derivative(local, dz):
         return jnp.concatenate([dz[..., : 2 * units], dz[..., 2 * units :] * local[4]], axis=-1)
 
-    return _cell(
+    return gated_cell(
         "gru",
         units,
         3,
@@ -262,29 +165,26 @@ def gru(units: int, weight_init: Init = "glorot_uniform", recurrent_init: Init =
     )
 
 
-def autodiff_cell(
-    init: Callable[[Any, Any], Params],
-    initial: Callable[[Params, Any], State],
-    step: Callable[[Params, Any, State], State],
-) -> Cell:
-    """A cell without a hand-written way back: autodiff derives it from `step(params, x, state) -> state`.
+#: name -> constructor
+CELLS: dict[str, Callable[..., Cell]] = {"simple": simple, "lstm": lstm, "gru": gru}
 
-    x is (batch, n) here. Each place is computed again on the way back, so only the states are kept.
-    """
 
-    def local(params, z, before, after):
-        del params, after
-        return z, before
-
-    def step_back(params, local, dstate):
-        z, before = local
-        _, vjp = jax.vjp(step, params, z, before)
-        dparams, dz, dbefore = vjp(dstate)
-        return (dz, dparams), dbefore
-
-    def gather(params, x, before, local, dz):
-        del params, x, before, local
-        dx, dparams = dz
-        return jax.tree.map(lambda a: a.sum(0), dparams), dx
-
-    return Cell("autodiff_cell", init, initial, lambda params, x: x, step, local, step_back, gather)
+def cell_of(spec: CellSpec) -> Cell:
+    """The cell that `spec` describes. Raises `UserError` for a name or an option that does not exist."""
+    if isinstance(spec, Cell):
+        return spec
+    if not isinstance(spec, Mapping):
+        raise UserError(f'expected a cell or a table such as {{"name": "lstm", "units": 128}}, found {spec!r}')
+    options = dict(spec)
+    name = options.pop("name", None)
+    if name not in CELLS:
+        raise UserError(f"expected a cell among {', '.join(CELLS)}, found {name!r}{hint(str(name), list(CELLS), repr)}")
+    known = inspect.signature(CELLS[name]).parameters
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"cell {name!r} takes {', '.join(known)}, found {option!r}{hint(option, list(known), repr)}"
+            )
+    if "units" not in options:
+        raise UserError(f"cell {name!r}: expected its number of units, found none")
+    return CELLS[name](**options)

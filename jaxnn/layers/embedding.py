@@ -51,7 +51,7 @@ def embedding(rows: int, units: int, table_init: Init = "normal") -> Layer:
         return jnp.take(params.table, x, axis=0, mode="fill", fill_value=jnp.nan), x
 
     def backward(params: EmbeddingParams, res: Ids, dy: Vectors) -> tuple[EmbeddingParams, None]:
-        return EmbeddingParams(table_gradient(jnp.asarray(res), dy, len(params.table))), None
+        return EmbeddingParams(table_gradient(jnp.asarray(res), jnp.asarray(dy), len(params.table))), None
 
     return Layer(init, forward, backward, "embedding")
 

@@ -24,7 +24,7 @@ class NormParams(NamedTuple):
 
 
 def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
-    """Layer normalization: the features of each place get mean 0 and variance 1, then a scale and an offset of their own.
+    """Layer normalization: the features of each place get mean 0 and variance 1, then each a scale and an offset.
 
     x̂ = (x − μ) r,  r = 1 / √(σ² + ε);  y = γ x̂ + β,  with μ and σ² over the n features
     g = γ dy;  dx = r (g − mean g − x̂ mean(g x̂));  dγ = Σ dy x̂,  dβ = Σ dy
@@ -50,9 +50,7 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
         y = (x - mean) * root * _row(params.scale, x)
         return y if params.offset is None else y + _row(params.offset, x), (x, mean, root)
 
-    def backward(
-        params: NormParams, res: tuple[Values, PerRow, PerRow], dy: Values
-    ) -> tuple[NormParams, Values]:
+    def backward(params: NormParams, res: tuple[Values, PerRow, PerRow], dy: Values) -> tuple[NormParams, Values]:
         x, mean, root = res
         normal = (x - mean) * root
         g = dy * _row(params.scale, dy)

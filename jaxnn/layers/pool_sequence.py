@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Int, Shaped
 from jaxnn.combine import parallel
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch, Key, Layer, Params, Time
-from jaxnn.layers.cells import Cell, State
+from jaxnn.layers.cell import State
+from jaxnn.layers.cells import CellSpec, cell_of
 from jaxnn.sequence import Sequence, join_derivative, split_derivative, split_lengths, valid_places
 
 
-def recur(cell: Cell, reverse: bool = False, last: bool = False, state: bool = False) -> Layer:
+def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool = False) -> Layer:
     """A recurrent layer: `cell` goes through a sequence, and its states go on from place to place.
 
     s₀ = 0,  sₜ = step(xₜ, sₜ₋₁),  yₜ = the first entry of sₜ
@@ -23,13 +24,15 @@ def recur(cell: Cell, reverse: bool = False, last: bool = False, state: bool = F
     Derivation: backpropagation through time (Werbos 1990). A state has an influence on its own output and on the next
     state, so its derivative is the sum of both. The rest stands in the cells: `simple`, `lstm`, `gru`.
 
-    x (batch, time, n), y (batch, time, units). Also a `Sequence`: where a sequence has ended, its state stays and y is 0.
+    cell: `simple(…)`, `lstm(…)`, `gru(…)`, a `Cell` of your own, or a table: {"name": "lstm", "units": 128}
+    x (batch, time, n), y (batch, time, units). Also a `Sequence`: where it has ended, its state stays and y is 0.
     reverse: from the last valid place to the first
     last: y (batch, units) is the output at the last valid place
     state: x and y are pairs (sequence, state): the first and the last state are an input and an output, as tuples of
         (batch, units); so two calls continue one sequence, with the gradient through the state
-    Kept for the way back: x, and the states after every place.
+    Kept for the way back: x, and the states after every place. Raises `UserError` for a cell that cannot be.
     """
+    cell = cell_of(cell)
 
     def split(x: Any) -> tuple[Any, Any, Any]:
         """The values (batch, time, n), their lengths, the first state."""
@@ -110,7 +113,7 @@ def recur(cell: Cell, reverse: bool = False, last: bool = False, state: bool = F
     return Layer(init, forward, backward, f"recur({cell.name})", time=time)
 
 
-def bidirectional(cell: Cell, last: bool = False) -> Layer:
+def bidirectional(cell: CellSpec, last: bool = False) -> Layer:
     """Two recurrent layers of the same kind of cell, one in each direction; their outputs are joined.
 
     y = [recur(cell)(x), recur(cell, reverse)(x)]
