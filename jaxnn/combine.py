@@ -238,12 +238,13 @@ def _time(parts: tuple[Part, ...], run: Any) -> Time | None:
     """
     if all(part.layer.time is None for part in parts):
         return None
-    starts, extends = {}, {}
+    starts, extends, grows = {}, {}, False
     for part in parts:
         if (time := part.layer.time) is not None:
             if time.start is None or time.extend is None:
                 return Time()
             starts[part.name], extends[part.name] = time.start, time.extend
+            grows = grows or time.grows
 
     def start(params, batch, length):
         return {p.name: starts[p.name](params_of(p, params), batch, length) for p in parts if p.name in starts}
@@ -259,7 +260,7 @@ def _time(parts: tuple[Part, ...], run: Any) -> Time | None:
 
         return run(parts, x, apply), memories
 
-    return Time(start, extend)
+    return Time(start, extend, grows)
 
 
 def _in_a_row(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:

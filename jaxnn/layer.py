@@ -49,11 +49,13 @@ class Time(NamedTuple):
     extend(params, memory, x) -> y, memory   the output at further places x (batch, places, ...), evaluated, as if the
         whole sequence had been given at once
     Both are None where an output depends on later places.
+    grows: whether the memory grows with the places, as that of attention does; then a context limits it
     lengths: whether the layer takes a `jaxnn.Sequence` itself; else it is applied to the values, and padding is cleared
     """
 
     start: Callable[[Params, int, int], Any] | None = None
     extend: Callable[[Params, Any, Batch], tuple[Batch, Any]] | None = None
+    grows: bool = False
     lengths: bool = True
 
 

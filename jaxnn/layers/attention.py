@@ -149,7 +149,7 @@ def attention(
         o = jnp.matmul(weights, values)
         return matmul(_join_heads(o), params.output.weight), (keys, values, place + x.shape[1])
 
-    return Layer(init, forward, backward, "attention", time=Time(start, extend) if causal else Time())
+    return Layer(init, forward, backward, "attention", time=Time(start, extend, grows=True) if causal else Time())
 
 
 def _check_options(heads: int, dropout: float, positions: str, length: int) -> None:

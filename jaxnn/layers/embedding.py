@@ -125,7 +125,7 @@ def positional_embedding(length: int) -> Layer:
         added = jax.lax.dynamic_slice_in_dim(params.table, memory, x.shape[1])
         return x + added[None], memory + x.shape[1]
 
-    return Layer(init, forward, backward, "positional_embedding", time=Time(start, extend, lengths=False))
+    return Layer(init, forward, backward, "positional_embedding", time=Time(start, extend, grows=True, lengths=False))
 
 
 def _check_sizes(name: str, rows: int, units: int) -> None:
@@ -139,7 +139,8 @@ def _check_ids(ids: Ids, rows: int) -> None:
         raise UserError(f"embedding: expected integers from 0 to {rows - 1}, found {ids.dtype}")
     if isinstance(ids, Tracer) or ids.size == 0:
         return
-    low, high = int(np.min(ids)), int(np.max(ids))
+    values = np.asarray(ids)
+    low, high = values.min(), values.max()
     if low < 0 or high >= rows:
         raise UserError(f"embedding: expected integers from 0 to {rows - 1}, found {low} … {high}")
 
