@@ -15,6 +15,7 @@ from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Layer, Params
 
 _MAX_PROGRAMS = 16
+_NO_TOKEN, _NO_STOP = np.int32(-2), np.int32(-1)
 
 
 def generate(
@@ -49,7 +50,7 @@ def generate(
         prompt = prompt[:, -context:]
         context = None if prompt.shape[1] + length <= context else context
     program = _program(model, prompt.shape[1], length, context, tuple(local_devices()))
-    options = (temperature, top_k or np.iinfo(np.int32).max, top_p, -1 if stop is None else stop)
+    options = (temperature, top_k or np.iinfo(np.int32).max, top_p, _NO_STOP if stop is None else np.int32(stop))
     return np.asarray(program(params, jnp.asarray(prompt, jnp.int32), key, *options))
 
 
@@ -86,7 +87,7 @@ def _program(model: Layer, prompt: int, length: int, context: int | None, device
             token = jax.vmap(sample, (0, 0, None, None, None))(step_keys, logits, temperature, top_k, top_p)
             return jnp.where(last == stop, stop, token)
 
-        def continued(tokens, first, count, places):
+        def continued(tokens, last, first, count, places):
             """`count` tokens after `tokens`, of which the model sees all, with a memory for `places` places."""
             memory = start(params, len(tokens), places)
             logits, memory = extend(params, memory, tokens)
@@ -98,22 +99,24 @@ def _program(model: Layer, prompt: int, length: int, context: int | None, device
                 return (y[:, -1], memory, token), token
 
             steps = first + jnp.arange(count, dtype=jnp.int32)
-            carry, drawn = lax.scan(step, (logits[:, -1], memory, tokens[:, -1]), steps[:-1])
+            carry, drawn = lax.scan(step, (logits[:, -1], memory, last), steps[:-1])
             # The last token is drawn, but the model need not see it.
             final = draw(carry[0], carry[2], steps[-1])
             return jnp.concatenate([drawn, final[None]]).T
 
+        # No row has ended yet, not even one whose prompt ends in the stop token.
+        none = jnp.full((len(tokens),), _NO_TOKEN)
         if context is None:
-            return continued(tokens, jnp.int32(0), length, prompt + length)
+            return continued(tokens, none, jnp.int32(0), length, prompt + length)
         kept = context // 2
         count = context - prompt + 1
-        drawn = continued(tokens, jnp.int32(0), count, context)
+        drawn = continued(tokens, none, jnp.int32(0), count, context)
         seen = jnp.concatenate([tokens, drawn], 1)[:, -kept:]
         each = context - kept + 1
         rounds = max(0, -(-(length - count) // each))
 
         def further(seen, r):
-            drawn = continued(seen, count + r * each, each, context)
+            drawn = continued(seen, seen[:, -1], count + r * each, each, context)
             return jnp.concatenate([seen, drawn], 1)[:, -kept:], drawn
 
         _, more = lax.scan(further, seen, jnp.arange(rounds, dtype=jnp.int32))
@@ -126,7 +129,7 @@ def _program(model: Layer, prompt: int, length: int, context: int | None, device
 def sample(
     key: PRNGKeyArray, logits: Float[Array, "tokens"], temperature: Any, top_k: Any, top_p: Any
 ) -> Int[Array, ""]:
-    """A token drawn from the softmax of logits / temperature, among the likeliest ones; temperature 0: the likeliest."""
+    """A token drawn from softmax(logits / temperature), among the likeliest; temperature 0: the likeliest."""
     logits = logits.astype(jnp.float32)
     divided = logits / jnp.where(temperature > 0, temperature, 1)
     ordered = jnp.sort(divided)[::-1]

@@ -46,6 +46,7 @@ class Dataset(NamedTuple):
     ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
+    With a ``window`` the rows are places of one long sequence, and an example is a window of so many of them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...]
     max_value: float
     reader: Reader | None = None
+    window: int = 0
 
 
 class Splits(NamedTuple):

@@ -3,12 +3,12 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, Integer
 
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
@@ -48,7 +48,7 @@ class TextReader(NamedTuple):
             )
         return np.array(ids, np.int32)
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Integer[np.ndarray, "places"]) -> str:
         """The text of ids. Words are joined by a space, except before a mark such as a comma."""
         pieces = [self.vocabulary[int(i)] for i in ids]
         if self.tokens == "bytes":

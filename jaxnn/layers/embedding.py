@@ -17,6 +17,7 @@ from jaxnn.layer import Key, Layer, Time
 
 Ids = Integer[AnyArray, "batch *places"]
 Vectors = Float[AnyArray, "batch *places units"]
+Logits = Float[AnyArray, "batch *places rows"]
 Sequences = Float[AnyArray, "batch time units"]
 
 
@@ -74,11 +75,11 @@ def unembedding(rows: int) -> Layer:
     def init(key: PRNGKeyArray, x: Float[ArrayOrShape, "batch *places units"]) -> EmbeddingParams:
         return EmbeddingParams(make_table(key, (rows, x.shape[-1]), x.dtype))
 
-    def forward(params: EmbeddingParams, x: Vectors, key: Key) -> tuple[Vectors, Vectors]:
+    def forward(params: EmbeddingParams, x: Vectors, key: Key) -> tuple[Logits, Vectors]:
         del key
         return matmul(x, params.table.T), x
 
-    def backward(params: EmbeddingParams, res: Vectors, dy: Vectors) -> tuple[EmbeddingParams, Vectors]:
+    def backward(params: EmbeddingParams, res: Vectors, dy: Logits) -> tuple[EmbeddingParams, Vectors]:
         return EmbeddingParams(weight_gradient(dy, res)), matmul(dy, params.table)
 
     return Layer(init, forward, backward, "unembedding")
