@@ -80,7 +80,13 @@ def _blocks(time: int, causal: bool) -> Iterator[tuple[slice, slice]]:
         yield slice(first, end), slice(0, end if causal else time)
 
 
-def _scores(q: Heads, k: Heads, how: Attention, rows: slice, keys: slice) -> tuple[Any, Bool[Array, "..."]]:
+def _scores(
+    q: Float[Array, "batch heads query size"],
+    k: Float[Array, "batch heads key size"],
+    how: Attention,
+    rows: slice,
+    keys: slice,
+) -> tuple[Float[Array, "batch heads query key"], Bool[Array, "batch heads query key"]]:
     """q kᵀ/√d in float32 at least, and which of the keys each query sees."""
     dtype = accumulation_type(q.dtype)
     scores = jnp.matmul(q, k.swapaxes(2, 3), preferred_element_type=dtype) * q.shape[-1] ** -0.5

@@ -10,7 +10,9 @@ from jaxnn.train.windows import cut_windows, windows
 
 
 def epoch(source, key=0, number=0):
-    batch = source.batches(jax.tree.map(jnp.asarray, source.load(number, 0, source.steps)), source.stats)(jax.random.key(key), number)
+    batch = source.batches(jax.tree.map(jnp.asarray, source.load(number, 0, source.steps)), source.stats)(
+        jax.random.key(key), number
+    )
     return [jax.device_get(batch(i)) for i in range(source.steps)]
 
 
