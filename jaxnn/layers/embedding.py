@@ -35,9 +35,8 @@ def embedding(rows: int, units: int, table_init: Init = "normal") -> Layer:
 
     Derivation: y = onehot(x) E is linear in E, so dE = onehot(x)ᵀ dy: each row gathers the dy of its places.
 
-    x (batch, …) integers from 0 to rows − 1, E (rows, units), y (batch, …, units). Up to 512 rows dE is that product;
-    beyond, a scatter. Raises `UserError` for fewer than one row or unit, for x that holds no integers, and for an id
-    that has no row.
+    x (batch, …) integers from 0 to rows − 1, E (rows, units), y (batch, …, units).
+    Raises `UserError` for fewer than one row or unit, for x that holds no integers, and for an id that has no row.
     """
     _check_sizes("embedding", rows, units)
     make_table = initializer({"name": "normal", "stddev": 0.02} if table_init == "normal" else table_init)

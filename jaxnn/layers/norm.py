@@ -52,10 +52,11 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
 
     def backward(params: NormParams, res: tuple[Values, PerRow, PerRow], dy: Values) -> tuple[NormParams, Values]:
         x, mean, root = res
-        normal = (x - mean) * root
-        g = dy * _row(params.scale, dy)
-        dx = root * (g - g.mean(-1, keepdims=True) - normal * (g * normal).mean(-1, keepdims=True))
-        return NormParams(sum_leading(dy * normal), None if params.offset is None else sum_leading(dy)), dx
+        scale, normal = _row(params.scale, dy), (x - mean) * root
+        # One product serves both sums over x̂, so XLA needs no other array of this size.
+        product, g = dy * normal, dy * scale
+        dx = root * (g - g.mean(-1, keepdims=True) - normal * (product * scale).mean(-1, keepdims=True))
+        return NormParams(sum_leading(product), None if params.offset is None else sum_leading(dy)), dx
 
     return Layer(init, forward, backward, "layer_norm")
 
@@ -84,9 +85,12 @@ def rms_norm(epsilon: float = 1e-6) -> Layer:
 
     def backward(params: NormParams, res: tuple[Values, PerRow], dy: Values) -> tuple[NormParams, Values]:
         x, root = res
-        normal, g = x * root, dy * _row(params.scale, dy)
-        dx = root * (g - normal * (g * normal).mean(-1, keepdims=True))
-        return NormParams(sum_leading(dy * normal), None), dx
+        scale, normal = _row(params.scale, dy), x * root
+        # One product serves both sums, so XLA needs no other array of this size.
+        product = dy * normal
+        mean = jnp.matmul(product, params.scale)[..., None] / dy.shape[-1]
+        dx = root * (dy * scale - normal * mean)
+        return NormParams(sum_leading(product), None), dx
 
     return Layer(init, forward, backward, "rms_norm")
 

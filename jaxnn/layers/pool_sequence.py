@@ -33,7 +33,7 @@ def pool_sequence(kind: Literal["mean", "max", "last"] = "mean") -> Layer:
         count = jnp.full((batch,), time) if lengths is None else lengths
         shape = (lengths, values[:0])
         if kind == "mean":
-            return values.sum(1) / _divisor(count, values.dtype), (shape, count)
+            return values.sum(1) / _divisor(count, values.dtype), (shape, None)
         if kind == "max":
             seen = values if lengths is None else _lowest_at_padding(values, lengths)
             index = jnp.argmax(seen, axis=1)
@@ -47,7 +47,8 @@ def pool_sequence(kind: Literal["mean", "max", "last"] = "mean") -> Layer:
         (lengths, empty), kept = res
         time = empty.shape[1]
         if kind == "mean":
-            dx = jnp.broadcast_to((dy / _divisor(kept, dy.dtype))[:, None], (len(dy), time, dy.shape[-1]))
+            count = jnp.full((len(dy),), time) if lengths is None else lengths
+            dx = jnp.broadcast_to((dy / _divisor(count, dy.dtype))[:, None], (len(dy), time, dy.shape[-1]))
         else:
             chosen = jnp.arange(time, dtype=kept.dtype)[None, :, None] == kept[:, None]
             dx = jnp.where(chosen, dy[:, None], 0)

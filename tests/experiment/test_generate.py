@@ -112,7 +112,7 @@ def test_generate_refuses_what_cannot_be_continued():
     params = params_of(GPT)
     with pytest.raises(UserError, match="outputs depend on earlier places only"):
         generate(serial(embedding(11, 6), attention(2), dense(11)), (), PROMPT, 3, KEY)
-    with pytest.raises(UserError, match="at most 8 places|expected at most 8"):
+    with pytest.raises(UserError, match="expected at most 8 places"):
         generate(GPT, params, PROMPT, 20, KEY)
     for prompt in (np.zeros((1, 0), int), np.zeros(3, int), np.ones((1, 3))):
         with pytest.raises(UserError, match="prompt of integers"):

@@ -10,9 +10,8 @@ from jaxnn.train.windows import cut_windows, windows
 
 
 def epoch(source, key=0, number=0):
-    batch = source.batches(jax.tree.map(jnp.asarray, source.load(number, 0, source.steps)), source.stats)(
-        jax.random.key(key), number
-    )
+    buffer = jax.tree.map(jnp.asarray, source.load(number, 0, source.steps))
+    batch = source.batches(buffer, source.stats)(jax.random.key(key), number)
     return [jax.device_get(batch(i)) for i in range(source.steps)]
 
 
