@@ -1,21 +1,27 @@
 """Measures the cost of the progress bar: a run in chunks with the bar, against the same steps in one call."""
 
+import contextlib
 import io
 import statistics
 import time
-
-from rich.console import Console
 
 from benchmarks.contestants.jaxnn_engine import JaxnnContestant, make_contestant
 from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.timing import timing_of_runs
 from benchmarks.workloads import WORKLOADS
-from jaxnn.cli.progress import progress_bar
+from jaxnn.cli.progress import activity, report_training
 from jaxnn.engine.hooks import Hooks
 from jaxnn.experiment import run
 
 ROUNDS = 7
 WORKLOAD = WORKLOADS["s10"]._replace(overrides=(*WORKLOADS["s10"].overrides, "train.epochs=16"))
+
+
+class Terminal(io.StringIO):
+    """A stream that is taken for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def measure(title: str) -> BenchmarkResult:
@@ -24,14 +30,14 @@ def measure(title: str) -> BenchmarkResult:
     steps = experiment.plan.epochs * experiment.source.steps
     seconds_without_bar(contestant, steps)
     with_bar, without_bar = [], []
-    console = Console(file=io.StringIO(), force_terminal=True)
     for i in range(ROUNDS):
         # The order alternates, so that neither always follows the other.
         for shows_bar in (True, False) if i % 2 else (False, True):
             if not shows_bar:
                 without_bar.append(seconds_without_bar(contestant, steps))
                 continue
-            with progress_bar(console, experiment.plan.eval_every) as report:
+            with contextlib.redirect_stderr(Terminal()), activity("train"):
+                report = report_training(experiment.plan.eval_every)
                 with_bar.append(run(experiment, Hooks(report=report)).outcome.seconds)
     timings = [
         timing_of_runs("with the bar", WORKLOAD.name, with_bar),

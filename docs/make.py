@@ -1,7 +1,9 @@
-"""Writes docs/layers/*.md, a page for each layer, combinator, loss and model, from its docstring, code and certificate.
+"""Writes the generated pages: docs/config.md from the schema of a config, and docs/layers/*.md, a page for each layer,
+combinator, loss and model, from its docstring, code and certificate.
 
+python docs/make.py                                # docs/config.md alone
 jaxnn certify --json certificate.json && jaxnn certify --mutants --json mutants.json
-python docs/make.py certificate.json mutants.json
+python docs/make.py certificate.json mutants.json  # the pages of the layers too
 """
 
 import inspect
@@ -10,12 +12,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from config_page import config_page
+
 from jaxnn.certify.cases import constructor
 from jaxnn.cli.certify_targets import NAMES
 
 FOLDER = Path(__file__).parent / "layers"
 #: Public names without a derivation of their own.
 WITHOUT_PAGE = ("autodiff", "optimizer")
+HOW_TO_READ = (
+    "[How to read a certificate](../guide/reading_a_certificate.md) explains `dy`, the laws, the numbers and the "
+    "planted mistakes."
+)
 
 
 def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) -> str:
@@ -23,7 +31,7 @@ def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) 
     function = constructor(name)
     text = inspect.getdoc(function) or ""
     code = inspect.getsource(function).replace('"""' + (function.__doc__ or "") + '"""', '"""…"""')
-    parts = [f"# {name}", "```text\n" + text + "\n```", "## Code", f"`{function.__module__}`"]
+    parts = [f"# {name}", HOW_TO_READ, "```text\n" + text + "\n```", "## Code", f"`{function.__module__}`"]
     parts += [f"```python\n{code}```", "## Certificate", certificate_tables(certificate)]
     mutants_of_name = [mutant for mutant in mutants if mutant["name"] == name]
     if mutants_of_name:
@@ -60,7 +68,7 @@ def index(names: list[str], mutants: list[dict[str, str]]) -> str:
     head = [
         "# Layers, combinators, losses and models",
         "Each page has the formula, derivation, code and certificate. `python docs/make.py` writes the pages from the "
-        "docstrings and the output of `jaxnn certify`. Times were measured on two CPU cores.",
+        "docstrings and the output of `jaxnn certify`. Times were measured on two CPU cores. " + HOW_TO_READ,
         "\n".join(f"- [{name}]({name}.md)" for name in names),
         "## Mutants",
         f"`jaxnn certify --mutants`: {len(mutants)} mistakes in the backward code, and the law that detects each.",
@@ -69,7 +77,7 @@ def index(names: list[str], mutants: list[dict[str, str]]) -> str:
     return "\n\n".join(head) + "\n"
 
 
-def main(certificate_file: str, mutants_file: str) -> None:
+def write_layers(certificate_file: str, mutants_file: str) -> None:
     certificates = {row["name"]: row for row in json.loads(Path(certificate_file).read_text())["rows"]}
     mutants = json.loads(Path(mutants_file).read_text())["rows"]
     names = [name for name in NAMES if name not in WITHOUT_PAGE]
@@ -80,4 +88,6 @@ def main(certificate_file: str, mutants_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (FOLDER.parent / "config.md").write_text(config_page(), encoding="utf-8")
+    if sys.argv[1:]:
+        write_layers(*sys.argv[1:])

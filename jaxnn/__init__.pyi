@@ -39,6 +39,7 @@ from .losses import softmax_cross_entropy as softmax_cross_entropy
 from .models import cnn as cnn
 from .models import mlp as mlp
 from .summary import summary as summary
+from .targets import Weighted as Weighted
 from .traverse import activations as activations
 from .traverse import gradients as gradients
 
@@ -46,7 +47,6 @@ __version__: str
 from .experiment import DataInfo as DataInfo
 from .experiment import Experiment as Experiment
 from .losses import Loss as Loss
-from .losses import Weighted as Weighted
 from .losses import class_weighted as class_weighted
 from .metrics import Sum as Sum
 from .metrics import accuracy as accuracy

@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
-from jaxnn.layer import Batch, Layer, Params
-from jaxnn.losses import LossFunction
+from jaxnn.errors import UserError, describe
+from jaxnn.layer import Batch, Layer, Params, check_layer
+from jaxnn.losses import LossFunction, check_loss
+from jaxnn.shapes import check_dy_tree, is_shape, parameter_check, shapes_of, structs_of
 
 #: (params, x, target, key) -> ((value, y), dparams)
 ValueAndGrad = Callable[..., tuple[tuple[Any, Batch], Params]]
@@ -18,7 +19,10 @@ def value_and_grad(model: Layer, loss: LossFunction) -> ValueAndGrad:
     """The loss and its hand-written gradient: a function of (params, x, target, key=None).
 
     It returns ((value, y), dparams), exactly what `jax.value_and_grad(objective(model, loss), has_aux=True)` returns.
+    Raises `UserError` for what is no layer or no loss.
     """
+    check_layer("value_and_grad", model)
+    check_loss("value_and_grad", loss)
 
     def hand_written(params, x, target, key=None):
         y, res = model.forward(params, x, key)
@@ -31,6 +35,8 @@ def value_and_grad(model: Layer, loss: LossFunction) -> ValueAndGrad:
 
 def objective(model: Layer, loss: LossFunction) -> Callable[..., tuple[Any, Batch]]:
     """The plain function (params, x, target, key=None) -> (value, y) of a model under a loss."""
+    check_layer("objective", model)
+    check_loss("objective", loss)
 
     def value_and_output(params, x, target, key=None):
         y = model.apply(params, x, key)
@@ -50,6 +56,7 @@ GRADIENTS = {"hand": value_and_grad, "auto": autodiff_value_and_grad}
 
 def custom_vjp(layer: Layer) -> Callable[..., Batch]:
     """`apply(params, x, key=None) -> y` of a layer; its derivative under `jax.grad` is the layer's `backward`."""
+    check_layer("custom_vjp", layer)
 
     @jax.custom_vjp
     def rule(params, x, key):
@@ -75,29 +82,31 @@ def custom_vjp(layer: Layer) -> Callable[..., Batch]:
 def autodiff(init: Callable, apply: Callable) -> Layer:
     """A layer without a hand-written backward: JAX differentiates `apply(params, x, key) -> y`.
 
-    The pullback that `jax.vjp` makes is the residual, with the integers of the output, which have no derivative.
+    The pullback that `jax.vjp` makes is the residual, with the shapes of x and y.
+    Raises `UserError` for what is no function, and for params, x or dy that do not fit each other.
     """
+    for name, function in (("init", init), ("apply", apply)):
+        if isinstance(function, tuple) or not callable(function):
+            raise UserError(f"autodiff: expected a function {name}, found {describe(function)}")
+    check = parameter_check("autodiff", init)
 
     def forward(params, x, key):
+        check(params, x)
         y, pullback = jax.vjp(lambda params, x: apply(params, x, key), params, x)
-        integers = jax.tree.map(lambda a: None if jnp.issubdtype(a.dtype, jnp.inexact) else a, y)
-        return y, (pullback, integers)
+        return y, (pullback, shapes_of(x), shapes_of(y))
 
     def backward(params, res, dy):
-        del params
-        pullback, integers = res
+        pullback, x, y = res
+        check(params, structs_of(x))
+        check_dy_tree("autodiff", dy, y)
         # JAX wants zeros of its type float0 where the output holds integers; a layer's contract has None there.
         dy = jax.tree.map(
-            lambda dy, a: dy if a is None else np.zeros(a.shape, jax.dtypes.float0), dy, integers, is_leaf=_is_none
+            lambda a, dy: dy if a.is_floating else np.zeros(a.shape, jax.dtypes.float0), y, dy, is_leaf=is_shape
         )
         dparams, dx = pullback(dy)
         return dparams, jax.tree.map(_none_for_float0, dx)
 
     return Layer(init, forward, backward, "autodiff")
-
-
-def _is_none(node: Any) -> bool:
-    return node is None
 
 
 def _none_for_float0(a: Any) -> Any:

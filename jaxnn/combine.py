@@ -1,20 +1,14 @@
 """Layers made of layers: in a row, side by side, around a shortcut. Only these split keys and loop over layers."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 from jax import numpy as jnp
 
-from jaxnn.errors import UserError
-from jaxnn.layer import Layer, Params, Part, Time, params_of, part_key
+from jaxnn.errors import UserError, describe
+from jaxnn.layer import Layer, Params, Part, Shared, Time, check_entries, check_layer, params_of, part_key
 from jaxnn.sequence import join_derivative, join_lengths, per_place, split_derivative, split_lengths
-
-
-class Shared(NamedTuple):
-    """A part of `serial` that uses the parameters of another part; made by `share`."""
-
-    name: str
-    layer: Layer | None
+from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, is_shape, same_shapes, shapes_of
 
 
 def share(name: str, layer: Layer | None = None) -> Shared:
@@ -25,6 +19,10 @@ def share(name: str, layer: Layer | None = None) -> Shared:
     >>> import jaxnn
     >>> model = jaxnn.serial(first=jaxnn.dense(8), bend=jaxnn.tanh(), again=jaxnn.share("first"))
     """
+    if not isinstance(name, str):
+        raise UserError(f"share: expected the name of a part, found {describe(name)}")
+    if layer is not None:
+        check_layer("share", layer)
     return Shared(name, layer)
 
 
@@ -32,7 +30,7 @@ def _output(layer: Layer, params: Params, x: Any) -> Any:
     return jax.eval_shape(layer.apply, params, x)
 
 
-def _shapes(tree: Any) -> Any:
+def _structs(tree: Any) -> Any:
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)
 
 
@@ -45,20 +43,19 @@ def _is_floating(a: Any) -> bool:
     return jnp.issubdtype(a.dtype, jnp.floating)
 
 
-def _derivatives(y: Any, dy: Any) -> Any:
-    """dy, with None where the output y has None, for it has no floating leaf there."""
-    return jax.tree.map(lambda a, d: None if a is None else d, y, dy, is_leaf=lambda node: node is None)
-
-
-def _parts(layers: tuple[Layer, ...], named: dict[str, Layer | Shared]) -> tuple[Part, ...]:
-    """The parts of a `serial` in their order. Raises `UserError` for names that cannot be."""
+def _parts(combinator: str, layers: tuple[Layer, ...], named: dict[str, Layer | Shared]) -> tuple[Part, ...]:
+    """The parts of a combinator in their order. Raises `UserError` for what is no layer, and impossible names."""
     if layers and named:
         raise UserError(
             f"serial: expected all layers by position or all by name, found {len(layers)} by position and "
             f"{', '.join(named)} by name"
         )
+    for i, layer in enumerate(layers):
+        check_layer(f"{combinator}: argument {i}", layer)
     parts: dict[str, Part] = {str(i): Part(str(i), per_place(layer), str(i)) for i, layer in enumerate(layers)}
     for name, item in named.items():
+        if not isinstance(item, Shared):
+            check_layer(f"{combinator}: {name}", item)
         if isinstance(item, Layer):
             parts[name] = Part(name, per_place(item), name)
         elif item.name not in parts:
@@ -81,9 +78,10 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
     `serial(a, b)`: params, res and dparams are tuples with an entry a layer. `serial(embed=a, head=b)`: params and
     dparams are dictionaries by these names, which then stand in checkpoints, summaries and optimizer groups.
     A named part may be `share("other")`: it uses the weights of another part.
-    Raises `UserError` for positions and names together, and for shared weights that do not fit.
+    Raises `UserError` for what is no layer, for positions and names together, for shared weights that do not fit, and
+    for params that are not those of these layers.
     """
-    parts = _parts(layers, named)
+    parts = _parts("serial", layers, named)
 
     def init(key, x):
         params = {}
@@ -96,15 +94,19 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
         return params if named else tuple(params.values())
 
     def forward(params, x, key):
+        check_entries("serial", parts, params)
         residuals = []
         for part in parts:
             x, res = part.layer.forward(params_of(part, params), x, part_key(key, part.name))
             residuals.append(res)
-        return x, tuple(residuals)
+        return x, (tuple(residuals), shapes_of(x))
 
     def backward(params, res, dy):
+        residuals, y = res
+        check_entries("serial", parts, params)
+        check_dy_tree("serial", dy, y)
         gradients = {}
-        for part, r in zip(reversed(parts), reversed(res), strict=True):
+        for part, r in zip(reversed(parts), reversed(residuals), strict=True):
             dparams, dy = part.layer.backward(params_of(part, params), r, dy)
             shared = part.params in gradients
             gradients[part.params] = _add(gradients[part.params], dparams) if shared else dparams
@@ -114,8 +116,8 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
 
 
 def _check_shared(part: Part, params: Params, x: Any) -> None:
-    expected = jax.eval_shape(part.layer.init, jax.random.key(0), _shapes(x))
-    if expected != (existing := _shapes(params)):
+    expected = jax.eval_shape(part.layer.init, jax.random.key(0), _structs(x))
+    if expected != (existing := _structs(params)):
         shares = f"{part.name} shares the weights of {part.params!r}"
         raise UserError(f"serial: {shares}: expected parameters {expected}, found {existing}")
 
@@ -128,36 +130,55 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
 
     Derivation: x stands in each branch, and what stands several times gathers all its derivatives.
 
-    params, res and dparams are tuples with an entry a layer; x and y may be pytrees. Raises `UserError` for no layers
-    or another `combine`.
+    params, res and dparams are tuples with an entry a layer; x and y may be pytrees. Raises `UserError` for no layers,
+    what is no layer, another `combine`, and outputs that do not fit each other.
     """
     if not layers or combine not in ("sum", "concatenate"):
         raise UserError(
             f"parallel: expected at least one layer and combine='sum' or 'concatenate', "
             f"found {len(layers)} layers and {combine!r}"
         )
-    parts = _parts(layers, {})
+    parts = _parts("parallel", layers, {})
 
     def init(key, x):
-        return tuple(part.layer.init(part_key(key, part.name), x) for part in parts)
+        params = tuple(part.layer.init(part_key(key, part.name), x) for part in parts)
+        check_outputs([_output(part.layer, params_of(part, params), x) for part in parts])
+        return params
+
+    def check_outputs(outputs):
+        """Refuses outputs that JAX would broadcast, or could not join."""
+        axes, note = (None, "") if combine == "sum" else (-1, " but for the last axis")
+        if not all(same_shapes(outputs[0], y, axes) for y in outputs):
+            found = " and ".join(map(describe_shapes, outputs))
+            raise UserError(f"parallel: expected outputs of one shape{note}, found {found}")
 
     def forward(params, x, key):
+        check_entries("parallel", parts, params)
         outputs, residuals = [], []
         for part in parts:
             y, res = part.layer.forward(params_of(part, params), x, part_key(key, part.name))
             outputs.append(y)
             residuals.append(res)
+        check_outputs(outputs)
         y = _add(*outputs) if combine == "sum" else jax.tree.map(_join, *outputs)
-        return y, (tuple(residuals), tuple(jax.tree.map(_empty, y) for y in outputs))
+        return y, (tuple(residuals), tuple(shapes_of(y) for y in outputs), shapes_of(y))
 
     def backward(params, res, dy):
-        residuals, outputs = res
+        residuals, outputs, y = res
+        check_entries("parallel", parts, params)
+        check_dy_tree("parallel", dy, y)
         if combine == "sum":
             cotangents = [dy] * len(parts)
         else:
+            columns = jax.tree.map(
+                lambda y, dy, *leaves: _columns(dy if y.is_floating else None, leaves),
+                y,
+                dy,
+                *outputs,
+                is_leaf=is_shape,
+            )
             cotangents = [
-                jax.tree.map(lambda dy, *leaves, i=i: _columns(dy, leaves)[i], _derivatives(outputs[0], dy), *outputs)
-                for i in range(len(parts))
+                jax.tree.map(lambda _, pieces, i=i: pieces[i], y, columns, is_leaf=is_shape) for i in range(len(parts))
             ]
         gradients, inputs = [], []
         for part, r, cotangent in zip(parts, residuals, cotangents, strict=True):
@@ -178,13 +199,10 @@ def _join(first: Any, *others: Any) -> Any:
     return jnp.concatenate([first, *others], -1) if _is_floating(first) else first
 
 
-def _empty(a: Any) -> Any:
-    """A floating leaf without examples, which keeps its width; None for another leaf."""
-    return a[:0] if _is_floating(a) else None
-
-
-def _columns(dy: Any, outputs: Any) -> list[Any]:
-    """`dy` cut along its last axis as the `outputs` were joined."""
+def _columns(dy: Any, outputs: tuple[Shape, ...]) -> list[Any]:
+    """`dy` cut along its last axis as the `outputs` were joined; None where it has no derivative."""
+    if dy is None:
+        return [None] * len(outputs)
     ends = [sum(output.shape[-1] for output in outputs[: i + 1]) for i in range(len(outputs) - 1)]
     return jnp.split(dy, ends, axis=-1)
 
@@ -195,29 +213,38 @@ def residual(layer: Layer) -> Layer:
     y = x + f(x)
     dx = dy + f.backward(dy)
 
-    Derivation: x stands in y twice, once by itself.
+    Derivation: y = x + f(x), so ∂y/∂x = 1 + ∂f/∂x. The first term passes dy on unchanged, and the second passes it
+    through f's backward pass; dx is their sum. Even where ∂f/∂x is near 0, dy reaches x.
 
-    f's output must have the shape of x, which may be a pytree. (He et al. 2016.) Raises `UserError` when it has not.
+    f's output must have the shape of x, which may be a pytree. (He et al. 2016.) Raises `UserError` when it has not,
+    and for what is no layer.
     """
+    check_layer("residual", layer)
+
+    def check_output(x, y):
+        if not same_shapes(x, y):
+            raise UserError(
+                f"residual: expected a layer whose output has its input's shape {describe_shapes(x)}, "
+                f"found {describe_shapes(y)}"
+            )
 
     inner = per_place(layer)
 
     def init(key, x):
         params = inner.init(key, x)
-        y = _output(inner, params, x)
-        if _shapes(y) != _shapes(x):
-            x_shape, y_shape = (jax.tree.map(lambda a: a.shape, tree) for tree in (x, y))
-            raise UserError(f"residual: expected a layer whose output has its input's shape {x_shape}, found {y_shape}")
+        check_output(x, _output(inner, params, x))
         return params
 
     def forward(params, x, key):
         values, lengths = split_lengths(x)
         x = join_lengths(values, lengths)
         y, res = inner.forward(params, x, key)
-        return _add(x, y), (res, lengths)
+        check_output(x, y)
+        return _add(x, y), (res, lengths, shapes_of(x))
 
     def backward(params, res, dy):
-        inner_res, lengths = res
+        inner_res, lengths, y = res
+        check_dy_tree("residual", dy, y)
         dparams, dx = inner.backward(params, inner_res, dy)
         shortcut = dy if lengths is None else join_derivative(split_derivative(dy, lengths), lengths)
         return dparams, jax.tree.map(

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import PRNGKeyArray
 
+from jaxnn.errors import UserError, describe
+
 #: A pytree of arrays: NamedTuples, tuples and dictionaries of arrays and nothing else.
 Params = Any
 #: What `forward` leaves for `backward`: a pytree of activations, as small as the derivative allows.
@@ -70,6 +72,37 @@ class Part(NamedTuple):
     name: str
     layer: Layer
     params: str
+
+
+class Shared(NamedTuple):
+    """A part of `serial` that uses the parameters of another part; `jaxnn.share` makes it."""
+
+    name: str
+    layer: Layer | None
+
+
+def check_layer(name: str, value: Any) -> None:
+    """Raises `UserError` unless `value` is a layer; it says `name`, the function that was given it."""
+    if not isinstance(value, Layer):
+        raise UserError(f"{name}: expected a layer, found {describe(value)}")
+
+
+def check_entries(name: str, parts: tuple[Part, ...], params: Params) -> None:
+    """Raises `UserError` unless the parameters have an entry for each part: a tuple, or a dictionary by their names."""
+    entries = tuple(dict.fromkeys(part.params for part in parts))
+    if all(entry.isdecimal() for entry in entries):
+        fits = isinstance(params, tuple | list) and len(params) == len(entries)
+        wanted = f"a tuple with an entry for each of {len(entries)} layers"
+    else:
+        fits = isinstance(params, dict) and set(params) == set(entries)
+        wanted = f"a dictionary of {', '.join(entries)}"
+    if not fits:
+        size = f" of {', '.join(map(str, params))}" if isinstance(params, dict) else ""
+        size = f" of {len(params)}" if isinstance(params, tuple | list) else size
+        raise UserError(
+            f"{name}: expected params as {wanted}, found a {type(params).__name__}{size}; "
+            "the parameters are those that init makes of the same model"
+        )
 
 
 def params_of(part: Part, params: Params) -> Params:

@@ -1,10 +1,7 @@
 """Losses: how far an output is from its target, with the derivative written by hand. Only a loss averages or sums.
 
-A loss is a function `loss(y, target) -> (value, dy)`. The ones below also serve as metrics (`Loss.sums`).
-
-The output y has the shape (*places, output): (batch, output), or (batch, time, output) for a sequence. A target is
-either integer labels of shape (*places), or has exactly the shape of y. Label k stands for the row with a one at k
-and, where the output is one number wide, for the number itself. `Weighted(target, weight)` weighs places or examples.
+A loss is a function `loss(y, target) -> (value, dy)`. The ones below also serve as metrics (`Loss.sums`). What a
+target may be stands in `jaxnn.targets`.
 """
 
 import math
@@ -12,31 +9,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
-import numpy as np
 from jax import numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
-from jaxnn.errors import UserError
-from jaxnn.metrics import Sum, spread_weight
+from jaxnn.errors import UserError, describe
+from jaxnn.metrics import Sum
+from jaxnn.targets import Output, Target, Weighted, binary_labels, check_target, dense_target, split_weight
 
 Reduction = Literal["mean", "sum"]
-Output = Float[Array, "*places output"]
-Target = Shaped[Array | np.ndarray, "..."]
-
-
-class Weighted(NamedTuple):
-    """A target whose places count by their weight: Σ w·term / Σ w. A place of weight 0 has neither value nor gradient.
-
-    weight: (batch,), or the shape of the places; class weights, masks of padding, unlabelled nodes
-    """
-
-    target: Any
-    weight: Shaped[Array | np.ndarray, "..."]
-
 
 #: (y, target) -> (value, dy): all that training needs of a loss
 LossFunction = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def check_loss(name: str, value: Any) -> None:
+    """Raises `UserError` unless `value` can be a loss; it says `name`, the function that was given it."""
+    is_constructor = any(value is constructor for constructor in LOSSES.values())
+    if is_constructor or not callable(value) or isinstance(value, type):
+        raise UserError(f"{name}: expected a loss, found {describe(value)}")
 
 
 class Loss(NamedTuple):
@@ -80,58 +71,19 @@ class Loss(NamedTuple):
 
     def _split(self, y: Output, target: Target | Weighted) -> tuple[Target, Float[Array, "*places"] | None]:
         """The target and the weight of each place; None where all count alike."""
-        plain: Target = target.target if isinstance(target, Weighted) else target
-        weight = spread_weight(target.weight, y.shape[:-1], y.dtype) if isinstance(target, Weighted) else None
-        check_target(plain, y.shape)
+        plain, weight = split_weight(self.name, target, y)
         if self.class_weights:
+            if len(self.class_weights) != (classes := max(y.shape[-1], 2)):
+                raise UserError(
+                    f"{self.name}: expected class_weights for {classes} classes, found {len(self.class_weights)}"
+                )
             per_class = jnp.asarray(self.class_weights, y.dtype)
             if y.shape[-1] == 1:
-                place_weight = per_class[_labels(plain)]
+                place_weight = per_class[binary_labels(plain, y)]
             else:
                 place_weight = (dense_target(plain, y) * jnp.broadcast_to(per_class, y.shape)).sum(-1)
-            weight = place_weight if weight is None else weight * place_weight
+            weight = place_weight if weight is None else jnp.where(weight == 0, 0, weight * place_weight)
         return plain, weight
-
-
-def _labels(target: Target) -> Any:
-    """Labels 0 and 1 of a target for an output that is one number wide."""
-    labels = jnp.asarray(target)
-    return (labels if jnp.issubdtype(labels.dtype, jnp.integer) else (labels[..., 0] >= 0.5)).astype(jnp.int32)
-
-
-def check_target(target: Target, output: Sequence[int]) -> None:
-    """Raises `UserError` unless a target fits an output of shape `output`: in shape, and labels among the classes.
-
-    The values of a traced target are not known, so only its shape is checked.
-    """
-    output, shape = tuple(output), tuple(np.shape(target))
-    labels = jnp.issubdtype(target.dtype, jnp.integer)
-    if shape == output or (labels and shape == output[:-1]):
-        if shape != output:
-            check_labels(target, output[-1])
-        return
-    kind = f"integer labels of shape {output[:-1]} or targets" if output[:-1] else "targets"
-    raise UserError(f"expected {kind} of the output's shape {output}, found {target.dtype} targets of shape {shape}")
-
-
-def check_labels(target: Target, outputs: int) -> None:
-    """Raises `UserError` unless integer labels lie among the classes. The values of a traced target are not known."""
-    if isinstance(target, Tracer) or not jnp.issubdtype(target.dtype, jnp.integer) or target.size == 0:
-        return
-    classes = max(outputs, 2)
-    labels = np.asarray(target)
-    low, high = labels.min(), labels.max()
-    if low < 0 or high >= classes:
-        raise UserError(f"expected labels 0 … {classes - 1} for {outputs} outputs, found labels {low} … {high}")
-
-
-def dense_target(target: Target, y: Output) -> Output:
-    """The target in the shape and type of the output."""
-    if target.ndim == y.ndim:
-        return jnp.asarray(target, y.dtype)
-    if y.shape[-1] == 1:
-        return jnp.asarray(target, y.dtype)[..., None]
-    return jax.nn.one_hot(target, y.shape[-1], dtype=y.dtype)
 
 
 def class_weighted(loss: Loss, weights: Sequence[float]) -> Loss:
@@ -153,7 +105,7 @@ def _loss(name: str, terms, derivative, reduction: Reduction) -> Loss:
 def quadratic(reduction: Reduction = "mean") -> Loss:
     """The course's cost, C = ½ Σₖ (yₖ − tₖ)² for each example;  dy = y − t.
 
-    Derivation: the ½ takes the 2 of the square.
+    Derivation: ∂/∂yⱼ ½ Σₖ (yₖ − tₖ)²: only the term k = j depends on yⱼ, and ½ · 2 (yⱼ − tⱼ) = yⱼ − tⱼ.
     """
     return _loss(
         "quadratic",
@@ -166,7 +118,7 @@ def quadratic(reduction: Reduction = "mean") -> Loss:
 def mean_squared_error(reduction: Reduction = "mean") -> Loss:
     """Keras's, C = (1/m) Σₖ (yₖ − tₖ)² over an example's m outputs;  dy = 2 (y − t) / m.
 
-    Derivation: that of the square, for each of m terms.
+    Derivation: ∂/∂yⱼ (1/m) Σₖ (yₖ − tₖ)²: only the term k = j depends on yⱼ, and the mean divides its 2 (yⱼ − tⱼ) by m.
     """
     return _loss(
         "mean_squared_error",
@@ -201,9 +153,16 @@ def softmax_cross_entropy(reduction: Reduction = "mean") -> Loss:
     Written with ln softmax(y)ₖ = (yₖ − max y) − ln Σⱼ e^{yⱼ − max y}, which does not overflow.
 
     Derivation: C = −Σₖ tₖ yₖ + (Σₖ tₖ) ln Σⱼ e^{yⱼ}, and the logarithm's derivative is softmax(y).
+
+    It raises `UserError` for an output that is one number wide, whose softmax is always 1.
     """
 
     def terms(y, target):
+        if y.shape[-1] == 1:
+            raise UserError(
+                f"softmax_cross_entropy: expected at least 2 outputs, found y of shape {tuple(y.shape)}: the softmax "
+                "of one number is 1; two classes with one output: sigmoid_cross_entropy"
+            )
         t = dense_target(target, y)
         # A logit of −inf times a target of 0 is left out, not NaN.
         return -jnp.where(t == 0, 0, t * jax.nn.log_softmax(y)).sum(-1)
@@ -221,7 +180,10 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
     A right answer costs nothing, a wrong one |z|. Its descent is the perceptron rule, Δw = η (t − y) x with
     y = [z ≥ 0]: the step itself has no derivative that could be descended (Rosenblatt 1958).
 
-    Derivation: C is linear on each side of z = 0.
+    Derivation: with y = [z ≥ 0], each term is C = z (y − t). Where z ≠ 0, y is constant near z, so ∂C/∂z = y − t.
+    For t = 1: C = 0 where z ≥ 0 and −z where z < 0, so dz = 0 or −1. For t = 0: C = z or 0, so dz = 1 or 0.
+    Both are lines that meet in C = 0 at z = 0; there dz is that of the right side, the side on which y = 1.
+    With z = x w + b the chain rule gives dw = x (y − t), and a step −η dw is the perceptron rule.
     """
 
     def derivative(z, target):
@@ -258,7 +220,10 @@ def prediction_of(loss: LossFunction) -> Callable[[Any], Any]:
     return PREDICTIONS.get(loss.name, _same) if isinstance(loss, Loss) else _same
 
 
-def _difference(y: Output, target: Target) -> Output:
+def _difference(y: Output, target: Target | Weighted) -> Output:
+    if isinstance(target, Weighted):
+        raise UserError("levenberg_marquardt: expected targets without weights, found Weighted; bfgs takes any targets")
+    check_target("levenberg_marquardt", target, y.shape)
     return y - dense_target(target, y)
 
 

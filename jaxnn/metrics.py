@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxnn.errors import UserError
+from jaxnn.targets import split_weight
 
 
 @jax.tree_util.register_dataclass
@@ -72,31 +71,16 @@ def accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
     prediction: class probabilities, or anything whose largest entry is the class
     target: labels (*places), or rows as wide as the prediction, whose largest entry is the class; either may be
         `jaxnn.Weighted`
-    Raises `UserError` for a target of another shape.
+    Raises `UserError` for a target of another shape, and for labels that are no classes.
     """
-    weight = getattr(target, "weight", None)
-    labels = target if weight is None else target.target
-    places = prediction.shape[:-1]
-    if tuple(np.shape(labels)) == prediction.shape:
-        labels = predicted_labels(jnp.asarray(labels, prediction.dtype))
-    elif tuple(np.shape(labels)) != places:
-        raise UserError(
-            f"accuracy: expected labels of shape {places} or targets of shape {prediction.shape}, "
-            f"found {tuple(np.shape(labels))}"
-        )
+    plain, weight = split_weight("accuracy", target, prediction)
+    labels = jnp.asarray(plain)
+    if labels.shape == prediction.shape:
+        labels = predicted_labels(labels.astype(prediction.dtype))
     right = (predicted_labels(prediction).astype(labels.dtype) == labels).astype(prediction.dtype)
     if weight is None:
         return Sum(right.sum(), jnp.full((), right.size, right.dtype))
-    weight = spread_weight(weight, places, right.dtype)
     return Sum((weight * right).sum(), weight.sum())
-
-
-def spread_weight(weight: Any, places: tuple[int, ...], dtype: Any) -> Float[Array, "*places"]:
-    """A weight for each place, from one for each example or each place. Raises `UserError` for another shape."""
-    weight = jnp.asarray(weight, dtype)
-    if weight.ndim > len(places) or weight.shape != places[: weight.ndim]:
-        raise UserError(f"expected a weight for each of {places} places or each of {places[:1]}, found {weight.shape}")
-    return jnp.broadcast_to(weight.reshape(*weight.shape, *[1] * (len(places) - weight.ndim)), places)
 
 
 def label_accuracy(prediction: Any, target: Any) -> Sum | None:

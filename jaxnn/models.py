@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jaxnn.combine import serial
 from jaxnn.initializers import Init
-from jaxnn.layer import Layer
+from jaxnn.layer import Layer, check_layer
 from jaxnn.layers import conv_max_pool, dense, flatten, relu, tanh
 
 
@@ -13,6 +13,7 @@ def mlp(units: Sequence[int], activation: Layer, weight_init: Init = "glorot_uni
 
     x (batch, …) is flattened; y (batch, units[-1]).
     """
+    check_layer("mlp: activation", activation)
     layers: list[Layer] = [flatten()]
     for width in units:
         layers += [dense(width, weight_init), activation]

@@ -6,7 +6,7 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, Part
+from jaxnn.layer import Layer, Part, check_layer
 
 #: The types that a layer can be computed in.
 COMPUTE_TYPES = ("bfloat16", "float16", "float32", "float64")
@@ -21,8 +21,9 @@ def compute_in(layer: Layer, dtype: str) -> Layer:
 
     params, x, y, dparams and dx keep their types; only what lies in between has `dtype`, so the residuals take half of
     the memory in bfloat16. The sum of a loss stays outside, in the type of y. Integers are not cast.
-    (Micikevicius et al. 2018.) Raises `UserError` for a type that is none of floating numbers.
+    (Micikevicius et al. 2018.) Raises `UserError` for what is no layer, and a type that is none of floating numbers.
     """
+    check_layer("compute_in", layer)
     if dtype not in COMPUTE_TYPES:
         raise UserError(f"compute_in: expected one of {', '.join(COMPUTE_TYPES)}, found {dtype!r}")
     low = jnp.dtype(dtype)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Int, Shaped
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch, Key, Layer, Params, Residuals
+from jaxnn.shapes import check_array, check_dy_tree, check_floating, shapes_of
 
 
 class Sequence(NamedTuple):
@@ -29,6 +30,7 @@ class Sequence(NamedTuple):
 class _PerPlaceResiduals(NamedTuple):
     res: Residuals
     lengths: Int[Array, "batch"]
+    y: Any
 
 
 def valid_places(lengths: Int[Array, "batch"], time: int) -> Bool[Array, "batch time"]:
@@ -40,6 +42,29 @@ def clear_padding(values: Shaped[Array, "batch time *rest"], lengths: Int[Array,
     """The values with zeros at padding. A select, not a product: padding may hold NaN."""
     valid = valid_places(lengths, values.shape[1])
     return jnp.where(valid.reshape(*valid.shape, *[1] * (values.ndim - 2)), values, jnp.zeros((), values.dtype))
+
+
+def check_sequences(name: str, x: Any) -> Any:
+    """The values of x, (batch, time, features). Raises `UserError` for another shape or type, and for other lengths."""
+    values = x.values if isinstance(x, Sequence) else x
+    check_floating(name, values)
+    if len(values.shape) != 3:
+        raise UserError(f"{name}: expected x (batch, time, features), found shape {tuple(values.shape)}")
+    check_lengths(name, x)
+    return values
+
+
+def check_lengths(name: str, x: Any) -> None:
+    """Raises `UserError` for a `Sequence` whose lengths are not one integer for each of its sequences."""
+    if not isinstance(x, Sequence):
+        return
+    check_array(name, x.values, axes=2)
+    check_array(name, x.lengths)
+    if tuple(x.lengths.shape) != tuple(x.values.shape[:1]) or not jnp.issubdtype(x.lengths.dtype, jnp.integer):
+        raise UserError(
+            f"{name}: expected an integer length for each of {x.values.shape[0]} sequences, found lengths of "
+            f"{x.lengths.dtype} and shape {tuple(x.lengths.shape)}"
+        )
 
 
 def split_lengths(x: Any) -> tuple[Any, Any]:
@@ -74,11 +99,13 @@ def per_place(layer: Layer) -> Layer:
         return layer
 
     def init(key: Any, x: Batch) -> Params:
+        check_lengths(layer.name, x)
         return layer.init(key, x.values if isinstance(x, Sequence) else x)
 
     def forward(params: Params, x: Batch, key: Key) -> tuple[Batch, Residuals]:
         if not isinstance(x, Sequence):
             return layer.forward(params, x, key)
+        check_lengths(layer.name, x)
         values, lengths = split_lengths(x)
         y, res = layer.forward(params, values, key)
         places = values.shape[:2]
@@ -88,11 +115,13 @@ def per_place(layer: Layer) -> Layer:
                 f"{layer.name or 'a layer'}: expected an output for each of (batch, time) = {places} places of a "
                 f"Sequence, found shape {shape}; use a layer for each place, or pool_sequence"
             )
-        return join_lengths(y, lengths), _PerPlaceResiduals(res, lengths)
+        y = join_lengths(y, lengths)
+        return y, _PerPlaceResiduals(res, lengths, shapes_of(y))
 
     def backward(params: Params, res: Residuals, dy: Batch) -> tuple[Params, Batch]:
         if not isinstance(res, _PerPlaceResiduals):
             return layer.backward(params, res, dy)
+        check_dy_tree(layer.name, dy, res.y)
         dparams, dx = layer.backward(params, res.res, split_derivative(dy, res.lengths))
         return dparams, join_derivative(dx, res.lengths)
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxnn.kernels.trace_context import whole_batch
-from jaxnn.layer import Batch, Layer, Params
+from jaxnn.layer import Batch, Layer, Params, check_layer
+from jaxnn.shapes import check_arrays
 from jaxnn.traverse import steps
 
 
@@ -68,12 +69,15 @@ def _label(row: Row) -> str:
 
 def summary(model: Layer, x: Batch) -> Summary:
     """The summary of `model` for a batch like `x` (arrays or `jax.ShapeDtypeStruct`). Nothing is computed.
+    Raises `UserError` for what is no layer, and for an x that does not fit it.
 
     >>> import jax, jaxnn
     >>> x = jax.ShapeDtypeStruct((1, 784), "float32")
     >>> jaxnn.summary(jaxnn.mlp([30, 10], jaxnn.sigmoid()), x).parameters
     23860
     """
+    check_layer("summary", model)
+    check_arrays("summary", "x", x)
     x = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), x)
     params = jax.eval_shape(model.init, jax.random.key(0), x)
     rows, counted = [], set()

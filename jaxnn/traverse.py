@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxnn.layer import Batch, Key, Layer, Params, Residuals, params_of, part_key
-from jaxnn.losses import Loss
+from jaxnn.layer import Batch, Key, Layer, Params, Residuals, check_entries, check_layer, params_of, part_key
+from jaxnn.losses import Loss, check_loss
 
 
 class Step(NamedTuple):
@@ -43,9 +43,11 @@ class Visit(NamedTuple):
 
 def steps(model: Layer, params: Params, key: Key = None, path: str = "", params_path: str = "") -> Iterator[Step]:
     """The layers of a model in the order of its forward pass, each with its parameters and its key."""
+    check_layer("the model", model)
     if model.name != "serial":
         yield Step(path, params_path, model, params, key)
         return
+    check_entries("serial", model.parts, params)
     for part in model.parts:
         below, params_below = (
             f"{outer}/{name}".lstrip("/") for outer, name in ((path, part.name), (params_path, part.params))
@@ -85,6 +87,7 @@ def gradients(model: Layer, loss: Loss, params: Params, x: Batch, target: Batch,
 
     Where weights are shared, the entry is the sum over the places that use them.
     """
+    check_loss("gradients", loss)
     passed = list(visits(model, params, x, key))
     _, dy = loss(passed[-1].y, target)
     found: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from jaxnn.certify.mutation import run_generic_mutants
 from jaxnn.certify.pullback import custom_vjp
 from jaxnn.certify.shrink import check_input, shape_text, shrink_input
 from jaxnn.certify.vjp_rule import Reduction, custom_vjp_rule, layer_rule
-from jaxnn.layer import Key, Layer
+from jaxnn.layer import Key, Layer, check_layer
 
 #: The laws of a quick certificate.
 QUICK = ("structure", "autodiff", "float32", "finite differences", "linearity")
@@ -127,12 +127,14 @@ def certify(
     mutants: also plant mistakes in the layer, and report which law detects each
 
     Sizes that are distinct primes are best: then no axis can stand for another one.
+    Raises `UserError` for what is no layer: `certify_vjp` certifies functions.
 
     >>> import jax, jaxnn
     >>> from jaxnn.certify import certify
     >>> certify(jaxnn.dense(5), jax.ShapeDtypeStruct((3, 7), "float32"), quick=True).holds
     True
     """
+    check_layer("certify", layer)
     check_input(x, batched)
     rule = layer_rule(layer, key, batched)
 

@@ -35,7 +35,7 @@ SURVIVED = "survived"
 def run_mutant(mutant: Mutant) -> MutantResult:
     """The first law that detects the mutant, in all the cases of its public name in the table."""
     constructor = mutated(mutant)
-    rows = [row for row in ROWS if row.public_name == mutant.of]
+    rows = [row for row in ROWS if row.public_name == mutant.public_name]
 
     def detect_by_laws(full: bool) -> Iterator[tuple[str, str] | None]:
         for law in (law for law in LAWS.values() if law.full == full):
@@ -45,13 +45,13 @@ def run_mutant(mutant: Mutant) -> MutantResult:
 
     def detect_by_edge_cases() -> Iterator[tuple[str, str] | None]:
         for edge_case in EDGE_CASES:
-            if edge_case.public_name == mutant.of:
+            if edge_case.public_name == mutant.public_name:
                 measurement = measure_edge_case(edge_case, constructor)
                 yield None if measurement.holds else ("edge cases", f"{edge_case.name}: {measurement}")
 
     # The laws that are quick to measure come first.
     attempts = itertools.chain(detect_by_laws(False), detect_by_edge_cases(), detect_by_laws(True))
-    return MutantResult(mutant.name, mutant.of, *next(filter(None, attempts), (SURVIVED, "")))
+    return MutantResult(mutant.name, mutant.public_name, *next(filter(None, attempts), (SURVIVED, "")))
 
 
 def _detect(law: Law, build: Callable[[], Case]) -> tuple[str, str] | None:

@@ -15,7 +15,8 @@ from jaxtyping import Array
 from jaxnn.backprop import ValueAndGrad, objective, value_and_grad
 from jaxnn.errors import UserError
 from jaxnn.layer import Key, Layer
-from jaxnn.losses import Loss, Weighted
+from jaxnn.losses import Loss
+from jaxnn.targets import Weighted
 
 #: Arrays by the name of their leaf: `{"params.weight": …, "x": …}`.
 NamedArrays = dict[str, Array]

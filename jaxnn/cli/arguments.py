@@ -1,11 +1,17 @@
 """The arguments of each command: types, defaults and help texts. tyro builds the command line from them."""
 
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
+from jaxnn.errors import UserError
+from jaxnn.storage.files import expand_user
+
+#: The command line that runs, with the name of the program: what a manifest writes down.
+COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("COMMAND_LINE", default=("jaxnn",))
 Json = Annotated[Path | None, arg(metavar="FILE", help="Also write the table as JSON.")]
 DataDir = Annotated[
     Path | None, arg(metavar="DIR", help="Folder that holds mnist/*.gz or mnist.pkl.gz (default: $JAXNN_DATA_DIR).")
@@ -157,12 +163,17 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Predict images (PNG, JPEG: made grey, light on dark, and centred) or the examples of a .npy file."""
+    """Predict images (PNG, JPEG: made grey, light on dark, and centred), rows of a CSV file, or arrays (.npy, .npz).
+
+    A CSV file needs the columns of the training table by name, in any order and without the label.
+    """
 
     run: RunFolder
     files: Annotated[
-        Positional[tuple[Path, ...]], arg(metavar="FILE…", help="PNG or JPEG images, or .npy arrays of examples.")
+        Positional[tuple[Path, ...]],
+        arg(metavar="FILE…", help="PNG or JPEG images, CSV tables, or .npy or .npz arrays."),
     ]
+    out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
     experiment: ExperimentTarget = None
     device: Device = None
     cache: Cache = True
@@ -222,7 +233,7 @@ class Certify:
 
     targets: Annotated[
         Positional[tuple[str, ...]],
-        arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as module:function."),
+        arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as FILE.py:NAME."),
     ] = ()
     shape: Annotated[
         tuple[str, ...],
@@ -239,9 +250,25 @@ class Certify:
 
 @dataclass(frozen=True)
 class Configs:
-    """List the configs that come with the package."""
+    """List the configs that come with the package, or print one as it is, with its comments."""
 
-    json: Json = None
+    name: Annotated[
+        Positional[str | None], arg(metavar="[NAME]", help="The config to print (default: a table of all configs).")
+    ] = None
+    json: Annotated[Path | None, arg(metavar="FILE", help="Also write the table, or the config, as JSON.")] = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """Begin a config of your own: `jaxnn config new --from mnist_cnn > mine.toml`."""
+
+    action: Annotated[Positional[Literal["new"]], arg(metavar="new")]
+    source: Annotated[
+        str, arg(name="from", metavar="CONFIG", help="The config to copy: a shipped config's name, or a TOML file.")
+    ] = "digits_mlp"
+    out: Annotated[
+        Path | None, arg(metavar="FILE", help="A new file to write to (default: print to standard output).")
+    ] = None
 
 
 Command = (
@@ -257,6 +284,31 @@ Command = (
     | Annotated[Reproduce, subcommand("reproduce")]
     | Annotated[Certify, subcommand("certify")]
     | Annotated[Configs, subcommand("configs")]
+    | Annotated[Config, subcommand("config")]
 )
+
+
+def check_paths(command: Any) -> Any:
+    """The command with the home folder in place of `~` in every path, which no shell does after `=` or in Python.
+
+    Raises `UserError` where no home folder is known, and where the file of `--json` cannot be written.
+    """
+
+    def expand(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(expand(item) for item in value)
+        if isinstance(value, Path):
+            return expand_user(value)
+        return str(expand_user(value)) if isinstance(value, str) and value.startswith("~") else value
+
+    # A table that cannot be written after an hour of training is said before it.
+    json = getattr(command, "json", None)
+    if json is not None and not expand(json).parent.is_dir():
+        raise UserError(f"--json {json}: expected a file in a folder that exists, found no folder {json.parent}")
+    if json is not None and expand(json).is_dir():
+        raise UserError(f"--json {json}: expected a file, found a folder")
+    return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
+
+
 #: The commands that take overrides of a config's fields, by dotted name.
 OVERRIDABLE = (Train, Sweep, Summary)

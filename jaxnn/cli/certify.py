@@ -1,19 +1,24 @@
-"""`jaxnn certify [LAYER…|CONFIG|module:function]`."""
+"""`jaxnn certify [LAYER…|CONFIG|FILE.py:NAME|MODULE:NAME]`."""
 
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rich.console import Console
-
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Certify
+from jaxnn.cli.progress import announce, report
 from jaxnn.cli.tables import print_table, write_json
+from jaxnn.cli.terminal import print_message, print_text
 from jaxnn.errors import UserError
 
+#: The largest array that a function of the user's own is certified at.
+MAX_NUMBERS = 1 << 24
 #: Compiling one certificate takes one core.
 WORKERS = 2
+#: What the whole library takes on two cores.
+TIME, QUICK_TIME, MUTANTS_TIME = "about 5 minutes", "about 1 minute", "about 1 minute"
 
 
 LEGEND = """float64: largest relative difference from autodiff; differences: from finite differences
@@ -38,28 +43,36 @@ def run(command: Certify) -> None:
         with jax.enable_x64(True):
             return job.laws(command.quick)
 
-    console = Console(stderr=True)
-    certificates: list[Certificate] = []
-    with console.status("certifying …") as status, ThreadPoolExecutor(WORKERS) as pool:
-        for job, certificate in zip(requested, pool.map(measure_laws, requested), strict=True):
-            status.update(f"certifying … {len(certificates) + 1} of {len(requested)}: {job.name}")
-            certificates.append(certificate)
-        if not command.quick:  # timed, so one at a time
-            for i, job in enumerate(requested):
-                if certificates[i].cost is None and certificates[i].structure_holds:
-                    with jax.enable_x64(True):
-                        certificates[i] = certificates[i]._replace(cost=job.cost())
+    if not command.targets:
+        announce(f"certifying {len(requested)} targets takes {QUICK_TIME if command.quick else TIME}")
+    certificates = map_with_progress("laws", measure_laws, requested)
+    if not command.quick:  # timed, so one at a time
+        for i, job in enumerate(requested):
+            report(f"costs of {job.name}, {i + 1} of {len(requested)}", i / len(requested))
+            if certificates[i].cost is None and certificates[i].structure_holds:
+                with jax.enable_x64(True):
+                    certificates[i] = certificates[i]._replace(cost=job.cost())
     title = "The certificate: hand-written gradients"
-    print_table(title, [_table_row(certificate) for certificate in certificates], min_width=130)
-    print(LEGEND)
+    print_table(title, [_table_row(certificate) for certificate in certificates])
+    print_text(LEGEND)
     if command.json is not None:
         rows = [_json_row(certificate) for certificate in certificates]
         write_json(command.json, {"title": title, "rows": rows, "holds": all(c.holds for c in certificates)})
     failures = [line for certificate in certificates for line in certificate.failures]
     for line in failures:
-        print(f"jaxnn: {line}", file=sys.stderr)
+        print_message(line)
     if failures:
         sys.exit(1)
+
+
+def map_with_progress(what: str, measure: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """The results of `measure`, two items at a time; says which one is at work. Every item has a name."""
+    results = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for item, future in [(item, pool.submit(measure, item)) for item in items]:
+            report(f"{what} of {item.name}, {len(results) + 1} of {len(items)}", len(results) / len(items))
+            results.append(future.result())
+    return results
 
 
 def _parse_shape(text: str) -> tuple[int, ...]:
@@ -67,8 +80,11 @@ def _parse_shape(text: str) -> tuple[int, ...]:
         shape = tuple(int(word) for word in text.replace("×", ",").split(",") if word)
     except ValueError:
         shape = (0,)
-    if any(n < 1 for n in shape):
-        raise UserError(f"--shape {text}: expected positive sizes with commas between them, such as 7,13")
+    if any(n < 1 for n in shape) or math.prod(shape) > MAX_NUMBERS:
+        raise UserError(
+            f"--shape {text}: expected positive sizes with commas between them, such as 7,13, of at most "
+            f"{MAX_NUMBERS:,} numbers in all"
+        )
     return shape
 
 
@@ -143,26 +159,27 @@ def _run_mutants(command: Certify) -> None:
     from jaxnn.certify.library_mutants import MUTANTS, Mutant
     from jaxnn.certify.mutation import MutantResult, run_mutant
 
-    names = {mutant.of for mutant in MUTANTS}
+    names = {mutant.public_name for mutant in MUTANTS}
     for target in command.targets:
         if target not in names:
             raise UserError(f"certify --mutants: expected names among {', '.join(sorted(names))}, found {target!r}")
-    requested: Sequence[Mutant] = [m for m in MUTANTS if not command.targets or m.of in command.targets]
+    requested: Sequence[Mutant] = [m for m in MUTANTS if not command.targets or m.public_name in command.targets]
 
     def run_in_float64(mutant: Mutant) -> MutantResult:
         with jax.enable_x64(True):
             return run_mutant(mutant)
 
-    with Console(stderr=True).status("running mutants …"), ThreadPoolExecutor(WORKERS) as pool:
-        results = list(pool.map(run_in_float64, requested))
+    if not command.targets:
+        announce(f"planting {len(requested)} mistakes takes {MUTANTS_TIME}")
+    results = map_with_progress("mistakes", run_in_float64, requested)
     survivors = [result for result in results if result.survives]
     title = f"{len(results)} mutants, {len(results) - len(survivors)} killed"
     rows = [{"mutant": r.name, "killed by": r.law, "measurement": r.measurement} for r in results]
-    print_table(title, rows, min_width=160)
+    print_table(title, rows)
     if command.json is not None:
         named = [{**row, "name": result.public_name} for row, result in zip(rows, results, strict=True)]
         write_json(command.json, {"title": title, "rows": named})
     if survivors:
         for result in survivors:
-            print(f"jaxnn: the mutant survives: {result.name}", file=sys.stderr)
+            print_message(f"the mutant survives: {result.name}")
         sys.exit(1)

@@ -1,11 +1,12 @@
 """The targets of `jaxnn certify`: public names, nets of configs, and functions of the user's own modules."""
 
+import contextlib
 import importlib
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ from jaxnn.errors import UserError, hint
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, tanh
 from jaxnn.losses import LOSSES, Loss
+from jaxnn.runs.import_file import attribute, imported, split_target, user_code
 
 #: Every public name that has a case, in the order of the table of cases.
 NAMES = tuple(dict.fromkeys(row.public_name for row in ROWS))
@@ -59,12 +61,12 @@ def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = ()) -> list
 def _job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
     if target in NAMES:
         return _name_job(target)
-    if ":" in target:
+    if ":" in target or split_target(target) is not None:
         return _user_job(target, shapes)
     if target in shipped.names() or target.endswith(".toml"):
         return _config_job(target)
     raise UserError(
-        f"certify: expected one of {', '.join(NAMES)}, a config, or module:function, found {target!r}"
+        f"certify: expected one of {', '.join(NAMES)}, a config, FILE.py:NAME or MODULE:NAME, found {target!r}"
         + hint(target, [*NAMES, *shipped.names()], repr)
     )
 
@@ -182,9 +184,35 @@ def _fuzz_job() -> Job:
 
 
 def _user_job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
-    """`module:name`: a Layer, a function that returns one, or a `jax.custom_vjp` function, at arrays of `shapes`."""
-    module_name, _, name = target.partition(":")
-    subject = _import_attribute(module_name, name)
+    """`FILE.py:name` or `module:name`: a Layer, a function that returns one, or a `jax.custom_vjp` function."""
+    parts = split_target(target)
+    module_name, _, name = target.rpartition(":")
+    if parts is not None:
+        path, name = parts
+        with imported(path) as module:
+            return _subject_job(target, _attribute(module, name, path), shapes)
+    with user_code(module_name), _working_directory_on_path():
+        return _subject_job(target, _attribute(importlib.import_module(module_name), name, module_name), shapes)
+
+
+def _attribute(module: ModuleType, name: str, where: object) -> Any:
+    public = [key for key, value in vars(module).items() if key[0] != "_" and not isinstance(value, ModuleType)]
+    return attribute(module, name, where, "a layer or a function", public)
+
+
+@contextlib.contextmanager
+def _working_directory_on_path() -> Iterator[None]:
+    """Modules of the working directory can be imported while the block runs."""
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]]) -> Job:
+    """The job of a user's layer or rule, at arrays of `shapes`."""
     expected = f"{target}: expected --shape with the shape of"
     if isinstance(subject, jax.custom_vjp):
         if not shapes:
@@ -212,20 +240,3 @@ def _user_job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
         lambda quick: certify(layer, x, quick=quick, timed=False),
         lambda: float32_cost(layer_rule(layer), layer_args(layer, x)),
     )
-
-
-def _import_attribute(module: str, name: str) -> Any:
-    """An attribute of a module or of a Python file; the working directory is searched first."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    path = Path(module)
-    if path.suffix == ".py":
-        sys.path.insert(0, str(path.resolve().parent))
-        module = path.stem
-    try:
-        imported = importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(f"{module}:{name}: cannot import {module!r}: {error}") from error
-    if not hasattr(imported, name):
-        raise UserError(f"{module} has no {name!r}{hint(name, dir(imported), repr)}")
-    return getattr(imported, name)

@@ -11,6 +11,10 @@ import sys
 import warnings
 from pathlib import Path
 
+from jaxnn.cli.terminal import print_warning
+from jaxnn.errors import UserError
+from jaxnn.storage.files import expand_user
+
 #: The largest size of the cache. The least recently used programs are removed first.
 MAX_CACHE_BYTES = 1 << 30
 
@@ -24,9 +28,13 @@ def enable_compilation_cache() -> None:
     if environment.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in ("0", "false", "no", "off", "n", "f"):
         return
     if "JAX_COMPILATION_CACHE_DIR" not in environment:
-        folder = cache_folder()
-        if problem := cache_problem(folder):
-            print(f"jaxnn: warning: compiled programs are not cached: {problem}", file=sys.stderr)
+        try:
+            folder = cache_folder()
+            problem = cache_problem(folder)
+        except UserError as error:
+            folder, problem = Path(), str(error)
+        if problem:
+            print_warning(f"compiled programs are not cached: {problem}")
             return
         environment["JAX_COMPILATION_CACHE_DIR"] = str(folder)
         environment.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(MAX_CACHE_BYTES))
@@ -41,10 +49,13 @@ def disable_compilation_cache() -> None:
 
 
 def cache_folder() -> Path:
-    """The user's cache folder, one for each kind of processor, because a program uses its instructions."""
+    """The user's cache folder, one for each kind of processor, because a program uses its instructions.
+
+    Raises `UserError` where no home folder is known.
+    """
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):
-        home = os.path.expanduser("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
+        home = expand_user("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
     return Path(home, "jaxnn", f"programs-{_processor()}")
 
 

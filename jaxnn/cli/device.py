@@ -1,13 +1,16 @@
 """The device and the precision to compute with. Both are set before JAX starts."""
 
 import os
-import sys
-from typing import Any
 
+from jaxnn.cli.terminal import print_message
 from jaxnn.errors import UserError
 
 #: The XLA flag that makes a GPU add in a fixed order.
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
+#: JAX's names of the platforms of each kind of device.
+PLATFORMS = {"cpu": "cpu", "gpu": "cuda,rocm", "tpu": "tpu"}
+#: What to do where a machine has a GPU that JAX does not find.
+CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 
 
 def select_device(device: str | None, *, deterministic: bool = False, fast_compile: bool = False) -> str:
@@ -23,25 +26,34 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     import jax
 
-    platforms: dict[str | None, Any] = {None: None, "cpu": "cpu", "gpu": "cuda,rocm", "tpu": "tpu"}
     if device is not None:
-        jax.config.update("jax_platforms", platforms[device])
-    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+        jax.config.update("jax_platforms", PLATFORMS[device])
+    jax.config.update("jax_num_cpu_devices", usable_cpus())
     jax.config.update("jax_disable_most_optimizations", fast_compile)
     try:
         devices = jax.local_devices()
-    except RuntimeError as error:
+    except Exception as error:  # a RuntimeError, or an AssertionError where the plugin for a GPU is missing
+        platforms = jax.config.jax_platforms or ""  # type: ignore[attr-defined]  # JAX defines it as it starts
+        requested = f"--device {device}" if device else f"JAX_PLATFORMS={platforms}"
+        remedy = "omit --device" if device else "unset JAX_PLATFORMS"
+        plugin = CUDA if "cuda" in platforms else ""
         raise UserError(
-            f"--device {device}: expected such a device, found none; omit --device to use the fastest one there is"
+            f"{requested}: expected such a device, found none; {remedy} to use the fastest one there is{plugin}"
         ) from error
     kinds = sorted({f"{d.platform.upper()} ({d.device_kind})" if d.platform != "cpu" else "CPU" for d in devices})
     if deterministic:
-        print(
-            "jaxnn: deterministic: bit-equal on the same devices, driver and versions; "
-            "not across them, nor with another number of devices",
-            file=sys.stderr,
+        print_message(
+            "deterministic: bit-equal on the same devices, driver and versions; "
+            "not across them, nor with another number of devices"
         )
     return f"{', '.join(kinds)} × {len(devices)}, jax {jax.__version__}"
+
+
+def usable_cpus() -> int:
+    """The processor cores that this process may use, which `taskset` or a batch system may have limited."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def set_precision(precision: str) -> None:

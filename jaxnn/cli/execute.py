@@ -3,17 +3,16 @@
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from jaxnn.cli.interrupts import Interrupted, StopRequest
-from jaxnn.cli.progress import progress_bar
+from jaxnn.cli.progress import report, report_training
 from jaxnn.cli.tables import print_table
+from jaxnn.cli.terminal import print_text
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.run import run
 from jaxnn.runs.recorder import RunRecorder
 
 
-def train_to_completion(recorder: RunRecorder, stop: StopRequest, console: Console, json: Path | None) -> None:
+def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | None) -> None:
     """Trains, and writes the results into the run's folder. Raises `Interrupted` after a signal; all is saved."""
     experiment, start = recorder.experiment, time.perf_counter()
     with recorder:
@@ -23,9 +22,9 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, console: Conso
             recorder.save_checkpoint(snapshot)
 
         stop.can_save = recorder.resume_from is not None
-        with progress_bar(console, experiment.plan.eval_every) as report:
-            hooks = recorder.hooks(report, stop)._replace(save=save)
-            result = run(experiment, hooks, recorder.resume_from)
+        hooks = recorder.hooks(report_training(experiment.plan.eval_every), stop)._replace(save=save)
+        result = run(experiment, hooks, recorder.resume_from)
+        report("writing figures and the report")
         stop.is_saving = True
         try:
             if stop.signal is not None:
@@ -40,10 +39,8 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, console: Conso
     manifest, outcome = recorder.manifest, result.outcome
     print_table(f"{experiment.title}: best parameters", manifest["scores"], json, facts={"manifest": manifest})
     for fault in outcome.faults[:5]:
-        console.print(f"skipped: epoch {fault['epoch']}, step {fault['step']}: {fault['where']}", highlight=False)
-    console.print(
+        print_text(f"skipped: epoch {fault['epoch']}, step {fault['step']}: {fault['where']}")
+    print_text(
         f"compiled in {outcome.compile_seconds:.1f} s, trained in {outcome.seconds:.1f} s, "
-        f"{time.perf_counter() - start:.1f} s in all\n{recorder.folder / 'report.html'}",
-        highlight=False,
-        soft_wrap=True,
+        f"{time.perf_counter() - start:.1f} s in all\n{recorder.folder / 'report.html'}"
     )

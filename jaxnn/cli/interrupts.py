@@ -3,10 +3,11 @@
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from jaxnn.cli.terminal import print_message
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -52,12 +53,10 @@ class StopRequest:
             self.signal = number
             if not self.is_saving:
                 message = "saving after the current steps; press Ctrl-C or send the signal again to stop at once"
-                print(f"\njaxnn: {message}", file=sys.stderr, flush=True)
+                print_message(message)
 
     def _exit(self, number: int, message: str) -> None:
-        # A progress bar hides the cursor.
-        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-        print(f"{show_cursor}\njaxnn: {message}", file=sys.stderr, flush=True)
+        print_message(message)
         os._exit(128 + number)
 
 

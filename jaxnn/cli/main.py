@@ -1,54 +1,85 @@
 """The entry point: parses the command line, runs the command, and turns errors into one line and an exit status.
 
-Exit status: 0 on success; 1 where a command says so (`rerun`, `certify`); 2 for a mistake of the user; 128 + the
-signal's number when interrupted; 141 when the reader of the output is gone, as `jaxnn --help | head -3` leaves it.
+Exit status: 0 on success; 1 where a command says so (`rerun`, `certify`); 2 for a mistake of the user; 70 for a mistake
+of jaxnn; 74 when a file or the output cannot be written, as on a full disk; 128 + the signal's number when interrupted;
+141 when the reader of the output is gone, as `jaxnn --help | head -3` leaves it.
 """
 
+import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 import tyro
 
-from jaxnn.cli.arguments import OVERRIDABLE, Command
-from jaxnn.cli.interrupts import Interrupted
-from jaxnn.errors import UserError, hint
+from jaxnn.cli.arguments import COMMAND_LINE, OVERRIDABLE, Command, check_paths
+from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
+from jaxnn.cli.progress import activity
+from jaxnn.cli.terminal import print_text, print_warning, safe_streams
+from jaxnn.errors import DataWarning, UserError, hint
 
 DESCRIPTION = """Neural networks you can check: every backward pass is written by hand, and is the code that trains.
 
-`jaxnn --version` prints the version."""
-#: 128 + SIGPIPE: what a shell reports for a program that writes into a closed pipe.
-BROKEN_PIPE = 141
+`jaxnn --version` prints the version. Every command takes `--traceback`, which shows where an error arose."""
+#: Shows the traceback of an error. Any command takes it, at any place.
+TRACEBACK = "--traceback"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs a command line. Raises `SystemExit` where the exit status is not 0; see this module's docstring."""
+    """Runs a command line. Raises `SystemExit` where the exit status is not 0; see this module's docstring.
+
+    argv: the words after `jaxnn`; None: those of this process
+    """
     for name in ("stdout", "stderr"):
         # Python has None where the caller closed the stream.
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # open to the end of the process
+    words = list(sys.argv[1:] if argv is None else argv)
+    with safe_streams():
+        status = run_to_status([word for word in words if word != TRACEBACK], with_traceback=TRACEBACK in words)
+    if status:
+        sys.exit(status)
+
+
+def run_to_status(words: Sequence[str], *, with_traceback: bool) -> int:
+    """Runs a command line and returns its exit status. All that was printed is written."""
+    token = COMMAND_LINE.set(("jaxnn", *words))
     try:
         try:
-            run(sys.argv[1:] if argv is None else argv)
-        finally:
-            # Flushed here, because a broken pipe at the interpreter's exit cannot be caught.
-            sys.stdout.flush()
-    except (BrokenPipeError, SystemExit) as error:
-        # rich turns a broken pipe into exit status 1.
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            raise
-        discard_closed_streams()
-        sys.exit(BROKEN_PIPE)
+            run(words)
+            status = 0
+        except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):  # rich turns it into exit status 1
+                raise error.__context__ from None
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BaseException as error:
+            if isinstance(error, OSError) and error.filename is None:
+                raise  # an output stream failed
+            status = report_failure(error, with_traceback=with_traceback)
+        # Flushed here, because an error at the interpreter's exit cannot be caught.
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        discard_broken_streams()
+        return BROKEN_PIPE
+    except OSError as error:
+        discard_broken_streams()
+        with contextlib.suppress(OSError):
+            return report_failure(error, with_traceback=False)
+        return OUTPUT_ERROR
+    finally:
+        COMMAND_LINE.reset(token)
 
 
 def run(argv: Sequence[str]) -> None:
-    """Runs a command line and exits with an error's status."""
+    """Runs a command line."""
     if list(argv) == ["--version"]:
         from jaxnn import __version__
 
-        print(f"jaxnn {__version__}")
+        print_text(f"jaxnn {__version__}")
         return
     words, overrides = split_overrides(argv)
     command, unknown = tyro.cli(
@@ -58,34 +89,44 @@ def run(argv: Sequence[str]) -> None:
         args=words,
         return_unknown_args=True,
     )
-    try:
-        reject_unknown(command, [*unknown, *(() if isinstance(command, OVERRIDABLE) else overrides)])
-        cache = getattr(command, "cache", None)
-        if cache is not None:
-            from jaxnn.cli.compilation_cache import disable_compilation_cache, enable_compilation_cache
+    reject_unknown(command, [*unknown, *(() if isinstance(command, OVERRIDABLE) else overrides)])
+    command = check_paths(command)
+    cache = getattr(command, "cache", None)
+    if cache is not None:
+        from jaxnn.cli.compilation_cache import disable_compilation_cache, enable_compilation_cache
 
-            enable_compilation_cache() if cache else disable_compilation_cache()
-        name = type(command).__name__.lower()
+        enable_compilation_cache() if cache else disable_compilation_cache()
+    name = type(command).__name__.lower()
+    with activity(name):
         # A command's module is imported only when the command runs, because most of them import JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")
-        module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
-    except UserError as error:
-        print(f"jaxnn: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted as interrupted:
-        print(f"jaxnn: {interrupted}", file=sys.stderr)
-        sys.exit(128 + interrupted.signal)
-    except KeyboardInterrupt:
-        print("jaxnn: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
+        with data_warnings():
+            module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
 
 
-def discard_closed_streams() -> None:
-    """Connects each output stream whose reader is gone to the null device, so that no later flush of it fails."""
+@contextlib.contextmanager
+def data_warnings() -> Iterator[None]:
+    """Within it, each warning about the data is one line on standard error, and the command goes on."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_data_warning(message, category, filename, lineno, file=None, line=None):
+            if issubclass(category, DataWarning):
+                print_warning(str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show_data_warning
+        warnings.simplefilter("always", DataWarning)
+        yield
+
+
+def discard_broken_streams() -> None:
+    """Connects each output stream that takes nothing to the null device, so that no later flush of it fails."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -4,7 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from jaxnn.cli.arguments import COURSE_FIGURES, Plot
+from jaxnn.cli.progress import announce, report
+from jaxnn.cli.terminal import print_text
 from jaxnn.errors import UserError
+
+#: What the figures of the optimizers take on two cores.
+OPTIMIZERS_TIME = "about 2 minutes"
 
 
 def run(command: Plot) -> None:
@@ -30,14 +35,19 @@ def course_figure(command: Plot, name: str) -> None:
         "preprocessing": course_figures.preprocessing_figures,
         "gradient-norms": course_figures.gradient_norm_figures,
         "filters": course_figures.filter_figures,
-        "optimizers": lambda: course_figures.optimizer_figures(("optimizers_neuron", "optimizers_circles")),
+        "optimizers": lambda: course_figures.optimizer_figures(
+            ("optimizers_neuron", "optimizers_circles"),
+            report=lambda text, i, n: report(f"{text}, {i + 1} of {n}", i / n),
+        ),
     }
+    if name == "optimizers":
+        announce(f"drawing this figure trains with every optimizer, which takes {OPTIMIZERS_TIME}")
     folder = command.out or Path("figures")
     folder.parent.mkdir(parents=True, exist_ok=True)
     figures = draw[name]()
     save_figures(folder, iter(figures))
     for figure in figures:
-        print(folder / f"{figure.name}.png")
+        print_text(str(folder / f"{figure.name}.png"))
 
 
 def run_figure(command: Plot) -> None:
@@ -58,5 +68,5 @@ def run_figure(command: Plot) -> None:
     written = [name for name in run_folder.files(folder) if name.startswith("figures/")]
     run_folder.write_manifest(folder, manifest, [*written, "report.html"])
     for figure in sorted((folder / "figures").glob("*.*")):
-        print(figure)
-    print(folder / "report.html")
+        print_text(str(figure))
+    print_text(str(folder / "report.html"))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnn.cli.arguments import Predict
+from jaxnn.cli.prediction_file import check_prediction_file, write_predictions
 from jaxnn.cli.tables import print_table
-from jaxnn.data.reader import ArrayReader
+from jaxnn.data.array_reader import ArrayReader
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def run(command: Predict) -> None:
     if not command.files:
-        raise UserError("expected at least one image or .npy file after the run's folder, found none")
+        raise UserError("expected at least one image, .csv, .npy or .npz file after the run's folder, found none")
+    if command.out is not None:
+        check_prediction_file(command.out)
     from jaxnn.cli.reopened import open_run
 
     run = open_run(command.run, command.device, command.experiment)
@@ -24,14 +27,16 @@ def run(command: Predict) -> None:
     seeds = len(run.experiment.seeds)
     mean = "" if seeds == 1 else f", mean of {seeds} seeds"
     print_table(f"{run.experiment.title}: prediction{mean}", rows, command.json)
+    if command.out is not None:
+        write_predictions(command.out, rows)
 
 
 def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
-    """A row for each example of a file: an image, or an array of examples (.npy)."""
+    """A row for each example of a file: an image, a table (.csv), or an array of examples (.npy, .npz)."""
     assert run.manifest is not None
     data = run.manifest["data"]
     example = tuple(data["example"])
-    if file.suffix == ".npy":
+    if file.suffix in (".npy", ".npz"):
         x = ArrayReader(example, data["dtype"]).inputs(file)
     elif run.experiment.data.reader is not None:
         x = run.experiment.data.reader.inputs(file)

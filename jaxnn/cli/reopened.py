@@ -1,10 +1,10 @@
 """A finished run on the device that the command line asks for: what `evaluate`, `predict` and `plot` start from."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxnn.cli import device
+from jaxnn.cli.terminal import print_warning
 
 if TYPE_CHECKING:
     from jaxnn.runs.run import Run
@@ -27,5 +27,5 @@ def open_run_with_data(folder: Path, data_dir: Path | None, where: str | None, e
     run = open_run(folder, where, experiment).with_data(data_dir)
     assert run.manifest is not None
     if not same_data(run.experiment, run.manifest):
-        print(f"jaxnn: warning: the data are not those that {folder} was trained on", file=sys.stderr)
+        print_warning(f"the data are not those that {folder} was trained on")
     return run

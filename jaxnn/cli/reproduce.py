@@ -1,10 +1,8 @@
 """`jaxnn reproduce [ID…]`: runs the systems of the course, or the records, and reports their numbers and figures."""
 
 import functools
-import json
 import os
 import shlex
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,14 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Reproduce
+from jaxnn.cli.arguments import COMMAND_LINE, Reproduce
+from jaxnn.cli.progress import announce, report
 from jaxnn.cli.tables import print_table
+from jaxnn.cli.terminal import one_line, print_text, printable
 from jaxnn.errors import UserError
+from jaxnn.experiment.seeds import seed_range
 from jaxnn.report.cells import format_cell
-from jaxnn.storage.files import atomic_write
+from jaxnn.storage.files import atomic_write, json_bytes
 
 if TYPE_CHECKING:
     from jaxnn.course import SeedMeasurement, System, SystemResult
@@ -33,8 +32,8 @@ MakeRow = Callable[["System", "SeedMeasurement | None", str, int, float], dict[s
 
 
 def run(command: Reproduce) -> None:
-    if command.seeds is not None and command.seeds < 1:
-        raise UserError(f"--seeds: expected at least 1, found {command.seeds}")
+    if command.seeds is not None:
+        seed_range(0, command.seeds)
     from jaxnn.course.systems import RECORDS, SYSTEMS, select_systems
 
     if command.quick:
@@ -44,7 +43,9 @@ def run(command: Reproduce) -> None:
     from jaxnn.course.budget import FULL, QUICK
     from jaxnn.course.session import CourseSession
 
-    console, start_time = Console(), time.perf_counter()
+    if not command.ids:
+        announce(f"{len(systems)} systems take {duration_of(command)}")
+    start_time = time.perf_counter()
     command.out.mkdir(parents=True, exist_ok=True)
     session = CourseSession(QUICK if command.quick else FULL, command.seeds, command.data_dir)
     run_all = run_two_at_a_time if command.quick else run_sequentially
@@ -54,8 +55,9 @@ def run(command: Reproduce) -> None:
     failures: list[str] = []
     # One thread draws the figures of a system while the next one runs: a figure takes a core for a second.
     with ThreadPoolExecutor(1) as drawing:
-        for system, get_result in zip(systems, run_all(session, systems), strict=True):
-            console.print(f"{system.id} {system.title} …", highlight=False)
+        for i, (system, get_result) in enumerate(zip(systems, run_all(session, systems), strict=True)):
+            print_text(f"{system.id} {one_line(system.title)} …")
+            report(f"{system.id} {system.title}, {i + 1} of {len(systems)}", i / len(systems))
             try:
                 result, draw = get_result()
             except UserError as error:
@@ -65,6 +67,7 @@ def run(command: Reproduce) -> None:
             rows += result_rows(result)
             results.append(result_json(result))
             saved.append(drawing.submit(save_figures, command.out / "figures", system, draw))
+        report("drawing figures")
         figures = [figure for future in saved for figure in future.result()]
     seconds = time.perf_counter() - start_time
     title = ("Records on MNIST" if command.records else "The course, reproduced") + (
@@ -73,9 +76,16 @@ def run(command: Reproduce) -> None:
     machine = {"device": device_name, "seconds": seconds, "quick": command.quick}
     print_table(title, rows, command.json, facts={"systems": results, **machine})
     write_report(command.out, title, rows, figures, results, machine)
-    console.print(f"all in {seconds:.0f} s\n{command.out / 'report.html'}", highlight=False, soft_wrap=True)
+    print_text(f"all in {seconds:.0f} s\n{command.out / 'report.html'}")
     if failures:
         raise UserError("not reproduced: " + "; ".join(failures))
+
+
+def duration_of(command: Reproduce) -> str:
+    """What all systems take on two cores."""
+    if command.quick:
+        return "about 1 minute"
+    return "hours" if command.records else "about 20 minutes"
 
 
 def use_faster_code_generator() -> None:
@@ -189,14 +199,15 @@ def write_report(
     from jaxnn.report import Table, write_report
 
     systems = {next(iter(row.values())).split()[0] for row in rows}
-    atomic_write(folder / "results.json", (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
+    atomic_write(folder / "results.json", json_bytes(results))
     write_report(
         folder / "report.html",
         title=title,
-        command=shlex.join(("jaxnn", *sys.argv[1:])),
+        command=printable(shlex.join(COMMAND_LINE.get())),
         summary_rows=[("systems", str(len(systems))), ("seconds", f"{machine['seconds']:.0f}")],
         tables=[Table(title, list(rows[0]), [[format_cell(value) for value in row.values()] for row in rows])],
         figures=figures,
         config_text="each system's config: jaxnn configs",
         manifest=machine,
+        links=["results.json"],
     )

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Rerun
+from jaxnn.cli.progress import report_training
 from jaxnn.cli.tables import print_table
+from jaxnn.cli.terminal import print_text, print_warning
 from jaxnn.errors import UserError
 
 
 def run(command: Rerun) -> None:
-    from jaxnn.cli.progress import progress_bar
     from jaxnn.engine.hooks import Hooks
     from jaxnn.experiment.definition import last_params
     from jaxnn.experiment.run import run as train
@@ -35,16 +35,14 @@ def run(command: Rerun) -> None:
     if not same_data(experiment, manifest):
         raise UserError(f"{command.run}: expected the data that it was trained on, found others; name their --data-dir")
     for line in environment_changes(manifest):
-        print(f"jaxnn: warning: {line}", file=sys.stderr)
+        print_warning(line)
 
     def file(name: str) -> Path:
         return run_folder.check_file(command.run, manifest, name)
 
     old = {name: load_weights(file(f"{name}.safetensors"))[0] for name in ("best", "last")}
     old["history"] = read_history(file("history.csv"))
-    console = Console()
-    with progress_bar(console, experiment.plan.eval_every) as report:
-        outcome = train(experiment, Hooks(report=report)).outcome
+    outcome = train(experiment, Hooks(report=report_training(experiment.plan.eval_every))).outcome
     new = {
         "best": named_arrays(outcome.state.best.params),
         "last": named_arrays(last_params(experiment, outcome.state)),
@@ -54,7 +52,7 @@ def run(command: Rerun) -> None:
     rows = [row for name in old for row in compare(name, old[name], new[name])]
     equal = all(row["equal"] for row in rows)
     print_table(f"{command.run} and its repetition", rows, command.json, facts={"equal": equal})
-    console.print("bit-equal" if equal else "not bit-equal", highlight=False)
+    print_text("bit-equal" if equal else "not bit-equal")
     if not equal:
         sys.exit(1)
 

@@ -1,12 +1,9 @@
 """`jaxnn resume RUN`."""
 
-import sys
-
-from rich.console import Console
-
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Resume
 from jaxnn.cli.interrupts import handle_signals
+from jaxnn.cli.terminal import one_line, print_message, print_text, print_warning
 from jaxnn.errors import UserError
 
 
@@ -17,7 +14,7 @@ def run(command: Resume) -> None:
 
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] == "finished":
-        print(f"{command.run} has finished: nothing is left to do")
+        print_text(f"{command.run} has finished: nothing is left to do")
         return
     device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
     device.set_precision(manifest["precision"])
@@ -29,11 +26,10 @@ def run(command: Resume) -> None:
     if not same_data(experiment, manifest):
         raise UserError(f"{command.run}: expected the data that it is trained on, found others; name their --data-dir")
     for line in environment_changes(manifest):
-        print(f"jaxnn: warning: {line}; the result may differ from that of a run never stopped", file=sys.stderr)
-    recorder = resume_recorder(command.run, experiment, manifest, lambda line: print(f"jaxnn: {line}", file=sys.stderr))
+        print_warning(f"{line}; the result may differ from that of a run never stopped")
+    recorder = resume_recorder(command.run, experiment, manifest, print_message)
     snapshot = recorder.resume_from
-    console = Console()
     place = "no checkpoint was saved: begins again" if snapshot is None else f"continues after step {snapshot.steps:,}"
-    console.print(f"{experiment.title}\n{place}", highlight=False, markup=False)
+    print_text(f"{one_line(experiment.title)}\n{place}")
     with handle_signals("interrupted; the run is as it was") as stop:
-        train_to_completion(recorder, stop, console, command.json)
+        train_to_completion(recorder, stop, command.json)

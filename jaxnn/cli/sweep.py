@@ -1,16 +1,14 @@
 """`jaxnn sweep CONFIG`."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Sweep
+from jaxnn.cli.arguments import COMMAND_LINE, Sweep
+from jaxnn.cli.progress import report
+from jaxnn.cli.terminal import one_line, print_text, printable
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,53 +24,44 @@ def run(command: Sweep, overrides: Sequence[str]) -> None:
     set_precision_of(command.config, overrides)
 
     from jaxnn.cli.tables import print_table, write_json
+    from jaxnn.runs.python_file import target_stem
     from jaxnn.sweep import parse_axes, sweep
     from jaxnn.sweep.folder import member_rows, sweep_path, write_folder
     from jaxnn.sweep.members import family
 
     title = family(command.config, overrides).title
-    name = Path(command.config.partition(":")[0]).stem
-    folder = sweep_path(command.out, name, overwrite=command.overwrite)
-    console = Console()
-    console.print(f"{title}\n{command.search} search, {where}", highlight=False, markup=False)
-    with Progress(
-        TextColumn("{task.fields[where]}"), BarColumn(bar_width=30), TextColumn("{task.fields[evaluations]}"),
-        console=console, transient=True,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("sweep", total=None, where="compiling", evaluations="")
+    folder = sweep_path(command.out, target_stem(command.config), overwrite=command.overwrite)
+    print_text(f"{one_line(title)}\n{command.search} search, {where}")
 
-        def report(at: str, now: "RunProgress") -> None:
-            evaluations = f"{now.done:,}/{now.evaluations:,}"
-            bar.update(task, total=now.evaluations, completed=now.done, where=at, evaluations=evaluations)
+    def report_members(at: str, now: "RunProgress") -> None:
+        report(f"{at}, {now.done:,} of {now.evaluations:,} evaluations", now.done / now.evaluations)
 
-        result = sweep(
-            command.config,
-            parse_axes(command.over, command.draw),
-            overrides,
-            search=command.search,
-            seeds=command.seeds,
-            trials=command.trials,
-            batch=command.batch,
-            eta=command.eta,
-            draw_seed=command.draw_seed,
-            data_dir=command.data_dir,
-            grad=command.grad,
-            report=report,
-        )
+    report("compiling")
+    result = sweep(
+        command.config,
+        parse_axes(command.over, command.draw),
+        overrides,
+        search=command.search,
+        seeds=command.seeds,
+        trials=command.trials,
+        batch=command.batch,
+        eta=command.eta,
+        draw_seed=command.draw_seed,
+        data_dir=command.data_dir,
+        grad=command.grad,
+        report=report_members,
+    )
+    report("writing figures and the report")
     rows = member_rows(result)
-    typed = shlex.join(("jaxnn", *sys.argv[1:]))
+    typed = printable(shlex.join(COMMAND_LINE.get()))
     facts: dict[str, Any] = {"metric": result.metric, "seeds": list(result.seeds), "seconds": result.seconds}
     write_folder(folder, result, rows, facts | {"command": typed, "device": where}, overwrite=command.overwrite)
     more = f" (the first {MAX_SCREEN_ROWS} of {len(rows)})" if len(rows) > MAX_SCREEN_ROWS else ""
     print_table(f"{title}: by {result.metric}{more}", screen_rows(rows)[:MAX_SCREEN_ROWS])
     if command.json is not None:
         write_json(command.json, {"title": title, "rows": rows, **facts})
-    console.print(best_member_text(result), highlight=False)
-    console.print(
-        f"{len(rows)} members × {len(result.seeds)} seeds in {result.seconds:.1f} s\n{folder / 'report.html'}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    print_text(best_member_text(result))
+    print_text(f"{len(rows)} members × {len(result.seeds)} seeds in {result.seconds:.1f} s\n{folder / 'report.html'}")
     if result.best is None:
         raise UserError("every member diverged: expected one that does not; lower optimizer.learning_rate")
 

@@ -1,23 +1,24 @@
 """`jaxnn train [CONFIG | FILE.py:NAME]`."""
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
-from rich.console import Console
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Train
+from jaxnn.cli.arguments import COMMAND_LINE, Train
 from jaxnn.cli.interrupts import handle_signals
+from jaxnn.cli.progress import report
+from jaxnn.cli.terminal import one_line, print_text
 from jaxnn.errors import UserError, plural
+from jaxnn.experiment.seeds import seed_range
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
+    report("reading the data")
     where = device.select_device(command.device, deterministic=command.deterministic)
     experiment, name = experiment_from(command, overrides)
 
@@ -28,27 +29,26 @@ def run(command: Train, overrides: Sequence[str]) -> None:
 
     start = now()
     folder = run_folder.run_path(command.out, name, overwrite=command.overwrite)
-    console = Console()
-    console.print(header(experiment, where), highlight=False, markup=False)
-    manifest = make_manifest(experiment, command=("jaxnn", *sys.argv[1:]), start=start)
+    print_text(header(experiment, where))
+    manifest = make_manifest(experiment, command=COMMAND_LINE.get(), start=start)
     with handle_signals() as stop:
         recorder = RunRecorder(folder, experiment, manifest, overwrite=command.overwrite)
-        train_to_completion(recorder, stop, console, command.json)
+        train_to_completion(recorder, stop, command.json)
 
 
 def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":
     """The experiment that the command line names, a config's or a Python file's, and a name for its folder."""
-    from jaxnn.runs.python_file import is_python_target, load_experiment, typed_hyperparameters
+    from jaxnn.runs.python_file import is_python_target, load_experiment, target_stem, typed_hyperparameters
 
     if is_python_target(command.config):
         if command.grad != "hand":
             raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
         experiment = load_experiment(command.config, typed_hyperparameters(overrides))
         first = experiment.seeds[0] if command.seed is None else command.seed
-        seeds = tuple(range(first, first + command.seeds)) if command.seeds is not None else experiment.seeds
+        seeds = seed_range(first, command.seeds) if command.seeds is not None else experiment.seeds
         if command.seeds is None and command.seed is not None:
             seeds = tuple(seed - experiment.seeds[0] + first for seed in experiment.seeds)
-        return experiment._replace(seeds=seeds), Path(command.config.partition(":")[0]).stem
+        return experiment._replace(seeds=seeds), target_stem(command.config)
 
     from jaxnn.config import load
     from jaxnn.config.experiment import make_experiment
@@ -58,9 +58,9 @@ def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experime
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
     config = load(command.config, overrides)
     device.set_precision(config.train.precision)
-    seeds = range(config.train.seed, config.train.seed + config.train.seeds)
+    seeds = seed_range(config.train.seed, config.train.seeds)
     experiment = make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=command.grad)
-    return experiment, Path(command.config).stem
+    return experiment, target_stem(command.config)
 
 
 def header(experiment: "Experiment", where: str) -> str:
@@ -74,4 +74,5 @@ def header(experiment: "Experiment", where: str) -> str:
         experiment.record.facts.get("grad", ""), ""
     )
     n = len(experiment.seeds)
-    return f"{experiment.title}\n{experiment.data.name}: {', '.join(sizes)}\n{gradient}{plural(n, 'seed')}, {where}"
+    title, data = one_line(experiment.title), one_line(experiment.data.name)
+    return f"{title}\n{data}: {', '.join(sizes)}\n{gradient}{plural(n, 'seed')}, {where}"

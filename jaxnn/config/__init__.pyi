@@ -9,8 +9,9 @@ from .hyperparameters import step_text as step_text
 from .hyperparameters import value_at as value_at
 from .hyperparameters import with_numbers as with_numbers
 from .load import load as load
+from .reference import FieldHelp as FieldHelp
+from .reference import fields as fields
+from .reference import variants as variants
 from .schema import Config as Config
-from .schema import FieldHelp as FieldHelp
-from .schema import fields as fields
 from .shipped import find as find
 from .shipped import names as names

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxnn.config.errors import ConfigProblem, KeyPath
+from jaxnn.config.output_checks import check_output
 
 
 def cross_check(tables: Mapping[str, Any]) -> Iterator[ConfigProblem]:
@@ -25,6 +26,7 @@ def cross_check(tables: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     epochs, every = train.get("epochs"), train.get("eval_every")
     if type(epochs) is int and type(every) is int and epochs > 0 and every > 0 and epochs % every:
         yield ConfigProblem(("train", "eval_every"), f"expected a divisor of epochs, {epochs}, found {every}")
+    yield from check_output(tables)
 
 
 def _table(tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from jaxnn.config.bind import bind_hyperparameters, hyperparameters, traceable_h
 from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Splits, preprocess
+from jaxnn.data.missing import fill_missing
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
@@ -52,7 +53,15 @@ def load_data(
     data_seeds = [table.seed + seed for seed in seeds] if table.per_seed else [table.seed]
     shared = None if datasets.is_random(table.name) else load_dataset(config, data_dir, table.seed)
     sets = [shared or load_dataset(config, data_dir, seed) for seed in data_seeds]
+    if sets[0].has_missing and len(sets) > 1:
+        raise UserError(
+            "data.per_seed: expected one split for all seeds with missing = 'mean', found one for each seed; set "
+            "per_seed = false, or missing = 'drop'"
+        )
     splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, data_seeds, strict=True))
+    if sets[0].has_missing:
+        filled, parts = fill_missing(sets[0], splits[0])
+        sets, splits = [filled], (parts,)
     stats = tuple(
         preprocess.fit(table.preprocess, s.train.x, dataset.max_value) for s, dataset in zip(splits, sets, strict=True)
     )
@@ -169,4 +178,4 @@ def split(config: Config, dataset: Dataset, seed: int) -> Splits:
     """The parts of a data set, as a config asks for them."""
     table = config.data
     sizes = {"train": table.train, "validation": table.validation, "test": table.test}
-    return datasets.split(dataset, **sizes, seed=seed, shuffle=table.shuffle)
+    return datasets.split(dataset, **sizes, seed=seed, shuffle=table.shuffle, stratify=table.stratify)

@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import Parameter, signature
 from typing import Annotated, Any, Union
 
@@ -48,9 +48,18 @@ def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[An
         annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
     elif annotation == CellSpec:
         annotation = Annotated[dict[str, Any], AfterValidator(_check_cell), Expected("a cell's table")]
-    elif typing.get_origin(annotation) is tuple:
-        annotation = Annotated[annotation, Strict(False)]  # TOML has lists only
+    else:
+        annotation = _with_lists(annotation)
     return annotation, ... if parameter.default is Parameter.empty else parameter.default
+
+
+def _with_lists(annotation: Any) -> Any:
+    """A type whose tuples, alone or in a union, also take lists: TOML has no tuples."""
+    if typing.get_origin(annotation) is tuple:
+        return Annotated[annotation, Strict(False)]
+    if _is_union(annotation):
+        return Union[tuple(_with_lists(member) for member in typing.get_args(annotation))]  # noqa: UP007
+    return annotation
 
 
 def _check_initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> str | dict[str, Any]:
@@ -108,6 +117,12 @@ def _optax_type(parameter: Parameter) -> Any:
     if any(typing.get_origin(m) is dict and typing.get_args(m)[0] is int for m in members):
         # The keys of a TOML table are strings.
         return Annotated[dict[int, float], BeforeValidator(_with_integer_keys), Expected("a table of step = number")]
+    if any(typing.get_origin(m) is Iterable and typing.get_origin(typing.get_args(m)[0]) is dict for m in members):
+        return Annotated[
+            tuple[dict[str, int | float], ...],
+            Strict(False),  # TOML has lists only
+            Expected("a list of tables of numbers"),
+        ]
     return None
 
 

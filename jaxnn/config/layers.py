@@ -47,7 +47,7 @@ def _select_layer(table: Any) -> LayerTable:
     """The table of one layer, validated as the layer that it names."""
     from jaxnn.layers import LAYERS
 
-    return select_variant(table, "layer", LayerTable, [*LAYERS, *_combinators()], _layer_class)
+    return select_variant(table, "layer", LayerTable, [*LAYERS, *_combinators()], layer_class)
 
 
 def _check_names(tables: tuple[LayerTable, ...]) -> tuple[LayerTable, ...]:
@@ -81,7 +81,8 @@ class _CombinatorTable(LayerTable):
 
 
 @cache
-def _layer_class(name: str) -> type[LayerTable]:
+def layer_class(name: str) -> type[LayerTable]:
+    """The table of the layer or combinator `name`."""
     from jaxnn.layers import LAYERS
 
     if name in LAYERS:

@@ -16,6 +16,9 @@ from jaxnn.config.shipped import find
 from jaxnn.config.toml_file import TomlFile, read
 from jaxnn.config.toml_positions import MAX_LEVELS
 
+#: The largest number of float32.
+LARGEST = (2 - 2**-23) * 2.0**127
+
 
 def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
     """The config of a shipped name or a TOML file, with `dotted.name=value` overrides.
@@ -23,6 +26,11 @@ def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) ->
     Raises `ConfigError` with all mistakes at once, each with its file and line or its override, and `UserError` for
     an unknown name.
     """
+    for text in overrides:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ConfigError(
+                [f"override {text}: expected text in UTF-8, found another byte; rename a file of this name"]
+            )
     file = read(find(name_or_path))
     tables, applied, errors = apply_overrides(file.tables, overrides)
     problems = {problem.path: problem.message for problem in _unsupported_values(tables)}
@@ -40,7 +48,7 @@ def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) ->
 
 
 def _unsupported_values(tables: Any) -> Iterator[ConfigProblem]:
-    """Values that TOML allows and no config uses: integers of more than 64 bits, dates, NaN and infinity.
+    """Values that TOML allows and no config uses: numbers beyond 32 bits, dates, NaN and infinity.
 
     Raises `ConfigError` for more than `MAX_LEVELS` levels.
     """
@@ -52,8 +60,10 @@ def _unsupported_values(tables: Any) -> Iterator[ConfigProblem]:
             pending += [((*path, key), inner) for key, inner in items]
             if len(path) > MAX_LEVELS:
                 raise ConfigError([f"{dotted_path(path)}: expected at most {MAX_LEVELS} levels of tables and lists"])
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            yield ConfigProblem(path, "expected an integer of 64 bits, found a larger one")
+        elif isinstance(value, int) and not -(2**31) <= value < (2**32 if path[-1:] == ("seed",) else 2**31):
+            yield ConfigProblem(path, "expected an integer of 32 bits, found a larger one")
+        elif isinstance(value, float) and LARGEST < abs(value) < math.inf:
+            yield ConfigProblem(path, f"expected a number that float32 has, at most {LARGEST:.2g}, found {value}")
         elif isinstance(value, float) and not math.isfinite(value):
             yield ConfigProblem(path, f"expected a finite number, found {value}")
         elif not isinstance(value, str | int | float):

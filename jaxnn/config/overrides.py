@@ -20,8 +20,8 @@ def apply_overrides(tables: dict[str, Any], texts: Sequence[str]) -> tuple[dict[
     """A copy of `tables` with each `dotted.name=value` set; the applied overrides; one error line for each other.
 
     A hyphen in a name stands for an underscore, and a number is an index of a list. The value is TOML or, if it is no
-    TOML, text. An override without a value (`optimizer.schedule=`) removes the key. `net.3={layer="identity"}`
-    replaces a whole layer.
+    TOML, text: a tab or a space alone is text too. An override without a value (`optimizer.schedule=`) removes the key.
+    `net.3={layer="identity"}` replaces a whole layer.
     """
     tables = copy.deepcopy(tables)
     applied, errors = [], []
@@ -32,7 +32,7 @@ def apply_overrides(tables: dict[str, Any], texts: Sequence[str]) -> tuple[dict[
         if not equals or not all(parts) or len(parts) > MAX_LEVELS:
             message = "expected dotted.name=value, such as optimizer.learning_rate=0.1"
         else:
-            message = _set(tables, path, value.strip())
+            message = _set(tables, path, value.strip() or value)
         if message:
             errors.append(f"override {text}: {message}")
         else:

@@ -1,19 +1,17 @@
 """The schema of a whole config."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 from pydantic import BeforeValidator, Field, PlainValidator, Strict
 
-from jaxnn.config.base import Expected, Table, describe_field
+from jaxnn.config.base import Expected, Table
 from jaxnn.config.layers import Layers
 from jaxnn.config.sections import (
     Count,
     DataTable,
-    GroupTable,
     LossTable,
     OptimizerTable,
-    ScheduleTable,
     Seed,
     data_table,
     loss_table,
@@ -69,7 +67,9 @@ class AugmentTable(Table):
 class CompareTable(Table):
     """`[[compare]]`: another optimizer for the same net, and its batch size if it uses mini-batches."""
 
-    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Expected("the table optimizer")]
+    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Expected("the table optimizer")] = Field(
+        description="an optimizer with its options, as in [optimizer]"
+    )
     batch_size: Count | None = Field(None, description="examples in a step; absent: the whole training set")
 
 
@@ -91,39 +91,3 @@ class Config(Table):
     compare: Annotated[
         tuple[CompareTable, ...], Strict(False), Expected("a list of tables, each with its optimizer")
     ] = Field((), description="the optimizers that a comparison trains this net with")
-
-
-class FieldHelp(NamedTuple):
-    """A key of a config by its dotted name. `default` is None for a key that is required or may be absent."""
-
-    name: str
-    type: str
-    default: Any
-    help: str
-
-
-_TABLES: dict[str, type[Table]] = {
-    "data": DataTable,
-    "loss": LossTable,
-    "optimizer": OptimizerTable,
-    "optimizer.schedule": ScheduleTable,
-    "optimizer.groups": GroupTable,
-    "train": TrainTable,
-    "checkpoint": CheckpointTable,
-    "augment": AugmentTable,
-}
-
-
-def fields() -> list[FieldHelp]:
-    """The keys that every config has. Data sets, layers, losses, optimizers and schedules add their own options."""
-    result = [_field_help(Config, "", "title"), _field_help(Config, "", "net")]
-    for prefix, table in _TABLES.items():
-        keys = [key for key in table.model_fields if f"{prefix}.{key}" not in _TABLES]
-        result += [_field_help(table, f"{prefix}.", key) for key in keys]
-    return result
-
-
-def _field_help(table: type[Table], prefix: str, key: str) -> FieldHelp:
-    field = table.model_fields[key]
-    default = None if field.is_required() else field.default
-    return FieldHelp(prefix + key, describe_field(table, key), default, field.description or "")

@@ -41,6 +41,7 @@ class DataTable(Table):
     )
     seed: Seed = Field(0, description="seed of the split and of generated data")
     shuffle: bool = Field(True, description="true: a random split; false: a split in the order of the data set")
+    stratify: bool = Field(False, description="true: each part has the classes in the proportions of the data set")
     per_seed: bool = Field(False, description="whether every seed of the run gets its own data and split")
 
     @property
@@ -90,11 +91,12 @@ class _NamedScheduleTable(ScheduleTable):
 def _select_schedule(table: Any) -> ScheduleTable:
     from jaxnn.train.optimizers import schedule_names
 
-    return select_variant(table, "name", ScheduleTable, schedule_names(), _schedule_class)
+    return select_variant(table, "name", ScheduleTable, schedule_names(), schedule_class)
 
 
 @cache
-def _schedule_class(name: str) -> type[ScheduleTable]:
+def schedule_class(name: str) -> type[ScheduleTable]:
+    """The table of the schedule `name`."""
     from jaxnn.train.optimizers import schedule_names
 
     return table_class(_NamedScheduleTable, name, optax_fields(schedule_names()[name]))
@@ -190,11 +192,12 @@ def data_table(table: Any) -> DataTable:
     name = table.get("name") if isinstance(table, dict) else None
     names = [key for key in DATASETS if key != "tfds"] + ["tfds:NAME"]
     tfds_names = [name] if isinstance(name, str) and name.startswith("tfds:") else []
-    return select_variant(table, "name", DataTable, names + tfds_names, _data_class)
+    return select_variant(table, "name", DataTable, names + tfds_names, data_class)
 
 
 @cache
-def _data_class(name: str) -> type[DataTable]:
+def data_class(name: str) -> type[DataTable]:
+    """The table of the data set `name`."""
     from jaxnn.data import loader_options
 
     return table_class(DataTable, name, dataset_fields(loader_options(name)))
@@ -204,11 +207,12 @@ def loss_table(table: Any) -> LossTable:
     """`[loss]`, validated as the loss that it names."""
     from jaxnn.losses import LOSSES
 
-    return select_variant(table, "name", LossTable, LOSSES, _loss_class)
+    return select_variant(table, "name", LossTable, LOSSES, loss_class)
 
 
 @cache
-def _loss_class(name: str) -> type[LossTable]:
+def loss_class(name: str) -> type[LossTable]:
+    """The table of the loss `name`."""
     from jaxnn.losses import LOSSES
 
     return table_class(LossTable, name, constructor_fields(LOSSES[name]))
@@ -218,11 +222,12 @@ def optimizer_table(table: Any) -> OptimizerTable:
     """`[optimizer]`, validated as the optimizer that it names."""
     from jaxnn.train.optimizers import optimizer_names
 
-    return select_variant(table, "name", OptimizerTable, optimizer_names(), _optimizer_class)
+    return select_variant(table, "name", OptimizerTable, optimizer_names(), optimizer_class)
 
 
 @cache
-def _optimizer_class(name: str) -> type[OptimizerTable]:
+def optimizer_class(name: str) -> type[OptimizerTable]:
+    """The table of the optimizer `name`."""
     from jaxnn.train.optimizers import optimizer_names
 
     return table_class(_NamedOptimizerTable, name, optax_fields(optimizer_names()[name], exclude=("learning_rate",)))

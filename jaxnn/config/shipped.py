@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jaxnn.config.errors import suggest
 from jaxnn.errors import UserError
+from jaxnn.storage.files import expand_user
 
 
 def config_dir() -> Path:
@@ -26,9 +27,9 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     Raises `UserError` for an unknown name, with the nearest known one, and for a path without a file.
     """
     text = os.fspath(name_or_path)
-    path = Path(text)
+    path = expand_user(text)
     if path.suffix == ".toml" or len(path.parts) > 1:
-        if not os.path.isfile(text):  # Path.is_file raises for a path with a null character
+        if not os.path.isfile(path):  # Path.is_file raises for a path with a null character
             raise UserError(f"{text}: expected a config file, found none; `jaxnn configs` lists the shipped configs")
         return path
     shipped = {path.stem: path for path in config_dir().glob("*.toml")}

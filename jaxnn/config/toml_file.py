@@ -29,6 +29,16 @@ class TomlFile(NamedTuple):
 
 def read(path: Path) -> TomlFile:
     """Reads a TOML file. Raises `ConfigError`, with the line, for an unreadable file and for invalid TOML."""
+    name, text = _display_name(path), read_text(path)
+    try:
+        return TomlFile(name, *parse(text))
+    except ConfigError as error:
+        lines = [line.removeprefix("line ") for line in error.lines]
+        raise ConfigError([f"{name}:{'' if line[0].isdigit() else ' '}{line}" for line in lines]) from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a config file. Raises `ConfigError` for one that is unreadable, too long or not in UTF-8."""
     name = _display_name(path)
     try:
         with path.open("rb") as stream:
@@ -38,17 +48,12 @@ def read(path: Path) -> TomlFile:
     if len(data) > MAX_BYTES:
         raise ConfigError([f"{name}: expected a config of at most {MAX_BYTES >> 10} KiB, found more"])
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + data.count(b"\n", 0, error.start)
         raise ConfigError(
             [f"{name}:{line}: expected text in UTF-8, found the byte {data[error.start]:#04x}"]
         ) from error
-    try:
-        return TomlFile(name, *parse(text))
-    except ConfigError as error:
-        lines = [line.removeprefix("line ") for line in error.lines]
-        raise ConfigError([f"{name}:{'' if line[0].isdigit() else ' '}{line}" for line in lines]) from error
 
 
 def parse(text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:

@@ -1,6 +1,6 @@
 """The figures of the decks that belong to no single run: studies, optimizer comparisons, learned filters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,17 @@ def gradient_norm_figures(budget: Budget = FULL) -> list[Figure]:
     return figures
 
 
-def optimizer_figures(configs: Sequence[str], budget: Budget = FULL) -> list[Figure]:
-    """Runs the comparison of each config and draws it."""
+def optimizer_figures(
+    configs: Sequence[str], budget: Budget = FULL, report: Callable[[str, int, int], Any] = lambda text, i, n: None
+) -> list[Figure]:
+    """Runs the comparison of each config and draws it.
+
+    report(text, i, n): called before the i-th of n trainings of a config
+    """
     figures = []
     for name in configs:
         config = load(name)
-        runs = compare_optimizers(config, seeds=budget.seeds or 5, budget=budget)
+        runs = compare_optimizers(config, seeds=budget.seeds or 5, budget=budget, report=report)
         figures += comparison_figures(name, config, runs, make_loss_plane(config, budget=budget))
     return figures
 
@@ -88,6 +93,7 @@ def comparison_figures(name: str, config: Config, runs: Sequence[OptimizerRun], 
     paths = plots.optimizer_paths(
         plane.x, plane.y, plane.loss, plane.paths,
         xlabel="first principal direction", ylabel="second principal direction", title=f"Paths: {config.title}",
+        linear_width=plane.linear_width,
     )  # fmt: skip
     return [
         Figure(f"{name}_steps", f"{config.title}: loss by step", by_step, "Training loss against the step."),
@@ -127,7 +133,7 @@ def feature_map_figures(model: Layer, experiment: Experiment, params: Params) ->
         "feature_maps",
         "Filters and feature maps",
         plots.feature_maps(image[0], np.asarray(kernel), np.asarray(maps[0])),
-        f"A digit, the {kernel.shape[-1]} filters of the first layer and the feature map of each.",
+        "A digit, filters of the first layer and the feature map of each.",
     )
     for pool in (max_pool, average_pool, l2_pool):
         pooled = np.asarray(jax.jit(lambda x, pool=pool: pool(2).apply((), x))(maps)[0])

@@ -1,8 +1,8 @@
 """Compares optimizers on one net: the loss by step and by time, and their paths over a plane of the loss surface."""
 
 import os
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -22,8 +22,12 @@ PLANE_POINTS = 61
 PLANE_MARGIN = 0.25
 #: The points of each path that choose the plane.
 POINTS_PER_PATH = 20
-#: A path that goes this many times farther than the median path is cut off at the edge of the plane.
+#: Points this many times farther from the start than the median path ever is do not choose the plane. If there are any,
+#: the axes of the plane are logarithmic beyond the reach of the median path, so that all paths fit and near ones stay
+#: legible.
 MAX_RELATIVE_DISTANCE = 1.5
+#: Points this many times farther than the median path's reach are not in the picture.
+MAX_SHOWN_DISTANCE = 1000
 
 
 class OptimizerRun(NamedTuple):
@@ -41,12 +45,16 @@ class OptimizerRun(NamedTuple):
 
 
 class LossPlane(NamedTuple):
-    """The loss of one seed over a plane of its parameters, and each optimizer's path (epochs, 2) projected on it."""
+    """The loss of one seed over a plane of its parameters, and each optimizer's path (epochs, 2) projected on it.
+
+    linear_width: half the width in which the axes are linear; None: they are linear everywhere
+    """
 
     x: np.ndarray
     y: np.ndarray
     loss: np.ndarray
     paths: dict[str, np.ndarray]
+    linear_width: float | None
 
 
 def optimizer_label(table: CompareTable) -> str:
@@ -67,12 +75,24 @@ def limit_comparison(config: Config, budget: Budget) -> tuple[Config, tuple[Comp
 
 
 def compare_optimizers(
-    config: Config, *, seeds: int, budget: Budget = FULL, data_dir: str | os.PathLike[str] | None = None
+    config: Config,
+    *,
+    seeds: int,
+    budget: Budget = FULL,
+    data_dir: str | os.PathLike[str] | None = None,
+    report: Callable[[str, int, int], Any] = lambda text, i, n: None,
 ) -> tuple[OptimizerRun, ...]:
-    """Trains with each optimizer of `config.compare` from the same seeds. Raises `UserError` for one that cannot."""
+    """Trains with each optimizer of `config.compare` from the same seeds. Raises `UserError` for one that cannot.
+
+    report(text, i, n): called before the i-th of n trainings
+    """
     config, tables = limit_comparison(config, budget)
+    runs = []
     with jax.enable_x64(config.train.precision == "float64"):
-        return tuple(_run_optimizer(config, table, seeds, data_dir) for table in tables)
+        for i, table in enumerate(tables):
+            report(f"{config.title}, {optimizer_label(table)}", i, len(tables))
+            runs.append(_run_optimizer(config, table, seeds, data_dir))
+    return tuple(runs)
 
 
 def _run_optimizer(config: Config, table: CompareTable, seeds: int, data_dir) -> OptimizerRun:
@@ -109,28 +129,35 @@ def make_loss_plane(
         return _project(next(reversed(experiments.values())), trajectories)
 
 
-def _within_reach(points: np.ndarray, trajectories: Iterable[np.ndarray], start: np.ndarray) -> np.ndarray:
-    """Which points, relative to the start, are finite and within `MAX_RELATIVE_DISTANCE` times the median reach."""
-    reach = [
-        np.linalg.norm(trajectory[np.isfinite(trajectory).all(axis=1)] - start, axis=1).max()
-        for trajectory in trajectories
-    ]
-    return np.linalg.norm(points, axis=1) <= MAX_RELATIVE_DISTANCE * np.median(reach)
+def _median_reach(trajectories: Iterable[np.ndarray], start: np.ndarray) -> float:
+    """The median over the trajectories of the greatest distance from the start."""
+    finite = [trajectory[np.isfinite(trajectory).all(axis=1)] for trajectory in trajectories]
+    return float(np.median([np.linalg.norm(points - start, axis=1).max() for points in finite]))
 
 
 def _project(experiment: Experiment, trajectories: dict[str, np.ndarray]) -> LossPlane:
     start = next(iter(trajectories.values()))[0]
+    reach = _median_reach(trajectories.values(), start)
     # The same number of points from each trajectory, so that a long one does not determine the plane alone.
     points = np.concatenate([t[np.linspace(0, len(t) - 1, POINTS_PER_PATH).astype(int)] for t in trajectories.values()])
     points = points - start
-    points = points[_within_reach(points, trajectories.values(), start)]
+    points = points[np.linalg.norm(points, axis=1) <= MAX_RELATIVE_DISTANCE * reach]
     axes = np.linalg.svd(points, full_matrices=False)[2][:2]
     paths = {name: (trajectory - start) @ axes.T for name, trajectory in trajectories.items()}
-    near = {name: _within_reach(t - start, trajectories.values(), start) for name, t in trajectories.items()}
-    visible = np.concatenate([paths[name][rows] for name, rows in near.items()])
-    low, high = visible.min(axis=0), visible.max(axis=0)
-    margin = PLANE_MARGIN * np.maximum(high - low, 1e-3)
-    x, y = (np.linspace(a, b, PLANE_POINTS) for a, b in zip(low - margin, high + margin, strict=True))
+    visible = np.concatenate(list(paths.values()))
+    visible = visible[np.linalg.norm(visible, axis=1) <= MAX_SHOWN_DISTANCE * reach]
+    far = np.linalg.norm(visible, axis=1).max() > MAX_RELATIVE_DISTANCE * reach
+    linear_width = reach if far else None
+    x, y = _axis(visible[:, 0], linear_width), _axis(visible[:, 1], linear_width)
     mesh = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     loss = loss_surface(experiment)((start + mesh @ axes).astype(start.dtype)).reshape(PLANE_POINTS, PLANE_POINTS)
-    return LossPlane(x, y, loss, paths)
+    return LossPlane(x, y, loss, paths, linear_width)
+
+
+def _axis(coordinates: np.ndarray, linear_width: float | None) -> np.ndarray:
+    """The positions of the plane's points along an axis, evenly spaced in the picture, with a margin at both ends."""
+    positions = coordinates if linear_width is None else np.arcsinh(coordinates / linear_width)
+    low, high = positions.min(), positions.max()
+    margin = PLANE_MARGIN * max(high - low, 1e-3)
+    grid = np.linspace(low - margin, high + margin, PLANE_POINTS)
+    return grid if linear_width is None else linear_width * np.sinh(grid)

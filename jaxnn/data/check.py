@@ -23,11 +23,11 @@ def check_dataset(dataset: Dataset) -> Dataset:
         raise UserError(f"{name}: expected a positive max_value, found {dataset.max_value}")
     if len(set(classes)) != len(classes) or len(classes) == 1:
         raise UserError(f"{name}: expected two or more classes of different names, found {', '.join(classes)}")
-    _check_part(f"{name} train", dataset.train, len(classes))
+    _check_part(f"{name} train", dataset.train, len(classes), dataset.has_missing)
     if classes:
         require_two_classes(f"{name} train", dataset.train.y, classes)
     if dataset.test is not None:
-        _check_part(f"{name} test", dataset.test, len(classes))
+        _check_part(f"{name} test", dataset.test, len(classes), dataset.has_missing)
         for variable, train, test in (
             ("x", dataset.train.x, dataset.test.x),
             ("y", dataset.train.y, dataset.test.y),
@@ -48,8 +48,8 @@ def require_two_classes(where: str, y: Arrays, classes: tuple[str, ...]) -> None
         raise UserError(f"{where}: expected examples of two or more classes, found only {classes[first]}")
 
 
-def _check_part(where: str, part: Part, classes: int) -> None:
-    """Raises UserError unless the part is valid; ``classes`` is 0 for regression."""
+def _check_part(where: str, part: Part, classes: int, has_missing: bool = False) -> None:
+    """Raises UserError unless the part is valid; ``classes`` is 0 for regression, NaN in x is a missing number."""
     for variable, tree in (("x", part.x), ("y", part.y)):
         _check_leaves(f"{where} {variable}", tree)
     n = part.num_examples
@@ -58,7 +58,7 @@ def _check_part(where: str, part: Part, classes: int) -> None:
     for path, array in named_arrays(part.x):
         if len(array) != n:
             raise UserError(f"{where} x{path}: expected {n} rows, as in x's first array, found {len(array)}")
-        _check_input(where, path, array)
+        _check_input(where, path, array, has_missing)
     for path, array in named_arrays(part.y):
         if len(array) != n:
             raise UserError(
@@ -79,7 +79,7 @@ def _check_leaves(where: str, tree: Arrays) -> None:
             raise UserError(f"{where}{path}: expected a NumPy array (n, ...), found {type(leaf).__name__}")
 
 
-def _check_input(where: str, path: str, x: np.ndarray) -> None:
+def _check_input(where: str, path: str, x: np.ndarray, has_missing: bool) -> None:
     image = x.dtype == np.uint8 and x.ndim == 4
     feature = x.dtype == np.float32 and (x.ndim >= 2 or bool(path))
     integer = x.dtype.kind in "iu" and x.dtype != np.uint8  # uint8 means pixels, which preprocessing scales
@@ -88,7 +88,7 @@ def _check_input(where: str, path: str, x: np.ndarray) -> None:
             f"{where}: expected x{path} as uint8 images (n, height, width, channel), float32 features (n, ...) or "
             f"integers (n, ...), found {x.dtype} {x.shape}"
         )
-    _check_finite(f"{where} x{path}", x)
+    _check_finite(f"{where} x{path}", x, has_missing)
 
 
 def _check_target(where: str, path: str, y: np.ndarray, classes: int) -> None:
@@ -104,13 +104,14 @@ def _check_target(where: str, path: str, y: np.ndarray, classes: int) -> None:
     _check_finite(f"{where} y{path}", y)
 
 
-def _check_finite(where: str, values: np.ndarray) -> None:
+def _check_finite(where: str, values: np.ndarray, has_missing: bool = False) -> None:
     if values.dtype.kind != "f":
         return
     for start in range(0, len(values), _BLOCK_ROWS):
         rows = values[start : start + _BLOCK_ROWS]
-        if not np.isfinite(rows).all():
-            row = start + int(np.argwhere(~np.isfinite(rows))[0, 0])
+        invalid = np.isinf(rows) if has_missing else ~np.isfinite(rows)
+        if invalid.any():
+            row = start + int(np.argwhere(invalid)[0, 0])
             raise UserError(f"{where}: expected finite numbers, found NaN or infinity in example {row}")
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from jaxnn.errors import UserError
+from jaxnn.storage.files import expand_user
 
 DATA_DIR_VARIABLE = "JAXNN_DATA_DIR"
 
@@ -11,7 +12,7 @@ DATA_DIR_VARIABLE = "JAXNN_DATA_DIR"
 def data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     """The data folder: the argument if there is one, else the environment variable, else None."""
     folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    return Path(folder).expanduser() if folder else None
+    return expand_user(folder) if folder else None
 
 
 def find_path(path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None) -> Path:
@@ -19,7 +20,7 @@ def find_path(path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | N
 
     Raises UserError if neither has it.
     """
-    folder, path = data_folder(data_dir), Path(path).expanduser()
+    folder, path = data_folder(data_dir), expand_user(path)
     candidates = [path] if folder is None or path.is_absolute() else [path, folder / path]
     for candidate in candidates:
         if candidate.exists():

@@ -40,6 +40,15 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class ExampleReader(Reader, Protocol):
+    """A reader of files that hold targets too, such as tables."""
+
+    def examples(self, file: Path) -> Part:
+        """The examples of a file with their targets; labels count the classes of the training. Raises UserError."""
+        ...
+
+
 class Dataset(NamedTuple):
     """A data set before any split: ``test`` is the official test part if there is one.
 
@@ -47,6 +56,7 @@ class Dataset(NamedTuple):
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
     With a ``window`` the rows are places of one long sequence, and an example is a window of so many of them.
+    ``has_missing``: NaN in ``x`` stands for a missing number, which `jaxnn.data.missing.fill_missing` replaces.
     """
 
     name: str
@@ -56,6 +66,7 @@ class Dataset(NamedTuple):
     max_value: float
     reader: Reader | None = None
     window: int = 0
+    has_missing: bool = False
 
 
 class Splits(NamedTuple):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
+from jaxnn.data.file_signature import SIGNATURE_BYTES, describe_content
 from jaxnn.errors import UserError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -19,7 +20,8 @@ class LimitedReader:
     The first bytes decide whether the file is gzipped, not its name. The limits differ because a plain file cannot
     give more bytes than it has on disk, while 10 KB of gzip can unpack to 10 MB.
 
-    Raises UserError if the file is missing, cut short, damaged, longer than its header states or beyond the limit.
+    Raises UserError if the file is missing, cut short, damaged, longer than its header states or beyond the limit, and
+    if its first bytes are those of another kind of file: a page of HTML, a zip archive, an Excel workbook, ...
     """
 
     def __init__(self, path: Path, limit: int, plain_limit: int):
@@ -36,6 +38,11 @@ class LimitedReader:
         # GzipFile checks the CRC and the length of each member when it reaches the member's end.
         self._file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self._is_gzip else raw
         self._remaining = limit if self._is_gzip else min(plain_limit, os.fstat(raw.fileno()).st_size)
+        try:
+            self._check_signature()
+        except UserError:
+            self.close()
+            raise
 
     def __enter__(self) -> "LimitedReader":
         return self
@@ -44,6 +51,10 @@ class LimitedReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del kind, error, trace
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
         self._file.close()
         self._raw.close()
 
@@ -59,6 +70,14 @@ class LimitedReader:
         self._remaining -= len(data)
         if len(data) < count:
             raise self._truncated(count, len(data))
+        return data
+
+    def read_up_to(self, count: int) -> bytes:
+        """Returns the next bytes, at most ``count``; none at the end. Raises UserError beyond the limit."""
+        data = self._call(self._file.read, min(count, self._remaining + 1))
+        if len(data) > self._remaining:
+            raise self.error("expected fewer bytes: the file is larger than the limit; make it smaller")
+        self._remaining -= len(data)
         return data
 
     def read_line(self, max_bytes: int) -> bytes:
@@ -77,6 +96,17 @@ class LimitedReader:
     def error(self, reason: str) -> UserError:
         """A UserError that names this file."""
         return UserError(f"{self.path}: {reason}")
+
+    def _check_signature(self) -> None:
+        start = self._raw.read(SIGNATURE_BYTES)
+        if self._is_gzip:
+            self._raw.seek(0)
+            start = self._call(cast(gzip.GzipFile, self._file).peek, SIGNATURE_BYTES)[:SIGNATURE_BYTES]
+        else:
+            self._raw.seek(0)
+        content = describe_content(start)
+        if content is not None:
+            raise self.error(f"found {content}")
 
     def _truncated(self, expected: int, found: int) -> UserError:
         return self.error(f"expected {expected:,} bytes more, found {found:,}; it is cut short: copy it again")

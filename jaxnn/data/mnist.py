@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxnn.data.array_reader import Labels
 from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.idx import read_idx
@@ -15,6 +16,7 @@ from jaxnn.errors import UserError
 
 EXAMPLE_SHAPE = (28, 28, 1)
 _STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
+_PARTS = (("train", "train"), ("t10k", "test"))
 _PICKLE = "mnist.pkl.gz"
 # Of the unpacked IDX files, because gzip files of the same data differ.
 _MD5 = {
@@ -27,7 +29,14 @@ _COUNTS = (60_000, 10_000)
 _BLOCK_ROWS = 4096
 
 
-def mnist(verify: bool = True, classes: int = 10, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+def mnist(
+    verify: bool = True,
+    classes: int | tuple[str, ...] = 10,
+    first_label: int = 0,
+    transpose: bool = False,
+    prefix: str = "",
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
     """Reads handwritten digits as uint8 (n, 28, 28, 1): 60 000 for training and the official 10 000 for testing.
 
     Searches the data folder (``data_dir`` or JAXNN_DATA_DIR) and its sub-folder ``mnist`` for train-images-idx3-ubyte,
@@ -36,28 +45,36 @@ def mnist(verify: bool = True, classes: int = 10, data_dir: str | os.PathLike[st
 
     verify: refuse a set that has the sizes of MNIST but other bytes; false accepts it, as for Fashion-MNIST. A set of
         other sizes cannot be mistaken for MNIST and is always accepted
-    classes: labels must lie in 0..classes-1
+    classes: the number of classes, or their names in the order of their labels
+    first_label: the label of the first class, such as 1 for the letters of EMNIST
+    transpose: swap rows and columns of each image; EMNIST stores them so
+    prefix: what the names of the IDX files begin with, such as "emnist-letters-"; the test files may have "test" in
+        place of "t10k"
 
     Raises UserError.
     """
-    if not 2 <= classes <= 256:
-        raise UserError(f"mnist: expected 2 to 256 classes, found {classes}")
+    count = classes if isinstance(classes, int) else len(classes)
+    if not 2 <= count <= 256:
+        raise UserError(f"mnist: expected 2 to 256 classes, found {count}")
+    names = tuple(str(first_label + i) for i in range(count)) if isinstance(classes, int) else classes
+    labels = Labels(names, first_label)
     folder = data_folder(data_dir)
     if folder is None:
         raise UserError(f"mnist: no data folder was named; {_remedy(Path('FOLDER'))}")
     if not folder.is_dir():
         raise UserError(f"mnist: the data folder {folder} is not there; {_remedy(folder)}")
     for candidate in (folder / "mnist", folder):
-        files = {stem: path for stem in _STEMS if (path := _find_idx(candidate, stem))}
+        files = {stem: path for stem in _STEMS if (path := _find_idx(candidate, prefix, stem))}
         if len(files) == len(_STEMS):
             arrays = {stem: read_idx(files[stem], 3 if "images" in stem else 1) for stem in _STEMS}
-            return _make_dataset(candidate, arrays, verify, classes)
-        if (candidate / _PICKLE).is_file():
-            return _make_dataset(candidate / _PICKLE, _read_pickle(candidate / _PICKLE), verify, classes)
+            return _make_dataset(candidate, arrays, verify, labels, transpose)
+        if not prefix and (candidate / _PICKLE).is_file():
+            return _make_dataset(candidate / _PICKLE, _read_pickle(candidate / _PICKLE), verify, labels, transpose)
         if files:
-            missing = ", ".join(stem for stem in _STEMS if stem not in files)
+            missing = ", ".join(f"{prefix}{stem}" for stem in _STEMS if stem not in files)
             raise UserError(f"mnist: {candidate} lacks {missing}; {_remedy(folder)}")
-    raise UserError(f"mnist: found no MNIST in {folder}; {_remedy(folder)}")
+    name = f"files {prefix}train-images…" if prefix else "MNIST"
+    raise UserError(f"mnist: found no {name} in {folder}; {_remedy(folder)}")
 
 
 def _remedy(folder: Path) -> str:
@@ -68,9 +85,10 @@ def _remedy(folder: Path) -> str:
     )
 
 
-def _find_idx(folder: Path, stem: str) -> Path | None:
+def _find_idx(folder: Path, prefix: str, stem: str) -> Path | None:
     axes = "idx3" if "images" in stem else "idx1"
-    names = [f"{stem}{dot}{axes}-ubyte{end}" for end in ("", ".gz") for dot in "-."]
+    stems = (stem, stem.replace("t10k", "test")) if prefix else (stem,)
+    names = [f"{prefix}{s}{dot}{axes}-ubyte{end}" for s in dict.fromkeys(stems) for end in ("", ".gz") for dot in "-."]
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
@@ -118,7 +136,9 @@ def _to_labels(path: Path, y: np.ndarray) -> np.ndarray:
     return y.astype(np.uint8)
 
 
-def _make_dataset(source: Path, arrays: dict[str, np.ndarray], verify: bool, classes: int) -> Dataset:
+def _make_dataset(
+    source: Path, arrays: dict[str, np.ndarray], verify: bool, labels: Labels, transpose: bool
+) -> Dataset:
     counts = (len(arrays["train-images"]), len(arrays["t10k-images"]))
     for stem in _STEMS:
         if verify and counts == _COUNTS and (md5 := _md5(arrays[stem])) != _MD5[stem]:
@@ -126,12 +146,14 @@ def _make_dataset(source: Path, arrays: dict[str, np.ndarray], verify: bool, cla
                 f"{source}: {stem} is not MNIST's: expected md5 {_MD5[stem]}, found {md5}; copy it again, or set "
                 f"verify = false for another set of that size (Fashion-MNIST)"
             )
-    train, test = (
-        Part(arrays[f"{stem}-images"][..., None], arrays[f"{stem}-labels"].astype(np.int32))
-        for stem in ("train", "t10k")
-    )
-    names = tuple(str(label) for label in range(classes))
-    return Dataset("mnist", train, test, names, 255.0, DigitReader(EXAMPLE_SHAPE, 255.0))
+    train, test = (_make_part(arrays, stem, name, labels, transpose) for stem, name in _PARTS)
+    return Dataset("mnist", train, test, labels.classes, 255.0, DigitReader(EXAMPLE_SHAPE, 255.0))
+
+
+def _make_part(arrays: dict[str, np.ndarray], stem: str, name: str, labels: Labels, transpose: bool) -> Part:
+    images = arrays[f"{stem}-images"]
+    images = np.ascontiguousarray(images.swapaxes(1, 2)) if transpose else images
+    return Part(images[..., None], labels.read(f"mnist {name}", arrays[f"{stem}-labels"]))
 
 
 def _md5(array: np.ndarray) -> str:

@@ -8,31 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from jaxnn.data.array_reader import rebuild_array_reader
 from jaxnn.data.dataset import Arrays, Reader
+from jaxnn.data.table_reader import rebuild_table_reader
 from jaxnn.errors import UserError
-
-
-class ArrayReader(NamedTuple):
-    """Reads ``.npy`` files: one example of shape ``example``, or a batch of them, converted to ``dtype``."""
-
-    example: tuple[int, ...]
-    dtype: str
-
-    def inputs(self, file: Path) -> Arrays:
-        try:
-            array = np.load(file, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{file}: expected a .npy file of numbers, found none: {error}") from error
-        if array.shape == self.example:
-            array = array[None]
-        if array.shape[1:] != self.example or len(array) == 0:
-            raise UserError(f"{file}: expected examples of shape {self.example}, found an array of shape {array.shape}")
-        return array.astype(self.dtype)
-
-    def settings(self) -> dict[str, Any]:
-        return {"kind": "arrays", "example": list(self.example), "dtype": self.dtype}
 
 
 class DigitReader(NamedTuple):
@@ -52,8 +31,9 @@ class DigitReader(NamedTuple):
 
 #: kind -> what rebuilds a reader of this kind from its other settings, which come from a file and may be anything
 READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
-    "arrays": lambda settings: ArrayReader(tuple(settings["example"]), settings["dtype"]),
+    "arrays": rebuild_array_reader,
     "digits": lambda settings: DigitReader(tuple(settings["shape"]), float(settings["max_value"])),
+    "table": rebuild_table_reader,
 }
 
 

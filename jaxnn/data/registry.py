@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from jaxnn.data.array_file import arrays
 from jaxnn.data.check import check_dataset
 from jaxnn.data.csv_file import csv_file
 from jaxnn.data.dataset import Arrays, Dataset, map_arrays
@@ -25,6 +26,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "digits": digits,
     "mnist": mnist,
     "csv": csv_file,
+    "arrays": arrays,
     "images": image_folder,
     "tfds": tfds,
 }

@@ -20,6 +20,11 @@ def blobs(n: int = 500, centers: int = 2, box: float = 3.0, seed: int = 0) -> Da
     """``n`` points of the plane in Gaussian clouds of unit width, one class for each of ``centers``. x (n, 2).
 
     The centres are uniform in the square -box..box; two of them may lie close together.
+
+    n: number of points
+    centers: number of clouds, at least 2
+    box: half the side of the square that holds the centres
+
     Source: the course's one-neuron example (``sklearn.datasets.make_blobs``).
     """
     from sklearn.datasets import make_blobs  # takes a second to import
@@ -40,6 +45,9 @@ def blobs(n: int = 500, centers: int = 2, box: float = 3.0, seed: int = 0) -> Da
 def circles(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     """``n`` points on two concentric circles (radius 1 and 0.8), with Gaussian noise added. x (n, 2).
 
+    n: number of points
+    noise: standard deviation of the noise
+
     Source: the course's hidden-layer example (``sklearn.datasets.make_circles``).
     """
     from sklearn.datasets import make_circles
@@ -50,7 +58,11 @@ def circles(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
 
 
 def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
-    """``n`` points on two interleaved half circles, with Gaussian noise added. x (n, 2)."""
+    """``n`` points on two interleaved half circles, with Gaussian noise added. x (n, 2).
+
+    n: number of points
+    noise: standard deviation of the noise
+    """
     from sklearn.datasets import make_moons
 
     _check_point_options("moons", n, noise)
@@ -89,6 +101,13 @@ def cosine(
 
     Each signal spans ``periods`` periods and is shifted by an angle from U[-phase, phase]. With phase 0, as in the
     course, all examples have the same clean signal; with 3.14 a net cannot memorize it.
+
+    examples: number of signals
+    length: samples of a signal
+    noise: standard deviation of the noise
+    periods: periods that a signal spans
+    phase: largest shift of a signal, as an angle
+
     Source: the course's "Denoising a cosine".
     """
     _check_option("cosine", "length", length, 2 <= length <= _MAX_NUMBERS, f"from 2 to {_MAX_NUMBERS:,}")

@@ -32,6 +32,8 @@ def tfds(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     try:
         with warnings.catch_warnings(action="ignore"):
             parts = library.data_source(name, data_dir=folder, download=False)
+    except ImportError as error:
+        raise _missing_package(error) from error
     except Exception as error:
         # tfds raises about ten kinds of errors for a set that is not there, from AssertionError to ValueError.
         where = folder or Path("~/tensorflow_datasets")
@@ -57,10 +59,13 @@ def _import_tfds() -> ModuleType:
         with warnings.catch_warnings(action="ignore"):
             import tensorflow_datasets
     except ImportError as error:
-        raise UserError(
-            f"tfds: expected the package tensorflow-datasets, found no {error.name}; install the extra 'tfds'"
-        ) from error
+        raise _missing_package(error) from error
     return tensorflow_datasets
+
+
+def _missing_package(error: ImportError) -> UserError:
+    remedy = "pip install tensorflow-datasets importlib-resources array-record"
+    return UserError(f"tfds: expected the package tensorflow-datasets, found no {error.name}; install it ({remedy})")
 
 
 def _read_split(where: str, source) -> Part:
@@ -72,6 +77,8 @@ def _read_split(where: str, source) -> Part:
         try:
             example = source[row]
             image = np.asarray(example["image"])
+        except ImportError as error:
+            raise _missing_package(error) from error
         except Exception as error:
             raise UserError(f"{where}: example {row} cannot be read; prepare it again") from error
         if row == 0:

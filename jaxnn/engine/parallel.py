@@ -18,9 +18,15 @@ SeedStrategy = Literal["vectorized", "sequential", "one_device"]
 MAX_IDLE_SHARE = 0.25
 
 
+def jit_is_disabled() -> bool:
+    """Whether JAX's flag `jax_disable_jit` is set: nothing is compiled, to look into a step with Python's tools."""
+    return bool(getattr(jax.config, "jax_disable_jit", False))
+
+
 def default_strategy(update: Update) -> SeedStrategy:
     """How an update's seeds are mapped on the platform that JAX computes on; see `map_seeds`."""
-    if update.one_device:
+    # Without `jax.jit`, each operation in a `jax.shard_map` would be a program to compile.
+    if update.one_device or jit_is_disabled():
         return "one_device"
     return "sequential" if backend.platform() == "cpu" else "vectorized"
 

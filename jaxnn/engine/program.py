@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool
 
 from jaxnn.engine.chunks import MAX_EVALUATIONS, ChunkSchedule
 from jaxnn.engine.job import Job
-from jaxnn.engine.parallel import SeedStrategy, map_seeds
+from jaxnn.engine.parallel import SeedStrategy, jit_is_disabled, map_seeds
 from jaxnn.engine.snapshot import is_key, on_device
 from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
@@ -33,7 +33,12 @@ class CompiledChunk(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """The memory that it takes on this machine by the compiler's figures, with a copy of the state."""
+        """The memory that it takes on this machine by the compiler's figures, with a copy of the state.
+
+        0 where it is not compiled.
+        """
+        if not hasattr(self.call, "memory_analysis"):
+            return 0
         figures = self.call.memory_analysis()
         per_device = figures.argument_size_in_bytes + figures.output_size_in_bytes + figures.temp_size_in_bytes
         devices = len(jax.tree.leaves(self.state)[0].sharding.device_set)
@@ -64,10 +69,16 @@ def _jitted(
 
 
 @functools.lru_cache(MAX_PROGRAMS)
-def _compiled(function: Any, treedef: Any, leaves: tuple[Any, ...], x64: bool) -> tuple[Any, Any]:
-    """A function compiled for arguments of these shapes, once in a process, and the shapes that it returns."""
+def _compiled(function: Any, treedef: Any, leaves: tuple[Any, ...], x64: bool, disable_jit: bool) -> tuple[Any, Any]:
+    """A function compiled for arguments of these shapes, once in a process, and the shapes that it returns.
+
+    With JAX's flag `jax_disable_jit` it is the function itself, which runs an operation at a time.
+    """
     del x64  # a key alone
-    lowered = function.lower(*jax.tree.unflatten(treedef, leaves))
+    args = jax.tree.unflatten(treedef, leaves)
+    if disable_jit:
+        return function, jax.eval_shape(function, *args)
+    lowered = function.lower(*args)
     compiled = lowered.compile()
     shapes = jax.tree.map(
         lambda a, sharding: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding),
@@ -80,7 +91,7 @@ def _compiled(function: Any, treedef: Any, leaves: tuple[Any, ...], x64: bool) -
 def _compile(function: Any, *args: Any) -> tuple[Any, Any]:
     leaves, treedef = jax.tree.flatten(args)
     shapes = tuple(a if isinstance(a, jax.ShapeDtypeStruct) else jax.ShapeDtypeStruct(a.shape, a.dtype) for a in leaves)
-    return _compiled(function, treedef, shapes, bool(jax.config.read("jax_enable_x64")))
+    return _compiled(function, treedef, shapes, bool(jax.config.read("jax_enable_x64")), jit_is_disabled())
 
 
 def _finite(state: State, checked: Bool[Array, "leaves"]) -> Bool[Array, ""]:
@@ -170,9 +181,10 @@ class Program:
         state, rows, finite = jax.block_until_ready(computed)
         ended = (done + count) // evaluation - done // evaluation
         rows = jax.tree.map(lambda a: np.asarray(a)[:, :ended], rows)
-        # A seed that patience has stopped leaves its rows blank.
+        # A seed that patience has stopped measures nothing more.
         evaluated = np.asarray(state.epoch)[:, None] // self.job.plan.eval_every - done // evaluation
         blank = np.arange(ended) >= evaluated
+        rows = jax.tree.map(lambda a: np.where(blank, np.asarray(np.nan, a.dtype), a), rows)
         losses = [a for part in rows for name, a in part.items() if lower_is_better(name)]
         valid = [(np.isfinite(loss) | blank).all(axis=1) for loss in losses]
         return state, rows, np.asarray(np.stack([np.asarray(finite), *valid]).all(axis=0))

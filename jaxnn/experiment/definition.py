@@ -10,7 +10,7 @@ import numpy as np
 from jaxnn.data.dataset import Reader
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, describe
 from jaxnn.layer import Batch, Params
 from jaxnn.train.batches import Source, shapes_of
 from jaxnn.train.check import check_update
@@ -86,6 +86,13 @@ class Experiment(NamedTuple):
 
     def check(self) -> "Experiment":
         """The experiment itself. Raises `UserError`, before anything is compiled, for one that cannot be trained."""
+        for name, value, kind in (("source", self.source, Source), ("plan", self.plan, Plan)):
+            if not isinstance(value, kind):
+                raise UserError(f"experiment: expected {name} of type {kind.__name__}, found {describe(value)}")
+        if not isinstance(self.update, Update) and (isinstance(self.update, tuple) or not callable(self.update)):
+            raise UserError(
+                f"experiment: expected an Update, such as jaxnn.supervised(…), found {describe(self.update)}"
+            )
         if not self.seeds or any(not 0 <= seed < 2**32 for seed in self.seeds):
             raise UserError(f"expected seeds from 0 to 2³² − 1, at least one, found {list(self.seeds)}")
         single_seed = self.of_seed(0)

@@ -38,10 +38,8 @@ NoParams = tuple[()]
 ExampleBatch = Float[ArrayOrShape, "batch *rest"]
 
 Images = Float[Array, "batch height width channel"]
-#: Images whose values are not used; their batch may be empty.
+#: Images whose values are not used.
 ImageShape = Float[ArrayOrShape, "_ height width channel"]
-#: The images of an empty batch, a residual of no bytes that holds the shape of one image.
-EmptyImages = Float[Array, "0 height width channel"]
 #: One number for each window and input channel: what one tap reads, or a pool's output.
 PerWindow = Float[Array, "batch rows columns channel"]
 #: The output of a convolution.

@@ -65,4 +65,4 @@ def products_gradient(dy: Outputs, index: OutputIndex, count: int) -> Float[Arra
 def _maximum(z: Float[Array, "..."], axis: int) -> Float[Array, "..."]:
     """The maximum along an axis. Its derivative goes to the first of equal entries, and it keeps a NaN, which `jnp.max`
     may lose when it is compiled with XLA's default options."""
-    return lax.reduce(z, jnp.asarray(-jnp.inf, z.dtype), lambda a, b: jnp.where((b > a) | (b != b), b, a), (axis,))
+    return lax.reduce(z, np.asarray(-np.inf, z.dtype), lambda a, b: jnp.where((b > a) | (b != b), b, a), (axis,))

@@ -43,7 +43,7 @@ class Window(NamedTuple):
 
     def shifted_views(self, x: Images, fill: float = 0.0) -> list[PerWindow]:
         """The strided slice of the padded images that each tap reads, one array a tap; `fill` outside the image."""
-        padded = lax.pad(x, jnp.asarray(fill, x.dtype), ((0, 0, 0), *((*p, 0) for p in self.pads), (0, 0, 0)))
+        padded = lax.pad(x, np.asarray(fill, x.dtype), ((0, 0, 0), *((*p, 0) for p in self.pads), (0, 0, 0)))
         rows, columns = self.output_size(x)
         (sh, sw), (batch, _, _, channel) = self.stride, x.shape
         return [

@@ -13,7 +13,15 @@ from jaxnn.kernels.matmul import matmul, weight_gradient
 from jaxnn.layer import Batch, Key, Layer, Time
 from jaxnn.layers.dense import DenseParams
 from jaxnn.layers.embedding import EmbeddingParams
-from jaxnn.sequence import Sequence, join_derivative, join_lengths, split_derivative, split_lengths, valid_places
+from jaxnn.sequence import (
+    check_sequences,
+    join_derivative,
+    join_lengths,
+    split_derivative,
+    split_lengths,
+    valid_places,
+)
+from jaxnn.shapes import checked
 
 #: The wavelengths of rotary positions go from 2π to 2π times this number of places.
 ROTARY_BASE = 10_000.0
@@ -74,12 +82,13 @@ def attention(
     make_weight, make_positions = initializer(weight_init), initializer({"name": "normal", "stddev": 0.02})
 
     def init(key: PRNGKeyArray, x: Batch) -> AttentionParams:
-        x = x.values if isinstance(x, Sequence) else x
-        if x.ndim != 3 or x.shape[-1] % heads or (positions == "rotary" and x.shape[-1] // heads % 2):
+        x = check_sequences("attention", x)
+        if x.shape[-1] % heads or (positions == "rotary" and x.shape[-1] // heads % 2):
             raise UserError(
                 f"attention: expected x (batch, time, features) with features that {heads} heads divide"
                 f"{' into an even size' if positions == 'rotary' else ''}, found shape {tuple(x.shape)}"
             )
+        _check_places(x, length)
         n = x.shape[-1]
         key_in, key_out, key_positions = jax.random.split(key, 3)
         blocks = [make_weight(k, (n, n), x.dtype) for k in jax.random.split(key_in, 3)]
@@ -94,8 +103,6 @@ def attention(
         """x with its positions, and queries, keys and values (batch, heads, time, size), from place `first` on."""
         time = x.shape[1]
         if params.positions is not None:
-            if time > len(params.positions.table):
-                raise UserError(f"attention: expected at most {len(params.positions.table)} places, found {time}")
             x = x + jax.lax.dynamic_slice_in_dim(params.positions.table, first, time)[None]
         q, k, v = (_split_heads(part, heads) for part in jnp.split(matmul(x, params.query_key_value.weight), 3, -1))
         if positions == "rotary":
@@ -129,9 +136,11 @@ def attention(
             table,
         ), join_derivative(dx, lengths)
 
-    def start(params: AttentionParams, batch: int, length: int) -> Any:
+    def start(params: AttentionParams, batch: int, places: int) -> Any:
         weight = params.output.weight
-        keys = jnp.zeros((batch, heads, length, len(weight) // heads), weight.dtype)
+        if params.positions is not None and places > len(params.positions.table):
+            raise UserError(f"attention: expected at most {len(params.positions.table)} places, found {places}")
+        keys = jnp.zeros((batch, heads, places, len(weight) // heads), weight.dtype)
         return keys, keys, jnp.zeros((), jnp.int32)
 
     def extend(params: AttentionParams, memory: Any, x: Any) -> tuple[Any, Any]:
@@ -149,7 +158,8 @@ def attention(
         o = jnp.matmul(weights, values)
         return matmul(_join_heads(o), params.output.weight), (keys, values, place + x.shape[1])
 
-    return Layer(init, forward, backward, "attention", time=Time(start, extend, grows=True) if causal else Time())
+    time = Time(start, extend, grows=True) if causal else Time()
+    return checked(Layer(init, forward, backward, "attention", time=time))
 
 
 def _check_options(heads: int, dropout: float, positions: str, length: int) -> None:
@@ -163,6 +173,11 @@ def _check_options(heads: int, dropout: float, positions: str, length: int) -> N
         raise UserError(
             f"attention: expected a length with positions = 'learned', else none, found {positions!r} and {length}"
         )
+
+
+def _check_places(x: Any, length: int) -> None:
+    if 0 < length < x.shape[1]:
+        raise UserError(f"attention: expected at most {length} places, found x of shape {tuple(x.shape)}")
 
 
 def _how(causal: bool, lengths: Any, time: int, rate: float, key: Key) -> Attention:

@@ -13,6 +13,7 @@ from jaxnn.kernels.convolution import choose_formulation
 from jaxnn.kernels.matmul import add_bias, bias_gradient
 from jaxnn.kernels.window import Padding, Window, make_window, pair
 from jaxnn.layer import Key, Layer
+from jaxnn.shapes import check_dy, check_floating, parameter_check
 
 
 class ConvParams(NamedTuple):
@@ -45,8 +46,8 @@ def conv(
     x (batch, height, width, channel), W (*kernel, channel, channels), b (channels), y (batch, rows, columns, channels).
     `kernel`, `stride`, `dilation`: one number or (height, width); `padding`: "SAME", "VALID" or
     [[low, high], [low, high]].
-    Raises `UserError` when built of impossible numbers, or initialized for images smaller than the kernel.
-    (Dumoulin and Visin 2016.)
+    Raises `UserError` when built of impossible numbers, for images smaller than the kernel, and for params, x or dy
+    that do not fit each other. (Dumoulin and Visin 2016.)
     """
     size, strides, dilations = pair(kernel, "conv kernel"), pair(stride, "conv stride"), pair(dilation, "conv dilation")
     if channels < 1:
@@ -57,18 +58,24 @@ def conv(
         return make_window(x, f"conv kernel {size[0]}×{size[1]}", size, strides, padding, dilations)
 
     def init(key: PRNGKeyArray, x: ExampleBatch) -> ConvParams:
+        check_floating("conv", x)
         window_for(x)
         key_weight, key_bias = jax.random.split(key)
         weight = make_weight(key_weight, (*size, x.shape[-1], channels), x.dtype)
         return ConvParams(weight, make_bias(key_bias, (channels,), x.dtype) if bias else None)
 
+    check = parameter_check("conv", init)
+
     def forward(params: ConvParams, x: Images, key: Key) -> tuple[Outputs, Images]:
         del key
+        check(params, x)
         window = window_for(x)
         return add_bias(choose_formulation(window, x).output(window, x, params.weight), params.bias), x
 
     def backward(params: ConvParams, res: Images, dy: Outputs) -> tuple[ConvParams, Images]:
         x, window = res, window_for(res)
+        check(params, x)
+        check_dy("conv", dy, (len(x), *window.output_size(x), channels))
         formulation = choose_formulation(window, x)
         dx = formulation.input_gradient(window, dy, params.weight, x)
         dweight = formulation.weight_gradient(window, x, dy)

@@ -15,6 +15,7 @@ from jaxnn.kernels.maximum import maximum_of_products, products_gradient
 from jaxnn.kernels.window import Window, make_window, pair
 from jaxnn.layer import Key, Layer
 from jaxnn.layers.conv import ConvParams
+from jaxnn.shapes import check_dy, check_floating, parameter_check
 
 #: V: the kernel at each offset in a patch, side by side.
 ShiftedKernels = Float[Array, "patch blocks"]
@@ -41,7 +42,8 @@ def conv_max_pool(
 
     x (batch, height, width, channel), W (*kernel, channel, channels), b (channels), y (batch, rows, columns, channels).
     Keeps x and q*, a byte each. A ReLU may follow instead of standing between, because max and ReLU commute.
-    Raises `UserError` when built of impossible numbers, or initialized for images smaller than a patch.
+    Raises `UserError` when built of impossible numbers, for images smaller than a patch, and for params, x or dy that
+    do not fit each other.
     """
     size, pool_size = pair(kernel, "conv_max_pool kernel"), pair(pool, "conv_max_pool pool")
     if channels < 1:
@@ -69,18 +71,24 @@ def conv_max_pool(
         return functools.reduce(jnp.add, terms)
 
     def init(key: PRNGKeyArray, x: ExampleBatch) -> ConvParams:
+        check_floating("conv_max_pool", x)
         window_for(x)
         key_weight, key_bias = jax.random.split(key)
         weight = make_weight(key_weight, (*size, x.shape[-1], channels), x.dtype)
         return ConvParams(weight, make_bias(key_bias, (channels,), x.dtype))
 
+    check = parameter_check("conv_max_pool", init)
+
     def forward(params: ConvParams, x: Images, key: Key) -> tuple[Outputs, tuple[Images, OutputIndex]]:
         del key
+        check(params, x)
         y, index = maximum_of_products(window_for(x), x, shift(params.weight), count)
         return add_bias(y, params.bias), (x, index)
 
     def backward(params: ConvParams, res: tuple[Images, OutputIndex], dy: Outputs) -> tuple[ConvParams, Images]:
         x, index = res
+        check(params, x)
+        check_dy("conv_max_pool", dy, index.shape)
         window, dz = window_for(x), products_gradient(dy, index, count)
         dshifted = window.patches(x).T @ dz
         dpatches = (dz @ shift(params.weight).T).reshape(*dy.shape[:-1], -1)

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, NoParams
 from jaxnn.layer import Key, Layer, empty_init
+from jaxnn.shapes import Shape, check_dy, check_elementary, shapes_of
 
 Values = Float[AnyArray, "*shape"]
 Mask = Bool[AnyArray, "*shape"]
@@ -30,15 +31,16 @@ def dropout(rate: float) -> Layer:
     def drop(mask: Mask, x: Values) -> Values:
         return jnp.where(mask, x / (1 - rate), 0)
 
-    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Mask | None]:
-        del params
+    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Mask | Shape]:
+        check_elementary("dropout", params, x)
         if key is None:
-            return x, None
+            return x, shapes_of(x)
         mask = jax.random.bernoulli(key, 1 - rate, x.shape)
         return drop(mask, x), mask
 
-    def backward(params: NoParams, res: Mask | None, dy: Values) -> tuple[NoParams, Values]:
+    def backward(params: NoParams, res: Mask | Shape, dy: Values) -> tuple[NoParams, Values]:
         del params
-        return (), dy if res is None else drop(res, dy)
+        check_dy("dropout", dy, res.shape)
+        return (), dy if isinstance(res, Shape) else drop(res, dy)
 
     return Layer(empty_init, forward, backward, "dropout")

@@ -6,7 +6,7 @@ dx = f′(x) ∘ dy
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax import numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Float, Shaped
 
 from jaxnn.kernels.array_types import AnyArray, NoParams
 from jaxnn.layer import Batch, Key, Layer, empty_init
+from jaxnn.shapes import Shape, check_dy, check_dy_tree, check_elementary, check_no_params, shapes_of
 
 Values = Float[AnyArray, "*shape"]
 #: What a derivative is computed from: x or y, or a condition on them.
@@ -51,13 +52,15 @@ def elementwise(row: Elementwise) -> Layer:
     """The layer of one row: `x` and `y` of any shape, alike."""
 
     def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Residual]:
-        del params, key
+        del key
+        check_elementary(row.name, params, x)
         y = row.f(x)
         return y, row.keep(x, y)
 
     def backward(params: NoParams, res: Residual, dy: Values) -> tuple[NoParams, Values]:
         del params
         slope = row.derivative(res)
+        check_dy(row.name, dy, slope.shape)
         # A select, because a product with 0 would turn an infinite dy into NaN.
         return (), jnp.where(slope, dy, 0) if slope.dtype == bool else slope * dy
 
@@ -67,12 +70,14 @@ def elementwise(row: Elementwise) -> Layer:
 def identity() -> Layer:
     """y = x;  dx = dy; x may be any pytree."""
 
-    def forward(params: NoParams, x: Batch, key: Key) -> tuple[Batch, tuple[()]]:
-        del params, key
-        return x, ()
+    def forward(params: NoParams, x: Batch, key: Key) -> tuple[Batch, Any]:
+        del key
+        check_no_params("identity", params)
+        return x, shapes_of(x)
 
-    def backward(params: NoParams, res: tuple[()], dy: Batch) -> tuple[NoParams, Batch]:
-        del params, res
+    def backward(params: NoParams, res: Any, dy: Batch) -> tuple[NoParams, Batch]:
+        del params
+        check_dy_tree("identity", dy, res)
         return (), dy
 
     return Layer(empty_init, forward, backward, "identity")
@@ -140,7 +145,9 @@ def elu(alpha: float = 1.0) -> Layer:
 def gelu() -> Layer:
     """y = x Φ(x);  dx = (Φ(x) + x φ(x)) dy, Φ and φ the standard normal's (Hendrycks and Gimpel 2016).
 
-    Derivation: the product rule, with Φ′ = φ.
+    Derivation: Φ(x) = ∫ φ(t) dt from −∞ to x, so Φ′ = φ, with φ(x) = e^{−x²/2} / √(2π).
+    The product rule gives y′ = 1 · Φ(x) + x · Φ′(x) = Φ(x) + x φ(x). Each y depends on one x alone, so dx = y′ dy.
+    Computed with Φ(x) = ½ erfc(−x / √2): for x far below 0, erfc keeps its digits, and 1 + erf loses them.
     """
 
     def derivative(x: Values) -> Values:
@@ -164,14 +171,22 @@ def silu() -> Layer:
 
 
 def threshold() -> Layer:
-    """y = [x ≥ 0], the perceptron's step;  dx = 0: its derivative is zero wherever it has one (Rosenblatt 1958)."""
+    """y = [x ≥ 0], the perceptron's step;  dx = 0 (Rosenblatt 1958).
 
-    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, tuple[()]]:
-        del params, key
-        return jnp.where(jnp.isnan(x), x, (x >= 0).astype(x.dtype)), ()
+    Derivation: for x ≠ 0, y(x + h) = y(x) for every small h, so y′ = lim (y(x + h) − y(x)) / h = 0.
+    At x = 0 the quotient is 0 from the right and −1/h from the left, without a limit: y has no derivative there, and 0
+    continues the one of both sides. So dx = y′ dy = 0, and the layers before a threshold learn nothing by gradient
+    descent. The loss `perceptron` is the way to train them.
+    """
 
-    def backward(params: NoParams, res: tuple[()], dy: Values) -> tuple[NoParams, Values]:
-        del params, res
+    def forward(params: NoParams, x: Values, key: Key) -> tuple[Values, Shape]:
+        del key
+        check_elementary("threshold", params, x)
+        return jnp.where(jnp.isnan(x), x, (x >= 0).astype(x.dtype)), shapes_of(x)
+
+    def backward(params: NoParams, res: Shape, dy: Values) -> tuple[NoParams, Values]:
+        del params
+        check_dy("threshold", dy, res.shape)
         return (), jnp.zeros_like(dy)
 
     return Layer(empty_init, forward, backward, "threshold")

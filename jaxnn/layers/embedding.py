@@ -14,6 +14,7 @@ from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
 from jaxnn.kernels.matmul import matmul, weight_gradient
 from jaxnn.kernels.rows import table_gradient
 from jaxnn.layer import Key, Layer, Time
+from jaxnn.shapes import check_array, check_floating, checked
 
 Ids = Integer[AnyArray, "batch *places"]
 Vectors = Float[AnyArray, "batch *places units"]
@@ -42,7 +43,7 @@ def embedding(rows: int, units: int, table_init: Init = "normal") -> Layer:
     make_table = initializer({"name": "normal", "stddev": 0.02} if table_init == "normal" else table_init)
 
     def init(key: PRNGKeyArray, x: Shaped[ArrayOrShape, "batch *places"]) -> EmbeddingParams:
-        del x
+        _check_ids(x, rows)
         return EmbeddingParams(make_table(key, (rows, units), _default_float()))
 
     def forward(params: EmbeddingParams, x: Ids, key: Key) -> tuple[Vectors, Ids]:
@@ -53,7 +54,7 @@ def embedding(rows: int, units: int, table_init: Init = "normal") -> Layer:
     def backward(params: EmbeddingParams, res: Ids, dy: Vectors) -> tuple[EmbeddingParams, None]:
         return EmbeddingParams(table_gradient(jnp.asarray(res), jnp.asarray(dy), len(params.table))), None
 
-    return Layer(init, forward, backward, "embedding")
+    return checked(Layer(init, forward, backward, "embedding"))
 
 
 def unembedding(rows: int) -> Layer:
@@ -72,6 +73,7 @@ def unembedding(rows: int) -> Layer:
     make_table = initializer({"name": "normal", "stddev": 0.02})
 
     def init(key: PRNGKeyArray, x: Float[ArrayOrShape, "batch *places units"]) -> EmbeddingParams:
+        check_floating("unembedding", x, axes=2)
         return EmbeddingParams(make_table(key, (rows, x.shape[-1]), x.dtype))
 
     def forward(params: EmbeddingParams, x: Vectors, key: Key) -> tuple[Logits, Vectors]:
@@ -81,7 +83,7 @@ def unembedding(rows: int) -> Layer:
     def backward(params: EmbeddingParams, res: Vectors, dy: Logits) -> tuple[EmbeddingParams, Vectors]:
         return EmbeddingParams(weight_gradient(dy, res)), matmul(dy, params.table)
 
-    return Layer(init, forward, backward, "unembedding")
+    return checked(Layer(init, forward, backward, "unembedding"))
 
 
 def positional_embedding(length: int) -> Layer:
@@ -97,19 +99,18 @@ def positional_embedding(length: int) -> Layer:
     _check_sizes("positional_embedding", length, 1)
     make_table = initializer({"name": "normal", "stddev": 0.02})
 
-    def rows(params: EmbeddingParams, time: int) -> Float[Array, "time units"]:
-        if time > len(params.table):
-            raise UserError(f"positional_embedding: expected at most {len(params.table)} places, found {time}")
-        return params.table[:time]
-
     def init(key: PRNGKeyArray, x: Float[ArrayOrShape, "batch time units"]) -> EmbeddingParams:
-        if x.ndim != 3:
-            raise UserError(f"positional_embedding: expected x (batch, time, units), found shape {tuple(x.shape)}")
+        check_floating("positional_embedding", x)
+        if len(x.shape) != 3 or x.shape[1] > length:
+            raise UserError(
+                f"positional_embedding: expected x (batch, time, units) with at most {length} places, found shape "
+                f"{tuple(x.shape)}"
+            )
         return EmbeddingParams(make_table(key, (length, x.shape[-1]), x.dtype))
 
     def forward(params: EmbeddingParams, x: Sequences, key: Key) -> tuple[Sequences, tuple[()]]:
         del key
-        return x + rows(params, x.shape[1])[None], ()
+        return x + params.table[None, : x.shape[1]], ()
 
     def backward(params: EmbeddingParams, res: tuple[()], dy: Sequences) -> tuple[EmbeddingParams, Sequences]:
         del res
@@ -118,14 +119,16 @@ def positional_embedding(length: int) -> Layer:
 
     def start(params: EmbeddingParams, batch: int, places: int) -> Any:
         del batch
-        rows(params, places)
+        if places > len(params.table):
+            raise UserError(f"positional_embedding: expected at most {len(params.table)} places, found {places}")
         return jnp.zeros((), jnp.int32)
 
     def extend(params: EmbeddingParams, memory: Any, x: Any) -> tuple[Any, Any]:
         added = jax.lax.dynamic_slice_in_dim(params.table, memory, x.shape[1])
         return x + added[None], memory + x.shape[1]
 
-    return Layer(init, forward, backward, "positional_embedding", time=Time(start, extend, grows=True, lengths=False))
+    time = Time(start, extend, grows=True, lengths=False)
+    return checked(Layer(init, forward, backward, "positional_embedding", time=time))
 
 
 def _check_sizes(name: str, rows: int, units: int) -> None:
@@ -133,11 +136,12 @@ def _check_sizes(name: str, rows: int, units: int) -> None:
         raise UserError(f"{name}: expected at least 1 row and 1 unit, found {rows} and {units}")
 
 
-def _check_ids(ids: Ids, rows: int) -> None:
+def _check_ids(ids: Any, rows: int) -> None:
     """Raises `UserError` for what is no integer, and for an id without a row; a traced value is not known."""
+    check_array("embedding", ids, axes=1)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
-        raise UserError(f"embedding: expected integers from 0 to {rows - 1}, found {ids.dtype}")
-    if isinstance(ids, Tracer) or ids.size == 0:
+        raise UserError(f"embedding: expected integers from 0 to {rows - 1}, found {ids.dtype} {tuple(ids.shape)}")
+    if isinstance(ids, Tracer | jax.ShapeDtypeStruct) or ids.size == 0:
         return
     values = np.asarray(ids)
     low, high = values.min(), values.max()

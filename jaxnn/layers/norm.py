@@ -10,6 +10,7 @@ from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
 from jaxnn.kernels.matmul import sum_leading
 from jaxnn.layer import Key, Layer
+from jaxnn.shapes import check_floating, checked
 
 Values = Float[AnyArray, "batch *rest n"]
 PerRow = Float[AnyArray, "batch *rest 1"]
@@ -40,6 +41,7 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
 
     def init(key: PRNGKeyArray, x: Float[ArrayOrShape, "batch *rest n"]) -> NormParams:
         del key
+        check_floating("layer_norm", x, axes=2)
         n = x.shape[-1]
         return NormParams(jnp.ones((n,), x.dtype), jnp.zeros((n,), x.dtype) if offset else None)
 
@@ -58,7 +60,7 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
         dx = root * (g - g.mean(-1, keepdims=True) - normal * (product * scale).mean(-1, keepdims=True))
         return NormParams(sum_leading(product), None if params.offset is None else sum_leading(dy)), dx
 
-    return Layer(init, forward, backward, "layer_norm")
+    return checked(Layer(init, forward, backward, "layer_norm"))
 
 
 def rms_norm(epsilon: float = 1e-6) -> Layer:
@@ -76,6 +78,7 @@ def rms_norm(epsilon: float = 1e-6) -> Layer:
 
     def init(key: PRNGKeyArray, x: Float[ArrayOrShape, "batch *rest n"]) -> NormParams:
         del key
+        check_floating("rms_norm", x, axes=2)
         return NormParams(jnp.ones((x.shape[-1],), x.dtype), None)
 
     def forward(params: NormParams, x: Values, key: Key) -> tuple[Values, tuple[Values, PerRow]]:
@@ -92,7 +95,7 @@ def rms_norm(epsilon: float = 1e-6) -> Layer:
         dx = root * (dy * scale - normal * mean)
         return NormParams(sum_leading(product), None), dx
 
-    return Layer(init, forward, backward, "rms_norm")
+    return checked(Layer(init, forward, backward, "rms_norm"))
 
 
 def _row(feature: Features, x: Values) -> Values:

@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import (
     ArrayOrShape,
-    EmptyImages,
     ExampleBatch,
     Images,
     ImageShape,
@@ -27,6 +26,7 @@ from jaxnn.kernels.array_types import (
 from jaxnn.kernels.maximum import first_maximum
 from jaxnn.kernels.window import Padding, Window, make_window, pair
 from jaxnn.layer import Key, Layer
+from jaxnn.shapes import Shape, check_dy, check_elementary, check_floating, shapes_of
 
 Size = int | Sequence[int]
 
@@ -48,11 +48,14 @@ def _window_maker(name: str, window: Size, stride: Size | None, padding: Padding
     return window_for
 
 
-def _checked_init(window_for: Callable[[ArrayOrShape], Window]) -> Callable[[PRNGKeyArray, ExampleBatch], NoParams]:
+def _checked_init(
+    name: str, window_for: Callable[[ArrayOrShape], Window]
+) -> Callable[[PRNGKeyArray, ExampleBatch], NoParams]:
     """An `init` without parameters that refuses what `window_for` refuses."""
 
     def init(key: PRNGKeyArray, x: ExampleBatch) -> NoParams:
         del key
+        check_floating(name, x)
         window_for(x)
         return ()
 
@@ -71,18 +74,20 @@ def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID
     """
     window_for = _window_maker("max_pool", window, stride, padding)
 
-    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, tuple[IndexPerWindow, EmptyImages]]:
-        del params, key
+    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, tuple[IndexPerWindow, Shape]]:
+        del key
+        check_elementary("max_pool", params, x)
         y, index = first_maximum(window_for(x).shifted_views(x, -np.inf))
-        return y, (index, x[:0])
+        return y, (index, shapes_of(x))
 
-    def backward(params: NoParams, res: tuple[IndexPerWindow, EmptyImages], dy: PerWindow) -> tuple[NoParams, Images]:
+    def backward(params: NoParams, res: tuple[IndexPerWindow, Shape], dy: PerWindow) -> tuple[NoParams, Images]:
         del params
-        index, images = res
+        index, images = res[0], res[1].struct
+        check_dy("max_pool", dy, index.shape)
         dx = window_for(images).scatter_to_taps(lambda k, index, dy: jnp.where(index == k, dy, 0), (index, dy), images)
         return (), dx
 
-    return Layer(_checked_init(window_for), forward, backward, "max_pool")
+    return Layer(_checked_init("max_pool", window_for), forward, backward, "max_pool")
 
 
 def _counts(window: Window, x: ImageShape) -> Float[Array, "1 rows columns 1"]:
@@ -100,19 +105,22 @@ def average_pool(window: Size, stride: Size | None = None, padding: Padding = "V
     """
     window_for = _window_maker("average_pool", window, stride, padding)
 
-    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, EmptyImages]:
-        del params, key
+    def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, Shape]:
+        del key
+        check_elementary("average_pool", params, x)
         w = window_for(x)
         total = functools.reduce(jnp.add, w.shifted_views(x))
-        return total / jnp.broadcast_to(_counts(w, x), total.shape), x[:0]
+        return total / jnp.broadcast_to(_counts(w, x), total.shape), shapes_of(x)
 
-    def backward(params: NoParams, res: EmptyImages, dy: PerWindow) -> tuple[NoParams, Images]:
+    def backward(params: NoParams, res: Shape, dy: PerWindow) -> tuple[NoParams, Images]:
         del params
-        w = window_for(res)
-        share = dy / jnp.broadcast_to(_counts(w, res), dy.shape)
-        return (), w.scatter_to_taps(lambda k, share: share, (share,), res)
+        images = res.struct
+        w = window_for(images)
+        check_dy("average_pool", dy, (images.shape[0], *w.output_size(images), images.shape[-1]))
+        share = dy / jnp.broadcast_to(_counts(w, images), dy.shape)
+        return (), w.scatter_to_taps(lambda k, share: share, (share,), images)
 
-    return Layer(_checked_init(window_for), forward, backward, "average_pool")
+    return Layer(_checked_init("average_pool", window_for), forward, backward, "average_pool")
 
 
 def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:
@@ -121,12 +129,16 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
     y[n, r, s, c] = √ Σ x[n, h, w, c]² over the window of (r, s)
     dx[n, h, w, c] = x[n, h, w, c] Σ dy[n, r, s, c] / y[n, r, s, c] over the windows that hold (h, w), 0 where y = 0
 
-    Derivation: y² = Σ x², so 2 y ∂y/∂x = 2 x.
+    Derivation: for one window, y² = Σᵢ xᵢ² over its numbers. Both sides are differentiated with respect to one of them:
+    2 y ∂y/∂xⱼ = 2 xⱼ, so ∂y/∂xⱼ = xⱼ / y, the share of xⱼ in the norm. The window passes dy xⱼ / y to each number.
+    A number that several windows hold gathers what each of them passes, and the factor xⱼ stands before the sum.
+    At y = 0 all numbers of the window are 0. The norm has a corner there and no derivative; 0 is a subgradient.
     """
     window_for = _window_maker("l2_pool", window, stride, padding)
 
     def forward(params: NoParams, x: Images, key: Key) -> tuple[PerWindow, tuple[Images, PerWindow]]:
-        del params, key
+        del key
+        check_elementary("l2_pool", params, x)
         total = functools.reduce(jnp.add, [view * view for view in window_for(x).shifted_views(x)])
         positive = total > 0
         # Autodiff differentiates both branches of a select: the inner one keeps √ away from 0.
@@ -136,10 +148,11 @@ def l2_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID"
     def backward(params: NoParams, res: tuple[Images, PerWindow], dy: PerWindow) -> tuple[NoParams, Images]:
         del params
         x, y = res
+        check_dy("l2_pool", dy, y.shape)
 
         def share(k, y, dy):
             return jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))
 
         return (), x * window_for(x).scatter_to_taps(share, (y, dy), x)
 
-    return Layer(_checked_init(window_for), forward, backward, "l2_pool")
+    return Layer(_checked_init("l2_pool", window_for), forward, backward, "l2_pool")

@@ -6,8 +6,9 @@ from jax import numpy as jnp
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import NoParams
-from jaxnn.layer import Batch, Key, Layer, Time, empty_init
-from jaxnn.sequence import join_derivative, split_lengths, valid_places
+from jaxnn.layer import Batch, Key, Layer, Time
+from jaxnn.sequence import check_sequences, join_derivative, split_lengths, valid_places
+from jaxnn.shapes import checked
 
 
 def pool_sequence(kind: Literal["mean", "max", "last"] = "mean") -> Layer:
@@ -24,11 +25,14 @@ def pool_sequence(kind: Literal["mean", "max", "last"] = "mean") -> Layer:
     if kind not in ("mean", "max", "last"):
         raise UserError(f"pool_sequence: expected mean, max or last, found {kind!r}")
 
+    def init(key: Any, x: Batch) -> NoParams:
+        del key
+        check_sequences("pool_sequence", x)
+        return ()
+
     def forward(params: NoParams, x: Batch, key: Key) -> tuple[Any, Any]:
         del params, key
         values, lengths = split_lengths(x)
-        if values.ndim != 3:
-            raise UserError(f"pool_sequence: expected x (batch, time, features), found shape {values.shape}")
         batch, time, _ = values.shape
         count = jnp.full((batch,), time) if lengths is None else lengths
         shape = (lengths, values[:0])
@@ -54,7 +58,7 @@ def pool_sequence(kind: Literal["mean", "max", "last"] = "mean") -> Layer:
             dx = jnp.where(chosen, dy[:, None], 0)
         return (), join_derivative(dx, lengths)
 
-    return Layer(empty_init, forward, backward, "pool_sequence", time=Time())
+    return checked(Layer(init, forward, backward, "pool_sequence", time=Time()))
 
 
 def _divisor(count: Any, dtype: Any) -> Any:

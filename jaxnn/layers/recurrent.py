@@ -12,7 +12,8 @@ from jaxnn.errors import UserError
 from jaxnn.layer import Batch, Key, Layer, Params, Time
 from jaxnn.layers.cell import State
 from jaxnn.layers.cells import CellSpec, cell_of
-from jaxnn.sequence import Sequence, join_derivative, split_derivative, split_lengths, valid_places
+from jaxnn.sequence import Sequence, check_sequences, join_derivative, split_derivative, split_lengths, valid_places
+from jaxnn.shapes import checked, describe_shapes, same_shapes
 
 
 def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool = False) -> Layer:
@@ -33,18 +34,25 @@ def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool
     Kept for the way back: x, and the states after every place. Raises `UserError` for a cell that cannot be.
     """
     cell = cell_of(cell)
+    name = f"recur({cell.name})"
 
     def split(x: Any) -> tuple[Any, Any, Any]:
         """The values (batch, time, n), their lengths, the first state."""
         sequence, first = x if state else (x, None)
         values, lengths = split_lengths(sequence)
-        if values.ndim != 3:
-            raise UserError(f"recur: expected x (batch, time, features), found shape {values.shape}")
         return values, lengths, first
 
     def init(key: Any, x: Batch) -> Params:
-        sequence = x[0] if state else x
-        return cell.init(key, sequence.values if isinstance(sequence, Sequence) else sequence)
+        if not state:
+            return cell.init(key, check_sequences(name, x))
+        if not (type(x) is tuple and len(x) == 2):
+            raise UserError(f"{name}: expected x as a pair (sequence, state), found {describe_shapes(x)}")
+        values = check_sequences(name, x[0])
+        params = cell.init(key, values)
+        expected = jax.eval_shape(lambda p, x: cell.initial(p, cell.project(p, x.swapaxes(0, 1))[0]), params, values)
+        if not same_shapes(x[1], expected):
+            raise UserError(f"{name}: expected a state of {describe_shapes(expected)}, found {describe_shapes(x[1])}")
+        return params
 
     def run(params: Params, values: Any, lengths: Any, first: State | None) -> tuple[State, State]:
         """The first state, and the states after every place (time, batch, units)."""
@@ -110,7 +118,7 @@ def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool
         return _batch_first(states[0], None, False), tuple(s[-1] for s in states)
 
     time = Time() if reverse or last or state else Time(start, extend)
-    return Layer(init, forward, backward, f"recur({cell.name})", time=time)
+    return checked(Layer(init, forward, backward, name, time=time))
 
 
 def bidirectional(cell: CellSpec, last: bool = False) -> Layer:

@@ -1,6 +1,6 @@
 """Layers that change the shape of each example and no number: flatten and reshape.
 
-Their residual is `x[:0]`: it has no bytes, and the shape that `backward` restores.
+Their residual is the shape of x, which `backward` restores. Integers pass through; where x holds them, dy is None.
 """
 
 import math
@@ -11,11 +11,11 @@ from jaxtyping import Shaped
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, NoParams
 from jaxnn.layer import Key, Layer, empty_init
+from jaxnn.shapes import Shape, check_array, check_dy_tree, check_no_params, shapes_of
 
 Examples = Shaped[AnyArray, "batch *rest"]
 Reshaped = Shaped[AnyArray, "batch *shape"]
 Rows = Shaped[AnyArray, "batch n"]
-NoExamples = Shaped[AnyArray, "0 *rest"]
 
 
 def reshape(shape: Sequence[int]) -> Layer:
@@ -25,18 +25,21 @@ def reshape(shape: Sequence[int]) -> Layer:
     """
     shape = tuple(shape)
 
-    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Reshaped, NoExamples]:
-        del params, key
+    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Reshaped, Shape]:
+        del key
+        check_no_params("reshape", params)
+        check_array("reshape", x, axes=1)
         if math.prod(x.shape[1:]) != math.prod(shape):
             raise UserError(
                 f"reshape: expected examples of {math.prod(shape)} entries for the shape {shape}, "
                 f"found {math.prod(x.shape[1:])} in the shape {x.shape[1:]}"
             )
-        return x.reshape(x.shape[0], *shape), x[:0]
+        return x.reshape(x.shape[0], *shape), shapes_of(x)
 
-    def backward(params: NoParams, res: NoExamples, dy: Reshaped) -> tuple[NoParams, Examples]:
+    def backward(params: NoParams, res: Shape, dy: Reshaped | None) -> tuple[NoParams, Examples | None]:
         del params
-        return (), dy.reshape(dy.shape[0], *res.shape[1:])
+        check_dy_tree("reshape", dy, Shape((res.shape[0], *shape), res.dtype))
+        return (), None if dy is None else dy.reshape(res.shape)
 
     return Layer(empty_init, forward, backward, "reshape")
 
@@ -47,12 +50,15 @@ def flatten() -> Layer:
     x (batch, …), y (batch, n).
     """
 
-    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Rows, NoExamples]:
-        del params, key
-        return x.reshape(x.shape[0], math.prod(x.shape[1:])), x[:0]
+    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Rows, Shape]:
+        del key
+        check_no_params("flatten", params)
+        check_array("flatten", x, axes=1)
+        return x.reshape(x.shape[0], math.prod(x.shape[1:])), shapes_of(x)
 
-    def backward(params: NoParams, res: NoExamples, dy: Rows) -> tuple[NoParams, Examples]:
+    def backward(params: NoParams, res: Shape, dy: Rows | None) -> tuple[NoParams, Examples | None]:
         del params
-        return (), dy.reshape(dy.shape[0], *res.shape[1:])
+        check_dy_tree("flatten", dy, Shape((res.shape[0], math.prod(res.shape[1:])), res.dtype))
+        return (), None if dy is None else dy.reshape(res.shape)
 
     return Layer(empty_init, forward, backward, "flatten")

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from jaxnn.kernels.array_types import AnyArray, NoParams
 from jaxnn.layer import Key, Layer, empty_init
+from jaxnn.shapes import check_dy, check_elementary
 
 Logits = Float[AnyArray, "batch *rest class"]
 Probabilities = Float[AnyArray, "batch *rest class"]
@@ -22,13 +23,15 @@ def softmax() -> Layer:
     """
 
     def forward(params: NoParams, x: Logits, key: Key) -> tuple[Probabilities, Probabilities]:
-        del params, key
+        del key
+        check_elementary("softmax", params, x, axes=2)
         y = jax.nn.softmax(x)
         return y, y
 
     def backward(params: NoParams, res: Probabilities, dy: Probabilities) -> tuple[NoParams, Logits]:
         del params
         y = res
+        check_dy("softmax", dy, y.shape)
         return (), y * (dy - (dy * y).sum(-1, keepdims=True))
 
     return Layer(empty_init, forward, backward, "softmax")

@@ -1,6 +1,6 @@
 """Figures that explain an idea of the course: activation functions, costs, gradient descent, preprocessing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from jaxnn.plots import curves, layout, seed_bands, style
 
 MAX_COLUMNS = 3
+MAX_RATIO = 1.5  # of the sizes of two clouds that have the same axes
 
 
 def activation_functions(
@@ -100,17 +101,22 @@ def preprocessing(
         clouds: points (n, 2) by the transform's name.
         labels: (n,) class numbers, which colour the points.
 
-    Both axes of a panel have the same scale, so that whitened points look round.
+    Both axes of a panel have the same scale, so that whitened points look round. Panels whose clouds are of similar
+    size have the same axes, so that a shift is seen as a shift.
     """
     if not clouds:
         raise ValueError("expected at least one cloud of points, found none; pass points (n, 2) by name")
     rows, columns = layout.panel_grid(len(clouds), MAX_COLUMNS)
     figure = layout.new_figure(0.6 + 3.3 * columns, 0.9 + 3.5 * rows, title)
     axes = layout.add_panels(figure, rows, columns, len(clouds))
-    for ax, (name, cloud) in zip(axes, clouds.items(), strict=True):
-        points = np.asarray(cloud, np.float64)
+    arrays = {name: np.asarray(cloud, np.float64) for name, cloud in clouds.items()}
+    for name, points in arrays.items():
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"expected points (n, 2) for {name!r}, found shape {points.shape}; pass two features")
+    finite = [points[np.isfinite(points).all(axis=1)] for points in arrays.values()]
+    squares = _common_squares(finite)
+    names = style.distinct_names(list(arrays))
+    for panel, (ax, points) in enumerate(zip(axes, arrays.values(), strict=True)):
         point_labels = np.zeros(len(points), int) if labels is None else np.asarray(labels, int)
         ax.axhline(0, color=style.GREY, linewidth=0.9)
         ax.axvline(0, color=style.GREY, linewidth=0.9)
@@ -125,11 +131,30 @@ def preprocessing(
                 marker=marker,
                 label=None if labels is None else f"class {i}",
             )
-        ax.set_aspect("equal", adjustable="datalim")
-        finite = points[np.isfinite(points).all(axis=1)]
-        layout.label_axes(ax, "feature 1", "feature 2", _title_with_moments(style.plain_text(name), finite))
+        ax.set_aspect("equal")
+        (left, right), (bottom, top) = squares[panel]
+        ax.set_xlim(left, right)
+        ax.set_ylim(bottom, top)
+        layout.label_axes(ax, "feature 1", "feature 2", _title_with_moments(names[panel], finite[panel]))
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
+
+
+def _common_squares(clouds: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """For each cloud (n, 2) the limits (2, 2) of its panel: a square that holds it and every cloud of similar size."""
+    spans = [float(np.ptp(points, axis=0).max()) if len(points) else 0.0 for points in clouds]
+    squares = []
+    for span in spans:
+        similar = [
+            p
+            for p, other in zip(clouds, spans, strict=True)
+            if len(p) and other <= MAX_RATIO * span <= MAX_RATIO**2 * other
+        ]
+        points = np.concatenate(similar) if similar else np.zeros((1, 2))
+        middle = (points.min(axis=0) + points.max(axis=0)) / 2
+        half = 0.55 * (float(np.ptp(points, axis=0).max()) or 1.0)
+        squares.append(np.stack([middle - half, middle + half], axis=1))
+    return squares
 
 
 def _title_with_moments(name: str, points: np.ndarray) -> str:

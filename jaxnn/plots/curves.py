@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from jaxnn.plots import layout, seed_bands, style
@@ -40,7 +39,7 @@ def learning_curves(
     for ax in axes:
         if best_epoch is not None:
             _mark_best(ax, np.ravel(best_epoch))
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+        layout.integer_ticks(ax, epoch)
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
 
@@ -92,46 +91,44 @@ def gradient_norms(
     (ax,) = layout.add_panels(figure, 1, 1)
     # Depth is ordered, so its colours are ordered too; the palest fifth is left out because it is faint on white.
     shades = colormaps["viridis"](np.linspace(0, 0.85, max(len(norms), 1)))
-    bands = []
-    for i, (name, values) in enumerate(norms.items()):
-        band = seed_bands.seed_band(epoch, values)
+    names, curves = style.distinct_names(list(norms)), []
+    for i, values in enumerate(norms.values()):
         dashes = style.DASHES[i % len(style.DASHES)]
-        seed_bands.draw_band(ax, band, style.plain_text(name), tuple(shades[i]), dashes)
-        bands.append(band)
-    if any((band.high > 0).any() for band in bands):
+        curves.append(seed_bands.Curve(names[i], seed_bands.seed_band(epoch, values), tuple(shades[i]), dashes))
+    seed_bands.draw_curves(ax, curves)
+    measured = [curve.band for curve in curves if len(curve.band.x)]
+    if any((band.high > 0).any() for band in measured):
         seed_bands.set_log_scale(ax)
-    else:
+    elif measured:
         layout.empty_note(ax, "no gradient above zero")
-    seed_bands.add_band_legend(ax, bands)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    layout.integer_ticks(ax, np.asarray(epoch, np.float64))
     layout.label_axes(ax, "epoch", "gradient norm ‖∂C/∂W‖")
     layout.legend_below(figure, [ax])
     return layout.finalize(figure)
 
 
 def draw_curves(ax: Axes, x: ArrayLike, curves: Mapping[str, ArrayLike], order: Sequence[str]) -> list[seed_bands.Band]:
-    """Draws the band of each curve over its seeds; a name's position in `order` selects its colour."""
-    bands = []
+    """Draws each curve over its seeds; a name's position in `order` selects its colour and the text in the legend."""
+    texts = style.distinct_names(order)
+    drawn = []
     for name, values in curves.items():
-        band = seed_bands.seed_band(x, values)
-        seed_bands.draw_band(ax, band, style.plain_text(name), *style.line_style(order.index(name)))
-        bands.append(band)
-    seed_bands.annotate_bands(ax, bands)
-    return bands
+        i = order.index(name)
+        drawn.append(seed_bands.Curve(texts[i], seed_bands.seed_band(x, values), *style.line_style(i)))
+    seed_bands.draw_curves(ax, drawn)
+    layout.integer_ticks(ax, np.asarray(x, np.float64))
+    return [curve.band for curve in drawn]
 
 
 def _draw_splits(
     ax: Axes, epoch: np.ndarray, history: Mapping[str, ArrayLike], metric: str, scale: float
 ) -> list[seed_bands.Band]:
-    bands = []
+    drawn = []
     for split, color, dashes in SPLITS:
         if f"{split}_{metric}" in history:
             values = scale * np.asarray(history[f"{split}_{metric}"], np.float64)
-            band = seed_bands.seed_band(epoch, values)
-            seed_bands.draw_band(ax, band, split, color, dashes)
-            bands.append(band)
-    seed_bands.annotate_bands(ax, bands)
-    return bands
+            drawn.append(seed_bands.Curve(split, seed_bands.seed_band(epoch, values), color, dashes))
+    seed_bands.draw_curves(ax, drawn)
+    return [curve.band for curve in drawn]
 
 
 def _mark_best(ax: Axes, best: np.ndarray) -> None:

@@ -15,13 +15,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 
-from jaxnn.plots.style import DPI, FONT, GRID, INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, plain_text
+from jaxnn.plots.style import DPI, GRID, INK, LABEL_SIZE, TICK_SIZE, TITLE_SIZE, fonts, plain_text
 from jaxnn.storage.files import atomic_write
 
 # Inches per character, for text that matplotlib does not wrap.
 TITLE_CHARACTER, LEGEND_CHARACTER = 0.13, 0.085
 LEGEND_HANDLE = 0.65  # inches of the line sample in front of a legend's text
+RANGE_NOTE = "line: mean, "  # how the legend's entry begins that explains the ranges over the seeds
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
@@ -63,28 +65,53 @@ def label_axes(ax: Axes, x: str, y: str, title: str = "") -> None:
         ax.set_title(lines, fontsize=LABEL_SIZE, color=INK)
 
 
+def integer_ticks(ax: Axes, x: np.ndarray) -> None:
+    """Puts the ticks of the x axis on integers if all of `x` are integers, as epochs and steps are."""
+    if x.size and (x == np.round(x)).all():
+        if x.min() == x.max():  # without neighbours an axis of one position has no integer besides it
+            ax.set_xlim(x.min() - 1, x.max() + 1)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+
+
 def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Adds one legend for all panels below them, where it hides no data; each name appears once."""
+    """Adds one legend for all panels below them, where it hides no data.
+
+    The names are read row by row, in the order in which they were drawn; each appears once. In a legend of several
+    rows the explanation of the ranges stands above the names.
+    """
     handles: dict[str, Artist] = {}
     for ax in axes:
         for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
     if handles:
-        widths = [LEGEND_HANDLE + LEGEND_CHARACTER * len(name) for name in handles]
-        columns = next((n for n in range(len(widths), 1, -1) if _legend_width(widths, n) <= figure.get_figwidth()), 1)
+        columns = _legend_columns(list(handles), figure.get_figwidth())
+        note = next((name for name in handles if name.startswith(RANGE_NOTE)), "")
+        if note and columns < len(handles):
+            del handles[note]
+            columns = _legend_columns(list(handles), figure.get_figwidth())
+        else:
+            note = ""
+        # matplotlib fills a legend column by column; this order makes its rows the order of the curves.
+        order = [i for column in range(columns) for i in range(column, len(handles), columns)]
+        names = list(handles)
         figure.legend(
-            list(handles.values()),
-            list(handles),
+            [handles[names[i]] for i in order],
+            [names[i] for i in order],
             loc="outside lower center",
             ncols=columns,
             frameon=False,
             fontsize=TICK_SIZE,
+            title=note,
+            title_fontsize=TICK_SIZE,
         )
 
 
-def _legend_width(widths: list[float], columns: int) -> float:
-    """Inches of a legend with so many columns; matplotlib splits the entries in the same way."""
-    return sum(max(column) for column in np.array_split(widths, columns))
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    """The number of columns of a legend that fits into `width` inches, with rows of about the same length."""
+    widths = [LEGEND_HANDLE + LEGEND_CHARACTER * len(name) for name in names]
+    count = len(widths)
+    most = next((n for n in range(count, 1, -1) if sum(max(widths[i::n]) for i in range(n)) <= width), 1)
+    return -(-count // -(-count // most))
 
 
 def empty_note(ax: Axes, text: str) -> None:
@@ -97,7 +124,7 @@ def finalize(figure: Figure) -> Figure:
     for text in figure.findobj(Text):
         if isinstance(text, Text):
             text.set_parse_math(False)
-            text.set_fontfamily(FONT)
+            text.set_fontfamily(fonts())
     return figure
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
 from jaxnn.plots import layout, style
@@ -65,7 +65,7 @@ def decision_boundary(
         if len(class_points):
             color, marker = style.class_style(i)
             ax.scatter(
-                *class_points.T, s=26, color=color, marker=marker, edgecolors="white", linewidths=0.6, label=names[i]
+                *class_points.T, s=30, color=color, marker=marker, edgecolors=style.INK, linewidths=0.6, label=names[i]
             )
     ax.set_xlim(x[0], x[-1])
     ax.set_ylim(y[0], y[-1])
@@ -84,15 +84,18 @@ def optimizer_paths(
     xlabel: str = "parameter 1",
     ylabel: str = "parameter 2",
     title: str = "Optimizer paths",
+    linear_width: float | None = None,
 ) -> Figure:
     """The path of each optimizer over contours of the loss.
 
-    A path is drawn up to its last finite step and clipped at the edge of the grid; a star marks its end.
+    A star marks the end of a path. A path is drawn up to its last step before it leaves the grid or is not finite;
+    there a cross marks it, and the legend says how many steps are drawn.
 
     Args:
         grid_x, grid_y: (columns,) and (rows,), increasing.
         loss: (rows, columns).
         paths: (steps, 2) by the optimizer's name, the start included.
+        linear_width: both axes are linear from −linear_width to linear_width and logarithmic beyond; None: linear.
     """
     x, y, surface = np.asarray(grid_x), np.asarray(grid_y), np.asarray(loss, np.float64)
     if surface.shape != (len(y), len(x)):
@@ -104,28 +107,60 @@ def optimizer_paths(
     (ax,) = layout.add_panels(figure, 1, 1)
     ax.grid(False)
     _draw_contours(figure, ax, x, y, surface)
+    stopped = False
+    names = style.distinct_names(list(paths))
     for i, (name, steps) in enumerate(paths.items()):
         path = np.asarray(steps, np.float64)
         if path.ndim != 2 or path.shape[1] != 2:
             raise ValueError(
                 f"expected a path (steps, 2) for {name!r}, found shape {path.shape}; pass two parameters for each step"
             )
-        nonfinite = ~np.isfinite(path).all(axis=1)
-        path = path[: int(nonfinite.argmax())] if nonfinite.any() else path
-        text = f"{style.plain_text(name)}, " + (style.plural(len(path) - 1, "step") if len(path) else "not finite")
-        text += ", then not finite" if len(path) and nonfinite.any() else ""
-        outside = len(path) and not (x[0] <= path[-1, 0] <= x[-1] and y[0] <= path[-1, 1] <= y[-1])
-        text += ", ends outside" if outside else ""
+        shown, stop = _path_inside(path, np.array([x[0], y[0]]), np.array([x[-1], y[-1]]))
+        length = style.plural(len(shown) - 1, "step")
+        text = f"{names[i]}, {f'{stop} after {length}' if stop and len(shown) else stop or length}"
         color, dashes = style.line_style(i)
-        marker = "o" if len(path) <= MAX_MARKED_STEPS else ""
-        ax.plot(*path.T, label=text, color=color, linestyle=dashes, linewidth=1.7, marker=marker, markersize=3)
-        ax.plot(*path[-1:].T, "*", color=color, markersize=14, markeredgecolor="white")
-        ax.plot(*path[:1].T, "o", color=style.INK, markersize=8, markeredgecolor="white")
+        marker = "o" if len(shown) <= MAX_MARKED_STEPS else ""
+        ax.plot(*shown.T, label=text, color=color, linestyle=dashes, linewidth=1.7, marker=marker, markersize=3)
+        end, size = ("X", 9) if stop else ("*", 14)
+        ax.plot(*shown[-1:].T, end, color=color, markersize=size, markeredgecolor="white")
+        ax.plot(*shown[:1].T, "o", color=style.INK, markersize=8, markeredgecolor="white")
+        stopped |= bool(stop)
     ax.set_xlim(x[0], x[-1])
     ax.set_ylim(y[0], y[-1])
-    layout.label_axes(ax, xlabel, ylabel, "● start   ★ end")
+    marks = "● start   ★ end" + ("   ✖ last step drawn" if stopped else "")
+    if linear_width is not None:
+        _set_asinh_axes(ax, linear_width)
+        marks += f"\naxes: linear to ±{linear_width:.2g}, logarithmic beyond"
+    layout.label_axes(ax, xlabel, ylabel, marks)
     layout.legend_below(figure, [ax])
     return layout.finalize(figure)
+
+
+def _set_asinh_axes(ax: Axes, linear_width: float) -> None:
+    """Makes both axes linear up to ±`linear_width` and logarithmic beyond, with ticks at 0 and at 1, 3, 10, 30 …"""
+    decades = 10.0 ** np.arange(np.floor(np.log10(linear_width / 3)), 300)
+    beyond = np.sort(np.concatenate([decades, 3 * decades]))
+    beyond = beyond[beyond >= linear_width / 3]
+    ticks = np.concatenate([-beyond[::-1], [0.0], beyond])
+    for set_scale, axis in ((ax.set_xscale, ax.xaxis), (ax.set_yscale, ax.yaxis)):
+        low, high = axis.get_view_interval()
+        set_scale("asinh", linear_width=linear_width)
+        axis.set_major_locator(FixedLocator(ticks[(low <= ticks) & (ticks <= high)].tolist()))
+        axis.set_major_formatter(FuncFormatter(_tick_label))
+        axis.set_minor_locator(NullLocator())
+
+
+def _path_inside(path: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, str]:
+    """The steps (n, 2) of a path before it leaves the rectangle or is not finite, and which of the two in words.
+
+    The second is "" for a path that stays inside.
+    """
+    inside = ((path >= low) & (path <= high)).all(axis=1)
+    if inside.all():
+        return path, ""
+    first = int(inside.argmin())
+    leaves = "leaves" if first else "starts outside"
+    return path[:first], leaves if np.isfinite(path[first]).all() else "not finite"
 
 
 def _shade_probability(

@@ -15,6 +15,7 @@ MAX_CLASS_NAMES = 40
 MAX_MISCLASSIFIED = 24
 MAX_COLUMNS = 8
 MIN_TILE_INCHES = 1.05
+MAX_TILE_NAME = 10  # characters of a class name over a tile
 
 MAX_SIGNALS = 4
 
@@ -33,15 +34,15 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], *, title: str = 
     score = f"{100 * correct / total:.2f} % of {total:,} correct" if total else "no examples"
     longest = max(map(len, names), default=1)
     side = float(np.clip(0.48 * n, 3.0, 8.0))  # inches of the matrix itself
-    height = side + 1.2 + (0.08 * longest if n > 4 else 0)
+    ticks = np.arange(0, n, max(1, -(-n // MAX_CLASS_NAMES)))
+    horizontal = 0.1 * longest * len(ticks) <= side
+    height = side + 1.2 + (0 if horizontal else 0.08 * longest)
     figure = layout.new_figure(side + 1.9 + 0.08 * longest, height, f"{title}: {score}")
     (ax,) = layout.add_panels(figure, 1, 1)
     ax.grid(False)
     # The square root makes a few mistakes visible among many correct answers.
     norm = PowerNorm(0.5, 0, 100)
     image = ax.imshow(share, cmap=style.sequential(), norm=norm, interpolation="nearest")
-    ticks = np.arange(0, n, max(1, -(-n // MAX_CLASS_NAMES)))
-    horizontal = 0.1 * longest * len(ticks) <= side
     ax.set_xticks(ticks, [names[i] for i in ticks], rotation=0 if horizontal else 90)
     ax.set_yticks(ticks, [names[i] for i in ticks])
     for row, column in zip(*np.nonzero(counts), strict=True) if n <= MAX_NUMBERED_CLASSES else ():
@@ -90,9 +91,9 @@ def misclassified(
         return layout.finalize(figure)
     count = min(n, MAX_MISCLASSIFIED)
     pixels, limits = image_grid.scale_pixels(images[:count])
-    names = style.class_names(classes, int(max(true.max(), predicted.max())) + 1)
+    names = style.class_names(classes, int(max(true.max(), predicted.max())) + 1, max_length=MAX_TILE_NAME)
     labels = [
-        f"{_short(names[t])} → {_short(names[p])}\n{100 * chance:.0f} %"
+        f"{names[t]} → {names[p]}\n{100 * chance:.0f} %"
         for t, p, chance in zip(true[:count], predicted[:count], probability[:count], strict=True)
     ]
     # A label wider than its tile would run into the next one.
@@ -133,10 +134,6 @@ def denoised_signals(
         layout.label_axes(ax, "sample", "value", f"{example}rms error {before:.3g} noisy, {after:.3g} denoised")
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 10 else name[:9] + "…"
 
 
 def _rms_error(signal: np.ndarray, target: np.ndarray) -> float:

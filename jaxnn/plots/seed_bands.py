@@ -1,4 +1,4 @@
-"""A curve over several seeds: the mean as a line, the range from minimum to maximum as a band."""
+"""Curves over several seeds: the mean as a line, the range from minimum to maximum as a band or as bars."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,13 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
-from jaxnn.plots.layout import empty_note
+from jaxnn.plots.layout import RANGE_NOTE, empty_note
 from jaxnn.plots.style import GREY
 
 MAX_MARKED_POINTS = 12  # a short curve gets markers, because a line alone does not show where it was measured
 LOG_SCALE_DECADES = 2.0
+MAX_BANDS = 4  # the bands of more curves would make one block
+BAR_POSITIONS = 5  # of each curve that has bars
+BAR_SPACING = 3.5  # points from the bars of one curve to those of the next
 
 
 class Band(NamedTuple):
@@ -24,6 +28,15 @@ class Band(NamedTuple):
     high: np.ndarray
     seeds: int
     infinite: bool
+
+
+class Curve(NamedTuple):
+    """A band with its name, its colour and the dashes of its line."""
+
+    name: str
+    band: Band
+    color: Any
+    linestyle: str
 
 
 def seed_band(x: ArrayLike, values: ArrayLike) -> Band:
@@ -52,38 +65,55 @@ def seed_band(x: ArrayLike, values: ArrayLike) -> Band:
     )
 
 
-def draw_band(ax: Axes, band: Band, name: str, color: Any, linestyle: str) -> None:
-    """Draws the mean, named in the legend, and the band. Draws nothing for an empty band."""
-    if not len(band.x):
-        return
-    ax.plot(
-        band.x,
-        band.mean,
-        label=f"{name} (infinite values not drawn)" if band.infinite else name,
-        color=color,
-        linestyle=linestyle,
-        linewidth=1.8,
-        marker="o" if len(band.x) <= MAX_MARKED_POINTS else "",
-        markersize=4,
-    )
-    if band.seeds > 1:
-        ax.fill_between(band.x, band.low, band.high, color=color, alpha=0.2, linewidth=0)
+def draw_curves(ax: Axes, curves: Sequence[Curve]) -> None:
+    """Draws the curves of a panel: each mean, named in the legend, and the range over the seeds, explained there.
 
-
-def add_band_legend(ax: Axes, bands: Sequence[Band]) -> None:
-    """Adds one legend entry that explains the bands of the panel, if it has any."""
-    seeds = sorted({band.seeds for band in bands if band.seeds > 1})
-    if seeds:
-        count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        text = f"line: mean, band: min to max of {count} seeds"
-        ax.fill_between([], [], color=GREY, alpha=0.6, linewidth=0, label=text)
-
-
-def annotate_bands(ax: Axes, bands: Sequence[Band]) -> None:
-    """Explains the bands in the legend, or writes into the panel that there is nothing to show."""
-    if not any(len(band.x) for band in bands):
+    Up to four ranges are bands. More are bars at a few positions, side by side. A curve without a measurement is not
+    drawn; a panel without any says so.
+    """
+    measured = [curve for curve in curves if len(curve.band.x)]
+    ranged = [curve for curve in measured if curve.band.seeds > 1]
+    for curve in measured:
+        ax.plot(
+            curve.band.x,
+            curve.band.mean,
+            label=f"{curve.name} (infinite values not drawn)" if curve.band.infinite else curve.name,
+            color=curve.color,
+            linestyle=curve.linestyle,
+            linewidth=1.8,
+            marker="o" if len(curve.band.x) <= MAX_MARKED_POINTS else "",
+            markersize=4,
+        )
+    if not measured:
         empty_note(ax, "no measurements")
-    add_band_legend(ax, bands)
+    if not ranged:
+        return
+    as_bands = len(ranged) <= MAX_BANDS
+    counts = [curve.band.seeds for curve in ranged]
+    seeds = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    label = f"{RANGE_NOTE}{'band' if as_bands else 'bar'}: min to max of {seeds} seeds"
+    if as_bands:
+        for x, _, low, high, color in ((*curve.band[:4], curve.color) for curve in ranged):
+            ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+        ax.fill_between([], [], color=GREY, alpha=0.6, linewidth=0, label=label)
+    else:
+        _draw_bars(ax, ranged)
+        ax.plot([], [], color=GREY, linestyle="", marker="|", markersize=12, markeredgewidth=2.4, label=label)
+
+
+def _draw_bars(ax: Axes, curves: Sequence[Curve]) -> None:
+    """A bar from the minimum to the maximum at a few positions; the bars of one position stand side by side."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    for i, curve in enumerate(curves):
+        band = curve.band
+        at = np.unique(np.linspace(0, len(band.x) - 1, BAR_POSITIONS).round().astype(int))
+        offset = BAR_SPACING * (i - (len(curves) - 1) / 2) / 72
+        shifted = ax.transData + ScaledTranslation(offset, 0, figure.dpi_scale_trans)
+        ax.vlines(band.x[at], band.low[at], band.high[at], color=curve.color, linewidth=1.6, transform=shifted)
+        # Matplotlib does not see that shifted bars need room.
+        ax.update_datalim(np.stack([np.tile(band.x[at], 2), np.concatenate([band.low[at], band.high[at]])], axis=1))
+    ax.set_xmargin(max(0.05, 0.01 * len(curves)))
 
 
 def log_scale_if_wide(ax: Axes, bands: Sequence[Band]) -> None:

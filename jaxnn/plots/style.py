@@ -12,6 +12,28 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 DPI = 120
 FONT = "DejaVu Sans"  # shipped with matplotlib, so a figure is the same on every machine
+# For characters that FONT lacks, where one of these is installed: the usual fonts of Linux, Windows and macOS for
+# Chinese, Japanese, Korean and the scripts of India and of South-East Asia.
+FALLBACK_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Apple SD Gothic Neo",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Nirmala UI",
+    "Leelawadee UI",
+    "Arial Unicode MS",
+)
 
 # Okabe and Ito (2008), "Color universal design"; yellow is last because it is faint on white.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -51,16 +73,37 @@ def class_style(index: int) -> tuple[str, str]:
 
 
 def plain_text(text: object, *, max_length: int = MAX_NAME_LENGTH) -> str:
-    """`text` on one line, cut at `max_length` characters, with □ for each character that the font lacks."""
+    """`text` on one line, with … in the middle if it is longer than `max_length`, and □ for what no font can draw."""
     line = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in str(text))
-    line = line if len(line) <= max_length else line[: max_length - 1] + "…"
+    if len(line) > max_length:  # names of one kind often differ at their end
+        kept = max_length - 1
+        line = line[: kept - kept // 2] + "…" + line[len(line) - kept // 2 :]
     drawable = "".join(c if _has_glyph(c) else "□" for c in line)
+    if any(unicodedata.bidirectional(c) in ("R", "AL") for c in drawable):
+        return f"\u200e{drawable}\u200e"  # keeps the order of what stands beside a name in Arabic or Hebrew
     return f" {drawable}" if drawable.startswith("_") else drawable  # matplotlib omits "_name" from a legend
 
 
-def class_names(classes: Sequence[str], count: int) -> list[str]:
+def distinct_names(names: Sequence[object], first: int = 1, *, max_length: int = MAX_NAME_LENGTH) -> list[str]:
+    """`names` as text for a figure, in which different names look different.
+
+    A name that the shortening makes equal to another, or that has a character without a glyph, begins with its number;
+    `first` is the number of the first name.
+    """
+    shown = [plain_text(name, max_length=max_length) for name in names]
+    unclear = [shown.count(text) > 1 or "□" in text or not text.strip() for text in shown]
+    numbered = []
+    for i, name in enumerate(names, first):
+        text = f"{i}: {name}"  # the number tells the names apart, so the beginning is worth more than the end
+        numbered.append(plain_text(text if len(text) <= max_length else f"{text[: max_length - 1]}…"))
+    mixed = [numbered[i] if unclear[i] else shown[i] for i in range(len(shown))]
+    return mixed if len(set(mixed)) == len(mixed) else numbered
+
+
+def class_names(classes: Sequence[str], count: int, *, max_length: int = MAX_NAME_LENGTH) -> list[str]:
     """The first `count` class names; a class without a name is shown by its number."""
-    return [plain_text(classes[i]) if i < len(classes) else str(i) for i in range(count)]
+    names = [classes[i] if i < len(classes) else str(i) for i in range(count)]
+    return distinct_names(names, 0, max_length=max_length)
 
 
 def plural(count: int, noun: str) -> str:
@@ -69,6 +112,13 @@ def plural(count: int, noun: str) -> str:
 
 
 @cache
+def fonts() -> list[str]:
+    """The fonts of every text, in the order in which they are tried for a character."""
+    installed = {entry.name for entry in font_manager.fontManager.ttflist}
+    return [FONT, *(name for name in FALLBACK_FONTS if name in installed)]
+
+
+@cache
 def _has_glyph(character: str) -> bool:
-    font = font_manager.get_font(font_manager.findfont(FONT))
-    return font.get_char_index(ord(character)) != 0
+    files = (font_manager.findfont(name) for name in fonts())
+    return any(font_manager.get_font(file).get_char_index(ord(character)) for file in files)

@@ -13,6 +13,7 @@ from jaxnn.plots import curves, layout, seed_bands, style
 MAX_CATEGORY_LABELS = 12
 MAX_CURVES = 8
 MAX_PANELS = 6
+CATEGORY_WIDTH = 0.7  # of the space of a category, for the markers of its members
 
 
 def sweep(
@@ -55,7 +56,6 @@ def sweep_curves(
     (ax,) = layout.add_panels(figure, 1, 1)
     best = dict(list(member_curves.items())[:MAX_CURVES])
     seed_bands.log_scale_if_wide(ax, curves.draw_curves(ax, epoch, best, list(best)))
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     layout.label_axes(ax, "epoch", ylabel)
     layout.legend_below(figure, [ax])
     return layout.finalize(figure)
@@ -96,10 +96,12 @@ def _set_x_ticks(ax: Axes, x: np.ndarray, categories: list[str], logarithmic: bo
     elif categories:
         ticks = range(0, len(categories), -(-len(categories) // MAX_CATEGORY_LABELS))
         vertical = len(categories) > 6 or max(map(len, categories)) > 8
-        ax.set_xticks(list(ticks), [style.plain_text(categories[i]) for i in ticks], rotation=90 if vertical else 0)
+        names = style.distinct_names(categories)
+        ax.set_xticks(list(ticks), [names[i] for i in ticks], rotation=90 if vertical else 0)
         ax.set_xlim(-0.5, len(categories) - 0.5)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        layout.integer_ticks(ax, x)
 
 
 def _grid_lines(values: Mapping[str, Sequence[str]], scores: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
@@ -124,21 +126,20 @@ def _draw_lines(ax: Axes, names: Sequence[str], lines: Mapping[str, Mapping[str,
     numbers = {text: number for text in lines if (number := _number(text)) is not None}
     seconds = sorted(lines, key=lambda text: numbers[text]) if len(numbers) == len(lines) else list(lines)
     short_name = names[1].split(".")[-1] if len(names) > 1 else ""
-    bands = []
+    texts = style.distinct_names([f"{short_name} {second}" for second in seconds]) if len(names) > 1 else ["mean"]
+    drawn = []
     for i, second in enumerate(seconds):
         scores = np.stack([lines[second][firsts[j]] for j in order], axis=1)
-        band = seed_bands.seed_band(x[order], scores)
-        text = style.plain_text(f"{short_name} {second}") if len(names) > 1 else "mean"
-        seed_bands.draw_band(ax, band, text, *style.line_style(i))
-        bands.append(band)
-    seed_bands.annotate_bands(ax, bands)
+        drawn.append(seed_bands.Curve(texts[i], seed_bands.seed_band(x[order], scores), *style.line_style(i)))
+    seed_bands.draw_curves(ax, drawn)
     _set_x_ticks(ax, x, categories, logarithmic)
-    return bands
+    return [curve.band for curve in drawn]
 
 
 def _draw_markers(ax: Axes, texts: Sequence[str], scores: np.ndarray) -> list[seed_bands.Band]:
     """Draws a marker at each member's mean and a bar from its lowest seed to its highest."""
     x, categories, logarithmic = _axis_positions(texts)
+    x = _side_by_side(x) if categories else x
     band = seed_bands.seed_band(np.arange(len(scores)), scores.T)
     members = band.x.astype(int)
     if not len(members):
@@ -151,3 +152,12 @@ def _draw_markers(ax: Axes, texts: Sequence[str], scores: np.ndarray) -> list[se
     ax.plot(x[members], band.mean, linestyle="", marker="o", markersize=4.5, color=style.BLUE, label=label)
     _set_x_ticks(ax, x, categories, logarithmic)
     return [band]
+
+
+def _side_by_side(x: np.ndarray) -> np.ndarray:
+    """The positions (members,) of categories, with the members of one category spread over its width."""
+    spread = x.astype(np.float64)
+    for category in np.unique(x):
+        members = np.flatnonzero(x == category)
+        spread[members] += np.linspace(-CATEGORY_WIDTH / 2, CATEGORY_WIDTH / 2, len(members) + 2)[1:-1]
+    return spread

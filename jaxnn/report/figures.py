@@ -16,6 +16,7 @@ from jaxnn.experiment.scores import predict
 from jaxnn.experiment.trajectory import loss_surface, parameter_trajectory
 from jaxnn.layer import Params
 from jaxnn.metrics import predicted_labels
+from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report import Picture
 
 #: Points along each side of the plane in which a decision boundary is drawn.
@@ -49,7 +50,7 @@ def run_figures(
         "learning_curves",
         "Learning curves",
         plots.learning_curves(history, title=experiment.title, best_epoch=np.asarray(best_epoch)),
-        f"The metrics of the training and validation parts against the epoch, {plural(n, 'seed')}.",
+        f"The metrics of {' and '.join(measured_parts(history))} against the epoch, {plural(n, 'seed')}.",
     )
     first, seed = seed_params(params, 0), experiment.seeds[0]
     predictions = predict_part(experiment, first)
@@ -60,12 +61,19 @@ def run_figures(
         elif x.shape == target.shape and x.ndim == 2 and x.shape[-1] > 1:
             title = f"{experiment.title}: {predictions.part} part, seed {seed}"
             figure = plots.denoised_signals(target, x, output, title=title)
-            yield Figure(
-                "denoised", "Denoised signals", figure, "Clean, noisy and denoised signals, one above the other."
-            )
+            count = min(len(x), MAX_SIGNALS)
+            alt = f"The input, the target and the output of {plural(count, 'example')} of the {predictions.part} part."
+            yield Figure("denoised", "Denoised signals", figure, alt)
     if sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1 and experiment.examples("train") is not None:
         yield descent_figure(experiment)
     yield from first_layer_figures(experiment, first, seed)
+
+
+def measured_parts(history: Mapping[str, np.ndarray]) -> list[str]:
+    """The parts of the data with a finite value in the history, in words."""
+    measured = {key.split("_", 1)[0] for key, values in history.items() if np.isfinite(values).any()}
+    words = {"train": "the training part", "validation": "the validation part"}
+    return [words[part] for part in words if part in measured] or ["no part"]
 
 
 def descent_figure(experiment: Experiment) -> Figure:
@@ -120,7 +128,8 @@ def classification_figures(
         figure = plots.misclassified(
             x[order], target[order], predicted[order], confidence[order], classes, title=f"Misclassified, {title}"
         )
-        alt = f"The {min(24, len(wrong))} most confident of {len(wrong)} mistakes."
+        alt = f"The most confident mistakes, {min(MAX_MISCLASSIFIED, len(wrong))} of {len(wrong)}."
+        alt = alt if len(wrong) else f"No example of the {part} part was misclassified."
         yield Figure("misclassified", "Misclassified examples", figure, alt)
     if x.shape[1:] == (2,):
         yield boundary_figure(experiment, params, predictions, seed)
@@ -180,10 +189,12 @@ def first_layer_figures(experiment: Experiment, params: Params, seed: int) -> It
         return
     if weight.ndim == 4:
         figure = plots.filters(weight, title=f"Filters of the first layer, seed {seed}")
-        yield Figure("filters", "Convolution filters", figure, f"{weight.shape[-1]} kernels as images.")
+        yield Figure("filters", "Convolution filters", figure, "The kernels of the first convolution as images.")
     elif weight.shape[0] == np.prod(x.shape[1:]):
         figure = plots.weights(weight, x.shape[1:], title=f"Weights of the first layer, seed {seed}")
-        yield Figure("weights", "First-layer weights", figure, "The weights into each hidden unit, as images.")
+        yield Figure(
+            "weights", "First-layer weights", figure, "The weights into the units of the first layer as images."
+        )
 
 
 def first_weight(params: Params) -> np.ndarray | None:

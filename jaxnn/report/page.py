@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
+from urllib.parse import quote
 
 from jaxnn.storage.files import atomic_write
 
@@ -22,6 +23,7 @@ NUMERIC_CELL = re.compile(
     rf"{_NUMBER}(?: {_NUMBER})*(?: ?± ?{_NUMBER})?(?: \({_NUMBER} … {_NUMBER}\))?(?: ?[%a-zA-Zµ/]{{1,5}})?"
     r"|[-−]?(?:nan|inf)"
 )
+MAX_NARROW_COLUMNS = 4  # of a table that fits the screen of a phone
 MISSING_CELLS = ("", "-", "–", "—")
 
 # With this policy the browser refuses to fetch or run anything, even if a string were not escaped.
@@ -54,12 +56,13 @@ def write_report(
     figures: Sequence[Picture],
     config_text: str,
     manifest: Mapping[str, object],
+    links: Sequence[str] = (),
 ) -> None:
     """Writes the report atomically; the arguments are those of `page`.
 
     Raises UserError if the file cannot be written, ValueError if a table or a figure is malformed.
     """
-    text = page(title, command, summary_rows, tables, figures, config_text, manifest)
+    text = page(title, command, summary_rows, tables, figures, config_text, manifest, links)
     # A command line may contain bytes that are not valid text (lone surrogates); they are shown as escapes.
     atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
@@ -72,6 +75,7 @@ def page(
     figures: Sequence[Picture],
     config_text: str,
     manifest: Mapping[str, object],
+    links: Sequence[str] = (),
 ) -> str:
     """The HTML of the report.
 
@@ -83,9 +87,13 @@ def page(
         figures: each with its title, PNG and alt text.
         config_text: the resolved config as TOML.
         manifest: environment and provenance of the run, shown as JSON.
+        links: names of files beside the report, which it links to.
     """
+    files_beside = " · ".join(
+        f'<a href="./{quote(name, errors="backslashreplace")}">{escape(name)}</a>' for name in links
+    )
     style = files("jaxnn.report").joinpath("style.css").read_text("utf-8")
-    summary = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in summary_rows)
+    summary = "\n".join(f"<div><dt>{escape(k)}</dt><dd>{_breakable(v)}</dd></div>" for k, v in summary_rows)
     manifest_text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -105,6 +113,7 @@ def page(
 <h1>{escape(title)}</h1>
 <pre class="command"><code>{escape(command)}</code></pre>
 {f"<dl>{summary}</dl>" if summary else ""}
+{f'<p class="files">Files: {files_beside}</p>' if files_beside else ""}
 </header>
 {_sections("Results", "tables", [_table(table) for table in tables])}
 {_sections("Figures", "figures", [_figure(picture) for picture in figures])}
@@ -131,20 +140,39 @@ def _table(table: Table) -> str:
         )
     # A numeric column is right-aligned, so that its digits line up.
     attributes = [' class="number"' if _is_numeric([row[i] for row in table.rows]) else "" for i in range(columns)]
-    head = "".join(f'<th scope="col"{a}>{escape(cell)}</th>' for a, cell in zip(attributes, table.header, strict=True))
+    head = "".join(
+        f'<th scope="col"{a}>{_breakable(cell)}</th>' for a, cell in zip(attributes, table.header, strict=True)
+    )
+    # On a narrow screen the cells of a wide table stand one below the other, each beside the name of its column.
+    labels = [f' data-label="{escape(name)}"' if columns > MAX_NARROW_COLUMNS else "" for name in table.header]
+    cells = [a + label for a, label in zip(attributes, labels, strict=True)]
     body = "\n".join(
-        f"<tr>{''.join(f'<td{a}>{escape(cell)}</td>' for a, cell in zip(attributes, row, strict=True))}</tr>"
+        f"<tr>{''.join(f'<td{a}>{_cell(cell)}</td>' for a, cell in zip(cells, row, strict=True))}</tr>"
         for row in table.rows
     )
+    css_class = ' class="wide"' if columns > MAX_NARROW_COLUMNS else ""
     return f"""<section>
 <h3>{escape(table.title)}</h3>
-<div class="scroll"><table>
+<div class="scroll"><table{css_class}>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}
 </tbody>
 </table></div>
 </section>"""
+
+
+def _breakable(text: str) -> str:
+    """Text as HTML, where a dotted name may be broken after each of its parts."""
+    return re.sub(r"(?<=\w[._])(?=\w)", "<wbr>", escape(text))
+
+
+def _cell(text: str) -> str:
+    """A cell as HTML. A spread over seeds, "50.86 ± 25 (12 … 90.5)", is broken before its bracket and nowhere else."""
+    spread, bracket, bounds = text.partition(" (")
+    if bracket and NUMERIC_CELL.fullmatch(text):
+        return f"<span>{escape(spread)}</span> <span>({escape(bounds)}</span>"
+    return escape(text)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

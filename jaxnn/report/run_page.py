@@ -1,6 +1,7 @@
 """A run's folder as one HTML page."""
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def write_page(folder: Path, files: Mapping[str, str], manifest: Mapping[str, An
         ("gradient", GRADIENT_NAMES[manifest["grad"]]),
         ("training", f"{seconds['train']:.1f} s"),
         ("compiling", f"{seconds['compile']:.1f} s"),
+        ("started", manifest["start"].replace("T", " ").replace("+00:00", " UTC")),
+        ("machine", machine_name(manifest["devices"], manifest["platform"])),
     ]
     scores = Table("Best parameters", list(last), [[format_cell(value) for value in row.values()] for row in rows])
     write_report(
@@ -38,4 +41,11 @@ def write_page(folder: Path, files: Mapping[str, str], manifest: Mapping[str, An
         figures=figures,
         config_text=files.get("config.toml", ""),
         manifest=manifest,
+        links=[*files, "history.csv", "best.safetensors", "last.safetensors", "manifest.json"],
     )
+
+
+def machine_name(devices: Sequence[str], platform: str) -> str:
+    """A manifest's devices, such as "cpu:cpu" or "gpu:NVIDIA H100", and its operating system, in words."""
+    kinds = Counter(device.partition(":")[2].replace("cpu", "CPU") for device in devices)
+    return ", ".join([*(f"{kind} × {count}" for kind, count in kinds.items()), platform.partition("-")[0]])

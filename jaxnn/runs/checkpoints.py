@@ -21,7 +21,7 @@ from jaxnn.engine.snapshot import Snapshot, is_key, rows_of
 from jaxnn.errors import UserError
 from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
 from jaxnn.storage.files import atomic_directory, one_line, read_checksummed_json, sha256, write_checksummed_json
-from jaxnn.train.state import History, State
+from jaxnn.train.state import History, State, has_score
 
 FOLDER = "checkpoints"
 STATE = "state.safetensors"
@@ -92,7 +92,10 @@ def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
             "steps": snapshot.steps,
             "epoch": [int(epoch) for epoch in state.epoch],
             "best_epoch": [int(epoch) for epoch in state.best.epoch],
-            "score": [float(score) if np.isfinite(score) else None for score in state.best.score],
+            "score": [
+                float(score) if measured else None
+                for score, measured in zip(state.best.score, has_score(state.best.score), strict=True)
+            ],
             "rows": rows_of(snapshot.history),
             "seconds": snapshot.seconds,
             "faults": list(snapshot.faults),

@@ -60,7 +60,8 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
         "git": git_state(),
         **environment(),
         "deterministic": "--xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", ""),
-        "command": list(command),
+        # A byte of a file name that is no UTF-8 becomes an escape: a manifest holds text.
+        "command": [word.encode(errors="backslashreplace").decode() for word in command],
         "start": start,
     }
 

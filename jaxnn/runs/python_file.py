@@ -1,17 +1,14 @@
 """Experiments that stand in Python files: `mine.py:experiment`."""
 
-import hashlib
-import importlib.util
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from jaxnn.errors import UserError, hint
 from jaxnn.experiment.definition import Experiment, Record, with_class_names
+from jaxnn.runs.import_file import attribute, imported, split_target
 from jaxnn.storage.files import sha256
 
 #: Before the name of a hyper-parameter on the command line.
@@ -20,33 +17,38 @@ PREFIX = "hyperparameters."
 
 def is_python_target(text: str) -> bool:
     """Whether a name on the command line is FILE.py:NAME."""
-    return text.partition(":")[0].endswith(".py")
+    return split_target(text) is not None
+
+
+def target_stem(text: str) -> str:
+    """A name for the folder of a run or sweep: the stem of the file, or the config's own name."""
+    parts = split_target(text)
+    return (Path(text) if parts is None else parts[0]).stem
 
 
 def load_experiment(target: str, overrides: Mapping[str, float] | None = None) -> Experiment:
     """The experiment NAME of the Python file FILE, of `FILE.py:NAME`; without :NAME it is `experiment`.
 
-    NAME is an `Experiment`, or a function without arguments that returns one. The file is run, by its path: two files
-    of one name are two modules.
+    NAME is an `Experiment`, or a function without arguments that returns one. The file is run; see `imported`.
     overrides: other values of the experiment's hyper-parameters, by name
 
-    Raises `UserError` for a file or a name that does not exist, and for another thing than an experiment.
+    Raises `UserError` for a file or a name that does not exist, for an exception in the file, and for another thing
+    than an experiment.
     """
-    file, _, name = target.partition(":")
-    path, name = Path(file), name or "experiment"
-    if not path.is_file():
-        raise UserError(f"{file}: expected a Python file, found none")
-    module = load_module(path)
-    if not hasattr(module, name):
+    parts = split_target(target)
+    if parts is None:
+        raise UserError(f"{target}: expected FILE.py:NAME, found no name of a Python file")
+    path, name = parts[0], parts[1] or "experiment"
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise UserError(f"{path}: expected a file name in UTF-8, which a run can write down, found another; rename it")
+    with imported(path) as module:
         names = [key for key, value in vars(module).items() if isinstance(value, Experiment)]
-        raise UserError(
-            f"{file}: expected an experiment named {name!r}, found {', '.join(names) or 'none'}{hint(name, names)}"
-        )
-    experiment = getattr(module, name)
-    if callable(experiment) and not isinstance(experiment, Experiment):
-        experiment = experiment()
-    if not isinstance(experiment, Experiment):
-        raise UserError(f"{target}: expected a jaxnn.Experiment, found {type(experiment).__name__}")
+        experiment = attribute(module, name, path, "an experiment", names)
+        if callable(experiment) and not isinstance(experiment, Experiment):
+            experiment = experiment()
+        if not isinstance(experiment, Experiment):
+            raise UserError(f"{target}: expected a jaxnn.Experiment, found {type(experiment).__name__}")
+        experiment = with_class_names(experiment.check())
     overrides = dict(overrides or {})
     for key in overrides:
         if key not in experiment.hyperparameters:
@@ -58,7 +60,7 @@ def load_experiment(target: str, overrides: Mapping[str, float] | None = None) -
         "experiment": {"file": str(path.resolve()), "name": name, "sha256": sha256(path), "overrides": overrides},
     }
     title = path.stem if experiment.title == "experiment" else experiment.title
-    return with_class_names(experiment.check())._replace(
+    return experiment._replace(
         title=title,
         hyperparameters={**experiment.hyperparameters, **overrides},
         record=Record({**experiment.record.files}, facts),
@@ -80,26 +82,6 @@ def typed_hyperparameters(overrides: Sequence[str]) -> dict[str, float]:
             raise UserError(f"--{name}: expected a finite number, found {value!r}")
         numbers[name.removeprefix(PREFIX).replace("-", "_")] = number
     return numbers
-
-
-def load_module(path: Path) -> ModuleType:
-    """The module of a Python file, run anew, by its path and not by its stem."""
-    path = path.resolve()
-    name = f"jaxnn_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling of the user's own classes look it up
-    folder = str(path.parent)
-    sys.path.insert(0, folder)  # a file may import its neighbours
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    finally:
-        sys.path.remove(folder)
-    return module
 
 
 def same_file(folder: Path, origin: Mapping[str, Any]) -> str:

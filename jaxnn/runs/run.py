@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxnn.engine.hooks import Hooks, Progress
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, describe
 from jaxnn.experiment.definition import Experiment, seed_params, with_class_names
 from jaxnn.experiment.run import run
 from jaxnn.experiment.scores import Scores, predict
@@ -89,6 +90,8 @@ def fit(
     Raises `UserError` for an experiment that cannot be trained or a folder that cannot be used, `NonFiniteError` for
     NaN, infinity or divergence.
     """
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"fit: expected a jaxnn.Experiment, found {describe(experiment)}")
     experiment = with_class_names(experiment.check())
     if folder is None:
         if resume or overwrite:
@@ -120,7 +123,7 @@ def _resumed(experiment: Experiment, path: Path) -> RunRecorder | None:
 
     if not same_data(experiment, manifest) or tuple(manifest["seeds"]) != experiment.seeds:
         raise UserError(f"{path}: expected the data and the seeds that it is trained on, found others")
-    return resume_recorder(path, experiment, manifest, lambda line: print(f"jaxnn: {line}", file=sys.stderr))
+    return resume_recorder(path, experiment, manifest, lambda line: warnings.warn(line, stacklevel=4))
 
 
 def resume_recorder(

@@ -3,6 +3,7 @@
 Arrays are named by their paths in a pytree. The file names no class or function, and nothing in it is executed.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import numpy as jnp
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
 from jaxnn.errors import UserError
@@ -22,7 +23,10 @@ from jaxnn.storage.files import atomic_write, one_line
 #: The version of our entry in the metadata, and its key.
 FORMAT = 2
 METADATA_KEY = "jaxnn"
-#: The dtypes that both safetensors and NumPy have. Arrays of other dtypes are stored as bytes, with the dtype's name.
+#: The dtype, in a file, of an array whose own dtype safetensors does not have: a row of bytes. Earlier versions wrote
+#: bfloat16 and float8 so.
+BYTES = "U8"
+#: The dtypes that both safetensors and NumPy have.
 NATIVE_DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)))
 NATIVE_DTYPES += ("float16", "float32", "float64")
 #: All dtypes that a file may hold, by name.
@@ -88,7 +92,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[
         # Not `ascontiguousarray`, which turns an array of no axes into one of one axis.
         array = np.asarray(array.astype(array.dtype.newbyteorder("<"), copy=False), order="C")
         specs[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": array_sha256(array)}
-        stored[name] = array if _is_native(array.dtype) else np.frombuffer(array.tobytes(), np.uint8)
+        stored[name] = array if _file_dtype(array.dtype) else np.frombuffer(array.tobytes(), np.uint8)
     # A single entry, because safetensors writes several in an order that changes from process to process.
     metadata = {METADATA_KEY: json.dumps({"format": FORMAT, "arrays": specs}, sort_keys=True)}
     atomic_write(path, save(stored, metadata=metadata))
@@ -112,7 +116,7 @@ def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[s
                     check_shapes(expected, stored)
                 except UserError as error:
                     raise UserError(f"{path}: {error}") from None
-            arrays = {name: _read_array(file, name, *stored[name]) for name in specs}
+            arrays = _read_arrays(path, file, stored)
     except FileNotFoundError:
         raise UserError(f"{path}: expected a file of weights, found none") from None
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -134,18 +138,44 @@ def _read_specs(path: Path, file: Any) -> dict[str, tuple[tuple[int, ...], np.dt
     specs = {}
     for name, spec in entries.items():
         shape, dtype = tuple(spec["shape"]), DTYPES[spec["dtype"]]
-        stored_shape = tuple(file.get_slice(name).get_shape())
-        expected_shape = shape if _is_native(dtype) else (math.prod(shape) * dtype.itemsize,)
-        if not all(isinstance(n, int) and n >= 0 for n in shape) or stored_shape != expected_shape:
-            raise UserError(f"{path}: expected {name!r} of shape {shape}, found {stored_shape}; the file is damaged")
+        stored = file.get_slice(name)
+        found = stored.get_dtype(), tuple(stored.get_shape())
+        forms = (_file_dtype(dtype), shape), (BYTES, (math.prod(shape) * dtype.itemsize,))
+        if not all(isinstance(n, int) and n >= 0 for n in shape) or found not in forms:
+            raise UserError(
+                f"{path}: expected {name!r} of shape {shape} and dtype {dtype}, found {found[1]} and {found[0]}; "
+                "the file is damaged"
+            )
         specs[name] = (shape, dtype, spec["sha256"])
     return specs
 
 
-def _is_native(dtype: np.dtype) -> bool:
-    return dtype.name in NATIVE_DTYPES
+@functools.cache
+def _file_dtype(dtype: np.dtype) -> str:
+    """The name of a dtype in the files of safetensors, such as BF16; "" for one that it does not have."""
+    try:
+        data = save({"": np.zeros(0, dtype)})
+    except SafetensorError:
+        return ""
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])[""]["dtype"]
 
 
-def _read_array(file: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    array = file.get_tensor(name)
-    return array if _is_native(dtype) else np.frombuffer(array.tobytes(), dtype).reshape(shape)
+def _read_arrays(
+    path: Path, file: Any, stored: Mapping[str, tuple[tuple[int, ...], np.dtype]]
+) -> dict[str, np.ndarray]:
+    """The arrays of an open file whose shapes and dtypes are checked."""
+    # The reader for NumPy lacks the dtypes that NumPy lacks; it gives their bytes for a whole file only.
+    raw = {}
+    if any(
+        dtype.name not in NATIVE_DTYPES and file.get_slice(name).get_dtype() != BYTES
+        for name, (_, dtype) in stored.items()
+    ):
+        raw = {name: tensor["data"] for name, tensor in deserialize(path.read_bytes())}
+    arrays = {}
+    for name, (shape, dtype) in stored.items():
+        if name in raw and dtype.name not in NATIVE_DTYPES:
+            arrays[name] = np.frombuffer(raw[name], dtype).reshape(shape)
+        else:
+            array = file.get_tensor(name)
+            arrays[name] = array if array.dtype == dtype else np.frombuffer(array.tobytes(), dtype).reshape(shape)
+    return arrays

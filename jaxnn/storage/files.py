@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,20 @@ def _write_error(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot write {path}: {error.strerror or error}; {advice}")
 
 
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """The path with the home folder in place of a leading `~` or `~name`.
+
+    Raises `UserError` where no home folder is known, so that no folder is ever called `~`.
+    """
+    if not os.fspath(path).startswith("~"):
+        return Path(path)
+    first = Path(path).parts[0]
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~") or not os.path.isabs(expanded) or (first == "~" and os.environ.get("HOME") == ""):
+        raise UserError(f"{path}: expected a home folder for {first}, found none; set HOME, or give the whole path")
+    return Path(expanded)
+
+
 def one_line(error: Exception) -> str:
     """The message of an error without line breaks, cut after 500 characters."""
     message = " ".join(str(error).split())
@@ -74,6 +88,22 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
         raise _write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file that must not exist yet. Raises `UserError` if it does, or if it cannot be written."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+    except FileExistsError:
+        raise UserError(f"{path}: expected a new file, found one that exists; choose another name") from None
+    except OSError as error:
+        raise _write_error(path, error) from error
 
 
 @contextmanager
@@ -148,8 +178,17 @@ def sha256(path: Path) -> str:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def json_bytes(content: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """JSON in UTF-8, readable by people. What UTF-8 lacks, such as a byte of a file name, becomes an escape of JSON.
+
+    default: as in `json.dumps`
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=default)
+    return f"{text}\n".encode(errors="backslashreplace")
+
+
 def _canonical_json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=True) + "\n").encode()
+    return json_bytes(content)
 
 
 def write_checksummed_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from jaxnn.report.cells import format_cell
 from jaxnn.report.figures import Figure, save_figures
 from jaxnn.report.score_table import score_rows
 from jaxnn.runs.manifest import environment, git_state, now
-from jaxnn.storage.files import atomic_directory, atomic_write, choose_folder
+from jaxnn.storage.files import atomic_directory, atomic_write, choose_folder, json_bytes
 from jaxnn.sweep import SweepResult, Trial
 
 #: The file by which a sweep's folder is recognized.
@@ -64,7 +63,7 @@ def write_folder(
     facts = {"title": title, **facts, "git": git_state(), **environment(), "end": now()}
     facts["best_sha256"] = None if best is None else config_hash(best)
     with atomic_directory(folder) as temporary:
-        atomic_write(temporary / TABLE_FILE, _json({**facts, "rows": list(rows)}))
+        atomic_write(temporary / TABLE_FILE, json_bytes({**facts, "rows": list(rows)}, default=str))
         atomic_write(temporary / "sweep.csv", _csv(rows, len(result.seeds)).encode())
         pictures = save_figures(temporary / "figures", iter(figures(result)))
         config_text = "every member diverged" if result.best is None else head_comment(result, facts)
@@ -84,6 +83,7 @@ def write_folder(
             figures=pictures,
             config_text=config_text,
             manifest=facts,
+            links=[TABLE_FILE, "sweep.csv", *([] if best is None else ["best.toml"])],
         )
         if folder.exists() and (overwrite or not any(folder.iterdir())):
             folder.rename(replaced)
@@ -174,10 +174,6 @@ def _curve(trial: Trial, part: str, metric: str, rows: int) -> np.ndarray:
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(title, list(rows[0]), [[format_cell(value) for value in row.values()] for row in rows])
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n").encode()
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:

@@ -10,6 +10,7 @@ from jaxnn.config import Config, ConfigError, load
 from jaxnn.config.experiment import plan_of
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.seeds import seed_range
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.python_file import PREFIX, is_python_target, load_experiment, same_file, typed_hyperparameters
 from jaxnn.sweep.space import Axis
@@ -45,12 +46,11 @@ def family(source: str | os.PathLike[str], overrides: Sequence[str] = (), seeds:
     source = _source_of_run(Path(source)) if (Path(source) / run_folder.MANIFEST).is_file() else source
     if is_python_target(os.fspath(source)):
         experiment = load_experiment(os.fspath(source), typed_hyperparameters(overrides))
-        count = seeds or len(experiment.seeds)
-        chosen = tuple(range(experiment.seeds[0], experiment.seeds[0] + count)) if seeds else experiment.seeds
+        chosen = seed_range(experiment.seeds[0], seeds) if seeds else experiment.seeds
         experiment = experiment._replace(seeds=chosen)
         return Family(experiment.title, experiment.plan, chosen, lambda values: python_members(experiment, values))
     config = load(source, overrides)
-    chosen = tuple(range(config.train.seed, config.train.seed + (seeds or config.train.seeds)))
+    chosen = seed_range(config.train.seed, seeds or config.train.seeds)
     return Family(config.title, plan_of(config), chosen, lambda values: make_members(source, overrides, values))
 
 

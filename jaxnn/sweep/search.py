@@ -14,6 +14,7 @@ from jaxnn.engine.hooks import Progress
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import Scores, scores
+from jaxnn.experiment.seeds import LAST_SEED, MAX_SEEDS
 from jaxnn.sweep.members import Family, Member, check_axes, family
 from jaxnn.sweep.space import Axis, grid, sample
 from jaxnn.sweep.training import Trial, train
@@ -23,6 +24,14 @@ Search = Literal["grid", "random", "halving", "optuna"]
 SEARCHES: tuple[Search, ...] = ("grid", "random", "halving", "optuna")
 #: A grid of more members is a mistake.
 MOST = 100_000
+#: The least and the largest value of each number of a search.
+LIMITS = {
+    "seeds": (1, MAX_SEEDS),
+    "trials": (1, MOST),
+    "batch": (1, MOST),
+    "eta": (2, MOST),
+    "draw_seed": (0, LAST_SEED),
+}
 
 
 class SweepResult(NamedTuple):
@@ -72,7 +81,7 @@ def sweep(
     """
     if not axes:
         raise UserError("expected something to vary, such as --over optimizer.learning_rate=0.01,0.1; found nothing")
-    check_numbers(search, seeds=seeds, trials=trials, batch=batch, eta=eta)
+    check_numbers(search, seeds=seeds, trials=trials, batch=batch, eta=eta, draw_seed=draw_seed)
     common = family(source, overrides, seeds)
     check_axes(common, axes)
     started, loaded = time.perf_counter(), {}
@@ -129,9 +138,9 @@ def check_numbers(search: str, **numbers: int | None) -> None:
     if search not in SEARCHES:
         raise UserError(f"--search: expected one of {', '.join(SEARCHES)}, found {search!r}")
     for name, value in numbers.items():
-        least = 2 if name == "eta" else 1
-        if value is not None and value < least:
-            raise UserError(f"--{name}: expected at least {least}, found {value}")
+        least, most = LIMITS[name]
+        if value is not None and not least <= value <= most:
+            raise UserError(f"--{name.replace('_', '-')}: expected from {least} to {most:,}, found {value}")
 
 
 def _combinations(search: str, axes: Sequence[Axis], trials: int, seed: int) -> Iterable[dict[str, str]]:
@@ -199,7 +208,8 @@ def _optuna(
         import optuna
     except ImportError as error:
         raise UserError(
-            "--search optuna: expected the package optuna, found none; install the extra 'sweep'"
+            "--search optuna: expected the package optuna, found none; install it (pip install optuna), or choose "
+            "--search random or halving"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # A member that is not reported yet counts as a bad one: a batch is spread out.

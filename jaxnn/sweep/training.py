@@ -24,7 +24,7 @@ from jaxnn.metrics import lower_is_better
 from jaxnn.sweep.groups import Group, groups
 from jaxnn.sweep.members import Member
 from jaxnn.train.plan import Plan
-from jaxnn.train.state import History
+from jaxnn.train.state import History, has_score
 
 #: The share of the memory that a program may take: the rest is for the data and the copies of this process.
 MEMORY_SHARE = 0.6
@@ -214,7 +214,7 @@ def _trial(member: Member, experiment: Experiment, plan: Plan, snapshot: Snapsho
 
 def _finite_seeds(snapshot: Snapshot, plan: Plan) -> np.ndarray:
     """Which seeds are finite: in what was measured until they stopped, and in their parameters."""
-    finite = np.isfinite(np.asarray(snapshot.state.best.score, np.float64))
+    finite = has_score(snapshot.state.best.score)
     for name, values in snapshot.history.train.items():
         if lower_is_better(name):
             stopped = np.arange(values.shape[1]) >= np.asarray(snapshot.state.epoch)[:, None] // plan.eval_every

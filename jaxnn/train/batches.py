@@ -102,7 +102,20 @@ def in_memory(
 
 
 def count_examples(examples: Batch) -> int:
-    """The length of the leading axis. Raises `UserError` for none, or for leaves of different lengths."""
+    """The length of the leading axis.
+
+    Raises `UserError` for what is no array of numbers, for no examples, and for leaves of different lengths.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(examples):
+        dtype = getattr(leaf, "dtype", None)
+        if dtype is None or getattr(dtype, "kind", "") in ("O", "S", "U", "M"):
+            where, kind = jax.tree_util.keystr(path), type(leaf).__name__ if dtype is None else f"an array of {dtype}"
+            raise UserError(
+                f"examples (x, target): expected arrays of numbers, found {kind} at {where}; convert lists with "
+                "numpy.asarray, names of classes to integer labels"
+            )
+    if isinstance(examples, tuple) and len(examples) == 2 and any(not jax.tree.leaves(part) for part in examples):
+        raise UserError("examples (x, target): expected arrays for both, found none")
     lengths = {np.shape(leaf)[0] if np.ndim(leaf) else 0 for leaf in jax.tree.leaves(examples)}
     if len(lengths) != 1 or 0 in lengths:
         raise UserError(

@@ -8,8 +8,8 @@ from jax import numpy as jnp
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
-from jaxnn.losses import check_labels
-from jaxnn.train.batches import Source, example_of
+from jaxnn.targets import Weighted, check_labels, spread_weight
+from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.step import Update
 
@@ -31,7 +31,7 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
     part, metrics = plan.best.split(".", 1)[0], tuple(sums)
     for i, examples in enumerate(held_out):
         if examples is not None:
-            rows = jax.tree.leaves(examples)[0].shape[0]
+            rows = count_examples(examples)
             example = example_of(examples, min(rows, source.rows or rows), source.prepare, source.stats)
             measured = jax.eval_shape(update.evaluate, params, example, key)
             metrics = tuple(measured) if i == 0 and part == "validation" else metrics
@@ -44,13 +44,15 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
 
 def _check_classes(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
     """Raises `UserError` where a supervised batch, (x, labels), has labels that the prediction has no class for."""
-    if not (isinstance(examples, tuple) and len(examples) == 2 and hasattr(examples[1], "dtype")):
+    if not (isinstance(examples, tuple) and len(examples) == 2):
         return
-    target = examples[1]
-    if not jnp.issubdtype(target.dtype, jnp.integer):
+    target, weight = examples[1] if isinstance(examples[1], Weighted) else (examples[1], None)
+    if not hasattr(target, "dtype") or not jnp.issubdtype(target.dtype, jnp.integer):
         return
     assert update.predict is not None
     prediction = jax.eval_shape(update.predict, params, source.example[0])
     shape: tuple[int, ...] = getattr(prediction, "shape", ())
     if shape and len(shape) == target.ndim + 1:
-        check_labels(np.asarray(target), shape[-1])
+        if weight is not None:
+            weight = spread_weight("targets", weight, target.shape, np.float32)
+        check_labels("targets", np.asarray(target), shape[-1], weight)

@@ -45,7 +45,8 @@ def optimizer_names() -> dict[str, Callable[..., optax.GradientTransformation | 
     aliases: dict[str, Callable[..., optax.GradientTransformation | SecondOrder]] = {}
     for name in dir(optax):
         alias = getattr(optax, name)
-        public = inspect.isfunction(alias) and not name.startswith(("_", "scale_by_"))
+        is_function = inspect.isfunction(alias) or isinstance(alias, partial)
+        public = is_function and not name.startswith(("_", "scale_by_"))
         if public and _argument_names(alias)[:1] == ["learning_rate"]:
             aliases[name] = alias
     return aliases | COURSE_NAMES | SECOND_ORDER
@@ -58,8 +59,13 @@ def takes_learning_rate(name: str) -> bool:
 
 @cache
 def schedule_names() -> dict[str, Callable[..., optax.Schedule]]:
-    """All schedules of optax by name."""
-    return {name: getattr(optax, name) for name in dir(optax) if name.endswith("_schedule") and name.islower()}
+    """All schedules of optax by name: the functions of numbers that return a schedule."""
+    functions = {name: f for name, f in vars(optax.schedules).items() if inspect.isfunction(f)}
+    return {
+        name: f
+        for name, f in sorted(functions.items())
+        if inspect.signature(f, eval_str=True).return_annotation == optax.Schedule and name != "join_schedules"
+    }
 
 
 def schedule(name: str, **options: Any) -> optax.Schedule:
@@ -231,5 +237,7 @@ def _construct(what: str, function: Callable[..., Any], options: Mapping[str, An
             raise _unknown_name(f"an option of {what}", option, known)
     try:
         return function(**options)
+    except KeyError as error:
+        raise UserError(f"{what}: expected {error}, found none") from error
     except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{what}: {error}") from error

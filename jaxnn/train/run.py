@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import lax
 from jax import numpy as jnp
 from jaxtyping import PRNGKeyArray
@@ -21,7 +22,7 @@ from jaxnn.train.check import check_update
 from jaxnn.train.evaluation import evaluate
 from jaxnn.train.plan import Plan
 from jaxnn.train.shuffle import stream
-from jaxnn.train.state import Best, History, State
+from jaxnn.train.state import Best, History, State, no_score
 from jaxnn.train.step import Bind, Hyperparameters, Update
 
 
@@ -39,7 +40,7 @@ class Training(NamedTuple):
     init(key, hyperparameters) -> state
     run_steps(state, data, start, count, length, learn=True) -> (state, history): the next `count` steps, the first of
         which is the `start`-th since the last evaluation; `length` rows, one for each evaluation that the steps touch,
-        NaN unless its last step is among them. learn=False skips the steps: nothing is learned from them
+        0 unless its last step is among them. learn=False skips the steps: nothing is learned from them
 
     `start` and `count` may be traced: one compilation serves all, and how a run is cut changes no bit.
     """
@@ -95,7 +96,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         state = update.init(stream(key, "init"), example)
         _, sums = jax.eval_shape(update.step, state, example, key)
         blank = jax.tree.map(lambda a: jnp.zeros((shape.steps, *a.shape), a.dtype), dict(sums))
-        score = jnp.full((), -jnp.inf, next(iter(sums.values())).total.dtype)
+        score = jnp.asarray(no_score(next(iter(sums.values())).total.dtype))
         best = Best(update.params(state), score, jnp.zeros((), jnp.int32))
         return State(key, state, jnp.zeros((), jnp.int32), best, blank, hyperparameters)
 
@@ -126,7 +127,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
             return step(update, state, i, batch_of(i), jax.random.fold_in(keys, i))
 
         state = lax.fori_loop(first, last, body, state)
-        return state._replace(epoch=state.epoch + (last == shape.steps))
+        return state._replace(epoch=state.epoch + (last == shape.steps).astype(jnp.int32))
 
     def finish(update: Update, state: State, data: Data) -> tuple[State, History]:
         params, train = update.params(state.update), means(state.sums)
@@ -147,7 +148,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         whole = shape.steps * shape.eval_every
         epoch_batches = shape.batches(data.buffer, data.stats)
         rows = jax.eval_shape(lambda state: finish(update, state, data)[1], state)
-        blank = jax.tree.map(lambda a: jnp.full(a.shape, jnp.nan, a.dtype), rows)
+        # Not NaN, at which JAX's flag `jax_debug_nans` would end the run.
+        blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), rows)
 
         def until_evaluation(state, first, last):
             def one_epoch(e, state):
@@ -196,7 +198,8 @@ def make_run(
     """A whole run, `run(key) -> (trained, history)`: pure, so `jax.jit(jax.vmap(run))(keys)` trains many seeds.
 
     validation: examples like those of the source, which are evaluated
-    `history` has one row for each of `plan.evaluations`. The source must be one that is loaded once (`block` 0).
+    `history` has one row for each of `plan.evaluations`, NaN after an early stop.
+    The source must be one that is loaded once (`block` 0).
     Raises `UserError`, before anything is compiled, for a run that cannot be.
     """
     check_update(update, source, plan, validation)
@@ -206,6 +209,9 @@ def make_run(
     def run(key: PRNGKeyArray) -> tuple[Trained, History]:
         steps = plan.epochs * source.steps
         state, history = training.run_steps(training.init(key, {}), data, 0, steps, plan.evaluations)
+        if plan.patience is not None:
+            measured = jnp.arange(plan.evaluations, dtype=jnp.int32) < state.epoch // plan.eval_every
+            history = jax.tree.map(lambda a: jnp.where(measured, a, np.asarray(np.nan, a.dtype)), history)
         return Trained(state.best.params, update.params(state.update)), history
 
     return run

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from jax import numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxnn.layer import Params
@@ -10,11 +12,26 @@ from jaxnn.train.step import Hyperparameters
 
 
 class Best(NamedTuple):
-    """The best parameters so far, their score (larger is better) and the epochs done when they were measured."""
+    """The best parameters so far, their score (larger is better) and the epochs done when they were measured.
+
+    Before the first evaluation the score is `no_score`.
+    """
 
     params: Params
     score: Float[Array, ""]
     epoch: Int[Array, ""]
+
+
+def no_score(dtype: Any) -> np.ndarray:
+    """The score before the first evaluation: the lowest finite number. JAX's flag `jax_debug_infs` would end a run
+    that begins with −∞."""
+    return np.asarray(jnp.finfo(dtype).min, dtype)
+
+
+def has_score(score: Any) -> np.ndarray:
+    """Which scores are finite and measured."""
+    score = np.asarray(score)
+    return np.isfinite(score) & (score > no_score(score.dtype))
 
 
 class State(NamedTuple):

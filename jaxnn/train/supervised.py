@@ -1,15 +1,16 @@
 """Supervised learning: a model, a loss and an optimizer as an update."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
 import optax
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
-from jaxnn.errors import UserError
-from jaxnn.layer import Layer, Params
-from jaxnn.losses import Loss, LossFunction, prediction_of
+from jaxnn.errors import UserError, describe
+from jaxnn.layer import Layer, Params, check_layer
+from jaxnn.losses import Loss, LossFunction, check_loss, prediction_of
 from jaxnn.metrics import Metric, Sum
 from jaxnn.train.diagnosis import diagnose_step
 from jaxnn.train.second_order import SecondOrder
@@ -43,8 +44,12 @@ def supervised(
     predict: what turns the model's output into a prediction; default: the loss's activation, else the output itself
     average: a in [0, 1): what is scored and saved is ā ← a ā + (1 − a) params, taken after each step
 
-    Raises `UserError` for a second-order optimizer with an average.
+    Raises `UserError` for what is no model, loss or optimizer, and for a second-order optimizer with an average.
     """
+    check_layer("supervised", model)
+    check_loss("supervised", loss)
+    if not isinstance(optimizer, SecondOrder | optax.GradientTransformation):
+        raise UserError(f"supervised: expected an optimizer, found {describe(optimizer)}")
     metrics = dict(metrics or {})
     if "loss" in metrics:
         raise UserError("metrics: expected names other than 'loss', which is always measured, found 'loss'")
@@ -97,15 +102,24 @@ def _loss_sum(loss: LossFunction, y: Any, target: Any) -> Sum:
     return Sum(value * n, jax.numpy.full((), n, value.dtype))
 
 
+@contextmanager
+def library_arithmetic() -> Iterator[None]:
+    """While active, types and ranks are promoted as JAX does by default: optax and optimistix rely on it."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
 def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, average):
     def init(key, example):
         params = model.init(key, example[0])
-        return Learner(params, optimizer.init(params), () if average is None else params)
+        with library_arithmetic():
+            return Learner(params, optimizer.init(params), () if average is None else params)
 
     def step(state: Learner, batch, key):
         x, target = batch
         (_, y), dparams = gradient(state.params, x, target, key)
-        updates, opt_state = optimizer.update(dparams, state.optimizer, state.params)
+        with library_arithmetic():
+            updates, opt_state = optimizer.update(dparams, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         averaged = () if average is None else optax.incremental_update(params, state.average, 1 - average)
         return Learner(params, opt_state, averaged), measure(loss, metrics, prediction, y, target)
@@ -120,11 +134,13 @@ def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
 
     def init(key, example):
         params = model.init(key, example[0])
-        return Learner(params, solver.begin(params, *example))
+        with library_arithmetic():
+            return Learner(params, solver.begin(params, *example))
 
     def step(state: Learner, batch, key):
         del key  # a second-order method sees no dropout
-        params, solver_state, sums = solver.step(state.params, state.optimizer, *batch)
+        with library_arithmetic():
+            params, solver_state, sums = solver.step(state.params, state.optimizer, *batch)
         return Learner(params, solver_state), sums
 
     return init, step

@@ -1,11 +1,13 @@
 """The pages in docs/layers agree with the docstrings and the code."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 from jaxnn.certify.cases import constructor
+from jaxnn.certify.laws import LAWS
 from jaxnn.certify.library_mutants import MUTANTS
 from jaxnn.cli.certify_targets import NAMES
 
@@ -17,8 +19,20 @@ def test_page_has_current_docstring_and_code(name):
     page, function = (FOLDER / f"{name}.md").read_text(encoding="utf-8"), constructor(name)
     hint = "run the commands in the docstring of docs/make.py"
     assert (inspect.getdoc(function) or "") in page, hint
+    assert "](../guide/reading_a_certificate.md)" in page, hint
     body = inspect.getsource(function).split('"""')[-1]
     assert body in page, hint
+
+
+def test_guide_explains_every_law_and_cost():
+    guide = (FOLDER.parent / "guide" / "reading_a_certificate.md").read_text(encoding="utf-8")
+    table = guide.split("| law |")[1].split("\n\n")[0]
+    for law in LAWS.values():
+        assert any(str(law.number) in row and law.name in row for row in table.splitlines()), law.name
+    assert {4, 8, 9} <= {int(number) for number in re.findall(r"^\| (\d)", table, re.MULTILINE)}
+    assert all(
+        field.replace("_", " ") in guide for field in ("residual_bytes", "temporary_bytes", "flops", "milliseconds")
+    )
 
 
 def test_index_lists_every_mutant():

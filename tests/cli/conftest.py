@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from jaxnn.cli import device
+from jaxnn.cli import device, progress
 from jaxnn.cli.main import main
 
 
@@ -11,6 +11,7 @@ from jaxnn.cli.main import main
 def started(monkeypatch):
     monkeypatch.setattr(device, "select_device", lambda device, **options: "this device")
     monkeypatch.setattr(device, "set_precision", lambda precision: None)
+    monkeypatch.setattr(progress, "LINE_DELAY", float("inf"))  # what a slow machine takes is no warning
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         yield
 

@@ -56,7 +56,7 @@ def test_sweep_does_not_overwrite_a_sweep_without_the_option(jaxnn, folder):
         (("--over", "optimizer.learning-rat=0.1"), "did you mean learning_rate?"),
         (("--over", "optimizer.l2=-1,x", "--over", "net.1.units=0"), "at least 1 unit"),
         (("--draw", "optimizer.l2=log-unifrm(1,2)", "--search", "random"), "did you mean log-uniform?"),
-        (("--over", "optimizer.l2=0,1", "--seeds", 0), "--seeds: expected at least 1"),
+        (("--over", "optimizer.l2=0,1", "--seeds", 0), "--seeds: expected from 1 to 1,000,000"),
         (("--sed", 3), "did you mean --seeds?"),
     ],
 )

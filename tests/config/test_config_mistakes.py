@@ -175,7 +175,7 @@ MISTAKES = [
     ("learning_rate = 0.1", "learning_rate = 1\nschedule = {name = 'constant_schedule', value = 1}", 12, "found both"),
     ("epochs = 6", "epochs = 0", 14, "train.epochs: expected an integer of at least 1, found 0"),
     ("epochs = 6", "epochs = 6.0", 14, "train.epochs: expected an integer of at least 1, found 6.0"),
-    ("epochs = 6", "epochs = 9223372036854775808", 14, "train.epochs: expected an integer of 64 bits"),
+    ("epochs = 6", "epochs = 9223372036854775808", 14, "train.epochs: expected an integer of 32 bits"),
     ("epochs = 6", "epochs = 2024-01-01", 14, "train.epochs: expected no date or time, found 2024-01-01"),
     ("epochs = 6", "epochs = 6\neval_every = 4", 15, "train.eval_every: expected a divisor of epochs, 6, found 4"),
     (

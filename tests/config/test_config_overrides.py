@@ -1,8 +1,11 @@
 """An override equals an edit of the file, and a wrong one is named in the error."""
 
+import re
+
 import pytest
 
 from jaxnn.config import ConfigError, build_optimizer, find, load
+from jaxnn.config.dump import dump
 
 EDITS = [
     ("optimizer.learning_rate=0.5", "learning_rate = 0.003", "learning_rate = 0.5"),
@@ -83,3 +86,61 @@ def test_load_reports_wrong_overrides_and_lines_together(tmp_path):
         load(path, ["net.9.units=1", "optimizer.l2=x"])
     text = str(error.value)
     assert "override net.9.units=1" in text and "override optimizer.l2=x" in text and "train.epoch: unknown" in text
+
+
+TABLE = """
+title = "A table"
+[data]
+name = "csv"
+path = "t.csv"
+[[net]]
+layer = "dense"
+units = 2
+[loss]
+name = "softmax_cross_entropy"
+[optimizer]
+name = "adam"
+learning_rate = 0.1
+[train]
+epochs = 1
+best = "train.loss"
+"""
+
+
+@pytest.mark.parametrize("text", ["\t", " ", ";", "=", "|", "#", "'", '"', "\\t", "tab", "==", "a b", "ä"])
+def test_override_takes_any_text(tmp_path, text):
+    path = tmp_path / "table.toml"
+    path.write_text(TABLE, encoding="utf-8")
+    config = load(path, [f"data.delimiter={text}"])
+    assert config.data.options["delimiter"] == text
+    (tmp_path / "dumped.toml").write_text(dump(config), encoding="utf-8")
+    assert load(tmp_path / "dumped.toml") == config
+
+
+@pytest.mark.parametrize(
+    ("override", "option", "value"),
+    [
+        ("data.label=-1", "label", -1),
+        ("data.label=y", "label", "y"),
+        ('data.label=["u", 2]', "label", ("u", 2)),
+        ("data.ignore=date", "ignore", "date"),
+        ("data.header=true", "header", True),
+        ("data.header=auto", "header", "auto"),
+        ('data.missing-values=["", "-999"]', "missing_values", ("", "-999")),
+    ],
+)
+def test_override_of_a_table_s_columns_is_a_name_an_index_or_a_list(tmp_path, override, option, value):
+    path = tmp_path / "table.toml"
+    path.write_text(TABLE, encoding="utf-8")
+    config = load(path, [override])
+    assert config.data.options[option] == value
+    (tmp_path / "dumped.toml").write_text(dump(config), encoding="utf-8")
+    assert load(tmp_path / "dumped.toml") == config
+
+
+@pytest.mark.parametrize("override", ["data.label=1.5", "data.label=[1.5]", "data.header=yes", "data.decimal=;"])
+def test_override_of_a_table_s_columns_refuses_other_types(tmp_path, override):
+    path = tmp_path / "table.toml"
+    path.write_text(TABLE, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"override {re.escape(override)}: data.*expected"):
+        load(path, [override])

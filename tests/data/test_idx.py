@@ -55,7 +55,7 @@ FALSE_HEADERS = {
     "images without width": (encode(IMAGES, shape=(3, 5, 0)), "empty shape"),
     "labels for images": (encode(IMAGES, shape=(105,)), "expected the IDX header"),
     "floats": (encode(IMAGES, magic=(0, 0, 13)), "expected the IDX header"),
-    "another format": (b"\x89PNG\r\n\x1a\n" * 9, "expected the IDX header"),
+    "another format": (b"\x89PNG\r\n\x1a\n" * 9, "found a PNG image"),
 }
 
 

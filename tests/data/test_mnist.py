@@ -175,3 +175,26 @@ def test_mnist_real_files_have_the_known_shapes_and_labels():
     assert dataset.test is not None
     assert dataset.test.x.shape == (10_000, 28, 28, 1)
     assert dataset.train.y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+
+
+def test_mnist_letters_of_emnist_are_read_by_options(tmp_path):
+    """Labels from 1, transposed images, and names with a prefix and "test"."""
+    (train, labels), (test, test_labels) = draw(TRAIN), draw(TEST)
+    for name, array in (
+        ("train-images-idx3", train.swapaxes(1, 2)),
+        ("train-labels-idx1", labels + 1),
+        ("test-images-idx3", test.swapaxes(1, 2)),
+        ("test-labels-idx1", test_labels + 1),
+    ):
+        (tmp_path / f"emnist-letters-{name}-ubyte.gz").write_bytes(gzip.compress(encode(array)))
+    options = {"prefix": "emnist-letters-", "first_label": 1, "transpose": True}
+    names = tuple("abcdefghijklmnopqrstuvwxyz")
+    for classes, expected in ((names, names), (26, tuple(str(i) for i in range(1, 27)))):
+        dataset = load("mnist", {**options, "classes": classes}, data_dir=tmp_path)
+        assert dataset.classes == expected and dataset.test is not None
+        assert (dataset.train.x[..., 0] == train).all() and (dataset.train.y == labels).all()
+        assert (dataset.test.x[..., 0] == test).all() and (dataset.test.y == test_labels).all()
+    with pytest.raises(UserError, match="mnist train: expected labels from 0 to 4, found 5; set first_label"):
+        load("mnist", {"prefix": "emnist-letters-", "classes": 5}, data_dir=tmp_path)
+    with pytest.raises(UserError, match="found no files emnist-digits-train-images"):
+        load("mnist", {"prefix": "emnist-digits-"}, data_dir=tmp_path)

@@ -159,3 +159,70 @@ def test_split_of_a_pytree_refuses_one_class():
     labels = whole.train._replace(y=(whole.train.y, whole.train.x))
     with pytest.raises(UserError, match="two or more classes"):
         split(whole._replace(train=labels), train=1)
+
+
+CLASS_SIZES = st.lists(st.integers(3, 40), min_size=2, max_size=7)
+
+
+def classes_of(sizes):
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int32)
+    x = np.arange(len(y), dtype=np.float32)[:, None]
+    return Dataset("classes", Part(x, y), None, tuple(f"class {k}" for k in range(len(sizes))), 1.0)
+
+
+def largest_remainders(sizes, count):
+    """The count of each class in a part, in exact integers."""
+    products = [count * size for size in sizes]
+    quotas = [product // sum(sizes) for product in products]
+    order = sorted(range(len(sizes)), key=lambda k: (-(products[k] % sum(sizes)), k))
+    for k in order[: count - sum(quotas)]:
+        quotas[k] += 1
+    return quotas
+
+
+@given(sizes=CLASS_SIZES, cuts=st.tuples(st.integers(1, 4), st.integers(1, 4)), seed=st.integers(0, 99))
+def test_split_stratified_parts_have_the_exact_share_of_each_class(sizes, cuts, seed):
+    whole = classes_of(sizes)
+    validation, test = (cut * sum(sizes) // 12 for cut in cuts)
+    assume(validation and test)
+    parts = split(whole, validation=validation, test=test, stratify=True, seed=seed)
+    assert parts.validation is not None and parts.test is not None
+    assert np.bincount(parts.test.y, minlength=len(sizes)).tolist() == largest_remainders(sizes, test)
+    for part, count in ((parts.validation, validation), (parts.train, sum(sizes) - test - validation)):
+        counts = np.bincount(part.y, minlength=len(sizes))
+        assert counts.sum() == count
+        assert (abs(counts - count * np.array(sizes) / sum(sizes)) < 2).all()
+    examples = [numbers(part) for part in parts]
+    assert set().union(*examples) == numbers(whole.train) and sum(map(len, examples)) == sum(sizes)
+    for part in parts:
+        assert part is not None and (whole.train.y[part.x[:, 0].astype(int)] == part.y).all()
+
+
+def test_split_stratified_counts_of_a_known_case():
+    whole = classes_of([50, 30, 20])
+    parts = split(whole, validation=0.2, test=0.1, stratify=True)
+    assert [np.bincount(part.y).tolist() for part in parts if part] == [[35, 21, 14], [10, 6, 4], [5, 3, 2]]
+
+
+def test_split_stratified_draws_uniformly_and_by_the_seed_alone():
+    whole, counts = classes_of([20, 20]), np.zeros(40)
+    for seed in range(400):
+        counts[list(numbers(split(whole, train=22, seed=seed, stratify=True).train))] += 1
+    assert abs(counts - 220).max() < 5 * np.sqrt(400 * 0.55 * 0.45)
+    first, second = (split(whole, test=8, validation=6, train=train, seed=5, stratify=True) for train in (None, 9))
+    assert numbers(first.test) == numbers(second.test) and numbers(first.validation) == numbers(second.validation)
+    assert numbers(second.train) < numbers(first.train)
+
+
+def test_split_stratified_official_test_part():
+    whole = classes_of([9, 6])._replace(test=classes_of([40, 20]).train)
+    parts = split(whole, validation=5, test=15, stratify=True)
+    assert [np.bincount(part.y).tolist() for part in parts if part] == [[6, 4], [3, 2], [10, 5]]
+
+
+def test_split_stratified_refuses_rare_classes_and_other_targets():
+    with pytest.raises(UserError, match="parts test, validation, train, found 2 of class 'class 1'; merge"):
+        split(classes_of([9, 2]), validation=2, test=2, stratify=True)
+    floats = Dataset("numbers", Part(np.ones((9, 1), np.float32), np.ones((9, 1), np.float32)), None, (), 1.0)
+    with pytest.raises(UserError, match="stratify: expected one label for each example"):
+        split(floats, test=2, stratify=True)

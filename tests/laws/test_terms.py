@@ -63,4 +63,6 @@ def test_omitted_term_is_detected(mutant):
 
 def test_derivatives_have_terms():
     assert len(MUTANTS) >= 20
-    assert {"tanh", "gelu", "softmax", "residual", "softmax_cross_entropy"} <= {mutant.of for mutant in MUTANTS}
+    assert {"tanh", "gelu", "softmax", "residual", "softmax_cross_entropy"} <= {
+        mutant.public_name for mutant in MUTANTS
+    }

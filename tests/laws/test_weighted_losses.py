@@ -135,7 +135,7 @@ def test_targets_of_another_shape_are_refused(target):
         ):
             measure(IDENTITY, target)
     if target.shape != (10,):
-        with pytest.raises(UserError, match=r"accuracy: expected labels of shape \(10,\)"):
+        with pytest.raises(UserError, match=r"accuracy: expected integer labels of shape \(10,\)"):
             accuracy(IDENTITY, target)
 
 

@@ -52,6 +52,16 @@ def test_notebook_is_stored_after_a_run_from_top_to_bottom(stored):
     assert any("image/png" in o.get("data", {}) for o in outputs)
 
 
+def test_notebook_on_overfitting_shows_what_its_text_says():
+    """L2 and dropout: a lower accuracy on the training part, whose labels are partly wrong, a higher one elsewhere."""
+    notebook = nbformat.read(NOTEBOOKS[1], as_version=4)
+    text = "".join(o.get("text", "") for cell in code_cells(notebook) for o in cell.outputs)
+    rows = re.findall(r"^(plain|L2|dropout) +train +([\d.]+) % +others ([\d.]+) %", text, re.MULTILINE)
+    train, others = ({name: float(row[i]) for name, *row in rows} for i in range(2))
+    assert set(others) == {"plain", "L2", "dropout"}
+    assert all(others[name] > others["plain"] + 5 and train[name] < train["plain"] for name in ("L2", "dropout"))
+
+
 def test_notebook_outputs_contain_no_path_and_no_host_name(stored):
     outputs = [output for cell in code_cells(stored) for output in cell.outputs]
     text = "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in outputs)

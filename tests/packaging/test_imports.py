@@ -12,6 +12,7 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 ORDER = (
     ("errors",),
     ("layer",),
+    ("shapes", "targets"),
     ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
     ("traverse", "layers", "backprop", "models", "summary"),
     ("train",),

@@ -12,6 +12,23 @@ Transform = Callable[[Any], np.ndarray]
 
 # Class names or titles that a user may choose: invalid mathtext, a new line, characters without a glyph, a long name.
 HOSTILE = ("$\\frac{$", "a\nb\t", "日本語\U0001f600", "_x" * 40, "<b>&", "%s{}")
+# Names that differ in the middle only, at the end only, and in their scripts.
+LONG_NAMES = (
+    *(f"{'a name of many words ' * 2}{i} {'and more ' * 4}" for i in range(5)),
+    *("_x" * 40 + f"{i}" for i in range(5)),
+)
+SCRIPTS = (
+    "猫",
+    "犬の写真",
+    "قطة",
+    "كلب كبير",
+    "\U0001f600 happy",
+    "\U0001f996",
+    "Ελλάδα",
+    "кошка",
+    "हिन्दी",
+    "한국어 이름",
+)
 
 
 def learning_curves(rng: np.random.Generator, transform: Transform) -> Figure:
@@ -113,6 +130,39 @@ def loss_curves(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.loss_curves(np.arange(7), curves, "batch size (examples)")
 
 
+def loss_curves_of_ten_names(rng: np.random.Generator, transform: Transform) -> Figure:
+    curves = {name: transform(rng.random((5, 31))) for name in LONG_NAMES}
+    return plots.loss_curves(np.arange(31), curves, "step")
+
+
+def learning_curves_of_one_epoch(rng: np.random.Generator, transform: Transform) -> Figure:
+    keys = ("train_loss", "validation_loss", "train_accuracy")
+    return plots.learning_curves({"epoch": np.array([1])} | {key: transform(rng.random((1, 1))) for key in keys})
+
+
+def confusion_matrix_of_long_names(rng: np.random.Generator, transform: Transform) -> Figure:
+    del transform
+    return plots.confusion_matrix(rng.integers(0, 1000, (10, 10)), LONG_NAMES)
+
+
+def misclassified_of_many_scripts(rng: np.random.Generator, transform: Transform) -> Figure:
+    true, predicted = rng.integers(0, len(SCRIPTS), (2, 29))
+    return plots.misclassified(transform(rng.random((29, 7, 5))), true, predicted, transform(rng.random(29)), SCRIPTS)
+
+
+def decision_boundary_of_ten_classes(rng: np.random.Generator, transform: Transform) -> Figure:
+    x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), transform(rng.normal(size=(97, 2)))
+    chance = transform(rng.dirichlet(np.ones(10), (23, 31)))
+    return plots.decision_boundary(x, y, chance, points, rng.integers(0, 10, 97), SCRIPTS)
+
+
+def optimizer_paths_on_asinh_axes(rng: np.random.Generator, transform: Transform) -> Figure:
+    x, y = 3 * np.sinh(np.linspace(-3, 4, 29)), 3 * np.sinh(np.linspace(-2, 3, 23))
+    surface = transform(np.hypot(x, y[:, None]))
+    paths = {name: transform(rng.normal(size=(11, 2)) * 3.0**i) for i, name in enumerate(LONG_NAMES)}
+    return plots.optimizer_paths(x, y, surface, paths, linear_width=3.0)
+
+
 def sweep(rng: np.random.Generator, transform: Transform) -> Figure:
     values = {name: [f"{rate:g}" for rate in rng.random(13)] for name in HOSTILE[:2]} | {HOSTILE[2]: list(HOSTILE[:13])}
     n = min(len(column) for column in values.values())
@@ -154,6 +204,12 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         optimizer_paths,
         feature_maps,
         loss_curves,
+        loss_curves_of_ten_names,
+        learning_curves_of_one_epoch,
+        confusion_matrix_of_long_names,
+        misclassified_of_many_scripts,
+        decision_boundary_of_ten_classes,
+        optimizer_paths_on_asinh_axes,
         sweep,
         sweep_of_one_hyperparameter,
         sweep_of_two_hyperparameters,

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from figure_cases import CASES, HOSTILE
-from matplotlib.collections import PolyCollection
+from figure_cases import CASES, HOSTILE, LONG_NAMES, SCRIPTS
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.contour import ContourSet
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
 from jaxnn import plots
+from jaxnn.plots import style
 
 
 def history(**metrics):
@@ -187,3 +189,137 @@ def test_activation_functions_and_preprocessing_have_a_panel_for_each_name(count
     clouds = plots.preprocessing({name: np.eye(2) for name in names})
     assert [ax.get_title() for ax in functions.axes] == names
     assert [ax.get_title().split("\n")[0] for ax in clouds.axes] == names
+
+
+def rows_of_legend(figure) -> list[str]:
+    """The names in a figure's legend as a reader reads them: row by row, from left to right."""
+    figure.draw_without_rendering()
+    boxes = [(text.get_window_extent(), text.get_text()) for text in figure.legends[0].get_texts()]
+    return [name for _, name in sorted(boxes, key=lambda entry: (-round(entry[0].y0), entry[0].x0))]
+
+
+@pytest.mark.parametrize("count", range(1, 15))
+def test_legend_rows_have_the_order_of_the_curves(count):
+    names = [f"layer {i + 1}" for i in range(count)]
+    figure = plots.gradient_norms(np.arange(5), {name: np.full(5, 0.1**i) for i, name in enumerate(names)})
+    assert rows_of_legend(figure) == names
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 10])
+def test_legend_explains_the_ranges_and_has_every_curve(count):
+    names = [f"optimizer {i}" for i in range(count)]
+    figure = plots.loss_curves(np.arange(9), {name: np.random.default_rng(3).random((5, 9)) for name in names}, "step")
+    kind, entry = "band" if count <= 4 else "bar", figure.legends[0]
+    note = f"line: mean, {kind}: min to max of 5 seeds"
+    assert [name for name in rows_of_legend(figure) if name != note] == names
+    assert (entry.get_title().get_text() == note) != (note in legend(figure))
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 10])
+def test_ranges_of_many_curves_are_bars_and_lie_inside(count):
+    rng = np.random.default_rng(5)
+    values = {f"optimizer {i}": rng.random((7, 4)) for i in range(count)}
+    figure = plots.loss_curves(np.arange(4), values, "step")
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert len([c for c in ax.collections if isinstance(c, PolyCollection)]) == (count + 1 if count <= 4 else 0)
+    bars = [c for c in ax.collections if isinstance(c, LineCollection)]
+    assert len(bars) == (0 if count <= 4 else count)
+    box = ax.get_window_extent()
+    for collection, curves in zip(bars, values.values(), strict=False):
+        ends = np.array(collection.get_segments())[:, :, 1]
+        assert np.allclose(ends, np.stack([curves.min(axis=0), curves.max(axis=0)], axis=1))
+        corners = collection.get_transform().transform(np.concatenate(collection.get_segments()))
+        assert box.x0 <= corners[:, 0].min() and corners[:, 0].max() <= box.x1
+        assert box.y0 <= corners[:, 1].min() and corners[:, 1].max() <= box.y1
+
+
+@pytest.mark.parametrize("linear_width", [None, 0.7])
+def test_optimizer_paths_lie_inside_the_axes(linear_width):
+    t = np.linspace(0, 1, 50)[:, None]
+    paths = {
+        "inside": t * [0.5, -0.5],
+        "leaves": t * [5.0, 0.1],
+        "returns": np.stack([3 * np.sin(3 * t[:, 0]), t[:, 0]], axis=1),
+        "diverges": 1.7 ** np.arange(40)[:, None] * [0.1, -0.1],
+        "not finite": np.array([[0, 0], [0.5, 0.5], [np.nan, 0], [0.1, 0.1]]),
+        "far": t + np.array([5.0, 0.0]),
+    }
+    x, y = np.linspace(-1, 2, 17), np.linspace(-1, 1, 13)
+    figure = plots.optimizer_paths(x, y, x + y[:, None] ** 2, paths, linear_width=linear_width)
+    figure.draw_without_rendering()
+    box = figure.axes[0].get_window_extent()
+    for line in figure.axes[0].lines:
+        points = line.get_transform().transform(np.column_stack([line.get_xdata(), line.get_ydata()]))
+        assert np.all((points >= [box.x0 - 1e-6, box.y0 - 1e-6]) & (points <= [box.x1 + 1e-6, box.y1 + 1e-6]))
+    assert rows_of_legend(figure) == [
+        "inside, 49 steps",
+        "leaves, leaves after 19 steps",
+        "returns, leaves after 11 steps",
+        "diverges, leaves after 4 steps",
+        "not finite, not finite after 1 step",
+        "far, starts outside",
+    ]
+
+
+def test_preprocessing_panels_of_one_scale_have_the_same_axes():
+    points = np.random.default_rng(3).normal(size=(50, 2)) * [3, 1]
+    clouds = {"raw": points + np.array([6, -3]), "center": points, "normalize": points / 3, "whiten": points[::-1] / 3}
+    raw, center, normalize, whiten = ((ax.get_xlim(), ax.get_ylim()) for ax in plots.preprocessing(clouds).axes)
+    assert np.allclose(raw, center) and np.allclose(normalize, whiten) and not np.allclose(raw, normalize)
+    assert np.allclose(np.diff(raw, axis=1), np.diff(raw, axis=1)[0])  # one scale for both axes
+
+
+@pytest.mark.parametrize("names", [LONG_NAMES, SCRIPTS, HOSTILE, ("", " ", "a", "1: a")], ids=str)
+@pytest.mark.parametrize("max_length", [10, 24])
+def test_different_names_look_different(names, max_length):
+    shown = style.distinct_names(names, max_length=max_length)
+    assert len(set(shown)) == len(names)
+    assert all(len(text.strip("\u200e ")) <= max_length for text in shown)
+
+
+def test_short_names_are_shown_as_they_are():
+    assert style.class_names(("cat", "Ελλάδα", "قطة"), 4) == ["cat", "Ελλάδα", "\u200eقطة\u200e", "3"]
+
+
+def test_a_name_without_glyphs_has_its_number():
+    assert style.class_names(("cat", "\U000f0000\U000f0000"), 2) == ["cat", "1: □□"]
+
+
+def test_fallback_font_draws_what_the_first_font_lacks(monkeypatch):
+    charmaps = {name: get_font(findfont(name)).get_charmap() for name in (style.FONT, "STIXNonUnicode")}
+    character = chr(min(set(charmaps["STIXNonUnicode"]) - set(charmaps[style.FONT])))
+    assert style.plain_text(character) == "□"
+    monkeypatch.setattr(style, "FALLBACK_FONTS", ("No Such Font", "STIXNonUnicode"))
+    for cached in (style.fonts, style._has_glyph):
+        cached.cache_clear()
+    try:
+        assert style.fonts() == [style.FONT, "STIXNonUnicode"] and style.plain_text(character) == character
+        plots.png(plots.loss_curves([1, 2], {character: [1, 2]}, "step"))  # a missing glyph would be a warning
+    finally:
+        monkeypatch.undo()
+        for cached in (style.fonts, style._has_glyph):
+            cached.cache_clear()
+
+
+@pytest.mark.parametrize("classes", [("a", "b"), LONG_NAMES[:2], LONG_NAMES, SCRIPTS])
+def test_confusion_matrix_keeps_its_size_under_any_names(classes):
+    figure = plots.confusion_matrix(np.eye(len(classes), dtype=int), classes)
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().height >= 2.3 * figure.dpi
+
+
+@pytest.mark.parametrize("epochs", [[1], [3], [1, 2], [5, 10, 15]])
+def test_learning_curves_have_ticks_at_whole_epochs(epochs):
+    figure = plots.learning_curves({"epoch": np.array(epochs), "train_loss": np.ones(len(epochs))})
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert ticks and all(tick == round(tick) for tick in ticks) and low < epochs[0] and epochs[-1] < high
+
+
+def test_sweep_of_a_category_spreads_its_members():
+    values = {"activation": ["relu", "tanh"] * 5, "rate": [str(i) for i in range(10)], "units": ["1"] * 10}
+    x, _ = curve(plots.sweep(values, np.random.default_rng(3).random((10, 3))), 0, 0)
+    assert len(set(x)) == 10 and np.array_equal(np.round(x), [0, 1] * 5)

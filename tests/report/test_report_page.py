@@ -13,7 +13,7 @@ from jaxnn.report import Picture, Table, page, write_report
 
 # The start of a PNG up to its size, 7 × 5 pixels, with data after it.
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x07\x00\x00\x00\x05" + bytes(range(256))
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "wbr"}
 ATTACKS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -60,6 +60,7 @@ def report(tmp_path, text: str = "plain", figures: int = 3) -> str:
         figures=[Picture(text, PNG + bytes([i]), text) for i in range(figures)],
         config_text=text,
         manifest={text: [text, None, 1.5]},
+        links=[text],
     )
     return path.read_bytes().decode("utf-8")
 
@@ -67,17 +68,19 @@ def report(tmp_path, text: str = "plain", figures: int = 3) -> str:
 @pytest.mark.parametrize("text", ATTACKS)
 def test_report_adds_no_tag_or_attribute_for_hostile_text(tmp_path, text):
     hostile, harmless = Page(report(tmp_path, text)), Page(report(tmp_path))
-    assert hostile.tags == harmless.tags
-    assert [a for a in hostile.attributes if a[1] != "alt"] == [a for a in harmless.attributes if a[1] != "alt"]
+    assert [tag for tag in hostile.tags if tag != "wbr"] == harmless.tags
+    shown = ("alt", "data-label", "href")
+    assert [a for a in hostile.attributes if a[1] not in shown] == [a for a in harmless.attributes if a[1] not in shown]
+    assert [a[:2] for a in hostile.attributes] == [a[:2] for a in harmless.attributes]
 
 
 def test_report_shows_text_verbatim_everywhere(tmp_path):
     text = ATTACKS[1]
     parsed = Page(report(tmp_path, text, figures=1))
     shown = "".join(parsed.text)
-    # Title twice, command, name and value, table title, header, two rows, figure title, caption, config, and twice in
-    # the manifest, where JSON escapes its quotation marks.
-    assert shown.count(text) == 14 and shown.count(json.dumps(text)) == 2
+    # Title twice, command, name and value, link, table title, header, two rows, figure title, caption, config, and in
+    # the manifest twice, where JSON escapes its quotation marks.
+    assert shown.count(text) == 15 and shown.count(json.dumps(text)) == 2
     assert ("img", "alt", text) in parsed.attributes
 
 
@@ -85,7 +88,9 @@ def test_report_fetches_nothing_and_runs_nothing(tmp_path):
     text = report(tmp_path)
     parsed = Page(text)
     for tag, name, value in parsed.attributes:
-        if name in ("src", "href", "srcset", "action", "data", "poster"):
+        if (tag, name) == ("a", "href"):  # followed by the reader alone; a file beside the report
+            assert value.startswith("./") and "//" not in value and ":" not in value
+        elif name in ("src", "href", "srcset", "action", "data", "poster"):
             assert value.startswith("data:"), (tag, value)
         assert not name.startswith("on")
     assert not {"script", "iframe", "object", "embed", "base", "form"} & set(parsed.tags)
@@ -106,6 +111,38 @@ def test_report_embeds_every_figure_with_its_size_and_alt_text(tmp_path):
 def test_table_aligns_numbers_right_and_words_left(tmp_path):
     text = report(tmp_path, "word")
     assert '<td>word</td><td class="number">-2.5e-3</td>' in text
+
+
+def test_dotted_names_are_broken_after_a_part_alone():
+    html = page(
+        "t", "c", [("k", "by validation.loss")], [Table("t", ("optimizer.learning_rate",), [["x"]])], [], "", {}
+    )
+    assert "<dd>by validation.<wbr>loss</dd>" in html and ">optimizer.<wbr>learning_<wbr>rate</th>" in html
+
+
+def test_spread_of_seeds_is_broken_before_its_bracket_alone():
+    html = page("t", "c", [], [Table("t", ("a",), [["2.5e-05 ± 1.2e-06 (2.3e-05 … 2.7e-05)"]])], [], "", {})
+    assert "<span>2.5e-05 ± 1.2e-06</span> <span>(2.3e-05 … 2.7e-05)</span></td>" in html
+    assert style_rules()["td span"].strip() == "white-space: nowrap;"
+    assert "<span>" not in page("t", "c", [], [Table("t", ("a",), [["words (of a kind)"]])], [], "", {})
+
+
+def test_cells_of_a_wide_table_carry_the_name_of_their_column():
+    wide = page("t", "c", [], [Table("t", list("abcde"), [["1"] * 5])], [], "", {})
+    assert '<table class="wide">' in wide and '<td class="number" data-label="e">1</td>' in wide
+    narrow = page("t", "c", [], [Table("t", list("abcd"), [["1"] * 4])], [], "", {})
+    assert "wide" not in narrow.partition("<body>")[2] and "data-label" not in narrow.partition("<body>")[2]
+
+
+def test_style_breaks_no_word_that_fits_and_lets_cells_wrap():
+    rules = style_rules()
+    assert "anywhere" not in rules["dd"] and "nowrap" not in rules["th, td"]
+
+
+def style_rules() -> dict[str, str]:
+    """The body of each rule of the style sheet, by selector."""
+    style = re.sub(r"/\*.*?\*/", "", files("jaxnn.report").joinpath("style.css").read_text("utf-8"), flags=re.DOTALL)
+    return {selector.strip(): body for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style)}
 
 
 def column_alignments(*rows: tuple[str, ...]) -> list[bool]:
@@ -134,16 +171,18 @@ def test_table_column_without_numbers_only_is_left_aligned(cell):
 
 def test_table_columns_have_a_gap_for_every_alignment():
     """Every inner cell has padding on both sides: "48" and "50.86" in neighbouring columns must not read 4850.86."""
-    style = re.sub(r"/\*.*?\*/", "", files("jaxnn.report").joinpath("style.css").read_text("utf-8"), flags=re.DOTALL)
-    rules = {selector.strip(): body for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style)}
+    rules = style_rules()
     paddings = re.findall(r"padding[\w-]*: ([^;]+);", rules.pop("th, td"))
     assert len(paddings) == 1
     lengths = paddings[0].split()
     assert len(lengths) == 2  # vertical and horizontal, so left and right are equal
-    assert float(lengths[1].removesuffix("rem")) >= 0.5
+    least = re.fullmatch(r"clamp\((\.?[\d.]+)rem,.+\)", lengths[1])
+    assert least and float(least[1]) >= 0.5
     # Only the outer edges of the table may remove the padding again.
     assert rules.pop(":is(th, td):first-child").strip() == "padding-left: 0;"
     assert rules.pop(":is(th, td):last-child").strip() == "padding-right: 0;"
+    # The cells of a wide table on a narrow screen stand one below the other.
+    rules = {s: body for s, body in rules.items() if not s.startswith(".wide")}
     cell_rules = {s: body for s, body in rules.items() if re.search(r"\bt[hdr]\b|\.number|^\*|table|tbody", s)}
     assert "text-align: right" in cell_rules[".number"] and "border-collapse: collapse" in cell_rules["table"]
     assert not any("padding" in body for body in cell_rules.values())

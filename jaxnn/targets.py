@@ -1,0 +1,119 @@
+"""Targets: what an output is compared with, by every loss and metric.
+
+The output y has the shape (*places, output): (batch, output), or (batch, time, output) for a sequence. A target is
+either integer labels of shape (*places), or has exactly the shape of y. Label k stands for the row with a one at k
+and, where the output is one number wide, for the number itself. `Weighted(target, weight)` weighs places or examples.
+Everything else is refused: no target is broadcast.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float, Int, Shaped
+
+from jaxnn.errors import UserError
+
+Output = Float[Array, "*places output"]
+Target = Shaped[Array | np.ndarray, "..."]
+
+
+class Weighted(NamedTuple):
+    """A target whose places count by their weight: Σ w·term / Σ w. A place of weight 0 has neither value nor gradient.
+
+    weight: (batch,), or the shape of the places; class weights, masks of padding, unlabelled nodes
+    """
+
+    target: Any
+    weight: Shaped[Array | np.ndarray, "..."]
+
+
+def split_weight(name: str, target: Any, output: Any) -> tuple[Target, Float[Array, "*places"] | None]:
+    """The target itself and the weight of each place of an output; None where all count alike.
+
+    name: the loss or metric, for the message. Raises `UserError` for a target or a weight that does not fit.
+    """
+    if not isinstance(target, Weighted):
+        check_target(name, target, output.shape)
+        return target, None
+    weight = spread_weight(name, target.weight, output.shape[:-1], output.dtype)
+    check_target(name, target.target, output.shape, weight)
+    return target.target, weight
+
+
+def check_target(name: str, target: Target, output: Sequence[int], weight: Any = None) -> None:
+    """Raises `UserError` unless a target fits an output of shape `output`: in shape, and labels among the classes.
+
+    weight: of each place; a label of weight 0 may be any number
+    The values of a traced target are not known, so only its shape is checked.
+    """
+    output, shape = tuple(output), tuple(getattr(target, "shape", ()))
+    kind = f"integer labels of shape {output[:-1]} or targets" if output[:-1] else "targets"
+    expected = f"{name}: expected {kind} of the output's shape {output}"
+    if not (hasattr(target, "dtype") and hasattr(target, "shape")):
+        raise UserError(f"{expected}, found a {type(target).__name__}; convert it: numpy.asarray(target)")
+    integers, floats = (jnp.issubdtype(target.dtype, t) for t in (jnp.integer, jnp.floating))
+    if shape == output and (integers or floats or target.dtype == bool):
+        return
+    if shape == output[:-1] and integers:
+        check_labels(name, target, output[-1], weight)
+        return
+    raise UserError(f"{expected}, found {target.dtype} targets of shape {shape}{_remedy(target, output)}")
+
+
+def _remedy(target: Target, output: tuple[int, ...]) -> str:
+    """What makes a target fit, where that is known."""
+    if tuple(target.shape) == output[:-1] and jnp.issubdtype(target.dtype, jnp.floating) and output[-1] == 1:
+        return "; numbers: target[..., None], labels: target.astype('int32')"
+    if tuple(target.shape) == output[:-1] and (target.dtype == bool or jnp.issubdtype(target.dtype, jnp.floating)):
+        return "; labels: target.astype('int32')"
+    if tuple(target.shape) == (*output[:-1], 1):
+        return "; labels: target[..., 0]"
+    return ""
+
+
+def check_labels(name: str, target: Target, outputs: int, weight: Any = None) -> None:
+    """Raises `UserError` unless integer labels lie among the classes. The values of a traced target are not known."""
+    if any(isinstance(a, Tracer | jax.ShapeDtypeStruct) for a in (target, weight)):
+        return
+    if not jnp.issubdtype(target.dtype, jnp.integer):
+        return
+    labels, classes = np.asarray(target), max(outputs, 2)
+    labels = labels if weight is None else labels[np.asarray(weight) != 0]
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise UserError(
+            f"{name}: expected labels 0 … {classes - 1} for {outputs} outputs, "
+            f"found labels {labels.min()} … {labels.max()}"
+        )
+
+
+def dense_target(target: Target, y: Output) -> Output:
+    """The target in the shape and type of the output.
+
+    A label that is no class becomes NaN: a traced target cannot be checked, and a run must not learn from it.
+    """
+    if target.ndim == y.ndim:
+        return jnp.asarray(target, y.dtype)
+    classes = y.shape[-1]
+    rows = jnp.asarray(target, y.dtype)[..., None] if classes == 1 else jax.nn.one_hot(target, classes, dtype=y.dtype)
+    is_class = (target >= 0) & (target < max(classes, 2))
+    return jnp.where(is_class[..., None], rows, np.asarray(np.nan, y.dtype))
+
+
+def binary_labels(target: Target, y: Output) -> Int[Array, "*places"]:
+    """Labels 0 and 1 of a target for an output that is one number wide."""
+    labels = jnp.asarray(target)
+    labels = labels[..., 0] if labels.ndim == y.ndim else labels
+    return (labels.astype(y.dtype) >= 0.5).astype(jnp.int32)
+
+
+def spread_weight(name: str, weight: Any, places: tuple[int, ...], dtype: Any) -> Float[Array, "*places"]:
+    """A weight for each place, from one for each example or each place. Raises `UserError` for another shape."""
+    found = tuple(np.shape(weight))
+    if not found or len(found) > len(places) or found != places[: len(found)]:
+        raise UserError(f"{name}: expected a weight for each of {places} places or each of {places[:1]}, found {found}")
+    weight = jnp.asarray(weight, dtype)
+    return jnp.broadcast_to(weight.reshape(*found, *[1] * (len(places) - len(found))), places)

@@ -1,0 +1,42 @@
+"""The page of a run says when and where it ran, and links to the files beside it."""
+
+import html
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import jax
+import pytest
+
+import jaxnn
+from jaxnn.config import load
+from jaxnn.config.experiment import make_experiment
+from jaxnn.report.run_page import machine_name
+
+
+@pytest.fixture
+def run_folder(tmp_path) -> Path:
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):  # optax promotes implicitly
+        jaxnn.fit(make_experiment(load("circles_mlp", ["train.epochs=2", "train.eval_every=1"])), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_run_page_links_lead_to_files(run_folder):
+    page = (run_folder / "report.html").read_text(encoding="utf-8")
+    links = [unquote(link) for link in re.findall(r'<a href="\./([^"]+)">', page)]
+    assert {"config.toml", "history.csv", "best.safetensors", "manifest.json"} <= set(links)
+    assert [link for link in links if not (run_folder / link).is_file()] == []
+
+
+def test_run_page_has_its_date_and_machine(run_folder):
+    page = (run_folder / "report.html").read_text(encoding="utf-8")
+    manifest = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
+    cards = {html.unescape(k): html.unescape(v) for k, v in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)}
+    assert cards["started"] == manifest["start"][:19].replace("T", " ") + " UTC"
+    assert cards["machine"].startswith(f"CPU × {jax.local_device_count()}, ")
+
+
+def test_machine_name_counts_devices_of_a_kind():
+    assert machine_name(["cpu:cpu"] * 2, "Linux-6.18-x86_64") == "CPU × 2, Linux"
+    assert machine_name(["gpu:NVIDIA H100 80GB"], "Linux-6.18") == "NVIDIA H100 80GB × 1, Linux"
