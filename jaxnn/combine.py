@@ -170,13 +170,8 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
         if combine == "sum":
             cotangents = [dy] * len(parts)
         else:
-            columns = jax.tree.map(
-                lambda y, dy, *leaves: _columns(dy if y.is_floating else None, leaves),
-                y,
-                dy,
-                *outputs,
-                is_leaf=is_shape,
-            )
+            dy = jax.tree.map(lambda y, dy: dy if y.is_floating else None, y, dy, is_leaf=is_shape)
+            columns = jax.tree.map(lambda _, dy, *leaves: _columns(dy, leaves), y, dy, *outputs, is_leaf=is_shape)
             cotangents = [
                 jax.tree.map(lambda _, pieces, i=i: pieces[i], y, columns, is_leaf=is_shape) for i in range(len(parts))
             ]

@@ -169,7 +169,7 @@ def parameter_check(name: str, init: Callable[[Any, Batch], Params]) -> Callable
 
 
 def checked(layer: Layer) -> Layer:
-    """The layer, which refuses params, x and dy that do not fit each other; `init` refuses an x that does not fit it."""
+    """The layer, which refuses params, x and dy that do not fit each other. Its `init` refuses a wrong x."""
     check = parameter_check(layer.name, layer.init)
 
     def forward(params: Params, x: Batch, key: Key) -> tuple[Batch, Residuals]:

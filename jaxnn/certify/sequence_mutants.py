@@ -59,7 +59,7 @@ SEQUENCE_MUTANTS: tuple[Mutant, ...] = (
            "dropped = weights.astype", _ATTENTION),
     Mutant("attention: dropout left out of dP", "attention", "dweights = _drop(dweights, how, rows)",
            "dweights = 1 * dweights", _ATTENTION),
-    Mutant("attention: keys of later blocks lost", "attention", "dk.at[:, :, keys].add(", "dk.at[:, :, keys].set(",
+    Mutant("attention: keys of later blocks lost", "attention", "return block + jnp.pad(", "return 0 * block + jnp.pad(",
            _ATTENTION),
     Mutant("attention: dk and dv changed over", "attention", "for part in (dq, dk, dv)], -1)",
            "for part in (dq, dv, dk)], -1)"),

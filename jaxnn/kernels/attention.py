@@ -56,7 +56,7 @@ def attend_back(
     With dropout, P and do vᵀ carry the mask; D stays as it is.
     """
     scale = q.shape[-1] ** -0.5
-    dq, dk, dv = [], jnp.zeros_like(k), jnp.zeros_like(v)
+    dq, dk, dv = [], None, None
     for rows, keys in _blocks(q.shape[2], how.causal):
         scores, seen = _scores(q[:, :, rows], k[:, :, keys], how, rows, keys)
         weights = jnp.where(seen, jnp.exp(scores - logs[:, :, rows, None]), 0)
@@ -67,9 +67,18 @@ def attend_back(
         row_sums = (dout * o[:, :, rows]).sum(-1, keepdims=True).astype(weights.dtype)
         dscores = (weights * (dweights - row_sums) * scale).astype(dout.dtype)
         dq.append(jnp.matmul(dscores, k[:, :, keys]))
-        dk = dk.at[:, :, keys].add(jnp.matmul(dscores.swapaxes(2, 3), q[:, :, rows]))
-        dv = dv.at[:, :, keys].add(jnp.matmul(dropped.swapaxes(2, 3), dout))
+        dk = _add_keys(dk, jnp.matmul(dscores.swapaxes(2, 3), q[:, :, rows]))
+        dv = _add_keys(dv, jnp.matmul(dropped.swapaxes(2, 3), dout))
+    assert dk is not None and dv is not None
     return jnp.concatenate(dq, 2), dk, dv
+
+
+def _add_keys(total: Any, block: Float[Array, "batch heads key size"]) -> Float[Array, "batch heads key size"]:
+    """The sum of the blocks so far and a further one, which has at least as many keys."""
+    if total is None:
+        return block
+    further = block.shape[2] - total.shape[2]
+    return block + jnp.pad(total, ((0, 0), (0, 0), (0, further), (0, 0)))
 
 
 def _blocks(time: int, causal: bool) -> Iterator[tuple[slice, slice]]:
