@@ -30,10 +30,8 @@ ExperimentTarget = Annotated[
 ]
 RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="The folder of a run that `jaxnn train` made.")]
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="The name of a shipped config, or a TOML file.")]
-Trainable = Annotated[
-    Positional[str],
-    arg(metavar="CONFIG", help="A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python."),
-]
+TRAINABLE = "A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python (default: digits_mlp)."
+Trainable = Annotated[Positional[str], arg(metavar="CONFIG", help=TRAINABLE)]
 
 
 #: The figures that `jaxnn plot` draws without a run.
@@ -47,13 +45,22 @@ class Train:
     Every field of the config can be overridden by its dotted name: --optimizer.learning-rate 0.1 --net.0.units 50.
     """
 
-    config: Trainable = "digits_mlp"
+    config: Annotated[Positional[str | None], arg(metavar="CONFIG", help=TRAINABLE)] = None
+    from_run: Annotated[
+        Path | None,
+        arg(
+            name="from",
+            metavar="RUN",
+            help="Continue a finished run in a new folder, with more --train.epochs than it has. CONFIG is its own by "
+            "default. On other data, start from its best parameters.",
+        ),
+    ] = None
     seeds: int | None = None
     """Number of seeds to train, as one program (default: the config's)."""
     seed: int | None = None
     """The first seed (default: the config's)."""
-    grad: Literal["hand", "auto"] = "hand"
-    """Gradient: the hand-written backward pass, or JAX's autodiff of the same forward pass."""
+    grad: Literal["hand", "auto"] | None = None
+    """Gradient: the hand-written backward pass (default), or JAX's autodiff of the same forward pass."""
     out: Out = None
     overwrite: bool = False
     """Replace the run in the folder --out."""
@@ -98,6 +105,8 @@ class Sweep:
     """Halving keeps one member in ETA at each stage, and trains it for ETA times the epochs."""
     draw_seed: int = 0
     """Seed of the drawing of members."""
+    keep: int = 10
+    """Number of the best members whose parameters are kept, each as a run in the sweep's folder."""
     grad: Literal["hand", "auto"] = "hand"
     """Gradient: the hand-written backward pass, or JAX's autodiff of the same forward pass."""
     out: Annotated[
@@ -114,9 +123,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Resume:
-    """Continue an interrupted run from its newest valid checkpoint, bit-equal to a run without interruption."""
+    """Continue an interrupted run or sweep, bit-equal to one without interruption.
 
-    run: RunFolder
+    A run continues from its newest valid checkpoint; a sweep trains the members that it has not trained.
+    """
+
+    run: Annotated[Positional[Path], arg(metavar="RUN", help="The folder of a run or of a sweep.")]
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
@@ -217,7 +229,9 @@ class Reproduce:
     """Use few steps, examples and seeds: a check of one minute that everything runs. Its numbers prove nothing."""
     records: bool = False
     """Instead of the course, run the best results on MNIST, with augmentation and ensembles. Takes hours."""
-    out: Annotated[Path, arg(metavar="DIR", help="The report's folder.")] = Path("runs/reproduce")
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="The report's folder (default: runs/reproduce, then -2, -3, …).")
+    ] = None
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
@@ -310,5 +324,7 @@ def check_paths(command: Any) -> Any:
     return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
 
 
+#: The commands of a run take overrides of its data, such as --data.path.
+DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.
-OVERRIDABLE = (Train, Sweep, Summary)
+OVERRIDABLE = (Train, Sweep, Summary, *DATA_OVERRIDABLE)

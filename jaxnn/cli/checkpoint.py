@@ -1,6 +1,7 @@
 """`jaxnn checkpoint list|inspect|diff|verify RUN`: needs no device, and checks every file before it reads it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from jaxnn.storage.arrays import load_arrays
 
 
 def run(command: Checkpoint) -> None:
+    from jaxnn.sweep.folder import best_run
+
+    command = replace(command, run=best_run(command.run))
     {"list": list_checkpoints, "inspect": inspect, "diff": diff, "verify": verify}[command.action](command)
 
 

@@ -21,9 +21,9 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | N
             stop.can_save = True
             recorder.save_checkpoint(snapshot)
 
-        stop.can_save = recorder.resume_from is not None
+        stop.can_save = recorder.has_saved
         hooks = recorder.hooks(report_training(experiment.plan.eval_every), stop)._replace(save=save)
-        result = run(experiment, hooks, recorder.resume_from)
+        result = run(experiment, hooks, recorder.start)
         report("writing figures and the report")
         stop.is_saving = True
         try:

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from jaxnn.cli.terminal import print_message
@@ -25,11 +25,13 @@ class StopRequest:
 
     can_save: whether there is a run to save; until then a signal ends the process at once, with `nothing_saved`
     is_saving: whether training has ended and its results are being written; from then on a signal raises `Interrupted`
+    before_exit: what is called before the process ends at once
     """
 
     def __init__(self, nothing_saved: str):
         self.signal: int | None = None
         self.can_save = self.is_saving = False
+        self.before_exit: Callable[[], object] = lambda: None
         self._nothing_saved = nothing_saved
 
     def __call__(self) -> bool:
@@ -57,6 +59,7 @@ class StopRequest:
 
     def _exit(self, number: int, message: str) -> None:
         print_message(message)
+        self.before_exit()
         os._exit(128 + number)
 
 

@@ -15,7 +15,7 @@ from dataclasses import fields
 
 import tyro
 
-from jaxnn.cli.arguments import COMMAND_LINE, OVERRIDABLE, Command, check_paths
+from jaxnn.cli.arguments import COMMAND_LINE, DATA_OVERRIDABLE, OVERRIDABLE, Command, check_paths
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
 from jaxnn.cli.terminal import print_text, print_warning, safe_streams
@@ -89,7 +89,7 @@ def run(argv: Sequence[str]) -> None:
         args=words,
         return_unknown_args=True,
     )
-    reject_unknown(command, [*unknown, *(() if isinstance(command, OVERRIDABLE) else overrides)])
+    reject_unknown(command, [*unknown, *unexpected_overrides(command, overrides)])
     command = check_paths(command)
     cache = getattr(command, "cache", None)
     if cache is not None:
@@ -146,6 +146,13 @@ def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             value = [remaining.pop(0)] if remaining and not equals else []
             overrides.append("=".join([word.removeprefix("--"), *value]))
     return words, overrides
+
+
+def unexpected_overrides(command: object, overrides: Sequence[str]) -> list[str]:
+    """The dotted options that a command does not take."""
+    if isinstance(command, DATA_OVERRIDABLE):
+        return [text for text in overrides if not text.startswith("data.")]
+    return [] if isinstance(command, OVERRIDABLE) else list(overrides)
 
 
 def reject_unknown(command: object, unknown: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """`jaxnn plot RUN`, and `jaxnn plot activations` and the course's other figures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ from jaxnn.errors import UserError
 OPTIMIZERS_TIME = "about 2 minutes"
 
 
-def run(command: Plot) -> None:
+def run(command: Plot, overrides: Sequence[str]) -> None:
     name = str(command.what)
     if name in COURSE_FIGURES and not command.what.is_dir():
+        if overrides:
+            raise UserError(f"--{overrides[0]}: goes with the folder of a run, found the figures {name} of the course")
         course_figure(command, name)
     elif command.out is not None:
         raise UserError(f"--out goes with {', '.join(COURSE_FIGURES)}: a run's figures go into its folder")
     else:
-        run_figure(command)
+        run_figure(command, overrides)
 
 
 def course_figure(command: Plot, name: str) -> None:
@@ -50,23 +53,26 @@ def course_figure(command: Plot, name: str) -> None:
         print_text(str(folder / f"{figure.name}.png"))
 
 
-def run_figure(command: Plot) -> None:
-    from jaxnn.cli.reopened import open_run_with_data
+def run_figure(command: Plot, overrides: Sequence[str]) -> None:
+    from jaxnn.cli.reopened import open_run
     from jaxnn.report.boundary_animation import boundary_animation, has_boundary_animation
     from jaxnn.report.figures import run_figures, save_figures
     from jaxnn.report.run_page import write_page
     from jaxnn.runs import folder as run_folder
     from jaxnn.storage.files import atomic_write
+    from jaxnn.storage.locks import locked
 
-    run = open_run_with_data(command.what, command.data_dir, command.device, command.experiment)
-    folder, manifest = command.what, dict(run.manifest or {})
+    run = open_run(command.what, command.device, command.experiment).with_data(command.data_dir, overrides)
+    assert run.folder is not None and run.manifest is not None
+    folder, manifest = run.folder, dict(run.manifest)
     run_folder.reject_symlink(folder / "figures")
-    figures = save_figures(folder / "figures", run_figures(run.experiment, run.params, run.history, run.best_epoch))
-    write_page(folder, run.experiment.record.files, manifest, figures)
-    if has_boundary_animation(run.experiment):
-        atomic_write(folder / "figures" / "decision_boundary.gif", boundary_animation(run.experiment))
-    written = [name for name in run_folder.files(folder) if name.startswith("figures/")]
-    run_folder.write_manifest(folder, manifest, [*written, "report.html"])
+    with locked(folder):
+        figures = save_figures(folder / "figures", run_figures(run.experiment, run.params, run.history, run.best_epoch))
+        write_page(folder, run.experiment.record.files, manifest, figures)
+        if has_boundary_animation(run.experiment):
+            atomic_write(folder / "figures" / "decision_boundary.gif", boundary_animation(run.experiment))
+        written = [name for name in run_folder.files(folder) if name.startswith("figures/")]
+        run_folder.write_manifest(folder, manifest, [*written, "report.html"])
     for figure in sorted((folder / "figures").glob("*.*")):
         print_text(str(figure))
     print_text(str(folder / "report.html"))

@@ -20,11 +20,14 @@ from jaxnn.errors import UserError
 from jaxnn.experiment.seeds import seed_range
 from jaxnn.report.cells import format_cell
 from jaxnn.storage.files import atomic_write, json_bytes
+from jaxnn.storage.locks import claimed
 
 if TYPE_CHECKING:
     from jaxnn.course import SeedMeasurement, System, SystemResult
     from jaxnn.course.session import CourseSession, Draw
 
+#: The file by which the folder of a reproduction is recognised.
+RESULTS = "results.json"
 #: Waits for a system's result; raises what its run raised.
 GetResult = Callable[[], tuple["SystemResult", "Draw"]]
 #: A row of the table: the system, a measurement, its summary, the number of seeds, seconds (0: none are shown).
@@ -45,9 +48,19 @@ def run(command: Reproduce) -> None:
 
     if not command.ids:
         announce(f"{len(systems)} systems take {duration_of(command)}")
-    start_time = time.perf_counter()
-    command.out.mkdir(parents=True, exist_ok=True)
     session = CourseSession(QUICK if command.quick else FULL, command.seeds, command.data_dir)
+    with claimed(command.out, "reproduce", kind="reproduction", marker=RESULTS, overwrite=True) as folder:
+        run_systems(command, systems, session, folder, device_name)
+
+
+def run_systems(
+    command: Reproduce, systems: Sequence["System"], session: "CourseSession", folder: Path, device_name: str
+) -> None:
+    """Runs the systems, and writes their table, figures and report into a folder. Raises `UserError` for one that
+    cannot run, after all others have."""
+    start_time = time.perf_counter()
+    folder.mkdir(exist_ok=True)
+    atomic_write(folder / RESULTS, b"[]\n")  # a reproduction that was interrupted is recognised, too
     run_all = run_two_at_a_time if command.quick else run_sequentially
     rows: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
@@ -66,7 +79,7 @@ def run(command: Reproduce) -> None:
                 continue
             rows += result_rows(result)
             results.append(result_json(result))
-            saved.append(drawing.submit(save_figures, command.out / "figures", system, draw))
+            saved.append(drawing.submit(save_figures, folder / "figures", system, draw))
         report("drawing figures")
         figures = [figure for future in saved for figure in future.result()]
     seconds = time.perf_counter() - start_time
@@ -75,8 +88,8 @@ def run(command: Reproduce) -> None:
     )
     machine = {"device": device_name, "seconds": seconds, "quick": command.quick}
     print_table(title, rows, command.json, facts={"systems": results, **machine})
-    write_report(command.out, title, rows, figures, results, machine)
-    print_text(f"all in {seconds:.0f} s\n{command.out / 'report.html'}")
+    write_report(folder, title, rows, figures, results, machine)
+    print_text(f"all in {seconds:.0f} s\n{folder / 'report.html'}")
     if failures:
         raise UserError("not reproduced: " + "; ".join(failures))
 
@@ -199,7 +212,7 @@ def write_report(
     from jaxnn.report import Table, write_report
 
     systems = {next(iter(row.values())).split()[0] for row in rows}
-    atomic_write(folder / "results.json", json_bytes(results))
+    atomic_write(folder / RESULTS, json_bytes(results))
     write_report(
         folder / "report.html",
         title=title,

@@ -1,7 +1,7 @@
 """`jaxnn rerun RUN`."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +15,36 @@ from jaxnn.cli.terminal import print_text, print_warning
 from jaxnn.errors import UserError
 
 
-def run(command: Rerun) -> None:
+def run(command: Rerun, overrides: Sequence[str]) -> None:
     from jaxnn.engine.hooks import Hooks
     from jaxnn.experiment.definition import last_params
     from jaxnn.experiment.run import run as train
     from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.continuation import first_snapshot
     from jaxnn.runs.history import history_columns, read_history
     from jaxnn.runs.manifest import environment_changes
-    from jaxnn.runs.reopen import rebuild_experiment, same_data
+    from jaxnn.runs.reopen import rebuild_experiment
     from jaxnn.runs.weights import load_weights
     from jaxnn.storage.arrays import named_arrays
+    from jaxnn.sweep.folder import best_run
 
-    manifest = run_folder.read_manifest(command.run)
+    folder = best_run(command.run)
+    manifest = run_folder.read_manifest(folder)
     if manifest["status"] != "finished":
-        raise UserError(f"{command.run}: expected a finished run, found one that is not; `jaxnn resume` continues it")
+        raise UserError(f"{folder}: expected a finished run, found one that is not; `jaxnn resume` continues it")
     device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
     device.set_precision(manifest["precision"])
-    experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
-    if not same_data(experiment, manifest):
-        raise UserError(f"{command.run}: expected the data that it was trained on, found others; name their --data-dir")
+    experiment = rebuild_experiment(folder, manifest, command.data_dir, command.experiment, overrides)
+    start = first_snapshot(folder, manifest, experiment)
     for line in environment_changes(manifest):
         print_warning(line)
 
     def file(name: str) -> Path:
-        return run_folder.check_file(command.run, manifest, name)
+        return run_folder.check_file(folder, manifest, name)
 
     old = {name: load_weights(file(f"{name}.safetensors"))[0] for name in ("best", "last")}
     old["history"] = read_history(file("history.csv"))
-    outcome = train(experiment, Hooks(report=report_training(experiment.plan.eval_every))).outcome
+    outcome = train(experiment, Hooks(report=report_training(experiment.plan.eval_every)), start).outcome
     new = {
         "best": named_arrays(outcome.state.best.params),
         "last": named_arrays(last_params(experiment, outcome.state)),
@@ -51,7 +53,7 @@ def run(command: Rerun) -> None:
     new["history"] = {name: np.asarray(a, old["history"][name].dtype) for name, a in new["history"].items()}
     rows = [row for name in old for row in compare(name, old[name], new[name])]
     equal = all(row["equal"] for row in rows)
-    print_table(f"{command.run} and its repetition", rows, command.json, facts={"equal": equal})
+    print_table(f"{folder} and its repetition", rows, command.json, facts={"equal": equal})
     print_text("bit-equal" if equal else "not bit-equal")
     if not equal:
         sys.exit(1)

@@ -1,17 +1,24 @@
 """`jaxnn resume RUN`."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from jaxnn.cli import device
 from jaxnn.cli.arguments import Resume
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.terminal import one_line, print_message, print_text, print_warning
-from jaxnn.errors import UserError
 
 
-def run(command: Resume) -> None:
+def run(command: Resume, overrides: Sequence[str]) -> None:
+    from jaxnn.cli import sweep
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.manifest import environment_changes
-    from jaxnn.runs.reopen import rebuild_experiment, same_data
+    from jaxnn.runs.reopen import rebuild_experiment
+    from jaxnn.sweep.folder import is_sweep
 
+    if is_sweep(command.run):
+        sweep.resume(command.run, command.data_dir, command.device, command.json)
+        return
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] == "finished":
         print_text(f"{command.run} has finished: nothing is left to do")
@@ -21,15 +28,21 @@ def run(command: Resume) -> None:
 
     from jaxnn.cli.execute import train_to_completion
     from jaxnn.runs.run import resume_recorder
+    from jaxnn.storage.locks import locked, remove_lock_file
 
-    experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment)
-    if not same_data(experiment, manifest):
-        raise UserError(f"{command.run}: expected the data that it is trained on, found others; name their --data-dir")
+    experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
     for line in environment_changes(manifest):
         print_warning(f"{line}; the result may differ from that of a run never stopped")
-    recorder = resume_recorder(command.run, experiment, manifest, print_message)
-    snapshot = recorder.resume_from
-    place = "no checkpoint was saved: begins again" if snapshot is None else f"continues after step {snapshot.steps:,}"
-    print_text(f"{one_line(experiment.title)}\n{place}")
-    with handle_signals("interrupted; the run is as it was") as stop:
+    with handle_signals("interrupted; the run is as it was") as stop, locked(command.run):
+        # Read again under the lock: another process may have trained on.
+        manifest = run_folder.read_manifest(command.run)
+        if "experiment" in experiment.record.facts:
+            # The file may be another one than before.
+            manifest["experiment"] = experiment.record.facts["experiment"]
+        recorder = resume_recorder(command.run, experiment, manifest, print_message)
+        place = "no checkpoint is left: begins again"
+        if recorder.start is not None:
+            place = f"continues after step {recorder.start.steps:,}"
+        print_text(f"{one_line(experiment.title)}\n{place}")
+        stop.before_exit = partial(remove_lock_file, command.run)
         train_to_completion(recorder, stop, command.json)

@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli import device
 from jaxnn.cli.arguments import COMMAND_LINE, Sweep
+from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text, printable
 from jaxnn.errors import UserError
@@ -14,6 +16,7 @@ from jaxnn.errors import UserError
 if TYPE_CHECKING:
     from jaxnn.engine.hooks import Progress as RunProgress
     from jaxnn.sweep import SweepResult
+    from jaxnn.sweep.folder import Request
 
 #: Members in the table on the screen.
 MAX_SCREEN_ROWS = 20
@@ -21,61 +24,122 @@ MAX_SCREEN_ROWS = 20
 
 def run(command: Sweep, overrides: Sequence[str]) -> None:
     where = device.select_device(command.device, deterministic=command.deterministic)
-    set_precision_of(command.config, overrides)
-
-    from jaxnn.cli.tables import print_table, write_json
+    precision = precision_of(command.config, overrides)
+    device.set_precision(precision)
     from jaxnn.runs.python_file import target_stem
-    from jaxnn.sweep import parse_axes, sweep
-    from jaxnn.sweep.folder import member_rows, sweep_path, write_folder
-    from jaxnn.sweep.members import family
+    from jaxnn.sweep import check_sweep, parse_axes
+    from jaxnn.sweep.folder import Request, begin, claimed_path, resolve_source
 
-    title = family(command.config, overrides).title
-    folder = sweep_path(command.out, target_stem(command.config), overwrite=command.overwrite)
-    print_text(f"{one_line(title)}\n{command.search} search, {where}")
+    over, draw = list(command.over), list(command.draw)
+    numbers = {
+        name: getattr(command, name) for name in ("search", "seeds", "trials", "batch", "eta", "draw_seed", "keep")
+    }
+    check_sweep(command.config, parse_axes(over, draw), overrides, **numbers)
+    source, overrides, experiment = resolve_source(command.config, overrides)
+    facts = {
+        "source": source,
+        "overrides": list(overrides),
+        "over": over,
+        "draw": draw,
+        "grad": command.grad,
+        "precision": precision,
+        "deterministic": command.deterministic,
+        "command": [printable(word) for word in COMMAND_LINE.get()],
+        "experiment": experiment,
+    }
+    request = Request.model_validate(facts | numbers, strict=True)
+    with claimed_path(command.out, target_stem(command.config), overwrite=command.overwrite) as folder:
+        begin(folder, request, overwrite=command.overwrite)
+        complete(folder, request, source, where, command.data_dir, command.json)
+
+
+def resume(folder: Path, data_dir: Path | None, where: str | None, json: Path | None) -> None:
+    """Trains the members of a sweep that it has not trained, and writes its results."""
+    from jaxnn.storage.locks import locked
+    from jaxnn.sweep.folder import read_facts, source_of
+
+    facts = read_facts(folder)
+    if facts.status == "finished":
+        print_text(f"{folder} has finished: nothing is left to do")
+        return
+    device_name = device.select_device(where, deterministic=facts.request.deterministic)
+    device.set_precision(facts.request.precision)
+    source = source_of(folder, facts.request)
+    with locked(folder):
+        complete(folder, facts.request, source, device_name, data_dir, json)
+
+
+def complete(
+    folder: Path, request: "Request", source: str, where: str, data_dir: Path | None, json: Path | None
+) -> None:
+    """Runs a sweep to its end in its folder, which is locked, and prints its table."""
+    from jaxnn.cli.tables import print_table, write_json
+    from jaxnn.runs.folder import remove_leftovers
+    from jaxnn.storage.locks import remove_lock_file
+    from jaxnn.sweep import parse_axes, sweep
+    from jaxnn.sweep.folder import finish
+    from jaxnn.sweep.members import family
+    from jaxnn.sweep.store import TrialStore
+    from jaxnn.sweep.tables import member_rows
+
+    remove_leftovers(folder)
+    title = family(source, request.overrides).title
+    print_text(f"{one_line(title)}\n{request.search} search, {where}")
 
     def report_members(at: str, now: "RunProgress") -> None:
         report(f"{at}, {now.done:,} of {now.evaluations:,} evaluations", now.done / now.evaluations)
 
     report("compiling")
-    result = sweep(
-        command.config,
-        parse_axes(command.over, command.draw),
-        overrides,
-        search=command.search,
-        seeds=command.seeds,
-        trials=command.trials,
-        batch=command.batch,
-        eta=command.eta,
-        draw_seed=command.draw_seed,
-        data_dir=command.data_dir,
-        grad=command.grad,
-        report=report_members,
-    )
-    report("writing figures and the report")
-    rows = member_rows(result)
-    typed = printable(shlex.join(COMMAND_LINE.get()))
-    facts: dict[str, Any] = {"metric": result.metric, "seeds": list(result.seeds), "seconds": result.seconds}
-    write_folder(folder, result, rows, facts | {"command": typed, "device": where}, overwrite=command.overwrite)
+    message = f"interrupted; what was trained is kept, `jaxnn resume {folder}` continues"
+    with handle_signals(message) as stop:
+        stop.before_exit = partial(remove_lock_file, folder)
+        result = sweep(
+            source,
+            parse_axes(request.over, request.draw),
+            request.overrides,
+            search=request.search,
+            seeds=request.seeds,
+            trials=request.trials,
+            batch=request.batch,
+            eta=request.eta,
+            draw_seed=request.draw_seed,
+            data_dir=data_dir,
+            grad=request.grad,
+            store=TrialStore(folder),
+            keep=request.keep,
+            command=request.command,
+            report=report_members,
+        )
+        report("writing figures and the report")
+        rows = member_rows(result)
+        facts: dict[str, Any] = {"metric": result.metric, "seeds": list(result.seeds), "seconds": result.seconds}
+        finish(folder, result, rows, facts | {"command": shlex.join(request.command), "device": where})
     more = f" (the first {MAX_SCREEN_ROWS} of {len(rows)})" if len(rows) > MAX_SCREEN_ROWS else ""
     print_table(f"{title}: by {result.metric}{more}", screen_rows(rows)[:MAX_SCREEN_ROWS])
-    if command.json is not None:
-        write_json(command.json, {"title": title, "rows": rows, **facts})
+    if json is not None:
+        write_json(json, {"title": title, "rows": rows, **facts})
     print_text(best_member_text(result))
-    print_text(f"{len(rows)} members × {len(result.seeds)} seeds in {result.seconds:.1f} s\n{folder / 'report.html'}")
+    fewer = f" (of {request.trials} asked for: the space has no more)" if is_short(request, len(rows)) else ""
+    counts = f"{len(rows)} members{fewer} × {len(result.seeds)} seeds in {result.seconds:.1f} s"
+    print_text(f"{counts}\n{folder / 'report.html'}")
     if result.best is None:
         raise UserError("every member diverged: expected one that does not; lower optimizer.learning_rate")
 
 
-def set_precision_of(source: str, overrides: Sequence[str]) -> None:
-    """Switches float64 on for a config, or a run of one, that computes in it."""
+def is_short(request: "Request", members: int) -> bool:
+    """Whether a search that draws members found fewer different ones than it was asked for."""
+    return (request.search in ("random", "optuna") or bool(request.draw)) and members < request.trials
+
+
+def precision_of(source: str, overrides: Sequence[str]) -> str:
+    """The precision of a config, or of a run of one; that of an experiment in Python is float32."""
     from jaxnn.config import load
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.python_file import is_python_target
 
     if (Path(source) / run_folder.MANIFEST).is_file():
-        device.set_precision(run_folder.read_manifest(Path(source))["precision"])
-    elif not is_python_target(source):
-        device.set_precision(load(source, overrides).train.precision)
+        return run_folder.read_manifest(Path(source))["precision"]
+    return "float32" if is_python_target(source) else load(source, overrides).train.precision
 
 
 def screen_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """`jaxnn train [CONFIG | FILE.py:NAME]`."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -16,6 +18,9 @@ from jaxnn.experiment.seeds import seed_range
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
 
+#: The config that is trained where none is named.
+DEFAULT_CONFIG = "digits_mlp"
+
 
 def run(command: Train, overrides: Sequence[str]) -> None:
     report("reading the data")
@@ -24,43 +29,84 @@ def run(command: Train, overrides: Sequence[str]) -> None:
 
     from jaxnn.cli.execute import train_to_completion
     from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.continuation import continuation
     from jaxnn.runs.manifest import make_manifest, now
-    from jaxnn.runs.recorder import RunRecorder
+    from jaxnn.runs.run import new_recorder
+    from jaxnn.storage.locks import remove_lock_file
+    from jaxnn.sweep.folder import best_run
 
     start = now()
-    folder = run_folder.run_path(command.out, name, overwrite=command.overwrite)
+    origin = None if command.from_run is None else continuation(experiment, best_run(command.from_run))
     print_text(header(experiment, where))
+    if origin is not None:
+        print_text(origin.message)
     manifest = make_manifest(experiment, command=COMMAND_LINE.get(), start=start)
-    with handle_signals() as stop:
-        recorder = RunRecorder(folder, experiment, manifest, overwrite=command.overwrite)
+    claim = run_folder.claimed_path(command.out, name, overwrite=command.overwrite)
+    with handle_signals() as stop, claim as folder:
+        stop.before_exit = partial(remove_lock_file, folder)
+        recorder = new_recorder(folder, experiment, manifest, origin, overwrite=command.overwrite)
         train_to_completion(recorder, stop, command.json)
 
 
 def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":
     """The experiment that the command line names, a config's or a Python file's, and a name for its folder."""
-    from jaxnn.runs.python_file import is_python_target, load_experiment, target_stem, typed_hyperparameters
+    from jaxnn.runs.python_file import is_python_target, target_stem, typed_overrides
 
-    if is_python_target(command.config):
-        if command.grad != "hand":
-            raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
-        experiment = load_experiment(command.config, typed_hyperparameters(overrides))
-        first = experiment.seeds[0] if command.seed is None else command.seed
-        seeds = seed_range(first, command.seeds) if command.seeds is not None else experiment.seeds
-        if command.seeds is None and command.seed is not None:
-            seeds = tuple(seed - experiment.seeds[0] + first for seed in experiment.seeds)
-        return experiment._replace(seeds=seeds), target_stem(command.config)
+    seeds, grad, values, epochs = None, command.grad or "hand", {}, None
+    source, name = command.config, target_stem(command.config or DEFAULT_CONFIG)
+    if command.from_run is not None:
+        from jaxnn.runs import folder as run_folder
+        from jaxnn.runs.reopen import source_of_run
+        from jaxnn.sweep.folder import best_run
 
+        folder = best_run(command.from_run)
+        manifest = run_folder.read_manifest(folder)
+        seeds = manifest["seeds"]
+        if source is None:
+            source, grad = source_of_run(folder, manifest), command.grad or manifest["grad"]
+            name = re.sub(r"-\d+$", "", command.from_run.resolve().name)
+            origin = manifest.get("experiment", {})
+            values, epochs = origin.get("overrides", {}), origin.get("epochs")
+    source = DEFAULT_CONFIG if source is None else source
+    if not is_python_target(source):
+        return config_experiment(source, command, overrides, seeds, grad), name
+    if command.grad not in (None, "hand"):
+        raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
+    typed, typed_epochs = typed_overrides(overrides)
+    return python_experiment(source, command, {**values, **typed}, typed_epochs or epochs, seeds), name
+
+
+def config_experiment(
+    source: str, command: Train, overrides: Sequence[str], seeds: Sequence[int] | None, grad: str
+) -> "Experiment":
+    """The experiment of a config. seeds: those of the run that it continues."""
     from jaxnn.config import load
     from jaxnn.config.experiment import make_experiment
 
     for name in ("seeds", "seed"):
         if getattr(command, name) is not None:
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
-    config = load(command.config, overrides)
+    config = load(source, overrides)
     device.set_precision(config.train.precision)
-    seeds = seed_range(config.train.seed, config.train.seeds)
-    experiment = make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=command.grad)
-    return experiment, target_stem(command.config)
+    if seeds is None or command.seeds is not None or command.seed is not None:
+        seeds = seed_range(config.train.seed, config.train.seeds)
+    return make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=grad)
+
+
+def python_experiment(
+    source: str, command: Train, values: Mapping[str, float], epochs: int | None, seeds: Sequence[int] | None
+) -> "Experiment":
+    """The experiment of a Python file. seeds: those of the run that it continues."""
+    from jaxnn.runs.python_file import load_experiment
+
+    experiment = load_experiment(source, values, epochs)
+    seeds = tuple(experiment.seeds if seeds is None else seeds)
+    first = seeds[0] if command.seed is None else command.seed
+    if command.seeds is not None:
+        seeds = seed_range(first, command.seeds)
+    elif command.seed is not None:
+        seeds = tuple(seed - seeds[0] + first for seed in seeds)
+    return experiment._replace(seeds=seeds).check()
 
 
 def header(experiment: "Experiment", where: str) -> str:

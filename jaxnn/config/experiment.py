@@ -13,12 +13,12 @@ from jaxnn import data as datasets
 from jaxnn.config.bind import bind_hyperparameters, hyperparameters, traceable_hyperparameters, training_key
 from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
-from jaxnn.data import Dataset, Splits, preprocess
+from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.data.missing import fill_missing
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
-from jaxnn.train.batches import Prepare, Source, in_memory
+from jaxnn.train.batches import Prepare, in_memory
 from jaxnn.train.plan import Plan
 
 
@@ -88,10 +88,12 @@ def experiment_of(
             f"[augment]: expected images and mini-batches, found examples of shape {splits.train.x.shape[1:]} and "
             f"batch_size = {config.train.batch_size or 'full'}"
         )
-    validation, test = (None if part is None else tuple(part) for part in splits[1:])
+    train, validation, test = parts_of(data)
     stacked = len(data.splits) > 1
     if stacked:
-        source, validation, test = _stacked(source, data)
+        # Each seed has its own data: every array has a leading axis of seeds.
+        stats = jax.tree.map(lambda *a: np.stack(a), *data.stats)
+        source = source._replace(load=lambda epoch, first, count: train, stats=stats)
     names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
     info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.max_value, data.dataset.reader)
     return Experiment(
@@ -109,16 +111,16 @@ def experiment_of(
     ).check()
 
 
-def _stacked(source: Source, data: LoadedData) -> tuple[Source, Batch | None, Batch | None]:
-    """The source and the other parts with a leading axis of seeds, where each seed has its own data."""
+def parts_of(data: LoadedData) -> tuple[Batch | None, ...]:
+    """The parts of the data as pairs (x, target), with a leading axis of seeds where each seed has its own data."""
 
-    def stack(trees):
-        return None if trees[0] is None else jax.tree.map(lambda *a: np.stack(a), *trees)
+    def part_of(parts: Sequence[Part | None]) -> Batch | None:
+        pairs = [tuple(part) for part in parts if part is not None]
+        if len(pairs) < 2:
+            return pairs[0] if pairs else None
+        return jax.tree.map(lambda *a: np.stack(a), *pairs)
 
-    train, validation, test = (
-        stack([None if part is None else tuple(part) for part in parts]) for parts in zip(*data.splits, strict=True)
-    )
-    return source._replace(load=lambda epoch, first, count: train, stats=stack(data.stats)), validation, test
+    return tuple(part_of(parts) for parts in zip(*data.splits, strict=True))
 
 
 def record_of(config: Config, grad: str) -> Record:

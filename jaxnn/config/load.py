@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from jaxnn.config.cross_checks import cross_check
 from jaxnn.config.errors import ConfigError, ConfigProblem, KeyPath, dotted_path
 from jaxnn.config.overrides import Override, apply_overrides
 from jaxnn.config.schema import Config
+from jaxnn.config.sections import is_path_option
 from jaxnn.config.shipped import find
 from jaxnn.config.toml_file import TomlFile, read
 from jaxnn.config.toml_positions import MAX_LEVELS
@@ -23,6 +25,9 @@ LARGEST = (2 - 2**-23) * 2.0**127
 def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
     """The config of a shipped name or a TOML file, with `dotted.name=value` overrides.
 
+    A relative path of the data is found from the file's folder, then from the current one. That of an override is found
+    from the current folder.
+
     Raises `ConfigError` with all mistakes at once, each with its file and line or its override, and `UserError` for
     an unknown name.
     """
@@ -31,8 +36,10 @@ def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) ->
             raise ConfigError(
                 [f"override {text}: expected text in UTF-8, found another byte; rename a file of this name"]
             )
-    file = read(find(name_or_path))
+    path = find(name_or_path)
+    file = read(path)
     tables, applied, errors = apply_overrides(file.tables, overrides)
+    resolve_data_paths(tables, path.parent, {override.path[:2] for override in applied})
     problems = {problem.path: problem.message for problem in _unsupported_values(tables)}
     config = None
     try:
@@ -45,6 +52,26 @@ def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) ->
     if config is None or problems or errors:
         raise ConfigError([*errors, *_error_lines(file, applied, problems)])
     return config
+
+
+def resolve_data_paths(tables: dict[str, Any], folder: Path, overridden: Collection[KeyPath]) -> None:
+    """Makes relative paths of the data absolute in place: `data.path` and options such as `data.test_path`.
+
+    Each is tried in the config's folder, then in the current one; an option of the command line, which is among the
+    `overridden`, in the current one alone. So a run finds its data from any folder. A path that is in none of them
+    stays: the data folder may have it.
+    """
+    data = tables.get("data")
+    if not isinstance(data, dict):
+        return
+    for key, path in list(data.items()):
+        if not is_path_option(key) or not isinstance(path, str) or not path or path.startswith("~"):
+            continue
+        typed = ("data",) in overridden or ("data", key) in overridden
+        for candidate in (path,) if typed else (os.path.join(folder, path), path):
+            if os.path.exists(candidate):  # unlike `Path.exists`, it raises no error for a path that cannot be
+                data[key] = os.path.abspath(candidate)
+                break
 
 
 def _unsupported_values(tables: Any) -> Iterator[ConfigProblem]:

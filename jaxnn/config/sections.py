@@ -29,6 +29,11 @@ ClassWeights = Annotated[
 ]
 
 
+def is_path_option(name: object) -> bool:
+    """Whether an option of the data is the path of a file or folder."""
+    return isinstance(name, str) and (name == "path" or name.endswith("_path"))
+
+
 class DataTable(Table):
     """`[data]`: a data set with its options, and its split."""
 

@@ -39,7 +39,8 @@ class Outcome(NamedTuple):
 def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = None) -> Outcome:
     """The runs of the job's seeds, as one program, reported about once a second.
 
-    resume_from: continues there; where a run was cut changes no bit of its result
+    resume_from: continues there; where a run was cut changes no bit of its result. It is saved unless the hooks have
+        saved the run before
     Raises `NonFiniteError` for NaN, infinity or divergence, unless the plan's policy is another; `UserError` when the
     memory does not suffice.
     """
@@ -55,7 +56,7 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
         start = resume_from or Snapshot(0, on_host(first), program.no_rows)
         state = first if resume_from is None else program.to_device(start.state)
         del first
-        if resume_from is None:
+        if hooks.last_saved() is None:
             hooks.save(start)
 
         snapshot, rows, done, seconds_per_step = start, [start.history], start.steps, None

@@ -10,7 +10,7 @@ import numpy as np
 from jaxnn.data.dataset import Reader
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy
-from jaxnn.errors import UserError, describe
+from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
 from jaxnn.train.batches import Source, shapes_of
 from jaxnn.train.check import check_update
@@ -93,13 +93,30 @@ class Experiment(NamedTuple):
             raise UserError(
                 f"experiment: expected an Update, such as jaxnn.supervised(…), found {describe(self.update)}"
             )
-        if not self.seeds or any(not 0 <= seed < 2**32 for seed in self.seeds):
-            raise UserError(f"expected seeds from 0 to 2³² − 1, at least one, found {list(self.seeds)}")
+        self.check_seeds()
         single_seed = self.of_seed(0)
         check_update(
             single_seed.bound(), single_seed.source, single_seed.plan, single_seed.validation, single_seed.test
         )
         return self
+
+    def check_seeds(self) -> None:
+        """Raises `UserError` for seeds that cannot be, and for data that are not stacked for as many seeds.
+
+        JAX reads the last row of an array where a later one is asked for, so more seeds would share data in silence.
+        """
+        if not self.seeds or any(not 0 <= seed < 2**32 for seed in self.seeds):
+            raise UserError(f"expected seeds from 0 to 2³² − 1, at least one, found {list(self.seeds)}")
+        if not self.stacked:
+            return
+        n = len(self.seeds)
+        buffer = None if self.source.block else self.source.load(0, 0, self.source.steps)
+        for leaf in jax.tree.leaves((buffer, self.validation, self.test, self.source.stats)):
+            if np.ndim(leaf) == 0 or np.shape(leaf)[0] != n:
+                raise UserError(
+                    f"{self.title}: expected data stacked for {plural(n, 'seed')}, with that many rows in every array, "
+                    f"found an array of shape {np.shape(leaf)}; stack the data of as many seeds"
+                )
 
     def of_seed(self, i: int) -> "Experiment":
         """The experiment of the i-th seed alone, with its own data."""

@@ -142,6 +142,15 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, facts)
 
 
+def steps_of_epoch(path: Path) -> int:
+    """The steps of an epoch in the run of a checkpoint, as its arrays have them. Raises `UserError` for damage."""
+    shapes = (facts["shape"] for name, facts in read(path).facts["arrays"].items() if name.startswith("state/sums/"))
+    shape = next(shapes, ())
+    if len(shape) < 2:
+        raise UserError(f"{path}: expected what each step of an epoch measured, found none")
+    return shape[1]
+
+
 def load(path: Path, state: State, history: History) -> Snapshot:
     """A checkpoint as a run continues from it.
 
@@ -180,8 +189,11 @@ def load_newest_valid(run: Path, state: State, history: History, warn: Callable[
     raise UserError(f"{run}: expected an undamaged checkpoint, found none; train again with --overwrite")
 
 
-def prune(run: Path, run_id: str, keep: int) -> None:
-    """Removes this run's checkpoints, but for the last `keep` and the first one that holds the best parameters."""
+def prune(run: Path, run_id: str, keep: int, *, start: int | None = None) -> None:
+    """Removes this run's checkpoints, but for the last `keep` and the first one that holds the best parameters.
+
+    start: the step that a run which continues another started from; its checkpoint stays, too
+    """
     mine = []
     for path in paths(run):
         try:
@@ -192,7 +204,7 @@ def prune(run: Path, run_id: str, keep: int) -> None:
             mine.append(Checkpoint(path, facts))
     best = max(mine, key=lambda c: (mean_score(c), -c.facts["steps"]), default=None)
     for checkpoint in mine[:-keep]:
-        if checkpoint is not best:
+        if checkpoint is not best and checkpoint.facts["steps"] != start:
             remove(checkpoint.path)
 
 

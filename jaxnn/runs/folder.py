@@ -5,12 +5,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len, Lt
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
+from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
 from jaxnn.runs.manifest import FORMAT
@@ -18,13 +20,12 @@ from jaxnn.storage.arrays import DTYPES
 from jaxnn.storage.files import (
     atomic_directory,
     atomic_write,
-    choose_folder,
-    locked,
     one_line,
     read_checksummed_json,
     sha256,
     write_checksummed_json,
 )
+from jaxnn.storage.locks import claimed
 
 MANIFEST = "manifest.json"
 CONFIG = "config.toml"
@@ -76,6 +77,15 @@ class ExperimentFacts(BaseModel):
     name: str
     sha256: str
     overrides: dict[str, float]
+    epochs: Annotated[int, Ge(1)] | None = None
+
+
+class OriginFacts(BaseModel):
+    """What is read of the run that a run continues."""
+
+    name: str
+    sha256: str
+    steps: Annotated[int, Ge(0), Lt(10**12)]
 
 
 class Facts(BaseModel):
@@ -89,6 +99,10 @@ class Facts(BaseModel):
     precision: Literal["float32", "float64", "bfloat16"]
     data: DataFacts
     experiment: ExperimentFacts | None = None
+    origin: Annotated[OriginFacts | None, Field(alias="from")] = None
+    plan: dict[str, Any] = {}
+    hyperparameters: dict[str, float] = {}
+    config: dict[str, Any] | None = None
     command: list[str]
     files: dict[Annotated[str, AfterValidator(relative_name)], str]
 
@@ -102,17 +116,18 @@ class FinishedFacts(Facts):
     seconds: dict[Literal["compile", "train"], float]
 
 
-def run_path(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """Where the run of the config `name` goes; see `files.choose_folder`."""
-    return choose_folder(out, name, kind="run", marker=MANIFEST, overwrite=overwrite)
+def claimed_path(out: Path | None, name: str, *, overwrite: bool) -> AbstractContextManager[Path]:
+    """Where the run of the config `name` goes, locked; see `locks.claimed`."""
+    return claimed(out, name, kind="run", marker=MANIFEST, overwrite=overwrite)
 
 
-def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], *, overwrite: bool) -> None:
-    """Makes the folder of a run that begins: what describes the experiment and its manifest, all at once.
+def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], start: Snapshot, *, overwrite: bool) -> None:
+    """Makes the folder of a run that begins, which the caller has locked: what describes the experiment, its manifest
+    and its first checkpoint, all at once.
 
     files: name -> text, such as the config
 
-    Raises `UserError` where it cannot be written, and where a run that trains would be overwritten.
+    Raises `UserError` where it cannot be written.
     """
     path = path.absolute()
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -120,10 +135,9 @@ def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], *, ov
         for name, text in files.items():
             atomic_write(beside / name, text.encode())
         write_manifest(beside, manifest, files)
-        if path.exists():
-            with locked(path):
-                if overwrite or not any(path.iterdir()):
-                    path.rename(old)
+        checkpoints.save(beside, manifest["run"], start)
+        if path.exists() and (overwrite or not any(path.iterdir())):
+            path.rename(old)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 import jaxnn
 from jaxnn.experiment.definition import PARTS, Experiment
+from jaxnn.layer import Batch
 
 #: The version of a run's folder.
 FORMAT = 3
@@ -29,7 +30,7 @@ def now() -> str:
 
 def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str) -> dict[str, Any]:
     """Everything that the result depends on, as JSON values."""
-    data = experiment.data
+    data, plan = experiment.data, experiment.plan
     parts = {part: experiment.examples(part) for part in PARTS}
     x = jax.tree.leaves(next((p for p in parts.values() if p is not None), experiment.source.example))[0]
     return {
@@ -39,6 +40,7 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
         "status": "running",
         "exit_status": None,
         "seeds": list(experiment.seeds),
+        "plan": {"epochs": plan.epochs, "best": plan.best, "eval_every": plan.eval_every},
         "prng": str(jax.random.key_impl(jax.random.key(0))),
         "hyperparameters": {name: float(value) for name, value in experiment.hyperparameters.items()},
         "grad": "",
@@ -95,14 +97,19 @@ def _version(name: str) -> str:
 
 
 def data_digest(experiment: Experiment) -> str:
-    """SHA-256 of the examples of all parts of all seeds, before any preprocessing, in order.
+    """SHA-256 of the examples of an experiment.
 
     A stream has none of its training part: what it will give is not known.
     """
-    total = hashlib.sha256()
     source = experiment.source
     train = () if source.block else source.load(0, 0, source.steps)
-    for part in (train, experiment.validation, experiment.test):
+    return parts_digest((train, experiment.validation, experiment.test))
+
+
+def parts_digest(parts: Iterable[Batch | None]) -> str:
+    """SHA-256 of the examples of all parts of all seeds, before any preprocessing, in order."""
+    total = hashlib.sha256()
+    for part in parts:
         for leaf in jax.tree.leaves(part):
             array = np.asarray(leaf)
             total.update(f"{array.dtype.str}{array.shape}".encode())

@@ -13,6 +13,8 @@ from jaxnn.storage.files import sha256
 
 #: Before the name of a hyper-parameter on the command line.
 PREFIX = "hyperparameters."
+#: The option that replaces the epochs of an experiment's plan, named as in a config.
+EPOCHS = "train.epochs"
 
 
 def is_python_target(text: str) -> bool:
@@ -26,11 +28,12 @@ def target_stem(text: str) -> str:
     return (Path(text) if parts is None else parts[0]).stem
 
 
-def load_experiment(target: str, overrides: Mapping[str, float] | None = None) -> Experiment:
+def load_experiment(target: str, overrides: Mapping[str, float] | None = None, epochs: int | None = None) -> Experiment:
     """The experiment NAME of the Python file FILE, of `FILE.py:NAME`; without :NAME it is `experiment`.
 
     NAME is an `Experiment`, or a function without arguments that returns one. The file is run; see `imported`.
     overrides: other values of the experiment's hyper-parameters, by name
+    epochs: in place of the plan's
 
     Raises `UserError` for a file or a name that does not exist, for an exception in the file, and for another thing
     than an experiment.
@@ -55,25 +58,52 @@ def load_experiment(target: str, overrides: Mapping[str, float] | None = None) -
             known = list(experiment.hyperparameters)
             names = ", ".join(known) or "none"
             raise UserError(f"{target}: expected a hyper-parameter among {names}, found {key}{hint(key, known)}")
-    facts = {
-        **experiment.record.facts,
-        "experiment": {"file": str(path.resolve()), "name": name, "sha256": sha256(path), "overrides": overrides},
-    }
+    origin = {"file": str(path.resolve()), "name": name, "sha256": sha256(path), "overrides": {}}
+    facts = {**experiment.record.facts, "experiment": origin}
     title = path.stem if experiment.title == "experiment" else experiment.title
+    experiment = experiment._replace(title=title, record=Record({**experiment.record.files}, facts))
+    experiment = with_values(experiment, overrides)
+    return experiment if epochs is None else with_epochs(experiment, epochs).check()
+
+
+def with_values(experiment: Experiment, values: Mapping[str, float]) -> Experiment:
+    """An experiment with other values of its hyper-parameters, which its record says where it stands in a file."""
+    facts = dict(experiment.record.facts)
+    if "experiment" in facts:
+        facts["experiment"] = {**facts["experiment"], "overrides": {**facts["experiment"]["overrides"], **values}}
     return experiment._replace(
-        title=title,
-        hyperparameters={**experiment.hyperparameters, **overrides},
-        record=Record({**experiment.record.files}, facts),
+        hyperparameters={**experiment.hyperparameters, **values}, record=experiment.record._replace(facts=facts)
     )
 
 
-def typed_hyperparameters(overrides: Sequence[str]) -> dict[str, float]:
-    """The numbers of `hyperparameters.NAME=NUMBER`, by name. Raises `UserError` for another thing."""
-    numbers = {}
+def with_epochs(experiment: Experiment, epochs: int) -> Experiment:
+    """An experiment with another number of epochs, which its record says where it stands in a file."""
+    facts = dict(experiment.record.facts)
+    if "experiment" in facts and epochs != experiment.plan.epochs:
+        facts["experiment"] = {**facts["experiment"], "epochs": epochs}
+    return experiment._replace(
+        plan=experiment.plan._replace(epochs=epochs), record=experiment.record._replace(facts=facts)
+    )
+
+
+def typed_overrides(overrides: Sequence[str]) -> tuple[dict[str, float], int | None]:
+    """The numbers of `hyperparameters.NAME=NUMBER` by name, and the epochs of `train.epochs=N`.
+
+    Raises `UserError` for another thing.
+    """
+    numbers: dict[str, float] = {}
+    epochs = None
     for text in overrides:
         name, _, value = text.partition("=")
+        if name == EPOCHS:
+            if not value.isdecimal() or int(value) < 1:
+                raise UserError(f"--{name}: expected an integer of at least 1, found {value!r}")
+            epochs = int(value)
+            continue
         if not name.startswith(PREFIX):
-            raise UserError(f"--{name}: an experiment in Python takes --{PREFIX}NAME NUMBER, found another option")
+            raise UserError(
+                f"--{name}: an experiment in Python takes --{PREFIX}NAME NUMBER and --{EPOCHS} N, found another option"
+            )
         try:
             number = float(value)
         except ValueError:
@@ -81,7 +111,7 @@ def typed_hyperparameters(overrides: Sequence[str]) -> dict[str, float]:
         if not math.isfinite(number):
             raise UserError(f"--{name}: expected a finite number, found {value!r}")
         numbers[name.removeprefix(PREFIX).replace("-", "_")] = number
-    return numbers
+    return numbers, epochs
 
 
 def same_file(folder: Path, origin: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.definition import Experiment, last_params
 from jaxnn.experiment.run import Result
+from jaxnn.experiment.scores import Scores
 from jaxnn.report.figures import run_figures, save_figures
 from jaxnn.report.run_page import write_page
 from jaxnn.report.score_table import score_rows
@@ -19,14 +19,15 @@ from jaxnn.runs import folder as run_folder
 from jaxnn.runs.history import history_columns, write_history
 from jaxnn.runs.manifest import now
 from jaxnn.runs.weights import save_weights
-from jaxnn.storage.files import locked
+from jaxnn.train.state import History, State
 
 
 class RunRecorder:
-    """The folder of a run while it trains. Use it as a context manager.
+    """The folder of a run while it trains, which the caller has locked. Use it as a context manager.
 
     manifest: the run's manifest, whose "status" is running, then finished, interrupted or failed
-    resume_from: the checkpoint that the run continues from; without one the folder is made at the first step
+    start: where the run starts; None: at its first step
+    resumes: whether the folder exists and `start` is one of its checkpoints; else it is made at the first step
     """
 
     def __init__(
@@ -35,30 +36,33 @@ class RunRecorder:
         experiment: Experiment,
         manifest: dict[str, Any],
         *,
-        resume_from: Snapshot | None = None,
+        start: Snapshot | None = None,
+        resumes: bool = False,
         overwrite: bool = False,
     ):
         self.folder: Path = folder
         self.experiment: Experiment = experiment
         self.manifest: dict[str, Any] = manifest
-        self.resume_from: Snapshot | None = resume_from
-        self._last, self._overwrite = resume_from, overwrite
+        self.start: Snapshot | None = start
+        self._last, self._overwrite = (start if resumes else None), overwrite
         self._saved_at = time.perf_counter()
-        self._lock = ExitStack()
 
     def __enter__(self) -> "RunRecorder":
-        if self._last is not None:
-            self._lock.enter_context(locked(self.folder))
+        if self.has_saved:
             run_folder.remove_leftovers(self.folder)
             self.update_manifest(status="running", exit_status=None)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         del trace
-        with self._lock:
-            if kind is not None and self._last is not None and self.manifest["status"] == "running":
-                status = 2 if isinstance(error, ValueError) else 1
-                self.update_manifest(status="failed", exit_status=status, error=str(error))
+        if kind is not None and self.has_saved and self.manifest["status"] == "running":
+            status = 2 if isinstance(error, ValueError) else 1
+            self.update_manifest(status="failed", exit_status=status, error=str(error))
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether there is a checkpoint, so that the run can be resumed."""
+        return self._last is not None
 
     def update_manifest(self, written: Iterable[str] = (), **facts: Any) -> None:
         """Writes the manifest with some facts changed, and the checksums of the files that were `written`."""
@@ -93,10 +97,11 @@ class RunRecorder:
         """Writes a checkpoint; before the first one, the run's folder."""
         if self._last is None:
             files = self.experiment.record.files
-            run_folder.create(self.folder, files, self.manifest, overwrite=self._overwrite)
-            self._lock.enter_context(locked(self.folder))
-        checkpoints.save(self.folder, self.manifest["run"], snapshot)
-        checkpoints.prune(self.folder, self.manifest["run"], self.experiment.plan.keep)
+            run_folder.create(self.folder, files, self.manifest, snapshot, overwrite=self._overwrite)
+        else:
+            checkpoints.save(self.folder, self.manifest["run"], snapshot)
+            start = self.manifest.get("from", {}).get("steps")
+            checkpoints.prune(self.folder, self.manifest["run"], self.experiment.plan.keep, start=start)
         self._last, self._saved_at = snapshot, time.perf_counter()
 
     def interrupt(self, exit_status: int) -> None:
@@ -107,27 +112,34 @@ class RunRecorder:
         """Writes weights, history, figures and report, and last the manifest, which says that the run has finished."""
         folder, experiment, outcome = self.folder, self.experiment, result.outcome
         run_folder.reject_symlink(folder / "figures")
-        state, stats = outcome.state, experiment.source.stats
-        save_weights(folder / "best.safetensors", state.best.params, stats)
-        save_weights(folder / "last.safetensors", last_params(experiment, state), stats)
-        history = history_columns(outcome.history, experiment.plan.eval_every)
-        write_history(folder / "history.csv", experiment.seeds, history)
-        best_epoch = [int(epoch) for epoch in state.best.epoch]
-        figures = save_figures(folder / "figures", run_figures(experiment, state.best.params, history, best_epoch))
-        self.manifest |= {
-            "epochs": [int(epoch) for epoch in state.epoch],
-            "best_epoch": best_epoch,
-            "scores": score_rows(experiment, result.scores),
-            "values": {
-                part: {name: [float(v) for v in values] for name, values in metrics.items()}
-                for part, metrics in result.scores.items()
-            },
-            "faults": list(outcome.faults),
-            "seconds": {"compile": outcome.compile_seconds, "train": outcome.seconds},
-            "end": now(),
-            "exit_status": 0,
-            "status": "finished",
-        }
+        seconds = {"compile": outcome.compile_seconds, "train": outcome.seconds}
+        facts = write_results(folder, experiment, outcome.state, outcome.history, result.scores)
+        self.manifest |= facts | {"faults": list(outcome.faults), "seconds": seconds}
         self.manifest.pop("error", None)
+        history = history_columns(outcome.history, experiment.plan.eval_every)
+        drawn = run_figures(experiment, outcome.state.best.params, history, facts["best_epoch"])
+        figures = save_figures(folder / "figures", drawn)
         write_page(folder, experiment.record.files, self.manifest, figures)
         self.update_manifest(run_folder.files(folder))
+
+
+def write_results(
+    folder: Path, experiment: Experiment, state: State, history: History, scores: Scores
+) -> dict[str, Any]:
+    """Writes the weights and the history of a run that has ended. Returns what its manifest says of the results."""
+    save_weights(folder / "best.safetensors", state.best.params, experiment.source.stats)
+    save_weights(folder / "last.safetensors", last_params(experiment, state), experiment.source.stats)
+    columns = history_columns(history, experiment.plan.eval_every)
+    write_history(folder / "history.csv", experiment.seeds, columns)
+    return {
+        "epochs": [int(epoch) for epoch in state.epoch],
+        "best_epoch": [int(epoch) for epoch in state.best.epoch],
+        "scores": score_rows(experiment, scores),
+        "values": {
+            part: {name: [float(v) for v in values] for name, values in metrics.items()}
+            for part, metrics in scores.items()
+        },
+        "end": now(),
+        "exit_status": 0,
+        "status": "finished",
+    }

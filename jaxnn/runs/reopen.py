@@ -1,6 +1,6 @@
 """A run's experiment, built again from what its folder wrote down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnn.config import load
 from jaxnn.config.bind import bind_hyperparameters, training_key
-from jaxnn.config.experiment import make_experiment, plan_of, preparer, record_of
+from jaxnn.config.experiment import experiment_of, plan_of, preparer, record_of
 from jaxnn.config.schema import Config
 from jaxnn.data import preprocess
 from jaxnn.data.reader import rebuild_reader
@@ -17,35 +17,73 @@ from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.layer import Params
 from jaxnn.runs import folder as run_folder
-from jaxnn.runs.manifest import data_digest
 from jaxnn.runs.python_file import load_experiment, same_file
+from jaxnn.runs.run_data import OtherDataError, check_same_data, load_other_examples, load_same_data
 from jaxnn.runs.weights import load_weights
 from jaxnn.storage.arrays import restore
 from jaxnn.storage.files import one_line
 from jaxnn.train.batches import in_memory
 
 
-def read_config(folder: Path, manifest: Mapping[str, Any]) -> Config | None:
-    """The config of a run; None for one whose experiment is written in Python. Raises `UserError` for damage."""
+def read_config(folder: Path, manifest: Mapping[str, Any], overrides: Sequence[str] = ()) -> Config | None:
+    """The config of a run; None for one whose experiment is written in Python.
+
+    overrides: of its data table, where the data are elsewhere
+    Raises `UserError` for damage, and for an override of anything else.
+    """
+    for text in overrides:
+        name = text.partition("=")[0]
+        if not name.startswith("data."):
+            raise UserError(f"--{name}: expected an option of the data, such as --data.path, found another")
+        if "config" not in manifest:
+            raise UserError(
+                f"--{name}: expected the run of a config, found one of a Python file, which has its own data"
+            )
     if "config" not in manifest:
         return None
     if manifest["grad"] == "":
         raise UserError(f"{folder}: expected the gradient of a config to be 'hand' or 'auto', found neither")
-    return load(run_folder.check_file(folder, manifest, run_folder.CONFIG), ())
+    return load(run_folder.check_file(folder, manifest, run_folder.CONFIG), overrides)
+
+
+def source_of_run(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """The config file, or FILE.py:NAME, that a run was made from. Raises `UserError` where it stands in no file."""
+    if "config" in manifest:
+        return str(run_folder.check_file(folder, manifest, run_folder.CONFIG))
+    if "experiment" in manifest:
+        return same_file(folder, manifest["experiment"])
+    raise UserError(f"{folder}: its experiment was given to jaxnn.fit and stands in no file: name FILE.py:NAME")
 
 
 def rebuild_experiment(
-    folder: Path, manifest: Mapping[str, Any], data_dir: Path | None = None, target: str | None = None
+    folder: Path,
+    manifest: Mapping[str, Any],
+    data_dir: Path | None = None,
+    target: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> Experiment:
-    """The experiment of a run, with its data and its seeds.
+    """The experiment of a run, with its seeds and the data that it was trained on.
 
     target: FILE.py:NAME of an experiment in Python, where it is not the one that the run wrote down
-    Raises `UserError` where it cannot be built: a file that is missing or changed, an experiment that had no file.
+    overrides: of a config's data table, where the data are elsewhere
+    Raises `UserError` where it cannot be built: data or a file that are missing or changed, an experiment that had no
+    file.
     """
-    config = read_config(folder, manifest)
-    seeds = tuple(manifest["seeds"])
-    if config is not None:
-        return make_experiment(config, data_dir=data_dir, seeds=seeds, grad=manifest["grad"])
+    config = read_config(folder, manifest, overrides)
+    if config is None:
+        experiment = python_experiment(folder, manifest, target)
+        check_same_data(folder, manifest, experiment)
+        return experiment
+    data = load_same_data(folder, manifest, config, data_dir)
+    return experiment_of(config, data, seeds=tuple(manifest["seeds"]), grad=manifest["grad"])
+
+
+def python_experiment(folder: Path, manifest: Mapping[str, Any], target: str | None = None) -> Experiment:
+    """The experiment of a run that stands in a Python file, with the run's seeds and whatever data the file has now.
+
+    target: FILE.py:NAME, where it is not the one that the run wrote down
+    Raises `UserError` for a file that is missing or changed, and for an experiment that had no file.
+    """
     if target is None:
         origin = manifest.get("experiment")
         if origin is None:
@@ -54,20 +92,52 @@ def rebuild_experiment(
                 "--experiment FILE.py:NAME, or pass it to jaxnn.load_run"
             )
         target = same_file(folder, origin)
-    experiment = load_experiment(target, manifest["experiment"]["overrides"] if "experiment" in manifest else {})
-    return experiment._replace(seeds=seeds)
+    facts = manifest.get("experiment", {"overrides": {}})
+    experiment = load_experiment(target, facts["overrides"], facts.get("epochs"))
+    return experiment._replace(seeds=tuple(manifest["seeds"])).check()
 
 
-def same_data(experiment: Experiment, manifest: Mapping[str, Any]) -> bool:
-    """Whether an experiment has the data that a run was made with."""
-    return data_digest(experiment) == manifest["data"]["sha256"]
+def evaluated_experiment(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    data_dir: Path | None = None,
+    target: str | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[Experiment, str]:
+    """The experiment of a run with the data to evaluate it on, and a warning where they are not the run's.
+
+    Other examples of the same form are one part, "test", prepared as the training prepared its own: the run's split
+    says nothing of them. An experiment in Python has the parts that its file gives it.
+    Raises `UserError` for data that are missing, or of another form.
+    """
+    config = read_config(folder, manifest, overrides)
+    if config is None:
+        experiment = python_experiment(folder, manifest, target)
+        try:
+            check_same_data(folder, manifest, experiment)
+        except OtherDataError as error:
+            if not error.same_form:
+                raise
+            return experiment, str(error)
+        return experiment, ""
+    try:
+        data = load_same_data(folder, manifest, config, data_dir)
+        return experiment_of(config, data, seeds=tuple(manifest["seeds"]), grad=manifest["grad"]), ""
+    except UserError as error:
+        x, y = load_other_examples(folder, manifest, config, data_dir, overrides)
+        message = f"{error}: all {len(x):,} examples found are evaluated together"
+    experiment = predictor(folder, manifest)
+    n = len(experiment.seeds)
+    test = (np.broadcast_to(x, (n, *x.shape)), np.broadcast_to(y, (n, *y.shape))) if experiment.stacked else (x, y)
+    source = experiment.source._replace(load=lambda epoch, first, count: ())
+    return experiment._replace(source=source, test=test), message
 
 
 def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = None) -> Experiment:
     """An experiment that predicts as the run does. That of a config needs no data: it has one blank example."""
     config = read_config(folder, manifest)
     if config is None:
-        return rebuild_experiment(folder, manifest, target=target)
+        return python_experiment(folder, manifest, target)
     info = manifest["data"]
     _, arrays = load_weights(run_folder.check_file(folder, manifest, "best.safetensors"))
     stats = preprocess.rebuild(config.data.preprocess, arrays)

@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ from jaxnn.layer import Batch, Params
 from jaxnn.report.figures import Figure, run_figures
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
+from jaxnn.runs.continuation import Continuation, continuation
 from jaxnn.runs.history import history_columns, read_history
 from jaxnn.runs.manifest import make_manifest, now
 from jaxnn.runs.recorder import RunRecorder
-from jaxnn.runs.reopen import predictor, read_params, rebuild_experiment
+from jaxnn.runs.reopen import predictor, read_config, read_params, rebuild_experiment
+from jaxnn.runs.run_data import check_same_data
+from jaxnn.storage.locks import locked
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,18 @@ class Run:
         """
         return list(run_figures(self.with_data().experiment, self.params, self.history, self.best_epoch))
 
-    def with_data(self, data_dir: Path | None = None) -> "Run":
+    def with_data(self, data_dir: Path | None = None, overrides: Sequence[str] = ()) -> "Run":
         """The run with its data. The run of a config is read without them; an experiment in Python has them already.
 
-        Raises `UserError` where the data are missing.
+        overrides: of a config's data table, such as "data.path=mine.csv", where the data are elsewhere
+        Raises `UserError` where the data are missing, or are not those that the run was trained on.
         """
-        if self.folder is None or self.manifest is None or "config" not in self.manifest:
+        if self.folder is None or self.manifest is None:
             return self
-        return replace(self, experiment=rebuild_experiment(self.folder, self.manifest, data_dir))
+        if read_config(self.folder, self.manifest, overrides) is None:
+            check_same_data(self.folder, self.manifest, self.experiment)
+            return self
+        return replace(self, experiment=rebuild_experiment(self.folder, self.manifest, data_dir, overrides=overrides))
 
 
 def fit(
@@ -77,6 +84,7 @@ def fit(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    from_run: str | os.PathLike[str] | None = None,
     report: Callable[[Progress], Any] = lambda progress: None,
 ) -> Run:
     """Trains every seed of an experiment as one program.
@@ -85,6 +93,9 @@ def fit(
         None keeps nothing on the disk
     resume: continues the run in the folder, which must be of this experiment
     overwrite: replaces a run that is in the folder
+    from_run: the folder of a finished run that this one continues, with more epochs than it has. On the same data it
+        starts from that run's whole state, so 20 epochs and 40 more equal 60 epochs bit for bit; rates, batch size and
+        patience may differ. On other data it starts at epoch 0 from that run's best parameters
     report(progress): called about once a second
 
     Raises `UserError` for an experiment that cannot be trained or a folder that cannot be used, `NonFiniteError` for
@@ -93,36 +104,44 @@ def fit(
     if not isinstance(experiment, Experiment):
         raise UserError(f"fit: expected a jaxnn.Experiment, found {describe(experiment)}")
     experiment = with_class_names(experiment.check())
+    if resume and from_run is not None:
+        raise UserError("fit: expected resume or from_run, found both: a run that resumes starts where it was stopped")
+    origin = None if from_run is None else continuation(experiment, Path(from_run))
     if folder is None:
         if resume or overwrite:
             raise UserError("fit: expected a folder to resume or to overwrite, found none")
-        outcome, scored = run(experiment, Hooks(report=report))
+        outcome, scored = run(experiment, Hooks(report=report), None if origin is None else origin.start)
         best = outcome.state.best
         history = history_columns(outcome.history, experiment.plan.eval_every)
         return Run(experiment, jax.device_get(best.params), history, scored, _epochs(best.epoch))
     path = Path(folder)
-    recorder = _resumed(experiment, path) if resume else _begun(experiment, path, overwrite=overwrite)
-    if recorder is not None:
-        with recorder:
-            recorder.finish(run(experiment, recorder.hooks(report), recorder.resume_from))
+    if resume:
+        if run_folder.read_manifest(path)["status"] != "finished":
+            with locked(path), _resumed(experiment, path) as recorder:
+                recorder.finish(run(experiment, recorder.hooks(report), recorder.start))
+        return load_run(path, experiment)
+    manifest = make_manifest(experiment, command=sys.argv, start=now())
+    recorder = new_recorder(path, experiment, manifest, origin, overwrite=overwrite)
+    with run_folder.claimed_path(path, experiment.title, overwrite=overwrite), recorder:
+        recorder.finish(run(experiment, recorder.hooks(report), recorder.start))
     return load_run(path, experiment)
 
 
-def _begun(experiment: Experiment, path: Path, *, overwrite: bool) -> RunRecorder:
-    path = run_folder.run_path(path, experiment.title, overwrite=overwrite)
-    manifest = make_manifest(experiment, command=sys.argv, start=now())
-    return RunRecorder(path, experiment, manifest, overwrite=overwrite)
+def new_recorder(
+    path: Path, experiment: Experiment, manifest: dict[str, Any], origin: Continuation | None, *, overwrite: bool
+) -> RunRecorder:
+    """The recorder of a new run, which continues another one where there is an `origin`."""
+    if origin is None:
+        return RunRecorder(path, experiment, manifest, overwrite=overwrite)
+    return RunRecorder(path, experiment, manifest | {"from": origin.facts}, start=origin.start, overwrite=overwrite)
 
 
-def _resumed(experiment: Experiment, path: Path) -> RunRecorder | None:
-    """The recorder of the run in a folder, from its newest checkpoint on; None for one that has finished."""
+def _resumed(experiment: Experiment, path: Path) -> RunRecorder:
+    """The recorder of the unfinished run in a folder, from its newest checkpoint on."""
     manifest = run_folder.read_manifest(path)
-    if manifest["status"] == "finished":
-        return None
-    from jaxnn.runs.reopen import same_data
-
-    if not same_data(experiment, manifest) or tuple(manifest["seeds"]) != experiment.seeds:
-        raise UserError(f"{path}: expected the data and the seeds that it is trained on, found others")
+    check_same_data(path, manifest, experiment)
+    if tuple(manifest["seeds"]) != experiment.seeds:
+        raise UserError(f"{path}: expected its seeds {manifest['seeds']}, found {list(experiment.seeds)}")
     return resume_recorder(path, experiment, manifest, lambda line: warnings.warn(line, stacklevel=4))
 
 
@@ -131,12 +150,12 @@ def resume_recorder(
 ) -> RunRecorder:
     """The recorder of an unfinished run, which continues from its newest undamaged checkpoint.
 
-    A run that was killed before its first checkpoint has run no step: it begins again.
+    A run that has lost its checkpoints begins again, unless it continues another.
     """
-    snapshot = None
-    if checkpoints.paths(path):
-        snapshot = checkpoints.load_newest_valid(path, experiment.state_shapes(), experiment.history_shapes(), warn)
-    return RunRecorder(path, experiment, manifest, resume_from=snapshot, overwrite=snapshot is None)
+    if checkpoints.paths(path) or "from" in manifest:
+        start = checkpoints.load_newest_valid(path, experiment.state_shapes(), experiment.history_shapes(), warn)
+        return RunRecorder(path, experiment, manifest, start=start, resumes=True)
+    return RunRecorder(path, experiment, manifest, overwrite=True)
 
 
 def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None = None) -> Run:
@@ -151,6 +170,7 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
         raise UserError(f"{path}: expected a finished run, found one that is not; `jaxnn resume {path}` continues it")
     built = experiment if isinstance(experiment, Experiment) else predictor(path, manifest, experiment)
     built = built._replace(seeds=tuple(manifest["seeds"]))
+    built.check_seeds()
     run_folder.check_file(path, manifest, "history.csv")
     scored = {
         part: {name: np.array(values) for name, values in metrics.items()}

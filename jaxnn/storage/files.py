@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders, JSON with a checksum, and a lock on a folder.
+"""Atomic writes of files and folders, and JSON with a checksum.
 
 Importing this module needs nothing that only POSIX has, so `jaxnn.plots` and `jaxnn.report` work on Windows.
 """
@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ def _temporary_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
 
 
-def _write_error(path: Path, error: OSError) -> UserError:
+def write_error(path: Path, error: OSError) -> UserError:
+    """The error for a file or folder that cannot be written."""
     advice = "choose a folder that exists, has free space and gives you permission to write"
     return UserError(f"cannot write {path}: {error.strerror or error}; {advice}")
 
@@ -85,7 +86,7 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
         temporary.replace(path)
         fsync_folder(path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -103,7 +104,7 @@ def write_new(path: Path, content: bytes) -> None:
     except FileExistsError:
         raise UserError(f"{path}: expected a new file, found one that exists; choose another name") from None
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
 
 
 @contextmanager
@@ -119,34 +120,16 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
         except OSError as error:
-            raise _write_error(path, error) from error
+            raise write_error(path, error) from error
         yield temporary
         try:
             fsync_folder(temporary)
             temporary.rename(path)
             fsync_folder(path.parent)
         except OSError as error:
-            raise _write_error(path, error) from error
+            raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def choose_folder(out: Path | None, name: str, *, kind: str, marker: str, overwrite: bool) -> Path:
-    """The folder of a new run or sweep: `out`, or the first of runs/NAME, runs/NAME-2, … that does not exist.
-
-    kind: what such a folder holds, in one word; marker: the name of the file by which it is recognised
-    Raises `UserError` if `out` holds one already (unless `overwrite`) or holds something else.
-    """
-    if out is None:
-        candidates = (Path("runs") / (name if i == 1 else f"{name}-{i}") for i in range(1, 1_000_000))
-        return next(path for path in candidates if not path.exists())
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return out
-    if not (out.is_dir() and (out / marker).is_file()):
-        raise UserError(f"{out}: expected a new folder, found something that is no {kind}; choose another --out")
-    if not overwrite:
-        raise UserError(f"{out}: expected a new folder, found a {kind}; choose another --out, or add --overwrite")
-    return out
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
@@ -210,53 +193,3 @@ def read_checksummed_json(path: Path) -> dict[str, Any]:
     if not canonical or hashlib.sha256(_canonical_json(content)).hexdigest() != checksum:
         raise UserError(f"{path}: is damaged: its SHA-256 is not the one that was written")
     return content
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Locks a run's folder for this process while the block runs. Raises `UserError` if another process has locked it.
-
-    The lock is on the file `.NAME.lock` beside the folder, so that the folder can be replaced while it is locked, and
-    so that it works on NFS, which locks no folders. The operating system releases it when the process ends, even by
-    SIGKILL.
-    """
-    folder = folder.resolve()
-    path = folder.with_name(f".{folder.name}.lock")
-    descriptor = _open_locked(path, folder)
-    try:
-        yield
-    finally:
-        # Removed while it is still locked: see `_open_locked`. Windows removes no open file, so it stays there.
-        with suppress(OSError):
-            path.unlink()
-        os.close(descriptor)
-
-
-def _open_locked(path: Path, folder: Path) -> int:
-    # Imported here because it takes longer to import than everything else in this module.
-    from filelock import lock_descriptor
-
-    while True:
-        try:
-            # O_NOFOLLOW: a symbolic link in its place is refused.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        except OSError as error:
-            raise _write_error(path, error) from error
-        with ExitStack() as unless_locked:
-            unless_locked.callback(os.close, descriptor)
-            try:
-                free = lock_descriptor(descriptor, blocking=False)
-            except OSError as error:
-                advice = "choose a folder on a file system that supports file locks"
-                raise UserError(f"{folder}: cannot be locked: {error.strerror or error}; {advice}") from error
-            if not free:
-                raise UserError(
-                    f"{folder}: expected a run that no other process is training, found one that is; "
-                    "wait for that process to end, or stop it"
-                )
-            # The last holder may have removed the file between our open and our lock. A lock on a removed file locks
-            # nobody out, so try again with the file that is there now.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.lstat()):
-                    unless_locked.pop_all()
-                    return descriptor

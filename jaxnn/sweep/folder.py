@@ -1,191 +1,189 @@
-"""The folder of a sweep: table, figures, report, and the best member as a config that `jaxnn train` takes."""
+"""The folder of a sweep: its request, so that it can be resumed, and in the end its table, figures, report and runs.
 
-import csv
-import io
+SWEEP/sweep.json        the request, the status and the table, sealed
+SWEEP/members/KEY/      the best members, each a run; see `jaxnn.sweep.store` for what is there while it trains
+SWEEP/best.toml         the config of the best member
+"""
+
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
+from annotated_types import Ge
+from pydantic import BaseModel, StringConstraints
 
-from jaxnn import plots
-from jaxnn.config import config_hash, dump
-from jaxnn.engine.snapshot import rows_of
-from jaxnn.experiment.seed_statistics import seed_statistics
-from jaxnn.report import Table, write_report
-from jaxnn.report.cells import format_cell
-from jaxnn.report.figures import Figure, save_figures
+from jaxnn.config import config_hash, dump, load
+from jaxnn.config.sections import is_path_option
+from jaxnn.config.shipped import find
+from jaxnn.errors import UserError
+from jaxnn.report import write_report
+from jaxnn.report.figures import save_figures
 from jaxnn.report.score_table import score_rows
+from jaxnn.runs import folder as run_folder
+from jaxnn.runs.folder import ExperimentFacts
 from jaxnn.runs.manifest import environment, git_state, now
-from jaxnn.storage.files import atomic_directory, atomic_write, choose_folder, json_bytes
-from jaxnn.sweep import SweepResult, Trial
+from jaxnn.runs.python_file import is_python_target, load_experiment, same_file, typed_overrides
+from jaxnn.runs.reopen import source_of_run
+from jaxnn.storage.files import (
+    atomic_directory,
+    atomic_write,
+    one_line,
+    read_checksummed_json,
+    write_checksummed_json,
+)
+from jaxnn.storage.locks import claimed
+from jaxnn.sweep import Search, SweepResult
+from jaxnn.sweep.store import MEMBERS
+from jaxnn.sweep.tables import csv_text, figures, head_comment, score_table, summary
 
-#: The file by which a sweep's folder is recognized.
-TABLE_FILE = "sweep.json"
-#: How many of the best members the learning curves show.
-CURVES = 5
-
-
-def sweep_path(out: Path | None, name: str, *, overwrite: bool) -> Path:
-    """The folder for a sweep of the config `name`; see `files.choose_folder`."""
-    return choose_folder(out, f"{name}-sweep", kind="sweep", marker=TABLE_FILE, overwrite=overwrite)
-
-
-def member_rows(result: SweepResult) -> list[dict[str, Any]]:
-    """A row for each member, best first; `scores` has the metric of each seed, None where the seed diverged."""
-    unit = 100 if result.metric.endswith("accuracy") else 1
-    metric = result.metric + (" %" if unit == 100 else "")
-    names = _value_names(result)
-    rows = []
-    for rank, trial in enumerate(result.trials, start=1):
-        scores = [None if np.isnan(score) else unit * float(score) for score in trial.score]
-        row: dict[str, Any] = {"rank": rank}
-        row |= {name: trial.member.values.get(name, "") for name in names}
-        row[metric] = "diverged" if trial.diverged else seed_statistics(unit * np.asarray(trial.score, np.float64))
-        row["best epoch"] = " ".join(str(epoch) for epoch in sorted({int(epoch) for epoch in trial.best_epoch})[:4])
-        row["epochs"] = trial.epochs
-        row["diverged seeds"] = trial.diverged
-        row["scores"] = scores
-        rows.append(row)
-    return rows
+#: The file by which a sweep's folder is recognized, and the config that its members change.
+SWEEP_FILE, SOURCE = "sweep.json", "source.toml"
+#: The version of a sweep's folder.
+FORMAT = 1
 
 
-def write_folder(
-    folder: Path, result: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], *, overwrite: bool
-) -> None:
-    """Writes the whole folder, or nothing if something fails."""
+class Request(BaseModel):
+    """What a sweep was asked for: all that its result depends on, besides the data and the config.
+
+    source: FILE.py:NAME of an experiment in Python, else the name of the config
+    """
+
+    source: str
+    overrides: list[str]
+    over: list[str]
+    draw: list[str]
+    search: Search
+    seeds: Annotated[int, Ge(1)] | None
+    trials: int
+    batch: int
+    eta: int
+    draw_seed: int
+    grad: Literal["hand", "auto"]
+    keep: int
+    precision: Literal["float32", "float64", "bfloat16"]
+    deterministic: bool
+    command: list[str]
+    experiment: ExperimentFacts | None = None
+
+
+class Facts(BaseModel):
+    """What is read of a sweep's file. best: the key of the best member; None where all diverged, or not yet known."""
+
+    format: Literal[1]
+    status: Literal["running", "finished"]
+    request: Request
+    best: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = None
+
+
+def claimed_path(out: Path | None, name: str, *, overwrite: bool) -> AbstractContextManager[Path]:
+    """The folder for a sweep of the config `name`, locked; see `locks.claimed`."""
+    return claimed(out, f"{name}-sweep", kind="sweep", marker=SWEEP_FILE, overwrite=overwrite)
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (folder / SWEEP_FILE).is_file()
+
+
+def read_facts(folder: Path) -> Facts:
+    """What a sweep's file says. Raises `UserError` for damage."""
+    file = folder / SWEEP_FILE
+    try:
+        return Facts.model_validate(read_checksummed_json(file), strict=True)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{file}: expected the sweep of this version, found another: {one_line(error)}") from error
+
+
+def best_run(folder: Path) -> Path:
+    """The folder of a sweep's best member, which is a run; any other folder is returned as it is.
+
+    Raises `UserError` for a sweep that is not finished, and for one without a best member.
+    """
+    if not is_sweep(folder):
+        return folder
+    facts = read_facts(folder)
+    if facts.status != "finished":
+        raise UserError(
+            f"{folder}: expected a finished sweep, found one that is not; `jaxnn resume {folder}` continues it"
+        )
+    if facts.best is None:
+        raise UserError(f"{folder}: expected a sweep with a best member, found one whose members all diverged")
+    run_folder.reject_symlink(folder / MEMBERS)
+    run_folder.reject_symlink(folder / MEMBERS / facts.best)
+    return folder / MEMBERS / facts.best
+
+
+def resolve_source(source: str, overrides: Sequence[str]) -> tuple[str, list[str], dict[str, Any] | None]:
+    """The file of a sweep's source, its overrides, and where an experiment in Python stands.
+
+    A relative `data.path` is made absolute: the folder of the sweep has a copy of the config, but not of the data.
+    """
+    folder = Path(source)
+    if (folder / run_folder.MANIFEST).is_file():
+        source = source_of_run(folder, run_folder.read_manifest(folder))
+    if is_python_target(source):
+        experiment = load_experiment(source, *typed_overrides(overrides))
+        return source, list(overrides), experiment.record.facts["experiment"]
+    options = load(source, overrides).data.options
+    absolute = [f"data.{k}={v}" for k, v in options.items() if is_path_option(k) and v and os.path.isabs(v)]
+    return source, [*overrides, *absolute], None
+
+
+def source_of(folder: Path, request: Request) -> str:
+    """The source of a sweep that is resumed. Raises `UserError` for a Python file that has changed."""
+    if request.experiment is not None:
+        return same_file(folder, request.experiment.model_dump())
+    return str(folder / SOURCE)
+
+
+def begin(folder: Path, request: Request, *, overwrite: bool) -> None:
+    """Makes the folder of a sweep that begins, which the caller has locked. Raises `UserError` where it cannot be."""
     folder = folder.absolute()
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    best = None if result.best is None else result.best.member.config
-    title = result.trials[0].experiment.title
-    facts = {"title": title, **facts, "git": git_state(), **environment(), "end": now()}
-    facts["best_sha256"] = None if best is None else config_hash(best)
     with atomic_directory(folder) as temporary:
-        atomic_write(temporary / TABLE_FILE, json_bytes({**facts, "rows": list(rows)}, default=str))
-        atomic_write(temporary / "sweep.csv", _csv(rows, len(result.seeds)).encode())
-        pictures = save_figures(temporary / "figures", iter(figures(result)))
-        config_text = "every member diverged" if result.best is None else head_comment(result, facts)
-        if best is not None:
-            config_text += dump(best)
-            atomic_write(temporary / "best.toml", config_text.encode())
-        tables = [_table("Members, best first", [{k: v for k, v in row.items() if k != "scores"} for row in rows])]
-        best_scores = [] if result.best is None else score_rows(result.best.experiment, result.scores)
-        if best_scores:
-            tables.insert(0, _table("The best member", best_scores))
-        write_report(
-            temporary / "report.html",
-            title=f"Sweep: {title}",
-            command=str(facts["command"]),
-            summary_rows=summary(result),
-            tables=tables,
-            figures=pictures,
-            config_text=config_text,
-            manifest=facts,
-            links=[TABLE_FILE, "sweep.csv", *([] if best is None else ["best.toml"])],
-        )
+        if request.experiment is None:
+            atomic_write(temporary / SOURCE, find(request.source).read_bytes())
+        facts = {"format": FORMAT, "status": "running", "request": request.model_dump(), "start": now()}
+        write_checksummed_json(temporary / SWEEP_FILE, facts)
         if folder.exists() and (overwrite or not any(folder.iterdir())):
             folder.rename(replaced)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-def summary(result: SweepResult) -> list[tuple[str, str]]:
-    """The most important numbers of a sweep, as names and values."""
-    rows = [("members", f"{len(result.trials):,}"), ("seeds", str(len(result.seeds)))]
-    rows.append(("chosen by", f"{result.metric}, mean over the seeds"))
-    if result.best is not None:
-        rows += [(f"best {name.split('.')[-1]}", value) for name, value in result.best.member.values.items()][:4]
-    return [*rows, ("seconds", f"{result.seconds:.1f}")]
-
-
-def head_comment(result: SweepResult, facts: Mapping[str, Any]) -> str:
-    """The comment above the best config: the command that found it, its values and its scores."""
-    assert result.best is not None
-    lines = [f"The best of {len(result.trials)} members with {len(result.seeds)} seeds each, by {result.metric}."]
-    lines += ["", f"Command:  {facts['command']}"]
-    lines += [f"Values:   {name} = {value}" for name, value in result.best.member.values.items()]
-    for row in score_rows(result.best.experiment, result.scores):
-        numbers = ", ".join(f"{key} {format_cell(value)}" for key, value in row.items() if isinstance(value, dict))
-        lines.append(f"Found:    {row['part']} {numbers}")
-    return "".join(f"# {' '.join(line.split(chr(10)))}".rstrip() + "\n" for line in lines) + "\n"
-
-
-def figures(result: SweepResult) -> list[Figure]:
-    """The metric against each value, and the learning curves of the best members."""
-    part, metric = result.metric.split(".", 1)
-    unit, label = (
-        (100, "accuracy (%)")
-        if metric == "accuracy"
-        else (1, "loss (mean per example)" if metric == "loss" else metric)
-    )
+def finish(folder: Path, result: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Writes the results of a sweep, and last its file, which says that it has finished."""
+    best = None if result.best is None else result.best.member.config
     title = result.trials[0].experiment.title
-    names = _value_names(result)
-    values = {name: [trial.member.values.get(name, "") for trial in result.trials] for name in names}
-    scores = unit * np.stack([trial.score for trial in result.trials])
-    epochs = {trial.epochs for trial in result.trials}
-    lengths = f": {min(epochs)} to {max(epochs)} epochs" if len(epochs) > 1 else ""
-    drawn = [
-        Figure(
-            "sweep",
-            "The metric against the values",
-            plots.sweep(values, scores, ylabel=f"best {part} {label}", title=title + lengths),
-            f"The best {part} {label} against {', '.join(names)}; {len(result.trials)} members.",
-        )
-    ]
-    best = [trial for trial in result.trials if not trial.diverged][:CURVES]
-    if best:
-        longest = max(best, key=lambda trial: rows_of(trial.history))
-        rows = rows_of(longest.history)
-        curves = {_label(trial): unit * _curve(trial, part, metric, rows) for trial in best}
-        epoch = (np.arange(rows) + 1) * longest.experiment.plan.eval_every
-        drawn.append(
-            Figure(
-                "learning_curves",
-                "Learning curves of the best members",
-                plots.sweep_curves(epoch, curves, f"{part} {label}", title=f"{title}: the best {len(best)}"),
-                f"The {part} {label} of the best {len(best)} members against the epoch.",
-            )
-        )
-    return drawn
-
-
-def _value_names(result: SweepResult) -> list[str]:
-    """The names that vary, in the order of their first appearance."""
-    return list(dict.fromkeys(name for trial in result.trials for name in trial.member.values))
-
-
-def _label(trial: Trial) -> str:
-    return ", ".join(_shorten(value) for value in trial.member.values.values())
-
-
-def _shorten(value: str) -> str:
-    try:
-        return f"{float(value):.3g}"
-    except ValueError:
-        return value
-
-
-def _curve(trial: Trial, part: str, metric: str, rows: int) -> np.ndarray:
-    """A member's metric by evaluation, (seeds, rows), with NaN after its last evaluation."""
-    curve = np.asarray(getattr(trial.history, part)[metric], np.float64)
-    return np.pad(curve, ((0, 0), (0, rows - curve.shape[1])), constant_values=np.nan)
-
-
-def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    return Table(title, list(rows[0]), [[format_cell(value) for value in row.values()] for row in rows])
-
-
-def _csv(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:
-    """A line for each member: its values, the metric's mean and the metric of each seed; empty if a seed diverged."""
-    text = io.StringIO()
-    metric = next(
-        key for key in rows[0] if key.split(" ")[0].startswith(("validation.", "train.")) and "scores" not in key
+    facts = {**read_checksummed_json(folder / SWEEP_FILE), "title": title, **facts}
+    facts |= {"git": git_state(), **environment(), "end": now(), "status": "finished"}
+    facts |= {"best": result.kept[0] if result.kept else None}
+    facts |= {"best_sha256": None if best is None else config_hash(best), "rows": list(rows)}
+    atomic_write(folder / "sweep.csv", csv_text(rows, len(result.seeds)).encode())
+    run_folder.reject_symlink(folder / "figures")
+    pictures = save_figures(folder / "figures", iter(figures(result)))
+    config_text = "every member diverged" if result.best is None else head_comment(result, facts)
+    if best is not None:
+        config_text += dump(best)
+        atomic_write(folder / "best.toml", config_text.encode())
+    hidden = ("scores",)
+    tables = [score_table("Members, best first", [{k: v for k, v in row.items() if k not in hidden} for row in rows])]
+    best_scores = [] if result.best is None else score_rows(result.best.experiment, result.scores)
+    if best_scores:
+        tables.insert(0, score_table("The best member", best_scores))
+    write_report(
+        folder / "report.html",
+        title=f"Sweep: {title}",
+        command=str(facts["command"]),
+        summary_rows=summary(result),
+        tables=tables,
+        figures=pictures,
+        config_text=config_text,
+        manifest=facts,
+        links=[SWEEP_FILE, "sweep.csv", *([] if best is None else ["best.toml"])],
     )
-    keys = [key for key in rows[0] if key not in ("scores", "best epoch")]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, *(f"{metric}, seed {i + 1}" for i in range(seeds))])
-    for row in rows:
-        values = ["" if v == "diverged" else repr(v["mean"]) if isinstance(v, dict) else v for v in map(row.get, keys)]
-        writer.writerow([*values, *("" if score is None else repr(score) for score in row["scores"])])
-    return text.getvalue()
+    write_checksummed_json(folder / SWEEP_FILE, facts)

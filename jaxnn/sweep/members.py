@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from jaxnn.config import Config, ConfigError, load
 from jaxnn.config.experiment import plan_of
-from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.seeds import seed_range
 from jaxnn.runs import folder as run_folder
-from jaxnn.runs.python_file import PREFIX, is_python_target, load_experiment, same_file, typed_hyperparameters
+from jaxnn.runs.python_file import PREFIX, is_python_target, load_experiment, typed_overrides, with_values
+from jaxnn.runs.reopen import source_of_run
 from jaxnn.sweep.space import Axis
 from jaxnn.train.plan import Plan
 
@@ -43,25 +43,17 @@ def family(source: str | os.PathLike[str], overrides: Sequence[str] = (), seeds:
     seeds: how many, from the first one on; default: as many as it has
     Raises `ConfigError` or `UserError` for a source or overrides that cannot be.
     """
-    source = _source_of_run(Path(source)) if (Path(source) / run_folder.MANIFEST).is_file() else source
+    folder = Path(source)
+    if (folder / run_folder.MANIFEST).is_file():
+        source = source_of_run(folder, run_folder.read_manifest(folder))
     if is_python_target(os.fspath(source)):
-        experiment = load_experiment(os.fspath(source), typed_hyperparameters(overrides))
+        experiment = load_experiment(os.fspath(source), *typed_overrides(overrides))
         chosen = seed_range(experiment.seeds[0], seeds) if seeds else experiment.seeds
-        experiment = experiment._replace(seeds=chosen)
+        experiment = experiment._replace(seeds=chosen).check()
         return Family(experiment.title, experiment.plan, chosen, lambda values: python_members(experiment, values))
     config = load(source, overrides)
     chosen = seed_range(config.train.seed, seeds or config.train.seeds)
     return Family(config.title, plan_of(config), chosen, lambda values: make_members(source, overrides, values))
-
-
-def _source_of_run(folder: Path) -> str:
-    """The config or the Python file of the run in a folder."""
-    manifest = run_folder.read_manifest(folder)
-    if "config" in manifest:
-        return str(run_folder.check_file(folder, manifest, run_folder.CONFIG))
-    if "experiment" in manifest:
-        return same_file(folder, manifest["experiment"])
-    raise UserError(f"{folder}: its experiment was given to jaxnn.fit and stands in no file: name FILE.py:NAME")
 
 
 def make_members(
@@ -96,8 +88,7 @@ def python_members(experiment: Experiment, combinations: Iterable[Mapping[str, s
             if key not in experiment.hyperparameters:
                 known = ", ".join(experiment.hyperparameters) or "none"
                 lines[f"{name}: expected a hyper-parameter among {known}, found {key}"] = None
-        hyperparameters = {**experiment.hyperparameters, **numbers}
-        members.append(Member(dict(values), None, experiment._replace(hyperparameters=hyperparameters)))
+        members.append(Member(dict(values), None, with_values(experiment, numbers)))
     if lines:
         raise ConfigError(list(lines))
     return members

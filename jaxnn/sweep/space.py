@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from jaxnn.config.errors import ConfigError, preview, suggest
 
+#: Draws in a row of what was drawn before, after which a space is taken to be exhausted.
+MAX_REPEATS = 1000
+
 
 class Axis(NamedTuple):
     """The values of a dotted name, as texts of config overrides: `choices`, or numbers from `low` to `high`.
@@ -127,6 +130,13 @@ def split_at_commas(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts)
 
 
+def size(axes: Sequence[Axis]) -> float:
+    """The number of combinations; ∞ where an axis has all numbers of a range."""
+    counts = (len(axis.choices) if axis.choices else axis.high - axis.low + 1 for axis in axes)
+    finite = all(axis.kind in ("choice", "integer") for axis in axes)
+    return math.prod(counts) if finite else math.inf
+
+
 def grid(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
     """All combinations of the axes' choices."""
     for values in itertools.product(*(axis.choices for axis in axes)):
@@ -134,7 +144,15 @@ def grid(axes: Sequence[Axis]) -> Iterator[dict[str, str]]:
 
 
 def sample(axes: Sequence[Axis], n: int, seed: int) -> Iterator[dict[str, str]]:
-    """`n` random combinations. The first ones do not depend on `n`."""
-    rng = random.Random(seed)
-    for _ in range(n):
-        yield {axis.name: axis.sample(rng) for axis in axes}
+    """`n` random combinations, each once; fewer where the space has no more. The first ones do not depend on `n`."""
+    rng, n = random.Random(seed), int(min(n, size(axes)))
+    drawn: set[tuple[str, ...]] = set()
+    repeats = 0
+    while len(drawn) < n and repeats < MAX_REPEATS:
+        values = {axis.name: axis.sample(rng) for axis in axes}
+        if tuple(values.values()) in drawn:
+            repeats += 1
+            continue
+        drawn.add(tuple(values.values()))
+        repeats = 0
+        yield values

@@ -1,28 +1,36 @@
 """Members of a sweep trained as few programs: one for all that differ in numbers alone, in parts that fit the memory.
 
-A member with one of its seeds is a *row*. A plain run has a row for each seed; a sweep has one for each member and
-seed, so every row is computed as it would be alone.
+A group of members is one program; see `jaxnn.sweep.rows`.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxnn.config.experiment import LoadedData
-from jaxnn.engine.driver import drive
-from jaxnn.engine.hooks import Hooks, Progress
-from jaxnn.engine.job import Job
+from jaxnn.engine.hooks import Progress
 from jaxnn.engine.parallel import SeedStrategy
-from jaxnn.engine.program import CompiledRun
-from jaxnn.engine.snapshot import Snapshot, is_key, on_host
+from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.definition import Experiment
-from jaxnn.kernels.devices import local_devices, memory_bytes
+from jaxnn.kernels.devices import memory_bytes
 from jaxnn.metrics import lower_is_better
+from jaxnn.runs.manifest import data_digest
 from jaxnn.sweep.groups import Group, groups
 from jaxnn.sweep.members import Member
+from jaxnn.sweep.rows import GroupRows
+from jaxnn.sweep.store import (
+    GroupStore,
+    Result,
+    StoredTrial,
+    TrialStore,
+    member_key,
+    own_hyperparameters,
+    scores_of,
+    with_hyperparameters,
+)
 from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, has_score
 
@@ -30,13 +38,18 @@ from jaxnn.train.state import History, has_score
 MEMORY_SHARE = 0.6
 
 
+#: The history of a trial of which only the result was kept.
+NO_HISTORY = History({}, {})
+
+
 class Trial(NamedTuple):
     """What came of a member. Arrays have a leading axis of seeds.
 
     experiment: of the first member that it shares a program with, on the same data
     score: the metric of train.best, of the best parameters; NaN where the seed diverged
-    history: the rows of its evaluations
+    history: the rows of its evaluations; without any where the sweep kept the result alone
     snapshot: the run as it is, which can continue; None where it was dropped
+    key: what names the member in the folder of its sweep
     """
 
     member: Member
@@ -46,6 +59,7 @@ class Trial(NamedTuple):
     epochs: int
     history: History
     snapshot: Snapshot | None
+    key: str = ""
 
     @property
     def diverged(self) -> int:
@@ -59,6 +73,16 @@ class Trial(NamedTuple):
         return -np.inf if np.isnan(mean) else self.experiment.plan.sign * mean
 
 
+def order(trial: Trial) -> tuple[float, float]:
+    """The sorting key of trials: those that trained for longer first, as in halving, and of these the best first."""
+    diverged = not np.isfinite(trial.objective)
+    return (np.inf if diverged else -trial.epochs, -trial.objective)
+
+
+#: Trains members and gives what came of them.
+Trainer = Callable[..., Iterator[Trial]]
+
+
 def train(
     members: Sequence[Member],
     seeds: Sequence[int],
@@ -70,6 +94,7 @@ def train(
     strategy: SeedStrategy | None = None,
     memory: int | None = None,
     loaded: dict[str, LoadedData] | None = None,
+    store: TrialStore | None = None,
     report: Callable[[int, int, Progress], None] = lambda done, rows, progress: None,
 ) -> Iterator[Trial]:
     """Trains every member with every seed; yields each as soon as it is trained, group by group.
@@ -78,131 +103,60 @@ def train(
     resume_from: trials of the same members, which continue; where a run was cut changes no bit
     memory: bytes that a program may take (default: a share of the device's)
     loaded: data that need not be loaded again, as `groups` fills it
+    store: where trials are kept; what it has is not trained again
     report(rows done, rows of all, progress of the current rows)
     """
     memory = int(MEMORY_SHARE * memory_bytes()) if memory is None else memory
     total, done = len(members) * len(seeds), 0
     for group in groups(members, seeds, data_dir=data_dir, grad=grad, loaded=loaded):
-        experiment = group.experiment
-        plan = experiment.plan if epochs is None else experiment.plan._replace(epochs=epochs)
-        work = _Work(experiment, group, plan._replace(on_nonfinite="ignore"), strategy)
-        rows = [(i, s) for i in range(len(group.members)) for s in range(len(seeds))]
-        devices = 1 if work.job(rows[:1]).seed_strategy() == "one_device" else len(local_devices())
-        size = rows_at_once(work.bytes, len(rows), memory, devices)
-        finished: list[Snapshot] = []
-        for start in range(0, len(rows), size):
-            chunk = rows[start : start + size]
-
-            def report_chunk(progress: Progress, done: int = done) -> None:
-                report(done, total, progress)
-
-            finished += work.run(chunk, size, resume_from, report_chunk)
-            done += len(chunk)
-            while len(finished) >= len(seeds):
-                member_rows, finished = finished[: len(seeds)], finished[len(seeds) :]
-                position = (start + len(chunk) - len(finished)) // len(seeds) - 1
-                member = members[group.members[position]]
-                yield _trial(member, experiment, plan, _stack_rows(member_rows))
+        plan = group.experiment.plan if epochs is None else group.experiment.plan._replace(epochs=epochs)
+        work = GroupRows(group.experiment, group, plan._replace(on_nonfinite="ignore"), strategy)
+        kept = None if store is None else _open_group(store, group, plan, members, grad)
+        stored = [None] * len(group.members) if kept is None else [kept.load(i) for i in range(len(group.members))]
+        for i, trial in enumerate(stored):
+            if trial is not None:
+                assert kept is not None
+                done += len(seeds)
+                yield _restored(members[group.members[i]], work, i, trial, kept.keys[i])
+        left = [i for i, trial in enumerate(stored) if trial is None]
+        states = {i: resume_from[group.members[i]].snapshot if resume_from else None for i in left}
+        # A state may be lost: then the member is trained from its start.
+        for positions in ([i for i in left if states[i] is not None], [i for i in left if states[i] is None]):
+            for i, snapshot in work.train(positions, states, memory, report, (done, total), kept):
+                trial = _trial(members[group.members[i]], group.experiment, plan, snapshot)
+                yield trial if kept is None else _kept(kept, i, trial)
+            done += len(positions) * len(seeds)
 
 
-class _Work(NamedTuple):
-    """What the rows of one group have in common. A row is (position in the group, position of the seed)."""
-
-    experiment: Experiment
-    group: Group
-    plan: Plan
-    strategy: SeedStrategy | None
-
-    def job(self, rows: Sequence[tuple[int, int]]) -> Job:
-        """The job of some rows."""
-        job = self.experiment.job(self.strategy)
-        positions = np.array([s for _, s in rows])
-        values = {
-            name: np.array([self.group.values[i][name] for i, _ in rows], array.dtype)
-            for name, array in job.hyperparameters.items()
-        }
-        job = job._replace(
-            plan=self.plan, hyperparameters=values, seeds=tuple(self.experiment.seeds[s] for s in positions)
-        )
-        if not job.stacked:
-            return job
-
-        def take(tree: Any) -> Any:
-            return jax.tree.map(lambda a: np.asarray(a)[positions], tree)
-
-        source, load = job.source, job.source.load
-        return job._replace(
-            source=source._replace(load=lambda *where: take(load(*where)), stats=take(source.stats)),
-            validation=take(job.validation),
-        )
-
-    def bytes(self, n: int) -> int:
-        """Memory that a program of n rows takes, by the compiler's figures."""
-        job = self.job([(0, 0)])
-
-        def grow(tree: Any) -> Any:
-            return jax.tree.map(lambda a: jax.ShapeDtypeStruct((n, *a.shape[1:]), a.dtype), tree)
-
-        data = job.data()
-        data = grow(data) if job.stacked else data
-        compiled = CompiledRun(job.training, n, grow(job.hyperparameters), data, job.stacked, job.seed_strategy())
-        return compiled.chunk("learn").bytes
-
-    def run(
-        self,
-        rows: Sequence[tuple[int, int]],
-        size: int,
-        resume_from: Sequence[Trial] | None,
-        report: Callable[[Progress], None],
-    ) -> list[Snapshot]:
-        """Trains rows as a program of `size`: the last row is repeated where there are fewer."""
-        n = len(rows)
-        rows = [*rows, *[rows[-1]] * (size - n)]
-        start = None
-        if resume_from is not None:
-            trials = [resume_from[self.group.members[i]] for i, _ in rows]
-            snapshots = [trial.snapshot for trial in trials]
-            start = _stack_rows(
-                [_slice_row(kept, s) for kept, (_, s) in zip(snapshots, rows, strict=True) if kept is not None]
-            )
-        outcome = drive(self.job(rows), Hooks(report=report), start)
-        whole = Snapshot(outcome.steps, on_host(outcome.state), outcome.history, (), outcome.seconds)
-        return [_slice_row(whole, i) for i in range(n)]
+def _open_group(store: TrialStore, group: Group, plan: Plan, members: Sequence[Member], grad: str) -> GroupStore:
+    """The part of a store that has the trials of a group."""
+    experiment, chosen = group.experiment, [members[position] for position in group.members]
+    digest = data_digest(experiment)
+    keys = tuple(member_key(member, experiment.seeds, grad, digest) for member in chosen)
+    own = tuple(own_hyperparameters(member, experiment.source.example, grad) for member in chosen)
+    return GroupStore(store, keys, own, plan.epochs, experiment.state_shapes(), experiment.history_shapes())
 
 
-def rows_at_once(needed: Callable[[int], int], n: int, memory: int, devices: int) -> int:
-    """How many of n rows one program takes: equally many on each device, as many as fit into the memory, and the same
-    number in every part. needed(rows) -> the bytes of a program of so many."""
-    most = _whole(n, devices)
-    if needed(most) > memory:
-        few = min(devices, most)
-        slope = (needed(2 * few) - needed(few)) / few
-        room = int((memory - needed(few)) / max(slope, 1)) + few
-        most = room // devices * devices if room >= devices else max(1, room)
-    parts = -(-n // most)
-    return _whole(-(-n // parts), devices) if most >= devices else most
+def _restored(member: Member, work: GroupRows, i: int, stored: StoredTrial, key: str) -> Trial:
+    """The trial of a member from what a store has of it."""
+    result, snapshot = stored
+    if snapshot is not None:
+        values = work.job([(i, s) for s in range(len(work.experiment.seeds))]).hyperparameters
+        snapshot = with_hyperparameters(snapshot, values)
+    history = NO_HISTORY if snapshot is None else snapshot.history
+    best_epoch = np.array(result.best_epoch, np.int32)
+    return Trial(member, work.experiment, scores_of(result), best_epoch, result.epochs, history, snapshot, key)
 
 
-def _whole(n: int, devices: int) -> int:
-    """At least `n`, as many for each device; no more where there is less than one for each."""
-    return n if n <= devices else -(-n // devices) * devices
-
-
-def _slice_row(whole: Snapshot, i: int) -> Snapshot:
-    """One row, still with the axis."""
-    state, history = jax.tree.map(lambda a: a[i : i + 1], (whole.state, whole.history))
-    return whole._replace(state=state, history=history)
-
-
-def _stack_rows(rows: Sequence[Snapshot]) -> Snapshot:
-    """Rows as one snapshot."""
-    plain = jax.tree.map(lambda a: jax.random.key_data(a) if is_key(a) else a, [(r.state, r.history) for r in rows])
-    joined = jax.tree.map(lambda *a: np.concatenate(a), *plain)
-    like = rows[0].state, rows[0].history
-    state, history = jax.tree.map(
-        lambda a, b: jax.random.wrap_key_data(a, impl=jax.random.key_impl(b)) if is_key(b) else a, joined, like
-    )
-    return rows[0]._replace(state=state, history=history)
+def _kept(kept: GroupStore, i: int, trial: Trial) -> Trial:
+    """The trial with its key, after it was saved."""
+    assert trial.snapshot is not None
+    scores = [None if np.isnan(score) else float(score) for score in trial.score]
+    best_epoch = [int(epoch) for epoch in trial.best_epoch]
+    steps = trial.snapshot.steps
+    result = Result(values=trial.member.values, epochs=trial.epochs, steps=steps, score=scores, best_epoch=best_epoch)
+    kept.save(i, result, trial.snapshot)
+    return trial._replace(key=kept.keys[i])
 
 
 def _trial(member: Member, experiment: Experiment, plan: Plan, snapshot: Snapshot) -> Trial:

@@ -59,9 +59,12 @@ def supervised(
             raise UserError(
                 f"{optimizer.name}: expected no average of the parameters, found one; use an optax optimizer"
             )
-        init, step = _second_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction)
+        restart, step = _second_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction)
     else:
-        init, step = _first_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction, average)
+        restart, step = _first_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction, average)
+
+    def init(key, example):
+        return restart(model.init(key, example[0]), example)
 
     def evaluate(params, batch, key):
         del key
@@ -78,6 +81,7 @@ def supervised(
         params_of,
         predict=lambda params, x: prediction(model.apply(params, x)),
         diagnose=lambda state, batch, key, rows: diagnose_step(model, loss, state.params, batch, key, rows),
+        restart=restart,
         one_device=isinstance(optimizer, SecondOrder),
         full_batch=isinstance(optimizer, SecondOrder),
     )
@@ -110,8 +114,8 @@ def library_arithmetic() -> Iterator[None]:
 
 
 def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, average):
-    def init(key, example):
-        params = model.init(key, example[0])
+    def restart(params, example):
+        del example
         with library_arithmetic():
             return Learner(params, optimizer.init(params), () if average is None else params)
 
@@ -124,7 +128,7 @@ def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, ave
         averaged = () if average is None else optax.incremental_update(params, state.average, 1 - average)
         return Learner(params, opt_state, averaged), measure(loss, metrics, prediction, y, target)
 
-    return init, step
+    return restart, step
 
 
 def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
@@ -132,8 +136,7 @@ def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
 
     solver = solver_steps(optimizer, model, loss, gradient, lambda y, t: measure(loss, metrics, prediction, y, t))
 
-    def init(key, example):
-        params = model.init(key, example[0])
+    def restart(params, example):
         with library_arithmetic():
             return Learner(params, solver.begin(params, *example))
 
@@ -143,4 +146,4 @@ def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
             params, solver_state, sums = solver.step(state.params, state.optimizer, *batch)
         return Learner(params, solver_state), sums
 
-    return init, step
+    return restart, step

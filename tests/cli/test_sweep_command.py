@@ -2,11 +2,13 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from jaxnn.config import load
+from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
 
 SMALL = ["--data.train", 163, "--data.validation", 61, "--data.test", 59, "--net.1.units", 7, "--train.epochs", 3]
 
@@ -25,9 +27,12 @@ def test_sweep_writes_a_table_figures_a_report_and_a_config_that_can_be_trained(
     code, out, err = sweep(jaxnn, folder, *over)
     assert code == 0 and not err
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert names == {
-        "best.toml", "sweep.json", "sweep.csv", "report.html", "figures/sweep.png", "figures/learning_curves.png",
+    assert {name for name in names if name.split("/")[0] not in ("members", "trials")} == {
+        "best.toml", "source.toml", "sweep.json", "sweep.csv", "report.html", "figures/sweep.png",
+        "figures/learning_curves.png",
     }  # fmt: skip
+    # A member that diverged is not kept.
+    assert len(list((folder / "trials").iterdir())) == 3 and len(list((folder / "members").iterdir())) == 2
     with (folder / "sweep.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["optimizer.learning_rate"] for row in rows] == ["0.02", "0.001", "1e30"]
@@ -41,6 +46,50 @@ def test_sweep_writes_a_table_figures_a_report_and_a_config_that_can_be_trained(
     assert "Command:  " in (folder / "best.toml").read_text().split("title")[0]
     assert json.loads((tmp_path / "t.json").read_text())["rows"][0]["rank"] == 1
     assert "optimizer.learning_rate = 0.02; test accuracy %" in " ".join(out.split())
+
+
+def test_sweep_stands_for_its_best_member(jaxnn, folder, tmp_path):
+    facts = json.loads((folder / "sweep.json").read_text())
+    best = folder / "members" / facts["best"]
+    assert facts["rows"][0]["member"] == facts["best"]
+    np.save(tmp_path / "digits.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    for words in (("evaluate",), ("predict", tmp_path / "digits.npy")):
+        (tables, out) = [], tmp_path / "t.json"
+        for run in (folder, best):
+            code, _, err = jaxnn(words[0], run, *words[1:], "--json", out)
+            assert (code, err) == (0, "")
+            tables.append(json.loads(out.read_text())["rows"])
+        assert tables[0] == tables[1]
+    code, out, _ = jaxnn("rerun", folder)
+    assert code == 0 and "not bit-equal" not in out
+    assert jaxnn("train", "--from", folder, "--train.epochs", 4, "--out", tmp_path / "more")[0] == 0
+    origin = json.loads((tmp_path / "more" / "manifest.json").read_text())["from"]
+    assert origin["name"] == facts["best"] and origin["epochs"] == 3
+    assert jaxnn("resume", folder)[1] == f"{folder} has finished: nothing is left to do\n"
+
+
+def test_sweep_that_is_not_finished_or_leads_elsewhere_is_refused_in_one_line(jaxnn, folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    facts = read_checksummed_json(copy / "sweep.json")
+    for change, message in (
+        (
+            {"status": "running"},
+            f"expected a finished sweep, found one that is not; `jaxnn resume {copy}` continues it",
+        ),
+        ({"best": None}, "found one whose members all diverged"),
+        ({"best": "../../../run"}, "expected the sweep of this version, found another"),
+    ):
+        write_checksummed_json(copy / "sweep.json", facts | change)
+        code, _, err = jaxnn("evaluate", copy)
+        assert code == 2 and message in err and len(err.strip().splitlines()) == 1
+    write_checksummed_json(copy / "sweep.json", facts)
+    (copy / "members").rename(tmp_path / "members")
+    (copy / "members").symlink_to(tmp_path / "members")
+    for command in ("evaluate", "resume"):
+        status = {"status": "running"} if command == "resume" else {}
+        write_checksummed_json(copy / "sweep.json", facts | status)
+        code, _, err = jaxnn(command, copy)
+        assert code == 2 and "found a symbolic link" in err and len(err.strip().splitlines()) == 1
 
 
 def test_sweep_does_not_overwrite_a_sweep_without_the_option(jaxnn, folder):
@@ -88,7 +137,8 @@ def test_sweep_of_a_python_file_writes_the_table_and_names_the_best_value(jaxnn,
     file.write_text(MINE)
     code, text, err = jaxnn("sweep", f"{file}:experiment", "--out", out, "--over", "rate=0.001,0.1,1e30", "--seeds", 2)
     assert code == 0 and not err
-    assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.csv", "report.html", "figures"}
+    names = {"sweep.json", "sweep.csv", "report.html", "figures", "members", "trials"}
+    assert {path.name for path in out.iterdir()} == names
     with (out / "sweep.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     assert [row["rate"] for row in rows] == ["0.1", "0.001", "1e30"]

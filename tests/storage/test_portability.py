@@ -14,7 +14,8 @@ for package in ("jaxnn.plots", "jaxnn.report", "jaxnn.storage", "jaxnn.cli"):
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         importlib.import_module(module.name)
 from pathlib import Path
-from jaxnn.storage.files import atomic_write, locked
+from jaxnn.storage.files import atomic_write
+from jaxnn.storage.locks import locked
 atomic_write(Path(sys.argv[1], "file"), b"content")
 """
 

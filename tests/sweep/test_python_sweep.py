@@ -111,5 +111,5 @@ def test_python_sweep_refuses_what_is_no_number_or_no_hyperparameter_in_one_line
 
 
 def test_python_sweep_refuses_a_config_override_in_one_line(target):
-    with pytest.raises(UserError, match=r"^--train\.epochs: an experiment in Python takes .*$"):
-        sweep(target, parse_axes(["learning_rate=0.1"]), ["train.epochs=2"])
+    with pytest.raises(UserError, match=r"^--train\.patience: an experiment in Python takes .*$"):
+        sweep(target, parse_axes(["learning_rate=0.1"]), ["train.patience=2"])

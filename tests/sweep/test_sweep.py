@@ -10,10 +10,10 @@ from jaxnn.config.experiment import experiment_of, load_data, make_experiment
 from jaxnn.config.hyperparameters import value_at
 from jaxnn.errors import UserError
 from jaxnn.experiment import run
-from jaxnn.sweep import Member, make_members, parse_axes, sweep, train, training
+from jaxnn.sweep import Member, make_members, parse_axes, sweep, train
 from jaxnn.sweep.groups import groups
-from jaxnn.sweep.search import halving_schedule
-from jaxnn.sweep.training import rows_at_once
+from jaxnn.sweep.halving import halving_schedule
+from jaxnn.sweep.rows import GroupRows, rows_at_once
 
 SEEDS = (3, 8)
 #: 100 steps of a small net: 5 in an epoch.
@@ -129,15 +129,14 @@ def test_program_is_reused_for_another_rate_seed_or_number_of_epochs(monkeypatch
 def test_train_in_parts_changes_no_bit(monkeypatch):
     swept, sizes = members(*RATES[:2], overrides=SHORT), []
     whole = list(train(swept, SEEDS))
-    work = training._Work
-    run_rows = work.run
+    run_rows = GroupRows.run
 
-    def run(self, rows, size, resume_from, report):
+    def run(self, rows, size, *args):
         sizes.append(size)
-        return run_rows(self, rows, size, resume_from, report)
+        return run_rows(self, rows, size, *args)
 
-    monkeypatch.setattr(work, "bytes", lambda self, n: 100 * n)
-    monkeypatch.setattr(work, "run", run)
+    monkeypatch.setattr(GroupRows, "bytes", lambda self, n: 100 * n)
+    monkeypatch.setattr(GroupRows, "run", run)
     parts = list(train(swept, SEEDS, memory=200))
     assert sizes == [2, 2]
     assert [trial.member for trial in whole] == [trial.member for trial in parts] == swept
@@ -150,7 +149,7 @@ def test_work_bytes_include_the_state_of_each_row():
     """Each row has parameters, moments and the best parameters of its own."""
     swept = members(*RATES, overrides=SHORT)
     (group,) = groups(swept, SEEDS[:1])
-    work = training._Work(group.experiment, group, group.experiment.plan, "sequential")
+    work = GroupRows(group.experiment, group, group.experiment.plan, "sequential")
     parameters = 64 * 7 + 7 + 7 * 10 + 10
     assert work.bytes(4) - work.bytes(2) >= 2 * 4 * parameters * 4
 

@@ -24,7 +24,7 @@ def serve() -> None:
     """Answers requests until the standard input ends."""
     for name in (
         "cli.train", "cli.resume", "cli.execute", "cli.rerun", "cli.checkpoint", "cli.reopened", "runs.recorder",
-        "runs.run", "data.tfds",
+        "runs.run", "data.tfds", "cli.sweep", "sweep.folder",
     ):  # fmt: skip
         importlib.import_module(f"jaxnn.{name}")
     importlib.import_module("sklearn.datasets")

@@ -3,12 +3,19 @@
 import shutil
 import signal
 
+import numpy as np
 import pytest
 
 from jaxnn.runs import folder as run_folder
-from jaxnn.storage.files import locked, read_checksummed_json, write_checksummed_json
-from tests.trust.kill import command, left_nothing, result, state, trials
+from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
+from jaxnn.storage.locks import locked
+from tests.trust.kill import TRAIN, command, left_nothing, result, state, trials
 
+#: A continued run, and a sweep of two programs whose rows train for a second or more.
+SWEEP = (
+    "sweep", "digits_mlp", "--train.epochs", 60, "--data.train", 331, "--train.batch_size", 7, "--keep", 2,
+    "--over", "optimizer.learning_rate=0.001,0.003,1e30", "--over", "net.1.units=5,7",
+)  # fmt: skip
 LONG = ("train", "digits_mlp", "--train.epochs", 100_000, "--checkpoint.epochs", 1000)
 
 
@@ -22,6 +29,51 @@ def test_killed_runs_end_bit_equal_to_a_run_without_kills(fork_server, tmp_path,
     # The operating system has released every lock, and no lock file is left.
     assert not list(tmp_path.glob(".*.lock"))
     assert all(left_nothing(tmp_path / f"{i}") for i in range(len(results)))
+
+
+def test_killed_continued_runs_end_bit_equal_to_a_run_of_all_epochs(fork_server, tmp_path):
+    """60 epochs, then the rest of them, with kills: as 199 epochs at once."""
+    epochs = TRAIN.index("--train.epochs") + 1
+    short = (*TRAIN[:epochs], "60", *TRAIN[epochs + 1 :])
+    assert fork_server.run(*short, "--out", tmp_path / "short")["code"] == 0
+    assert fork_server.run(*command(tmp_path / "whole"))["code"] == 0
+    more = ("train", "--from", tmp_path / "short", "--train.epochs", TRAIN[epochs])
+    (tmp_path / "more").mkdir()
+    results = trials(fork_server, tmp_path / "more", 6, seed=0, max_kills=2, train=more)
+    assert [t for t in results if not t.equal] == [] and sum(t.kills for t in results) >= 3
+    for name in ("whole", *(f"{i}" for i in range(len(results)))):
+        assert result(tmp_path / "more" / name) == result(tmp_path / "whole")
+        assert left_nothing(tmp_path / "more" / name)
+
+
+def sweep_result(folder):
+    """The table of a sweep, and the weights and histories of its runs."""
+    files = [folder / "sweep.csv", *(folder / "members").glob("*/*.safetensors"), *(folder / "members").glob("*/*.csv")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_killed_sweeps_end_bit_equal_to_a_sweep_without_kills(fork_server, tmp_path):
+    for name in ("first", "whole"):
+        answer = fork_server.run(*SWEEP, "--out", tmp_path / name)
+        assert answer["code"] == 0, answer["err"]
+    expected, draw = sweep_result(tmp_path / "whole"), np.random.default_rng(0)
+    assert len(expected) == 1 + 2 * 3
+    kills, places = 0, set()
+    for i in range(5):
+        out = tmp_path / f"{i}"
+        for attempt in range(4):
+            words = ("resume", out) if (out / "sweep.json").exists() else (*SWEEP, "--out", out)
+            after = float(draw.uniform(0.3, 1)) * answer["seconds"]
+            ended = fork_server.run(*words, signals=[(after, signal.SIGKILL)] if attempt < 3 else [])
+            if ended["code"] == 0:
+                break
+            assert ended["code"] == -signal.SIGKILL, ended["err"]
+            kills += 1
+            places.add(len(list((out / "trials").glob("*.json"))))
+        assert sweep_result(out) == expected
+        assert not list(out.rglob(".*")) and not (out / "running").exists()
+    assert kills >= 5 and len(places) >= 2
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -157,7 +157,7 @@ def test_resume_refuses_a_missing_file_and_other_data(fork_server, tmp_path):
     assert interrupted["code"] == 143, interrupted
     other = tmp_path / "other.py"
     other.write_text(MINE.replace("default_rng(0)", "default_rng(1)"))
-    refused(fork_server.run("resume", run, "--experiment", target(other)), "expected the data that it is trained on")
+    refused(fork_server.run("resume", run, "--experiment", target(other)), "expected the data that it was trained on")
     mine.unlink()
     refused(fork_server.run("resume", run), f"{mine}, found no such file", "--experiment")
 

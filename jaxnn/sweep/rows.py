@@ -1,0 +1,158 @@
+"""The rows of a group of members: trained as one program, in parts that fit the memory.
+
+A member with one of its seeds is a *row*. A plain run has a row for each seed; a sweep has one for each member and
+seed, so every row is computed as it would be alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.engine.driver import drive
+from jaxnn.engine.hooks import Hooks, Progress
+from jaxnn.engine.job import Job
+from jaxnn.engine.parallel import SeedStrategy
+from jaxnn.engine.program import CompiledRun
+from jaxnn.engine.snapshot import Snapshot, is_key, on_host
+from jaxnn.experiment.definition import Experiment
+from jaxnn.kernels.devices import local_devices
+from jaxnn.sweep.groups import Group
+from jaxnn.sweep.store import GroupStore
+from jaxnn.train.plan import Plan
+
+
+class GroupRows(NamedTuple):
+    """What the rows of one group have in common. A row is (position in the group, position of the seed)."""
+
+    experiment: Experiment
+    group: Group
+    plan: Plan
+    strategy: SeedStrategy | None
+
+    def job(self, rows: Sequence[tuple[int, int]]) -> Job:
+        """The job of some rows."""
+        job = self.experiment.job(self.strategy)
+        positions = np.array([s for _, s in rows])
+        values = {
+            name: np.array([self.group.values[i][name] for i, _ in rows], array.dtype)
+            for name, array in job.hyperparameters.items()
+        }
+        job = job._replace(
+            plan=self.plan, hyperparameters=values, seeds=tuple(self.experiment.seeds[s] for s in positions)
+        )
+        if not job.stacked:
+            return job
+
+        def take(tree: Any) -> Any:
+            return jax.tree.map(lambda a: np.asarray(a)[positions], tree)
+
+        source, load = job.source, job.source.load
+        return job._replace(
+            source=source._replace(load=lambda *where: take(load(*where)), stats=take(source.stats)),
+            validation=take(job.validation),
+        )
+
+    def bytes(self, n: int) -> int:
+        """Memory that a program of n rows takes, by the compiler's figures."""
+        job = self.job([(0, 0)])
+
+        def grow(tree: Any) -> Any:
+            return jax.tree.map(lambda a: jax.ShapeDtypeStruct((n, *a.shape[1:]), a.dtype), tree)
+
+        data = job.data()
+        data = grow(data) if job.stacked else data
+        compiled = CompiledRun(job.training, n, grow(job.hyperparameters), data, job.stacked, job.seed_strategy())
+        return compiled.chunk("learn").bytes
+
+    def train(
+        self,
+        positions: Sequence[int],
+        states: Mapping[int, Snapshot | None],
+        memory: int,
+        report: Callable[[int, int, Progress], None],
+        progress: tuple[int, int],
+        kept: GroupStore | None,
+    ) -> Iterator[tuple[int, Snapshot]]:
+        """Trains the members at some positions, in parts that fit the memory; yields each as soon as it is trained.
+
+        states: where each of them starts; None: at its first step
+        progress: rows that are done before, rows of all
+        """
+        if not positions:
+            return
+        (done, total), n_seeds = progress, len(self.experiment.seeds)
+        rows = [(i, s) for i in positions for s in range(n_seeds)]
+        devices = 1 if self.job(rows[:1]).seed_strategy() == "one_device" else len(local_devices())
+        size = rows_at_once(self.bytes, len(rows), memory, devices)
+        finished: list[Snapshot] = []
+        for start in range(0, len(rows), size):
+            chunk = rows[start : start + size]
+
+            def report_chunk(progress: Progress, done: int = done) -> None:
+                report(done, total, progress)
+
+            finished += self.run(chunk, size, states, report_chunk, kept)
+            done += len(chunk)
+            while len(finished) >= n_seeds:
+                member_rows, finished = finished[:n_seeds], finished[n_seeds:]
+                position = (start + len(chunk) - len(finished)) // n_seeds - 1
+                yield positions[position], _stack_rows(member_rows)
+
+    def run(
+        self,
+        rows: Sequence[tuple[int, int]],
+        size: int,
+        states: Mapping[int, Snapshot | None],
+        report: Callable[[Progress], None],
+        kept: GroupStore | None,
+    ) -> list[Snapshot]:
+        """Trains rows as a program of `size`: the last row is repeated where there are fewer."""
+        n = len(rows)
+        rows = [*rows, *[rows[-1]] * (size - n)]
+        snapshots = [(states[i], s) for i, s in rows]
+        begun = [_slice_row(snapshot, s) for snapshot, s in snapshots if snapshot is not None]
+        start = _stack_rows(begun) if begun else None
+        hooks = Hooks()
+        if kept is not None:
+            hooks, newest = kept.running(rows)
+            start = start if newest is None else newest
+        outcome = drive(self.job(rows), hooks._replace(report=report), start)
+        whole = Snapshot(outcome.steps, on_host(outcome.state), outcome.history, (), outcome.seconds)
+        return [_slice_row(whole, i) for i in range(n)]
+
+
+def rows_at_once(needed: Callable[[int], int], n: int, memory: int, devices: int) -> int:
+    """How many of n rows one program takes: equally many on each device, as many as fit into the memory, and the same
+    number in every part. needed(rows) -> the bytes of a program of so many."""
+    most = _whole(n, devices)
+    if needed(most) > memory:
+        few = min(devices, most)
+        slope = (needed(2 * few) - needed(few)) / few
+        room = int((memory - needed(few)) / max(slope, 1)) + few
+        most = room // devices * devices if room >= devices else max(1, room)
+    parts = -(-n // most)
+    return _whole(-(-n // parts), devices) if most >= devices else most
+
+
+def _whole(n: int, devices: int) -> int:
+    """At least `n`, as many for each device; no more where there is less than one for each."""
+    return n if n <= devices else -(-n // devices) * devices
+
+
+def _slice_row(whole: Snapshot, i: int) -> Snapshot:
+    """One row, still with the axis."""
+    state, history = jax.tree.map(lambda a: a[i : i + 1], (whole.state, whole.history))
+    return whole._replace(state=state, history=history)
+
+
+def _stack_rows(rows: Sequence[Snapshot]) -> Snapshot:
+    """Rows as one snapshot."""
+    plain = jax.tree.map(lambda a: jax.random.key_data(a) if is_key(a) else a, [(r.state, r.history) for r in rows])
+    joined = jax.tree.map(lambda *a: np.concatenate(a), *plain)
+    like = rows[0].state, rows[0].history
+    state, history = jax.tree.map(
+        lambda a, b: jax.random.wrap_key_data(a, impl=jax.random.key_impl(b)) if is_key(b) else a, joined, like
+    )
+    return rows[0]._replace(state=state, history=history)
