@@ -109,13 +109,12 @@ _COST_SIZES: dict[str, tuple[tuple, tuple[int, ...]]] = {
     "recur": (({"name": "lstm", "units": 128},), (28, 28)),
     "bidirectional": (({"name": "gru", "units": 64},), (28, 28)),
     "attention": ((4, True), (64, 128)),
-    "transformer": ((1, 4, 128), (64, 128)),
     "pool_sequence": ((), (64, 128)),
 }
 
 
 def _name_cost(name: str) -> CostComparison | None:
-    """The costs of a layer, loss or model at the course's sizes; None for a combinator."""
+    """The costs of a layer, loss or model at the course's sizes; None for a combination of layers."""
     build = constructor(name)
     if name in LOSSES:
         return _loss_cost(build())
@@ -123,7 +122,7 @@ def _name_cost(name: str) -> CostComparison | None:
         return _net_cost(build((30, 10), tanh()), LOSSES["softmax_cross_entropy"](), (784,), 10)
     if name == "cnn":
         return _net_cost(build(), LOSSES["softmax_cross_entropy"](), (28, 28, 1), 10)
-    if name not in LAYERS:
+    if name not in LAYERS or name == "transformer":
         return None
     arguments, shape = _COST_SIZES.get(name, ((), (100,)))
     layer, key = build(*arguments), jax.random.key(0) if name == "dropout" else None
