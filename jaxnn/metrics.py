@@ -1,55 +1,111 @@
-"""What is measured of a model: quantities as sums and counts, so that batches of any size add up to the right mean."""
+"""What is measured of a model: quantities that add up over batches of any size, so that a mean is over all examples."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 from jax import numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from jaxnn.errors import UserError
 from jaxnn.targets import split_weight
+
+
+@runtime_checkable
+class Quantity(Protocol):
+    """A measured quantity of one batch, as a pytree of floating arrays.
+
+    Several batches are stacked along new axes in front, such as one of the steps of an epoch. A batch of zeros counts
+    nothing.
+    """
+
+    def value(self) -> Any:
+        """The quantity of all batches together, shape (); NaN where it is not defined."""
+        ...
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Sum:
-    """A measured quantity: the sum of its terms, and their number or the sum of their weights.
-
-    Both are floating arrays of one shape: (), or with axes in front, such as one of the steps of an epoch.
-    """
+    """A mean: the sum of its terms, and their number or the sum of their weights, both of shape (*batches)."""
 
     total: Any
     count: Any
 
-    def mean(self) -> Any:
+    def value(self) -> Any:
         """The mean over all terms; NaN where there are none."""
         return self.total.sum() / self.count.sum()
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class OutputMean:
+    """A mean for each output: the sums of the terms (*batches, output), and their number or weight (*batches)."""
+
+    total: Any
+    count: Any
+
+    def value(self) -> Any:
+        """The mean over the outputs."""
+        return self.per_output().mean()
+
+    def per_output(self) -> Float[Array, "output"]:
+        """The mean of each output."""
+        return self.total.reshape(-1, self.total.shape[-1]).sum(0) / self.count.sum()
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RSquared:
+    """The coefficient of determination R² = 1 − Σ (y − t)² / Σ (t − t̄)² of each output.
+
+    Every batch has the mean of its targets and the squares about that mean: plain sums of t² would cancel in float32.
+
+    residual: Σ w (y − t)² (*batches, output)
+    mean, spread: the mean of the targets and Σ w (t − mean)² (*batches, output)
+    count: Σ w (*batches)
+    """
+
+    residual: Any
+    mean: Any
+    spread: Any
+    count: Any
+
+    def value(self) -> Any:
+        """The mean over the outputs; NaN where one is not defined."""
+        return self.per_output().mean()
+
+    def per_output(self) -> Float[Array, "output"]:
+        """R² of each output; NaN where its targets are all equal."""
+        residual, mean, spread = (a.reshape(-1, a.shape[-1]) for a in (self.residual, self.mean, self.spread))
+        count = self.count.reshape(-1, 1)
+        # Relative to one of the means, so that equal targets have no spread in spite of rounding.
+        offset = jnp.where(count > 0, mean - jnp.where(count > 0, mean, jnp.finfo(mean.dtype).min).max(0), 0)
+        offset = jnp.where(count > 0, offset - (count * offset).sum(0) / count.sum(), 0)
+        between = (count * offset**2).sum(0)
+        total = spread.sum(0) + between
+        return jnp.where(total > 0, 1 - residual.sum(0) / jnp.where(total > 0, total, 1), jnp.nan)
+
+
 #: Measured quantities by name.
-Sums = Mapping[str, Sum]
-#: (prediction, target) -> Sum, or None where the metric does not apply to targets of this type
-Metric = Callable[[Any, Any], Sum | None]
+Sums = Mapping[str, Quantity]
+#: (prediction, target) -> Quantity, or None where the metric does not apply to targets of this type
+Metric = Callable[[Any, Any], Quantity | None]
 
 
-def means(sums: Sums) -> dict[str, Any]:
-    """The mean of each quantity."""
-    return {name: quantity.mean() for name, quantity in sums.items()}
-
-
-def add(first: Sums, second: Sums) -> dict[str, Sum]:
-    """The quantities of two sets of examples together."""
-    return jax.tree.map(jnp.add, dict(first), dict(second))
+def values(sums: Sums) -> dict[str, Any]:
+    """The value of each quantity."""
+    return {name: quantity.value() for name, quantity in sums.items()}
 
 
 #: Quantities of which less is better; of all others, more.
-_LOWER_IS_BETTER = re.compile(r"(^|_)(loss|error|perplexity|distance|bits|nats)(_|$)")
+_LOWER_IS_BETTER = re.compile(r"(^|_)(loss|error|mae|mse|rmse|perplexity|distance|bits|nats)(_|$)")
 
 
 def lower_is_better(name: str) -> bool:
-    """Whether a quantity of this name is to be made small: `loss`, `test_error`, `perplexity`; not `accuracy`.
+    """Whether a quantity of this name is to be made small: `loss`, `test_error`, `mae`; not `accuracy`.
 
     >>> from jaxnn.metrics import lower_is_better
     >>> lower_is_better("loss"), lower_is_better("critic_loss"), lower_is_better("accuracy")
@@ -74,16 +130,96 @@ def accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
     Raises `UserError` for a target of another shape, and for labels that are no classes.
     """
     plain, weight = split_weight("accuracy", target, prediction)
-    labels = jnp.asarray(plain)
-    if labels.shape == prediction.shape:
-        labels = predicted_labels(labels.astype(prediction.dtype))
-    right = (predicted_labels(prediction).astype(labels.dtype) == labels).astype(prediction.dtype)
+    return _share(predicted_labels(prediction) == true_labels(prediction, plain), weight, prediction)
+
+
+def binary_accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
+    """How many of all outputs are right, each of which is yes or no: at least one half, or less.
+
+    target: 0 or 1 for each output (*places, output); it may be `jaxnn.Weighted`
+    Raises `UserError` for a target of another shape.
+    """
+    right, weight = _right_outputs("binary_accuracy", prediction, target)
+    return _share(right, weight, prediction)
+
+
+def exact_match(prediction: Float[Array, "*places output"], target: Any) -> Sum:
+    """How many places have all their outputs right, each of which is yes or no, as for `binary_accuracy`."""
+    right, weight = _right_outputs("exact_match", prediction, target)
+    return _share(right.all(-1), weight, prediction)
+
+
+def mae(prediction: Float[Array, "*places output"], target: Any) -> OutputMean:
+    """The mean absolute error of each output.
+
+    target: (*places, output); it may be `jaxnn.Weighted`
+    Raises `UserError` for a target of another shape.
+    """
+    y, t, weight = _rows("mae", prediction, target)
+    return OutputMean((weight * jnp.where(weight > 0, jnp.abs(y - t), 0)).sum(0), weight.sum())
+
+
+def r2(prediction: Float[Array, "*places output"], target: Any) -> RSquared:
+    """The coefficient of determination R² of each output: 1 is best, and the mean of the targets has 0.
+
+    target: (*places, output); it may be `jaxnn.Weighted`
+    Raises `UserError` for a target of another shape.
+    """
+    y, t, weight = _rows("r2", prediction, target)
+    counts, total = weight > 0, jnp.maximum(weight.sum(), jnp.finfo(weight.dtype).tiny)
+    # Relative to the largest target, so that equal targets have no spread in spite of rounding.
+    base = jnp.where(counts.any(), jnp.where(counts, t, jnp.finfo(t.dtype).min).max(0), 0)
+    offset = jnp.where(counts, t - base, 0)
+    middle = (weight * offset).sum(0) / total
+    spread = (weight * jnp.where(counts, offset - middle, 0) ** 2).sum(0)
+    residual = (weight * jnp.where(counts, y - t, 0) ** 2).sum(0)
+    return RSquared(residual, base + middle, spread, weight.sum())
+
+
+def true_labels(prediction: Any, target: Any) -> Int[Array, "*places"]:
+    """The labels that a target holds: labels (*places), or rows as wide as the prediction, whose largest entry is one.
+
+    target: without weights
+    """
+    if len(target.shape) == len(prediction.shape):
+        return predicted_labels(jnp.asarray(target, prediction.dtype))
+    return jnp.asarray(target).astype(jnp.int32)
+
+
+def _share(right: Bool[Array, "..."], weight: Any, prediction: Any) -> Sum:
+    """How many are right, of all places or of all outputs of all places, each with the weight of its place."""
+    dtype = _dtype(prediction)
+    right = right.astype(dtype)
     if weight is None:
-        return Sum(right.sum(), jnp.full((), right.size, right.dtype))
+        return Sum(right.sum(), jnp.full((), right.size, dtype))
+    weight = weight.astype(dtype)
+    weight = jnp.broadcast_to(weight.reshape(*weight.shape, *[1] * (right.ndim - weight.ndim)), right.shape)
     return Sum((weight * right).sum(), weight.sum())
 
 
-def label_accuracy(prediction: Any, target: Any) -> Sum | None:
-    """`accuracy` where the target holds integers; None where it does not, as in regression."""
-    labels = getattr(target, "target", target)
-    return accuracy(prediction, target) if jnp.issubdtype(labels.dtype, jnp.integer) else None
+def _right_outputs(where: str, prediction: Any, target: Any) -> tuple[Bool[Array, "*places output"], Any]:
+    """Which outputs are right, and the weights of the places."""
+    plain, weight = _split_wide(where, prediction, target)
+    return (prediction >= 0.5) == (jnp.asarray(plain, prediction.dtype) >= 0.5), weight
+
+
+def _rows(where: str, prediction: Any, target: Any) -> tuple[Any, Any, Any]:
+    """The prediction and the target as rows (places, output), and the weight of each row (places, 1)."""
+    plain, weight = _split_wide(where, prediction, target)
+    dtype, outputs = _dtype(prediction), prediction.shape[-1]
+    y, t = (jnp.asarray(a, dtype).reshape(-1, outputs) for a in (prediction, plain))
+    weight = jnp.ones(prediction.shape[:-1], dtype) if weight is None else weight.astype(dtype)
+    return y, t, weight.reshape(-1, 1)
+
+
+def _split_wide(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """The target and the weight of each place. Raises `UserError` unless the target has the prediction's shape."""
+    plain, weight = split_weight(where, target, prediction)
+    if plain.shape != prediction.shape:
+        raise UserError(f"{where}: expected targets of shape {prediction.shape}, found labels {tuple(plain.shape)}")
+    return plain, weight
+
+
+def _dtype(prediction: Any) -> Any:
+    """At least float32: bfloat16 counts to 256."""
+    return prediction.dtype if jnp.dtype(prediction.dtype).itemsize >= 4 else jnp.dtype(jnp.float32)

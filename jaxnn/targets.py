@@ -44,6 +44,11 @@ def split_weight(name: str, target: Any, output: Any) -> tuple[Target, Float[Arr
     return target.target, weight
 
 
+def without_weight(target: Any) -> Any:
+    """The target itself, where it may be `Weighted`."""
+    return target.target if isinstance(target, Weighted) else target
+
+
 def check_target(name: str, target: Target, output: Sequence[int], weight: Any = None) -> None:
     """Raises `UserError` unless a target fits an output of shape `output`: in shape, and labels among the classes.
 

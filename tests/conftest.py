@@ -37,6 +37,7 @@ SLOW = (
     "laws/test_mutants.py",
     "notebooks",
     "packaging/test_types.py",
+    "report/test_every_task.py",
     "train/test_jax_flags.py",
     "trust",
 )

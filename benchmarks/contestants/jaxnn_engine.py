@@ -21,7 +21,6 @@ from jaxnn.experiment import scores
 from jaxnn.experiment.definition import last_params
 from jaxnn.layer import Params
 from jaxnn.layers.conv import ConvParams
-from jaxnn.metrics import label_accuracy
 
 
 class JaxnnContestant:
@@ -113,10 +112,7 @@ def autodiff_of_lax(workload: Workload) -> JaxnnContestant:
     # The config's net has as many layers, so that its evaluation accepts these parameters.
     first = jaxnn.autodiff(init, conv_relu_pool)
     model = jaxnn.serial(first, jaxnn.identity(), jaxnn.flatten(), jaxnn.dense(100), jaxnn.tanh(), jaxnn.dense(10))
-    update = jaxnn.supervised(
-        model, build_loss(config), build_optimizer(config),
-        metrics={"accuracy": label_accuracy}, grad=jaxnn.autodiff_value_and_grad,
-    )  # fmt: skip
+    update = jaxnn.supervised(model, build_loss(config), build_optimizer(config), grad=jaxnn.autodiff_value_and_grad)
     return JaxnnContestant(experiment, experiment._replace(update=update, hyperparameters={}).job("sequential"))
 
 

@@ -1,5 +1,6 @@
+from . import domains as domains
 from .certificate import Certificate as Certificate
-from .certificate import certify as certify
-from .certificate import certify_vjp as certify_vjp
+from .certification import certify as certify
+from .certification import certify_vjp as certify_vjp
 
-__all__ = ["Certificate", "certify", "certify_vjp"]
+__all__ = ["Certificate", "certify", "certify_vjp", "domains"]

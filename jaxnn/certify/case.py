@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.certify.bounds import ALONE, BOUNDS, Bounds, with_tolerance
 from jaxnn.certify.vjp_rule import VjpRule
 from jaxnn.layer import Layer
 
@@ -18,9 +19,14 @@ Constructor = Callable[..., Any]
 
 
 class Case(NamedTuple):
-    """A rule, the arguments `args` and the cotangent `dy` of its output, all in float64.
+    """What a law measures: a rule, the arguments `args` and the cotangent `dy` of its output, all in float64.
 
     public_name: the public name that the case tests, such as "dense"
+    precision: the lowest precision that the rule computes in while its arguments are float64
+    tolerances: by dtype, the relative error that is allowed to an approximation by design
+    contract: whether the rule is bound by the contract of a layer: then no law may fail to be measured
+    once_differentiable: whether second derivatives are wrong or missing on purpose
+    differences_alone: whether JAX cannot differentiate the reference
     """
 
     name: str
@@ -28,6 +34,21 @@ class Case(NamedTuple):
     rule: VjpRule
     args: tuple[Any, ...]
     dy: Any
+    precision: str = "float64"
+    tolerances: tuple[tuple[str, float], ...] = ()
+    contract: bool = True
+    once_differentiable: bool = False
+    differences_alone: bool = False
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds of the laws in float64."""
+        bounds = with_tolerance(BOUNDS[self.precision], self.tolerance("float64"))
+        return bounds._replace(differences=max(bounds.differences, ALONE)) if self.differences_alone else bounds
+
+    def tolerance(self, dtype: str) -> float:
+        """The relative error that is allowed in `dtype`."""
+        return dict(self.tolerances).get(dtype, 0.0)
 
 
 def make_case(name: str, public_name: str, rule: VjpRule, args: tuple[Any, ...], seed: int = 0) -> Case:
@@ -36,11 +57,30 @@ def make_case(name: str, public_name: str, rule: VjpRule, args: tuple[Any, ...],
     return Case(name, public_name, rule, args, random_cotangent(seed, rule, args))
 
 
+def is_number(a: Any) -> bool:
+    """Whether an array or shape holds floating or complex numbers."""
+    return bool(jnp.issubdtype(a.dtype, jnp.inexact))
+
+
+def is_complex(a: Any) -> bool:
+    """Whether an array or shape holds complex numbers."""
+    return bool(jnp.issubdtype(a.dtype, jnp.complexfloating))
+
+
+def numbers(tree: Any) -> list[np.ndarray]:
+    """The floating and complex leaves of a tree, as NumPy arrays."""
+    return [np.asarray(a) for a in jax.tree.leaves(tree) if is_number(a)]
+
+
 def cast_floating(tree: Any, dtype: Any) -> Any:
-    """`tree` with its floating leaves in `dtype`."""
+    """`tree` with its floating leaves in `dtype`, and its complex leaves in the complex numbers of that precision."""
 
     def cast(a):
-        return jnp.asarray(np.asarray(a).astype(dtype)) if jnp.issubdtype(a.dtype, jnp.floating) else jnp.asarray(a)
+        if is_complex(a):
+            return jnp.asarray(np.asarray(a).astype(np.complex128 if dtype == np.float64 else np.complex64))
+        if is_number(a):
+            return jnp.asarray(np.asarray(a).astype(dtype))
+        return jnp.asarray(a) if jnp.issubdtype(a.dtype, jax.dtypes.extended) else jnp.asarray(np.asarray(a))
 
     return jax.tree.map(cast, tree)
 
@@ -50,17 +90,25 @@ def normal_like(seed: int, tree: Any, scale: float = 1.0) -> Any:
     rng = np.random.default_rng(seed)
 
     def draw(a):
-        if not jnp.issubdtype(a.dtype, jnp.floating):
+        if not is_number(a):
             return a
-        return jnp.asarray(scale * rng.normal(size=a.shape), a.dtype)
+        real = scale * rng.normal(size=a.shape)
+        return jnp.asarray(real + 1j * scale * rng.normal(size=a.shape) if is_complex(a) else real, a.dtype)
 
     return jax.tree.map(draw, tree)
 
 
 def random_cotangent(seed: int, rule: VjpRule, args: tuple[Any, ...]) -> Any:
     """A random dy for the rule's output at `args`; zeros where the output is not floating."""
-    dy = normal_like(seed, jax.eval_shape(rule.f, *args))
+    dy = normal_like(seed, output_shapes(rule, args))
     return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a, dy)
+
+
+def output_shapes(rule: VjpRule, args: tuple[Any, ...]) -> Any:
+    """The shapes and dtypes of the rule's output; a rule that cannot be traced is run."""
+    if rule.jit:
+        return jax.eval_shape(rule.f, *args)
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(jnp.shape(a), jnp.result_type(a)), rule.f(*args))
 
 
 def with_batch_size(case: Case, n: int) -> Case:
@@ -69,7 +117,7 @@ def with_batch_size(case: Case, n: int) -> Case:
     def repeat(a):
         index = np.arange(n) % len(a)
         rows = np.asarray(a)[index]
-        if not jnp.issubdtype(a.dtype, jnp.floating):
+        if not is_number(a):
             return jnp.asarray(rows)
         return jnp.asarray(rows * (1 + 0.1 * (np.arange(n) // len(a))).reshape(n, *[1] * (a.ndim - 1)))
 

@@ -4,15 +4,18 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import jax
 from jax import numpy as jnp
 
 from jaxnn.certify.case import Case
 from jaxnn.certify.cases import ROWS, build_case
+from jaxnn.certify.certificate import PlantedMutant
 from jaxnn.certify.generic_mutants import mutations
 from jaxnn.certify.laws import LAWS, Law
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.library_mutants import Mutant, mutated
-from jaxnn.certify.pullback import compiled_pullback
+from jaxnn.certify.measurement import NotMeasured, error_line
+from jaxnn.certify.pullback import compiled_pullback, custom_vjp
 
 
 class MutantResult(NamedTuple):
@@ -62,7 +65,9 @@ def _detect(law: Law, build: Callable[[], Case]) -> tuple[str, str] | None:
             return None
         measurement = law.measure(case)
     except (TypeError, ValueError, IndexError) as error:  # JAX itself detects shapes that do not fit
-        return law.name, f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        return law.name, error_line(error)
+    except NotMeasured as error:  # the same, in a function that JAX differentiates
+        return (law.name, str(error)) if isinstance(error.__cause__, TypeError | ValueError | IndexError) else None
     return None if measurement.holds else (law.name, str(measurement))
 
 
@@ -89,3 +94,20 @@ def _gradient(case: Case) -> Any:
 
 def _equal(a: Any, b: Any) -> bool:
     return a is not None and all(bool(jnp.array_equal(x, y)) for x, y in zip(a.values(), b.values(), strict=True))
+
+
+def plant_mutants(case: Case, test: Callable | None) -> Iterator[PlantedMutant]:
+    """The generic mutants of a rule, with the law that detects each, and whether the caller's `test` does."""
+    by_name = dict(mutations(case.rule))
+    for result in run_generic_mutants(case):
+        detected = None if test is None else _detects(test, custom_vjp(by_name[result.name](case.rule)))
+        yield PlantedMutant(result.name, "" if result.survives else result.law, detected)
+
+
+def _detects(test: Callable, f: Callable) -> bool:
+    try:
+        with jax.enable_x64(False):
+            test(f)
+    except AssertionError:
+        return True
+    return False

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.certify.measurement import NotMeasured, error_line
 from jaxnn.certify.vjp_rule import NamedArrays, VjpRule, differentiated_leaves, named_leaves, replace_leaves
 
 #: (args, dy) -> cotangents by leaf
@@ -26,7 +27,8 @@ def output_cotangent(dy: Any) -> Any:
     )
 
 
-def _named_outputs(y: Any) -> NamedArrays:
+def named_outputs(y: Any) -> NamedArrays:
+    """The floating leaves of the output by name."""
     flat = jax.tree_util.tree_leaves_with_path((y,))
     names = ((OUTPUT, jax.tree_util.keystr(path[1:], simple=True, separator="."), leaf) for path, leaf in flat)
     return {".".join(filter(None, name)): a for *name, a in names if jnp.issubdtype(a.dtype, jnp.inexact)}
@@ -57,19 +59,33 @@ def cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
             for (name, leaf, differentiated), dleaf in zip(named_leaves(rule, args), flat, strict=True)
             if differentiated
         }
-        return cotangents, _named_outputs(y)
+        return cotangents, named_outputs(y)
 
     return hand_written
 
 
 def autodiff_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
-    """The cotangents and outputs that JAX computes from the rule's function."""
+    """The cotangents and outputs that JAX computes from the rule's function; or the cotangents that are meant.
+
+    The result raises `NotMeasured` where JAX cannot differentiate the function.
+    """
 
     def autodiff(args, dy):
-        y, pull = jax.vjp(lambda leaves: rule.f(*replace_leaves(rule, args, leaves)), differentiated_leaves(rule, args))
-        return pull(output_cotangent(dy))[0], _named_outputs(y)
+        if rule.no_autodiff:
+            raise NotMeasured(rule.no_autodiff)
+        try:
+            y, pull = jax.vjp(
+                lambda leaves: rule.f(*replace_leaves(rule, args, leaves)), differentiated_leaves(rule, args)
+            )
+            return pull(output_cotangent(dy))[0], named_outputs(y)
+        except Exception as error:
+            raise NotMeasured(f"JAX cannot differentiate the function: {error_line(error)}") from error
 
-    return autodiff
+    if rule.meant is None:
+        return autodiff
+    return cotangents_and_outputs(
+        rule._replace(forward=lambda *args: (rule.f(*args), args), backward=rule.meant.pullback)
+    )
 
 
 def pullback(rule: VjpRule) -> Pullback:
@@ -87,26 +103,35 @@ def jit_unoptimized(f: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(f, compiler_options={"xla_backend_optimization_level": 0})
 
 
+def _compiled(rule: VjpRule, f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f` compiled, unless the rule cannot be."""
+    return jit_unoptimized(f) if rule.jit else f
+
+
 @functools.lru_cache(maxsize=64)
 def compiled_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
     """`cotangents_and_outputs`, compiled once for each rule, dtype and shape."""
-    return jit_unoptimized(cotangents_and_outputs(rule))
+    return _compiled(rule, cotangents_and_outputs(rule))
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_autodiff(f: Callable, arguments: tuple[str, ...], argnums: tuple[int, ...]) -> CotangentsAndOutputs:
-    return jit_unoptimized(autodiff_cotangents_and_outputs(VjpRule(f, f, f, arguments, argnums)))
+def _compiled_autodiff(rule: VjpRule) -> CotangentsAndOutputs:
+    return _compiled(rule, autodiff_cotangents_and_outputs(rule))
 
 
 def compiled_autodiff_cotangents_and_outputs(rule: VjpRule) -> CotangentsAndOutputs:
     """`autodiff_cotangents_and_outputs`, compiled once for each function, dtype and shape; all mutants share it."""
-    return _compiled_autodiff(rule.f, rule.arguments, rule.argnums)
+    return _compiled_autodiff(rule._replace(forward=rule.f, backward=rule.f))
 
 
 @functools.lru_cache(maxsize=64)
-def compiled_f(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, compiled once for each dtype and shape."""
-    return jit_unoptimized(lambda *args: f(*args))
+def _compiled_f(f: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+    return jit_unoptimized(lambda *args: f(*args)) if jit else f
+
+
+def compiled_f(rule: VjpRule) -> Callable[..., Any]:
+    """The rule's function, compiled once for each dtype and shape."""
+    return _compiled_f(rule.f, rule.jit)
 
 
 def compiled_pullback(rule: VjpRule) -> Pullback:
@@ -117,6 +142,30 @@ def compiled_pullback(rule: VjpRule) -> Pullback:
 def compiled_autodiff_pullback(rule: VjpRule) -> Pullback:
     """The cotangents of `compiled_autodiff_cotangents_and_outputs`."""
     return lambda args, dy: compiled_autodiff_cotangents_and_outputs(rule)(args, dy)[0]
+
+
+def whole_rule(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The forward and backward that JAX finds for a function of arrays."""
+
+    def forward(*arrays):
+        leaves, structure = jax.tree.flatten(arrays)
+        floating = [jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
+
+        def of_numbers(numbers):
+            remaining = iter(numbers)
+            merged = [next(remaining) if is_float else leaf for leaf, is_float in zip(leaves, floating, strict=True)]
+            return function(*structure.unflatten(merged))
+
+        y, pull = jax.vjp(of_numbers, [leaf for leaf, is_float in zip(leaves, floating, strict=True) if is_float])
+        # A tree with zeros in the places of the numbers says where the cotangents belong.
+        places = structure.unflatten([0 if is_float else None for is_float in floating])
+        return y, (pull, places)
+
+    def backward(residuals, dy):
+        pull, places = residuals
+        return jax.tree.unflatten(jax.tree.structure(places), pull(dy)[0])
+
+    return forward, backward
 
 
 def custom_vjp(rule: VjpRule) -> Callable[..., Any]:

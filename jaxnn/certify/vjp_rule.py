@@ -3,8 +3,6 @@
 A layer, a loss, a model and a `jax.custom_vjp` function each become a `VjpRule`.
 """
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +11,6 @@ from jax import numpy as jnp
 from jaxtyping import Array
 
 from jaxnn.backprop import ValueAndGrad, objective, value_and_grad
-from jaxnn.errors import UserError
 from jaxnn.layer import Key, Layer
 from jaxnn.losses import Loss
 from jaxnn.targets import Weighted
@@ -23,6 +20,17 @@ NamedArrays = dict[str, Array]
 
 #: How the outputs of the examples are combined: one output for each example, their sum or their mean.
 Reduction = Literal["rows", "sum", "mean"]
+
+
+class Meant(NamedTuple):
+    """A gradient that is meant where it is not the function's derivative (straight-through, clipping, reversal).
+
+    pullback(args, dy) -> a cotangent for each argument
+    f: the function whose derivative it is, if there is one
+    """
+
+    pullback: Callable[[tuple[Any, ...], Any], tuple]
+    f: Callable[..., Any] | None = None
 
 
 class VjpRule(NamedTuple):
@@ -36,6 +44,12 @@ class VjpRule(NamedTuple):
     argnums: the arguments that are differentiated; their integer leaves and keys are not
     batched: which arguments hold a row for each example; empty where the rule has no batch axis
     reduction: whether y holds a row for each example ("rows"), or the "sum" or "mean" over the examples
+    jit: whether the functions can be compiled; otherwise they run operation by operation
+    stopped: arguments or leaves, by name, whose gradient is zero on purpose
+    symmetric: leaves, by name, that are symmetric matrices: only symmetric changes of them have a meaning
+    no_autodiff: why JAX's derivative of f is no reference, "" if it is one
+    meant: the gradient that is meant, where it is not f's derivative
+    forward_mode: the function whose derivative in forward mode is part of the rule
     """
 
     f: Callable[..., Any]
@@ -45,6 +59,12 @@ class VjpRule(NamedTuple):
     argnums: tuple[int, ...]
     batched: tuple[bool, ...] = ()
     reduction: Reduction = "rows"
+    jit: bool = True
+    stopped: tuple[str, ...] = ()
+    symmetric: tuple[str, ...] = ()
+    no_autodiff: str = ""
+    meant: Meant | None = None
+    forward_mode: Callable[..., Any] | None = None
 
 
 def layer_rule(layer: Layer, key: Key = None, batched: bool = True) -> VjpRule:
@@ -63,12 +83,12 @@ def layer_rule(layer: Layer, key: Key = None, batched: bool = True) -> VjpRule:
 
     def backward(residuals, dy):
         params, res = residuals
-        return layer.backward(params, res, _without_float0(dy))
+        return layer.backward(params, res, without_float0(dy))
 
     return VjpRule(f, forward, backward, ("params", "x"), (0, 1), (False, True) if batched and key is None else ())
 
 
-def _without_float0(tree: Any) -> Any:
+def without_float0(tree: Any) -> Any:
     """`tree` with None where JAX has `float0`, the cotangent of an integer: layers use None."""
     return jax.tree.map(lambda a: None if getattr(a, "dtype", None) == jax.dtypes.float0 else a, tree)
 
@@ -122,69 +142,6 @@ def model_rule(
     return VjpRule(f, forward, backward, ("params", "x", "target"), (0,), (False, True, True), loss.reduction)
 
 
-def custom_vjp_rule(
-    f: Callable[..., Any],
-    fwd: Callable[..., tuple[Any, Any]] | None,
-    bwd: Callable[..., tuple[Any, ...]] | None,
-    args: tuple[Any, ...],
-    batched: tuple[bool, ...],
-    reduction: Reduction,
-) -> tuple[VjpRule, tuple[Any, ...]]:
-    """The rule of a `jax.custom_vjp` function, or of its three functions, and its arguments as arrays.
-
-    Raises `UserError` for what cannot be certified.
-    """
-    nondiff: tuple[int, ...] = ()
-    reference = f
-    if isinstance(f, jax.custom_vjp):
-        reference, nondiff = f.fun, tuple(f.nondiff_argnums)
-        fwd, bwd = fwd or f.fwd, bwd or f.bwd
-    if fwd is None or bwd is None:
-        raise UserError("certify_vjp: expected fwd and bwd (or a jax.custom_vjp function that has them), found None")
-    names = _argument_names(reference, len(args))
-    if nondiff:  # these arguments are not arrays: they become constants, and bwd takes them first
-        all_args, constants = args, [args[i] for i in nondiff]
-        array_argnums = [i for i in range(len(args)) if i not in nondiff]
-
-        def with_constants(arrays):
-            remaining = iter(arrays)
-            return [all_args[i] if i in nondiff else next(remaining) for i in range(len(all_args))]
-
-        reference, fwd, bwd = (
-            lambda *arrays, f=reference: f(*with_constants(arrays)),
-            lambda *arrays, f=fwd: f(*with_constants(arrays)),
-            functools.partial(bwd, *constants),
-        )
-        names, args = tuple(names[i] for i in array_argnums), tuple(args[i] for i in array_argnums)
-    args = jax.tree.map(_array, args)
-    if batched and len(batched) != len(args):
-        raise UserError(f"certify_vjp: expected batched for each of {len(args)} arguments, found {len(batched)}")
-    if not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(args)):
-        raise UserError("certify_vjp: expected an argument with floating numbers, found none")
-
-    def backward(residuals, dy, bwd=bwd):
-        return tuple(_without_float0(cotangent) for cotangent in bwd(residuals, dy))
-
-    return VjpRule(reference, fwd, backward, names, tuple(range(len(args))), batched, reduction), args
-
-
-def _array(leaf: Any) -> Any:
-    if isinstance(leaf, jax.Array):
-        return leaf
-    try:
-        return jnp.asarray(leaf)
-    except TypeError as error:
-        raise UserError(f"certify_vjp: expected arrays as arguments, found {leaf!r}") from error
-
-
-def _argument_names(f: Callable, n: int) -> tuple[str, ...]:
-    try:
-        names = list(inspect.signature(f).parameters)[:n]
-    except (TypeError, ValueError):
-        names = []
-    return tuple(names[i] if i < len(names) else f"argument {i}" for i in range(n))
-
-
 def named_leaves(rule: VjpRule, args: tuple[Any, ...]) -> list[tuple[str, Any, bool]]:
     """The leaves of `args` with their names, and whether each is differentiated."""
     leaves = []
@@ -192,8 +149,14 @@ def named_leaves(rule: VjpRule, args: tuple[Any, ...]) -> list[tuple[str, Any, b
         for path, leaf in jax.tree_util.tree_leaves_with_path(arg):
             suffix = jax.tree_util.keystr(path, simple=True, separator=".")
             floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
-            leaves.append((f"{name}.{suffix}" if suffix else name, leaf, floating and i in rule.argnums))
+            leaf_name = f"{name}.{suffix}" if suffix else name
+            leaves.append((leaf_name, leaf, floating and i in rule.argnums and not is_stopped(rule, leaf_name)))
     return leaves
+
+
+def is_stopped(rule: VjpRule, leaf: str) -> bool:
+    """Whether the gradient of this leaf is zero on purpose."""
+    return any(leaf == name or leaf.startswith(f"{name}.") for name in rule.stopped)
 
 
 def differentiated_leaves(rule: VjpRule, args: tuple[Any, ...]) -> NamedArrays:

@@ -1,17 +1,11 @@
 """The arguments of each command: types, defaults and help texts. tyro builds the command line from them."""
 
-from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
-from jaxnn.errors import UserError
-from jaxnn.storage.files import expand_user
-
-#: The command line that runs, with the name of the program: what a manifest writes down.
-COMMAND_LINE: ContextVar[tuple[str, ...]] = ContextVar("COMMAND_LINE", default=("jaxnn",))
 Json = Annotated[Path | None, arg(metavar="FILE", help="Also write the table as JSON.")]
 DataDir = Annotated[
     Path | None, arg(metavar="DIR", help="Folder that holds mnist/*.gz or mnist.pkl.gz (default: $JAXNN_DATA_DIR).")
@@ -175,7 +169,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Predict:
-    """Predict images (PNG, JPEG: made grey, light on dark, and centred), rows of a CSV file, or arrays (.npy, .npz).
+    """Predict images, rows of a CSV file, or arrays (.npy, .npz). An image is prepared as those of the training were.
 
     A CSV file needs the columns of the training table by name, in any order and without the label.
     """
@@ -183,7 +177,7 @@ class Predict:
     run: RunFolder
     files: Annotated[
         Positional[tuple[Path, ...]],
-        arg(metavar="FILE…", help="PNG or JPEG images, CSV tables, or .npy or .npz arrays."),
+        arg(metavar="FILE…", help="Images (PNG, JPEG, WebP, TIFF, BMP, GIF), CSV tables, or .npy or .npz arrays."),
     ]
     out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
     experiment: ExperimentTarget = None
@@ -249,9 +243,22 @@ class Certify:
         Positional[tuple[str, ...]],
         arg(metavar="[TARGET…]", help="Layers, losses, combinators, configs, or your own as FILE.py:NAME."),
     ] = ()
-    shape: Annotated[
-        tuple[str, ...],
-        arg(metavar="N,M…", help="Shapes for your own function: of a layer's batch, or of each argument."),
+    shape: UseAppendAction[
+        Annotated[
+            tuple[tuple[str, ...], ...],
+            arg(metavar="N,M…", help="Shapes for your own function: of a layer's batch, or of each argument."),
+        ]
+    ] = ()
+    argument: UseAppendAction[
+        Annotated[
+            tuple[tuple[str, ...], ...],
+            arg(
+                name="arg",
+                metavar="NAME=VALUE",
+                help="An argument of your own function: a number, a word, or random numbers of a shape, such as "
+                '"x=positive 7,13" or "i=integers(10) 7". Can be repeated.',
+            ),
+        ]
     ] = ()
     quick: bool = False
     """Check the main laws on one case each, without timing."""
@@ -302,29 +309,5 @@ Command = (
 )
 
 
-def check_paths(command: Any) -> Any:
-    """The command with the home folder in place of `~` in every path, which no shell does after `=` or in Python.
-
-    Raises `UserError` where no home folder is known, and where the file of `--json` cannot be written.
-    """
-
-    def expand(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(expand(item) for item in value)
-        if isinstance(value, Path):
-            return expand_user(value)
-        return str(expand_user(value)) if isinstance(value, str) and value.startswith("~") else value
-
-    # A table that cannot be written after an hour of training is said before it.
-    json = getattr(command, "json", None)
-    if json is not None and not expand(json).parent.is_dir():
-        raise UserError(f"--json {json}: expected a file in a folder that exists, found no folder {json.parent}")
-    if json is not None and expand(json).is_dir():
-        raise UserError(f"--json {json}: expected a file, found a folder")
-    return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
-
-
-#: The commands of a run take overrides of its data, such as --data.path.
-DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.
 OVERRIDABLE = (Train, Sweep, Summary, *DATA_OVERRIDABLE)

@@ -1,6 +1,5 @@
 """`jaxnn certify [LAYER…|CONFIG|FILE.py:NAME|MODULE:NAME]`."""
 
-import math
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,6 @@ from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_message, print_text
 from jaxnn.errors import UserError
 
-#: The largest array that a function of the user's own is certified at.
-MAX_NUMBERS = 1 << 24
 #: Compiling one certificate takes one core.
 WORKERS = 2
 #: What the whole library takes on two cores.
@@ -28,20 +25,24 @@ FLOPs and milliseconds of one forward and backward pass in float32, for a batch 
 
 def run(command: Certify) -> None:
     device.select_device(command.device)
-    shapes = [_parse_shape(text) for text in command.shape]
     if command.mutants:
         _run_mutants(command)
         return
     import jax
 
     from jaxnn.certify.certificate import Certificate
+    from jaxnn.cli.certify_functions import parse_shape
     from jaxnn.cli.certify_targets import Job, jobs
 
-    requested = jobs(command.targets, shapes)
+    shapes = [parse_shape(text) for texts in command.shape for text in texts]
+    requested = jobs(command.targets, shapes, [text for texts in command.argument for text in texts])
 
     def measure_laws(job: Job) -> Certificate:
         with jax.enable_x64(True):
-            return job.laws(command.quick)
+            try:
+                return job.laws(command.quick)
+            except UserError as error:  # the other targets are still certified
+                return Certificate(job.name, (), refused=f"{job.name}: {error}")
 
     if not command.targets:
         announce(f"certifying {len(requested)} targets takes {QUICK_TIME if command.quick else TIME}")
@@ -49,7 +50,7 @@ def run(command: Certify) -> None:
     if not command.quick:  # timed, so one at a time
         for i, job in enumerate(requested):
             report(f"costs of {job.name}, {i + 1} of {len(requested)}", i / len(requested))
-            if certificates[i].cost is None and certificates[i].structure_holds:
+            if certificates[i].cost is None and certificates[i].entries and certificates[i].structure_holds:
                 with jax.enable_x64(True):
                     certificates[i] = certificates[i]._replace(cost=job.cost())
     title = "The certificate: hand-written gradients"
@@ -58,11 +59,14 @@ def run(command: Certify) -> None:
     if command.json is not None:
         rows = [_json_row(certificate) for certificate in certificates]
         write_json(command.json, {"title": title, "rows": rows, "holds": all(c.holds for c in certificates)})
-    failures = [line for certificate in certificates for line in certificate.failures]
-    for line in failures:
-        print_message(line)
-    if failures:
-        sys.exit(1)
+    for certificate in certificates:
+        for line in certificate.remarks:
+            print_text(line)
+    for certificate in certificates:
+        for line in certificate.failures:
+            print_message(line)
+    if not all(certificate.holds for certificate in certificates):
+        sys.exit(1 if any(not c.holds and not c.refused for c in certificates) else 2)
 
 
 def map_with_progress(what: str, measure: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
@@ -73,19 +77,6 @@ def map_with_progress(what: str, measure: Callable[[Any], Any], items: Sequence[
             report(f"{what} of {item.name}, {len(results) + 1} of {len(items)}", len(results) / len(items))
             results.append(future.result())
     return results
-
-
-def _parse_shape(text: str) -> tuple[int, ...]:
-    try:
-        shape = tuple(int(word) for word in text.replace("×", ",").split(",") if word)
-    except ValueError:
-        shape = (0,)
-    if any(n < 1 for n in shape) or math.prod(shape) > MAX_NUMBERS:
-        raise UserError(
-            f"--shape {text}: expected positive sizes with commas between them, such as 7,13, of at most "
-            f"{MAX_NUMBERS:,} numbers in all"
-        )
-    return shape
 
 
 def _table_row(certificate: Any) -> dict[str, str]:
@@ -107,7 +98,7 @@ def _table_row(certificate: Any) -> dict[str, str]:
         "temporary": pair("temporary_bytes"),
         "FLOPs": pair("flops"),
         "ms": pair("seconds"),
-        "verdict": "holds" if certificate.holds else "BROKEN",
+        "verdict": "holds" if certificate.holds else "refused" if certificate.refused else "BROKEN",
     }
 
 
@@ -147,8 +138,12 @@ def _json_row(certificate: Any) -> dict[str, Any]:
             }
             for entry in certificate.entries
         ],
+        "not measured": [
+            {"number": f.number, "law": f.law, "case": f.case, "reason": f.reason} for f in certificate.unmeasured
+        ],
         "cost": None if cost is None else {side: getattr(cost, side)._asdict() for side in cost._fields},
         "failures": certificate.failures,
+        "remarks": certificate.remarks,
     }
 
 

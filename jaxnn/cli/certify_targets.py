@@ -15,12 +15,15 @@ from jax import numpy as jnp
 
 from jaxnn.certify.case import Case, cast_floating, layer_args, make_case, normal_like
 from jaxnn.certify.cases import ROWS, build_case, constructor
-from jaxnn.certify.certificate import QUICK, Certificate, Entry, certify, certify_vjp, run_laws
+from jaxnn.certify.certificate import Certificate
+from jaxnn.certify.certification import QUICK, certify, run_laws
 from jaxnn.certify.cost import CostComparison, float32_cost, residual_bytes
+from jaxnn.certify.finding import Finding
 from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
-from jaxnn.certify.vjp_rule import custom_vjp_rule, layer_rule, loss_rule, model_rule
+from jaxnn.certify.vjp_rule import layer_rule, loss_rule, model_rule
+from jaxnn.cli.certify_functions import function_laws, is_function
 from jaxnn.config import Config, build_loss, build_model, load, shipped
 from jaxnn.config.experiment import example_input
 from jaxnn.errors import UserError, hint
@@ -47,22 +50,23 @@ class Job(NamedTuple):
     cost: Callable[[], CostComparison | None]
 
 
-def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = ()) -> list[Job]:
+def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = (), arguments: Sequence[str] = ()) -> list[Job]:
     """A job for each target; without targets, the whole library: every public name, the course's nets, and law 4.
 
-    shapes: of the arguments of a function of the user's own
+    shapes: of a batch of the user's own layer, or of the arguments of a function
+    arguments: of a function, such as "x=positive 7,13"
     Raises `UserError` for an unknown target.
     """
     if not targets:
         return [*map(_name_job, NAMES), *map(_config_job, NETS), _fuzz_job()]
-    return [_job(target, shapes) for target in targets]
+    return [_job(target, shapes, arguments) for target in targets]
 
 
-def _job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
+def _job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
     if target in NAMES:
         return _name_job(target)
     if ":" in target or split_target(target) is not None:
-        return _user_job(target, shapes)
+        return _user_job(target, shapes, arguments)
     if target in shipped.names() or target.endswith(".toml"):
         return _config_job(target)
     raise UserError(
@@ -79,12 +83,12 @@ def _name_job(name: str) -> Job:
         measured_rows = rows[:1] if quick else rows
         cases = [build_case(row) for row in measured_rows]
         certificate = run_laws(cases, name, laws=law_names, full=[row.full for row in measured_rows])
-        edge_entries = [
-            Entry(5, "edge cases", edge_case.name, measure_edge_case(edge_case, constructor(name)))
+        edge_findings = [
+            Finding(5, "edge cases", edge_case.name, measure_edge_case(edge_case, constructor(name)))
             for edge_case in EDGE_CASES
             if edge_case.public_name == name
         ]
-        return certificate._replace(entries=(*certificate.entries, *edge_entries))
+        return certificate._replace(findings=(*certificate.findings, *edge_findings))
 
     return Job(name, laws, lambda: _name_cost(name))
 
@@ -177,21 +181,22 @@ def _fuzz_job() -> Job:
     def laws(quick: bool) -> Certificate:
         measurement, choices = fuzz(QUICK_FUZZ_CASES if quick else FUZZ_CASES)
         description = ", ".join(f"{name} {value}" for name, value in choices.items())
-        return Certificate("fuzz", (Entry(4, "autodiff", f"fuzz ({description})", measurement),))
+        return Certificate("fuzz", (Finding(4, "autodiff", f"fuzz ({description})", measurement),))
 
     return Job("fuzz", laws, lambda: None)
 
 
-def _user_job(target: str, shapes: Sequence[tuple[int, ...]]) -> Job:
-    """`FILE.py:name` or `module:name`: a Layer, a function that returns one, or a `jax.custom_vjp` function."""
+def _user_job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
+    """`FILE.py:name` or `module:name`: a Layer, a function that returns one, or a function with a derivative."""
     parts = split_target(target)
     module_name, _, name = target.rpartition(":")
     if parts is not None:
         path, name = parts
         with imported(path) as module:
-            return _subject_job(target, _attribute(module, name, path), shapes)
+            return _subject_job(target, _attribute(module, name, path), shapes, arguments)
     with user_code(module_name), _working_directory_on_path():
-        return _subject_job(target, _attribute(importlib.import_module(module_name), name, module_name), shapes)
+        subject = _attribute(importlib.import_module(module_name), name, module_name)
+        return _subject_job(target, subject, shapes, arguments)
 
 
 def _attribute(module: ModuleType, name: str, where: object) -> Any:
@@ -210,32 +215,33 @@ def _working_directory_on_path() -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]]) -> Job:
-    """The job of a user's layer or rule, at arrays of `shapes`."""
-    expected = f"{target}: expected --shape with the shape of"
-    if isinstance(subject, jax.custom_vjp):
-        if not shapes:
-            raise UserError(f"{expected} each argument, found none")
-        x = [normal_like(i, jax.ShapeDtypeStruct(shape, jnp.float32)) for i, shape in enumerate(shapes)]
-        rule, args = custom_vjp_rule(subject, None, None, tuple(x), (), "rows")
-        return Job(
-            target,
-            lambda quick: certify_vjp(subject, None, None, *x, quick=quick, timed=False),
-            lambda: float32_cost(rule, args),
-        )
+def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
+    """The job of a user's layer at a batch of `shapes`, or of a function at arrays of `shapes` and at `arguments`."""
+    if is_function(subject, arguments):
+        return Job(target, _of_user(target, function_laws(target, subject, shapes, arguments)), lambda: None)
     layer = subject() if callable(subject) and not isinstance(subject, Layer) else subject
     if isinstance(layer, Certificate):
         return Job(target, lambda quick: layer, lambda: None)
     if not isinstance(layer, Layer):
         raise UserError(
-            f"{target}: expected a Layer, a function that returns one (or a Certificate), or a jax.custom_vjp "
-            f"function, found {type(layer).__name__}"
+            f"{target}: expected a Layer, a function that returns one (or a Certificate), or a function of arrays with "
+            f"--shape or --arg, found {type(layer).__name__}"
         )
     if len(shapes) != 1:
-        raise UserError(f"{expected} a batch, found {len(shapes)} shapes")
+        raise UserError(f"{target}: expected --shape with the shape of a batch, found {len(shapes)} shapes")
     x = jax.ShapeDtypeStruct(shapes[0], jnp.float32)
     return Job(
         target,
-        lambda quick: certify(layer, x, quick=quick, timed=False),
+        _of_user(target, lambda quick: certify(layer, x, quick=quick, timed=False)),
         lambda: float32_cost(layer_rule(layer), layer_args(layer, x)),
     )
+
+
+def _of_user(target: str, laws: Callable[[bool], Certificate]) -> Callable[[bool], Certificate]:
+    """`laws`, with an exception of the user's code as a `UserError`."""
+
+    def laws_of_user(quick: bool) -> Certificate:
+        with user_code(target):
+            return laws(quick)
+
+    return laws_of_user

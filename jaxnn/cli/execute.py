@@ -1,15 +1,21 @@
 """Trains a run to completion in its folder and prints its scores; shared by `train` and `resume`."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxnn.cli.interrupts import Interrupted, StopRequest
 from jaxnn.cli.progress import report, report_training
-from jaxnn.cli.tables import print_table
+from jaxnn.cli.tables import print_scores
 from jaxnn.cli.terminal import print_text
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.run import run
+from jaxnn.report.cells import format_epochs
 from jaxnn.runs.recorder import RunRecorder
+from jaxnn.train.plan import Plan
+
+#: Skipped steps that are listed one by one.
+MAX_FAULTS = 5
 
 
 def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | None) -> None:
@@ -37,10 +43,21 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | N
             recorder.interrupt(128 + interrupted.signal)
             raise
     manifest, outcome = recorder.manifest, result.outcome
-    print_table(f"{experiment.title}: best parameters", manifest["scores"], json, facts={"manifest": manifest})
-    for fault in outcome.faults[:5]:
+    print_scores(f"{experiment.title}: best parameters", manifest["scores"], json, facts={"manifest": manifest})
+    print_text(best_epoch_text(experiment.plan, manifest["best_epoch"]))
+    for fault in outcome.faults[:MAX_FAULTS]:
         print_text(f"skipped: epoch {fault['epoch']}, step {fault['step']}: {fault['where']}")
+    if len(outcome.faults) > MAX_FAULTS:
+        print_text(f"skipped: {len(outcome.faults) - MAX_FAULTS} more steps, all in manifest.json")
     print_text(
         f"compiled in {outcome.compile_seconds:.1f} s, trained in {outcome.seconds:.1f} s, "
         f"{time.perf_counter() - start:.1f} s in all\n{recorder.folder / 'report.html'}"
     )
+
+
+def best_epoch_text(plan: Plan, best_epoch: Sequence[int]) -> str:
+    """Which epochs have the best parameters, and by which rule."""
+    rule = f"by {plan.best}"
+    if plan.best_metric != "loss":
+        rule += f"; of equal ones that with the lowest {plan.best_part}.loss, then the first"
+    return f"best epoch: {format_epochs(best_epoch)} of {plan.epochs:,}, {rule}"

@@ -11,15 +11,15 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 
 import tyro
 
-from jaxnn.cli.arguments import COMMAND_LINE, DATA_OVERRIDABLE, OVERRIDABLE, Command, check_paths
+from jaxnn.cli.arguments import OVERRIDABLE, Command
+from jaxnn.cli.command_line import COMMAND_LINE, check_paths, reject_unknown, split_overrides
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
 from jaxnn.cli.terminal import print_text, print_warning, safe_streams
-from jaxnn.errors import DataWarning, UserError, hint
+from jaxnn.errors import DataWarning
 
 DESCRIPTION = """Neural networks you can check: every backward pass is written by hand, and is the code that trains.
 
@@ -128,36 +128,3 @@ def discard_broken_streams() -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Splits a command line into the words without a dotted option, and the dotted options as overrides of a config.
-
-    `--a.b 1` and `--a.b=1` become `a.b=1`; a last `--a.b` without a value stays `a.b`.
-    """
-    words, overrides = [], []
-    remaining = list(argv)
-    while remaining:
-        word = remaining.pop(0)
-        name, equals, _ = word.partition("=")
-        if not (name.startswith("--") and "." in name):
-            words.append(word)
-        else:
-            value = [remaining.pop(0)] if remaining and not equals else []
-            overrides.append("=".join([word.removeprefix("--"), *value]))
-    return words, overrides
-
-
-def unexpected_overrides(command: object, overrides: Sequence[str]) -> list[str]:
-    """The dotted options that a command does not take."""
-    if isinstance(command, DATA_OVERRIDABLE):
-        return [text for text in overrides if not text.startswith("data.")]
-    return [] if isinstance(command, OVERRIDABLE) else list(overrides)
-
-
-def reject_unknown(command: object, unknown: Sequence[str]) -> None:
-    """Raises `UserError` for the first word that the command does not take."""
-    for word in unknown:
-        known = [f"--{field.name.replace('_', '-')}" for field in fields(command)]  # type: ignore[arg-type]  # a dataclass
-        suggestion = hint(word.partition("=")[0], known)
-        raise UserError(f"unexpected argument {word!r}{suggestion} (`jaxnn {type(command).__name__.lower()} --help`)")

@@ -1,18 +1,25 @@
 """`jaxnn predict RUN FILE…`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from jaxnn.cli.arguments import Predict
 from jaxnn.cli.prediction_file import check_prediction_file, write_predictions
 from jaxnn.cli.tables import print_table
+from jaxnn.cli.terminal import print_message
 from jaxnn.data.array_reader import ArrayReader
 from jaxnn.errors import UserError
+from jaxnn.report.cells import format_cell
 
 if TYPE_CHECKING:
     from jaxnn.runs.run import Run
+
+#: Inputs of files are predicted together, so that a thousand images are one program and not a thousand calls.
+MAX_BLOCK_BYTES = 1 << 28
 
 
 def run(command: Predict) -> None:
@@ -23,48 +30,77 @@ def run(command: Predict) -> None:
     from jaxnn.cli.reopened import open_run
 
     run = open_run(command.run, command.device, command.experiment)
-    rows = [row for file in command.files for row in rows_of(run, command.run, file)]
+    rows: list[dict[str, Any]] = []
+    errors: list[UserError] = []
+    names: list[str] = []
+    blocks: list[Any] = []
+    for file in command.files:
+        try:
+            block = inputs_of(run, command.run, file)
+        except UserError as error:
+            errors.append(error)
+            continue
+        count = len(jax.tree.leaves(block)[0])
+        names += [str(file)] if count == 1 else [f"{file}[{i}]" for i in range(count)]
+        blocks.append(block)
+        if sum(a.nbytes for a in jax.tree.leaves(blocks)) >= MAX_BLOCK_BYTES:
+            rows += rows_of(run, names, blocks)
+            names, blocks = [], []
+    rows += rows_of(run, names, blocks) if blocks else []
     seeds = len(run.experiment.seeds)
     mean = "" if seeds == 1 else f", mean of {seeds} seeds"
-    print_table(f"{run.experiment.title}: prediction{mean}", rows, command.json)
-    if command.out is not None:
-        write_predictions(command.out, rows)
+    if rows:
+        unreadable = {"unreadable": [str(error) for error in errors]} if errors else {}
+        title = f"{run.experiment.title}: prediction{mean}"
+        print_table(title, rows, command.json, cell=screen_cell, facts=unreadable)
+        if command.out is not None:
+            write_predictions(command.out, rows)
+    for error in errors:
+        print_message(str(error))
+    if errors:
+        sys.exit(2)
 
 
-def rows_of(run: "Run", folder: Path, file: Path) -> list[dict[str, Any]]:
-    """A row for each example of a file: an image, a table (.csv), or an array of examples (.npy, .npz)."""
+def inputs_of(run: "Run", folder: Path, file: Path) -> Any:
+    """The examples of a file as the run's data have them. Raises `UserError` for a file that has none."""
     assert run.manifest is not None
     data = run.manifest["data"]
     example = tuple(data["example"])
     if file.suffix in (".npy", ".npz"):
-        x = ArrayReader(example, data["dtype"]).inputs(file)
-    elif run.experiment.data.reader is not None:
-        x = run.experiment.data.reader.inputs(file)
-    else:
-        raise UserError(f"{folder}: expected a .npy file of examples of shape {example}, found {file}")
-    prediction = np.asarray(run.predict(x))
-    kind = "probability" if are_probabilities(prediction) else "output"
-    names = [str(file)] if len(prediction) == 1 else [f"{file}[{i}]" for i in range(len(prediction))]
-    return [row_of(name, p, tuple(data["classes"]), kind) for name, p in zip(names, prediction, strict=True)]
+        return ArrayReader(example, data["dtype"]).inputs(file)
+    if run.experiment.data.reader is None:
+        raise UserError(
+            f"{folder}: expected a .npy file of examples of shape {example}, found {file}; for other files, its "
+            f"experiment needs a reader: data=DataInfo(reader={reader_for(example)})"
+        )
+    x = run.experiment.data.reader.inputs(file)
+    shapes = [a.shape[1:] for a in jax.tree.leaves(x)]
+    if len(shapes) == 1 and shapes[0] != example:
+        raise UserError(f"{file}: expected the run's reader to give examples of shape {example}, found {shapes[0]}")
+    return x
 
 
-def are_probabilities(prediction: np.ndarray) -> bool:
-    """Whether predictions are probabilities of classes: not negative, and 1 in sum (one number: at most 1)."""
-    sums = prediction.reshape(len(prediction), -1).sum(axis=1)
-    is_sum = sums <= 1 if prediction[0].size == 1 else np.isclose(sums, 1, atol=1e-3)
-    return bool((prediction >= 0).all() and is_sum.all())
+def reader_for(example: tuple[int, ...]) -> str:
+    """The code of a reader that gives examples of a shape."""
+    if len(example) == 3 and example[-1] in (1, 3):
+        mode = "grey" if example[-1] == 1 else "rgb"
+        return f"jaxnn.data.ImageReader(({example[0]}, {example[1]}), {mode!r})"
+    return "…"
 
 
-def row_of(name: str, prediction: np.ndarray, classes: tuple[str, ...], kind: str) -> dict[str, Any]:
-    """What is predicted for one example: the class with the numbers of all classes, or the numbers of the output.
+def rows_of(run: "Run", names: list[str], blocks: list[Any]) -> list[dict[str, Any]]:
+    """A row for each example of the blocks, which are predicted together."""
+    from jaxnn.report.prediction_rows import prediction_rows
 
-    kind: the name of these numbers, "probability" or "output"
-    """
-    values = [float(value) for value in np.ravel(prediction)]
-    if len(values) == 1 and len(classes) == 2 and kind == "probability":
-        values = [1 - values[0], values[0]]
-    if len(values) < len(classes) or not classes:
-        return {"file": name, "output": "  ".join(f"{value:.6g}" for value in values)}
-    labels = [*classes, *(f"output {i}" for i in range(len(classes), len(values)))]
-    numbers = dict(zip(labels, values, strict=True))
-    return {"file": name, "class": labels[int(np.argmax(values))], kind: numbers}
+    prediction = run.predict(jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks))
+    # A target may be called "file", too.
+    renamed = [
+        {"predicted file" if key == "file" else key: value for key, value in row.items()}
+        for row in prediction_rows(run.experiment, prediction)
+    ]
+    return [{"file": name, **row} for name, row in zip(names, renamed, strict=True)]
+
+
+def screen_cell(value: Any) -> str:
+    """A value for the screen: a number has six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else format_cell(value)

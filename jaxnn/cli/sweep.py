@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import COMMAND_LINE, Sweep
+from jaxnn.cli.arguments import Sweep
+from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text, printable
@@ -164,10 +165,12 @@ def best_member_text(result: "SweepResult") -> str:
     if result.best is None:
         return "no member is finite"
     values = ", ".join(f"{name} = {value}" for name, value in result.best.member.values.items())
+    from jaxnn.report.cells import format_cell, seed_statistics
+    from jaxnn.report.score_table import is_share
+
     test = result.scores.get("test")
     if test is None:
         return f"best: {values}"
-    name = "accuracy" if "accuracy" in test else next(iter(test))
-    numbers = 100 * test[name] if name == "accuracy" else test[name]
-    spread = f" ± {numbers.std(ddof=1):.2g}" if len(numbers) > 1 else ""
-    return f"best: {values}; test {name}{' %' if name == 'accuracy' else ''} {numbers.mean():.4g}{spread}"
+    name = next((name for name in ("accuracy", "r2") if name in test), next(iter(test)))
+    numbers = seed_statistics((100 if is_share(name) else 1) * test[name])
+    return f"best: {values}; test {name}{' %' if is_share(name) else ''} {format_cell(numbers)}"

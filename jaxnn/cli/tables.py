@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,18 @@ SEPARATOR = 3
 
 
 def print_table(
-    title: str, rows: Sequence[Mapping[str, Any]], file: Path | None = None, *, facts: Mapping[str, Any] | None = None
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    file: Path | None = None,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    cell: Callable[[Any], str] = format_cell,
 ) -> None:
     """Prints rows, all with the same keys, as a table; below one another where the screen is too narrow for it.
 
     No number is ever cut or split. In a pipe or a file every row is one line, unless COLUMNS is set.
     file: if given, also write `{"title": …, "rows": […]}` and the entries of `facts` to this file as JSON
+    cell: how a value looks
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
 
@@ -33,7 +39,7 @@ def print_table(
         return terminal.printable(" ".join(str(value).split("\n")), encoding)
 
     header = [text(key) for key in (rows[0] if rows else ())]
-    cells = [[text(format_cell(value)) for value in row.values()] for row in rows]
+    cells = [[text(cell(value)) for value in row.values()] for row in rows]
     terminal.print_text(text(title))
     width = terminal.output_width()
     widths = column_widths([header, *cells], width)
@@ -43,12 +49,24 @@ def print_table(
     else:
         table = Table()
         for i, (name, column_width) in enumerate(zip(header, widths, strict=True)):
-            number = all(isinstance(list(row.values())[i], int | float | Mapping) for row in rows)
+            values = [list(row.values())[i] for row in rows]
+            number = all(isinstance(value, int | float | Mapping) or value == "" for value in values)
             justify = "right" if number else "left"
             table.add_column(Text(name), justify=justify, width=column_width, overflow="fold")
-        for row in cells:
-            table.add_row(*map(Text, row))
+        for texts in cells:
+            table.add_row(*map(Text, texts))
         terminal.print_renderable(table, sum(widths) + SEPARATOR * len(widths) + 1)
+    if file is not None:
+        write_json(file, {"title": title, "rows": list(rows), **(facts or {})})
+
+
+def print_scores(
+    title: str, rows: Sequence[Mapping[str, Any]], file: Path | None = None, *, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Prints the rows of `score_rows` with a row for each metric. `file` gets them as they are."""
+    from jaxnn.report.score_table import metric_rows
+
+    print_table(title, metric_rows(rows))
     if file is not None:
         write_json(file, {"title": title, "rows": list(rows), **(facts or {})})
 

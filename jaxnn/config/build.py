@@ -39,12 +39,11 @@ def build_optimizer(config: Config) -> "optax.GradientTransformation | SecondOrd
 
 
 def build_update(config: Config, grad: str = "hand") -> "Update":
-    """The training step. Batches with integer targets are also measured by their accuracy.
+    """The training step, measured by the loss and by the metrics that apply to the targets.
 
     grad: "hand" or "auto", the kind of gradient
     """
     from jaxnn.backprop import GRADIENTS
-    from jaxnn.metrics import label_accuracy
     from jaxnn.train.augment import Augment, augmented
     from jaxnn.train.supervised import supervised
 
@@ -52,7 +51,6 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
         build_model(config),
         build_loss(config),
         build_optimizer(config),
-        metrics={"accuracy": label_accuracy},
         grad=GRADIENTS[grad],
         average=config.optimizer.average,
     )

@@ -95,7 +95,8 @@ def experiment_of(
         stats = jax.tree.map(lambda *a: np.stack(a), *data.stats)
         source = source._replace(load=lambda epoch, first, count: train, stats=stats)
     names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
-    info = DataInfo(data.dataset.name, tuple(data.dataset.classes), data.dataset.max_value, data.dataset.reader)
+    dataset = data.dataset
+    info = DataInfo(dataset.name, tuple(dataset.classes), dataset.max_value, dataset.reader, tuple(dataset.targets))
     return Experiment(
         bind_hyperparameters(training_key(config, names, grad)),
         source,

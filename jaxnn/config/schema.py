@@ -32,10 +32,16 @@ class TrainTable(Table):
     ] = Field(None, description="examples in a step; full or absent: the whole training set")
     seed: Seed = Field(0, description="seed of the initial parameters, the order of the examples and dropout")
     seeds: Count = Field(1, description="number of runs, with seed, seed + 1 and so on")
-    best: Literal["validation.accuracy", "validation.loss", "train.accuracy", "train.loss"] = Field(
-        "validation.accuracy", description="the metric that selects the best parameters"
+    best: Literal[
+        "validation.accuracy", "validation.loss", "validation.exact_match", "validation.mae", "validation.r2",
+        "train.accuracy", "train.loss", "train.exact_match", "train.mae", "train.r2",
+    ] = Field(
+        "validation.accuracy",
+        description="the metric that selects the best epoch; of equal ones that with the lowest loss of this part",
+    )  # fmt: skip
+    patience: Count | None = Field(
+        None, description="stop after more than so many epochs without a better one by best and its ties"
     )
-    patience: Count | None = Field(None, description="stop after more than so many epochs without a better score")
     eval_every: Count = Field(1, description="epochs from one row of the history to the next")
     precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="dtype of the parameters")
     compute: Literal["float32", "bfloat16"] | None = Field(

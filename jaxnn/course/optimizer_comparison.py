@@ -57,6 +57,20 @@ class LossPlane(NamedTuple):
     linear_width: float | None
 
 
+class Projection(NamedTuple):
+    """A plane through the start (parameters,) with two orthonormal directions (2, parameters), and what lies on it.
+
+    The other fields are those of `LossPlane`.
+    """
+
+    start: np.ndarray
+    directions: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    paths: dict[str, np.ndarray]
+    linear_width: float | None
+
+
 def optimizer_label(table: CompareTable) -> str:
     """The optimizer's name, with its batch size where it trains in mini-batches."""
     return table.optimizer.name + (f", batch {table.batch_size}" if table.batch_size else "")
@@ -126,7 +140,7 @@ def make_loss_plane(
         }
         trajectories = {name: parameter_trajectory(experiment) for name, experiment in experiments.items()}
         # All have one loss: that of any is the surface.
-        return _project(next(reversed(experiments.values())), trajectories)
+        return _measure_loss(next(reversed(experiments.values())), project_paths(trajectories))
 
 
 def _median_reach(trajectories: Iterable[np.ndarray], start: np.ndarray) -> float:
@@ -135,23 +149,29 @@ def _median_reach(trajectories: Iterable[np.ndarray], start: np.ndarray) -> floa
     return float(np.median([np.linalg.norm(points - start, axis=1).max() for points in finite]))
 
 
-def _project(experiment: Experiment, trajectories: dict[str, np.ndarray]) -> LossPlane:
+def _measure_loss(experiment: Experiment, projection: Projection) -> LossPlane:
+    start, directions, x, y, paths, linear_width = projection
+    mesh = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    loss = loss_surface(experiment)((start + mesh @ directions).astype(start.dtype)).reshape(PLANE_POINTS, PLANE_POINTS)
+    return LossPlane(x, y, loss, paths, linear_width)
+
+
+def project_paths(trajectories: dict[str, np.ndarray]) -> Projection:
+    """The plane with most of the variance of the trajectories (epochs, parameters), which begin at one point."""
     start = next(iter(trajectories.values()))[0]
     reach = _median_reach(trajectories.values(), start)
     # The same number of points from each trajectory, so that a long one does not determine the plane alone.
     points = np.concatenate([t[np.linspace(0, len(t) - 1, POINTS_PER_PATH).astype(int)] for t in trajectories.values()])
     points = points - start
     points = points[np.linalg.norm(points, axis=1) <= MAX_RELATIVE_DISTANCE * reach]
-    axes = np.linalg.svd(points, full_matrices=False)[2][:2]
-    paths = {name: (trajectory - start) @ axes.T for name, trajectory in trajectories.items()}
+    directions = np.linalg.svd(points, full_matrices=False)[2][:2]
+    paths = {name: (trajectory - start) @ directions.T for name, trajectory in trajectories.items()}
     visible = np.concatenate(list(paths.values()))
     visible = visible[np.linalg.norm(visible, axis=1) <= MAX_SHOWN_DISTANCE * reach]
     far = np.linalg.norm(visible, axis=1).max() > MAX_RELATIVE_DISTANCE * reach
     linear_width = reach if far else None
     x, y = _axis(visible[:, 0], linear_width), _axis(visible[:, 1], linear_width)
-    mesh = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    loss = loss_surface(experiment)((start + mesh @ axes).astype(start.dtype)).reshape(PLANE_POINTS, PLANE_POINTS)
-    return LossPlane(x, y, loss, paths, linear_width)
+    return Projection(start, directions, x, y, paths, linear_width)
 
 
 def _axis(coordinates: np.ndarray, linear_width: float | None) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.experiment.seed_statistics import seed_statistics
+from jaxnn.report.cells import seed_statistics
 
 
 class SeedMeasurement(NamedTuple):

@@ -39,7 +39,8 @@ def arrays(
     path: an .npz file with the arrays x and y (or x_train and y_train), and possibly x_test, y_test and classes; or an
         .npy file of inputs. A relative path is tried in the current folder, then in the data folder
     y_path: the .npy file of the targets, if ``path`` is an .npy file
-    test_path, test_y_path: files of the official test part: an .npz file, or two .npy files
+    test_path: the file of the official test part: an .npz file, or an .npy file of inputs
+    test_y_path: the .npy file of the targets of the test part, if ``test_path`` is an .npy file
     targets: "classes" or "numbers" (regression); auto: floats are numbers, integers and text are classes
     classes: the names of the classes in the order of their labels; default: the file's, its words, or its integers
     first_label: the integer that stands for the first class

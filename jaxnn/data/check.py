@@ -9,14 +9,16 @@ from jaxnn.data.labels import check_label_range
 from jaxnn.errors import UserError
 
 _BLOCK_ROWS = 4096
+#: Classes that a message names.
+MAX_NAMES = 5
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
     """Returns the data set unchanged if it is valid. Raises UserError, which names the part and array at fault.
 
     Valid: every array has the same number of rows, at least one, and holds finite numbers of the types that ``Part``
-    lists; labels lie in 0..classes-1, with at least two classes in the training part; the test part has the structure,
-    shapes and types of the training part; ``max_value`` is positive.
+    lists; labels lie in 0..classes-1, with at least two classes in the training part; the official validation and test
+    parts have the structure, shapes and types of the training part; ``max_value`` is positive.
     """
     name, classes = dataset.name, dataset.classes
     if not (math.isfinite(dataset.max_value) and dataset.max_value > 0):
@@ -26,16 +28,15 @@ def check_dataset(dataset: Dataset) -> Dataset:
     _check_part(f"{name} train", dataset.train, len(classes), dataset.has_missing)
     if classes:
         require_two_classes(f"{name} train", dataset.train.y, classes)
-    if dataset.test is not None:
-        _check_part(f"{name} test", dataset.test, len(classes), dataset.has_missing)
-        for variable, train, test in (
-            ("x", dataset.train.x, dataset.test.x),
-            ("y", dataset.train.y, dataset.test.y),
-        ):
-            if _layout(train) != _layout(test):
+    for part, official in (("validation", dataset.validation), ("test", dataset.test)):
+        if official is None:
+            continue
+        _check_part(f"{name} {part}", official, len(classes), dataset.has_missing)
+        for variable, train, other in (("x", dataset.train.x, official.x), ("y", dataset.train.y, official.y)):
+            if _layout(train) != _layout(other):
                 raise UserError(
-                    f"{name}: expected {variable} of one shape and type, found {_describe(train)} to train "
-                    f"and {_describe(test)} to test"
+                    f"{name}: expected {variable} of one shape and type, found {_describe(train)} for train "
+                    f"and {_describe(other)} for {part}"
                 )
     return dataset
 
@@ -46,6 +47,23 @@ def require_two_classes(where: str, y: Arrays, classes: tuple[str, ...]) -> None
     first = labels[0].flat[0]
     if all((array == first).all() for array in labels):
         raise UserError(f"{where}: expected examples of two or more classes, found only {classes[first]}")
+
+
+def require_every_class(where: str, y: Arrays, classes: tuple[str, ...]) -> None:
+    """Raises UserError unless labels (n,) have an example of every class: one without can never be predicted.
+
+    Labels with more axes, such as the characters of a text, and pytrees of labels need two classes alone.
+    """
+    require_two_classes(where, y, classes)
+    if not isinstance(y, np.ndarray) or y.ndim != 1:
+        return
+    absent = [classes[i] for i in np.setdiff1d(np.arange(len(classes)), y)]
+    if absent:
+        names = ", ".join(absent[:MAX_NAMES]) + (f" and {len(absent) - MAX_NAMES} more" if absent[MAX_NAMES:] else "")
+        raise UserError(
+            f"{where}: expected examples of each of the {len(classes)} classes, found none of {names}; take more "
+            "training examples or another data.seed, or leave these classes out"
+        )
 
 
 def _check_part(where: str, part: Part, classes: int, has_missing: bool = False) -> None:

@@ -114,7 +114,8 @@ def csv_file(
         raise UserError(f"{file}: expected at most 2 GiB of features, found more; ignore leaves columns out")
     train = Part(reader.encode_features(file, rows), reader.encode_targets(file, rows))
     test = reader.examples(find_path(test_path, data_dir)) if test_path else None
-    return Dataset("csv", train, test, classes, max_value, reader, has_missing=missing == "mean")
+    names = tuple(str(column.name) for column in reader.targets) if numeric and layout.names is not None else ()
+    return Dataset("csv", train, test, classes, max_value, reader, missing == "mean", names)
 
 
 def _classes(file: Path, rows: Rows, style: Style) -> tuple[str, ...]:

@@ -50,13 +50,14 @@ class ExampleReader(Reader, Protocol):
 
 
 class Dataset(NamedTuple):
-    """A data set before any split: ``test`` is the official test part if there is one.
+    """A data set before any split: ``test`` and ``validation`` are the official parts if there are such.
 
     ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
     With a ``window`` the rows are places of one long sequence, and an example is a window of so many of them.
     ``has_missing``: NaN in ``x`` stands for a missing number, which `jaxnn.data.missing.fill_missing` replaces.
+    ``targets`` holds the names of the numbers in a target of regression, where they have names.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Dataset(NamedTuple):
     reader: Reader | None = None
     window: int = 0
     has_missing: bool = False
+    validation: Part | None = None
+    targets: tuple[str, ...] = ()
 
 
 class Splits(NamedTuple):

@@ -1,64 +1,110 @@
 """Reads a folder of images with one sub-folder for each class."""
 
 import os
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from jaxnn.data.class_folders import ClassFile, find_class_files
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
+from jaxnn.data.image_reader import CHANNELS, DigitReader, ImageReader, Mode
 from jaxnn.data.labels import number_classes
-from jaxnn.data.reader import DigitReader
-from jaxnn.errors import UserError
+from jaxnn.errors import DataWarning, UserError
 
 _MAX_BYTES = 2 << 30
+_MAX_NAMES = 5  # of files in a message
 
 
 def image_folder(
     path: str,
     size: tuple[int, int] = (28, 28),
-    mode: Literal["grey", "rgb"] = "grey",
+    mode: Mode = "grey",
+    prepare: Literal["resize", "digit"] = "resize",
+    unreadable: Literal["refuse", "skip"] = "refuse",
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Reads images as uint8 (n, height, width, channel), each resized to ``size``; ``max_value`` is 255.
+    """Reads images as uint8 (n, height, width, channel), prepared to be of one ``size``; ``max_value`` is 255.
 
-    path: holds one sub-folder for each class; a relative path is tried in the current folder, then in the data folder
+    path: holds one sub-folder for each class, or the folders train, test and validation (the last two may be missing)
+        that do; a relative path is tried in the current folder, then in the data folder
     size: height and width
     mode: "grey" (1 channel) or "rgb" (3 channels)
+    prepare: "resize", or "digit" for drawings of digits: bright ink on black, cropped and centred as MNIST's are, for
+        which the mode is grey. A run prepares the images that it predicts in the same way
+    unreadable: "refuse" a folder with a file that is no image, or "skip" such files with a warning
 
-    Examples are in the order of the class names, then of the file names. Names that begin with a dot are skipped.
+    Examples are in the order of the names of the class folders, then of the files. Names that begin with a dot and
+    files of the operating system are no examples.
 
     Raises UserError for a class without images, a file that is not an image, and one of more than 33 million pixels.
     """
-    from jaxnn.data.image_file import open_image, resize_to_array  # imports Pillow
-
-    channels = {"grey": 1, "rgb": 3}.get(mode)
-    if channels is None:
-        raise UserError(f"images: mode: expected grey or rgb, found {mode}")
-    if len(size) != 2 or not all(1 <= side <= 1024 for side in size):
-        raise UserError(f"images: size: expected height and width from 1 to 1024, found {tuple(size)}")
+    reader = ImageReader((size[0], size[1]), mode) if prepare == "resize" else DigitReader((size[0], size[1]), 255.0)
+    channels = CHANNELS[mode]
+    if prepare == "digit" and channels != 1:
+        raise UserError(f"images: expected mode = grey with prepare = 'digit', found {mode}")
     root = find_path(path, data_dir)
-    folders = [folder for folder in _visible_entries(root) if folder.is_dir()] if root.is_dir() else []
-    files = [(folder.name, file) for folder in folders for file in _class_files(folder)]
-    if not files:
-        raise UserError(f"{root}: expected a folder with a sub-folder of images for each class, found none")
-    shape = (len(files), size[0], size[1], channels)
-    if (needed := np.prod(shape, dtype=object)) > _MAX_BYTES:
+    parts = find_class_files(root)
+    if (needed := sum(map(len, parts.values())) * size[0] * size[1] * channels) > _MAX_BYTES:
         raise UserError(f"{root}: expected at most 2 GiB of images, found {needed:,} bytes; choose a smaller size")
-    x = np.empty(shape, np.uint8)
-    for row, (_, file) in enumerate(files):
-        x[row] = resize_to_array(open_image(file), (size[0], size[1]), channels)
-    y, classes = number_classes([name for name, _ in files])
-    return Dataset("images", Part(x, y), None, classes, 255.0, DigitReader(shape[1:], 255.0))
+    images, failures, names = {}, {}, []
+    for part, examples in parts.items():
+        images[part], readable = _read(examples, reader, (size[0], size[1], channels), failures)
+        names.append(readable)
+    if failures and unreadable == "refuse":
+        raise UserError(_describe(failures))
+    labels, classes = number_classes([name for part in names for name in part])
+    bounds = np.cumsum([len(part) for part in names])[:-1]
+    loaded = {part: Part(x, y) for (part, x), y in zip(images.items(), np.split(labels, bounds), strict=True) if len(y)}
+    if "train" not in loaded:
+        raise UserError(f"{root}: expected images to train on, found none that can be read")
+    if failures:
+        count, total = len(failures), sum(map(len, parts.values()))
+        warnings.warn(
+            f"{root}: left out {count} of {total} files, which cannot be read as images: {_list(failures)}",
+            DataWarning,
+            stacklevel=2,
+        )
+    return Dataset(
+        "images",
+        loaded["train"],
+        loaded.get("test"),
+        classes,
+        255.0,
+        reader,
+        validation=loaded.get("validation"),
+    )
 
 
-def _visible_entries(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+def _read(
+    examples: list[ClassFile],
+    reader: ImageReader | DigitReader,
+    shape: tuple[int, int, int],
+    failures: dict[Path, UserError],
+) -> tuple[np.ndarray, list[str]]:
+    """The images of the files that can be read, with the names of their classes. ``failures`` gets the others."""
+    x, names = np.empty((len(examples), *shape), np.uint8), []
+    for name, file in examples:
+        try:
+            x[len(names)] = reader.inputs(file)[0]
+        except UserError as error:
+            failures[file] = error
+        else:
+            names.append(name)
+    return x[: len(names)], names
 
 
-def _class_files(folder: Path) -> list[Path]:
-    files = _visible_entries(folder)
-    if not files:
-        raise UserError(f"{folder}: expected images of the class {folder.name}, found none")
-    return files
+def _describe(failures: dict[Path, UserError]) -> str:
+    """One line on files that cannot be read: the reason for the first, the names of the others."""
+    first, *others = failures
+    rest = f"; {len(others)} more cannot be read: {_list(others)}" if others else ""
+    return f"{failures[first]}{rest}; remove such files, or set unreadable = 'skip'"
+
+
+def _list(files: Iterable[Path]) -> str:
+    names = [f"{file.parent.name}/{file.name}" for file in files]
+    more = f", and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more

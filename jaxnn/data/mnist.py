@@ -10,8 +10,8 @@ from jaxnn.data.array_reader import Labels
 from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.idx import read_idx
+from jaxnn.data.image_reader import DigitReader
 from jaxnn.data.pickle_reader import read_pickle
-from jaxnn.data.reader import DigitReader
 from jaxnn.errors import UserError
 
 EXAMPLE_SHAPE = (28, 28, 1)
@@ -147,7 +147,7 @@ def _make_dataset(
                 f"verify = false for another set of that size (Fashion-MNIST)"
             )
     train, test = (_make_part(arrays, stem, name, labels, transpose) for stem, name in _PARTS)
-    return Dataset("mnist", train, test, labels.classes, 255.0, DigitReader(EXAMPLE_SHAPE, 255.0))
+    return Dataset("mnist", train, test, labels.classes, 255.0, DigitReader((28, 28), 255.0))
 
 
 def _make_part(arrays: dict[str, np.ndarray], stem: str, name: str, labels: Labels, transpose: bool) -> Part:

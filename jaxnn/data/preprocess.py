@@ -4,6 +4,7 @@
 and uint8 arrays are preprocessed: other integers (token ids, lengths) and booleans pass unchanged.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -58,9 +59,9 @@ def fit(name: str, x: Arrays, max_value: float) -> Stats:
     in float32. So normalize features whose scales differ by more than a factor of a thousand. Whitening keeps the
     shape but not the image: component i replaces pixel i, the component of largest variance first.
 
-    Raises UserError for an unknown name, for whitening more than 4096 features, and for any name but none if x is a
-    pytree or holds integers other than uint8. Reference: the course's pages on preprocessing; LeCun et al., "Efficient
-    BackProp" (1998).
+    Raises UserError for an unknown name, for a ``max_value`` that contradicts the numbers in x, for whitening more
+    than 4096 features, and for any name but none if x is a pytree or holds integers other than uint8. Reference: the
+    course's pages on preprocessing; LeCun et al., "Efficient BackProp" (1998).
     """
     if name not in STATS_TYPES:
         raise UserError(f"preprocess: expected one of {', '.join(STATS_TYPES)}, found {name}")
@@ -70,12 +71,30 @@ def fit(name: str, x: Arrays, max_value: float) -> Stats:
         raise UserError(f"preprocess {name}: expected one NumPy array as x, found a {type(x).__name__}; use none")
     if not _is_scalable(x.dtype):
         raise UserError(f"preprocess {name}: expected x to hold floats or uint8 pixels, found {x.dtype}; use none")
+    _check_range(name, x, max_value)
     if name == "whiten":
         return _fit_whitening(x.reshape(len(x), -1))
     if name == "unit":
         return AffineStats(np.array(0, np.float32), np.array(max_value, np.float32))
     mean, sigma = _moments(x)
     return AffineStats(mean, np.array(max_value, np.float32) if name == "center" else sigma)
+
+
+def _check_range(name: str, x: np.ndarray, max_value: float) -> None:
+    """Raises UserError where a division by ``max_value`` cannot bring x to the range that it is meant for.
+
+    Features have no full intensity: their ``max_value`` is 1, and center subtracts their mean alone.
+    """
+    if name not in ("unit", "center"):
+        return
+    largest = float(max(x.max(), -x.min() if x.dtype != np.uint8 else 0))
+    too_large = largest > max_value and (name == "unit" or x.dtype == np.uint8)
+    if too_large or 0 < largest <= 1 < max_value:
+        remedy = f"set max_value = {255 if x.dtype == np.uint8 and largest > 1 else math.ceil(largest)}"
+        raise UserError(
+            f"preprocess {name}: expected numbers up to max_value = {max_value:g}, by which it divides, found "
+            f"{largest:g} as the largest; {remedy} where the data set has this option, or use normalize"
+        )
 
 
 def apply(stats: Stats, x: Arrays) -> Arrays:

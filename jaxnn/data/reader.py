@@ -5,35 +5,19 @@ of images, ...) are JSON values. They stand in the run's manifest and rebuild th
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jaxnn.data.array_reader import rebuild_array_reader
-from jaxnn.data.dataset import Arrays, Reader
+from jaxnn.data.dataset import Reader
+from jaxnn.data.image_reader import IMAGE_READERS
 from jaxnn.data.table_reader import rebuild_table_reader
 from jaxnn.errors import UserError
-
-
-class DigitReader(NamedTuple):
-    """Reads an image of one digit in the form of MNIST's images or the 8x8 digits (see `jaxnn.data.handwriting`)."""
-
-    shape: tuple[int, int, int]
-    max_value: float
-
-    def inputs(self, file: Path) -> Arrays:
-        from jaxnn.data.handwriting import read_image  # imports Pillow
-
-        return read_image(file, self.shape, self.max_value)
-
-    def settings(self) -> dict[str, Any]:
-        return {"kind": "digits", "shape": list(self.shape), "max_value": self.max_value}
-
 
 #: kind -> what rebuilds a reader of this kind from its other settings, which come from a file and may be anything
 READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
     "arrays": rebuild_array_reader,
-    "digits": lambda settings: DigitReader(tuple(settings["shape"]), float(settings["max_value"])),
     "table": rebuild_table_reader,
+    **IMAGE_READERS,
 }
 
 

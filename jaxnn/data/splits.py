@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from jaxnn.data.check import require_two_classes
+from jaxnn.data.check import require_every_class
 from jaxnn.data.dataset import Arrays, Dataset, Part, Splits, map_arrays
 from jaxnn.errors import UserError
 
@@ -31,31 +31,33 @@ def split(
     stratify: true gives each part the classes in the proportions of the data set: the count of a class in a part of m
         of n examples is m/n of its count, rounded down or up by the method of largest remainders
 
-    If the data set has an official test part, ``test`` is drawn from it and is a fraction of it. Everything else is
-    drawn from the training part. The test part depends only on its size and the seed, the validation part only on its
-    size, that of the test part and the seed. So runs on fewer training examples are judged by the same examples.
+    If the data set has an official test or validation part, ``test`` or ``validation`` is drawn from it and is a
+    fraction of it. Everything else is drawn from the training part. The test part depends only on its size and the
+    seed, the validation part only on its size, that of the test part and the seed. So runs on fewer training examples
+    are judged by the same examples.
 
     Raises UserError for an invalid size, for more examples than there are, and for a training part that is empty or
-    has only one class. With ``stratify``: for targets that are no labels of examples, and for a class with fewer
-    examples than there are parts.
+    lacks a class. With ``stratify``: for targets that are no labels of examples, and for a class with fewer examples
+    than there are parts.
     """
     if seed < 0:
         raise UserError(f"split: expected a seed of 0 or more, found {seed}")
     sizes = {"test": test, "validation": validation, "train": train}
     for part, size in sizes.items():
         _check_size(part, size)
-    if dataset.test is not None:
-        count = _count(dataset.name, "test", dataset.test.num_examples, {"test": sizes.pop("test")})["test"]
-        official = _draw(dataset, dataset.test, {"test": count}, [seed, *b"test"], shuffle, stratify)["test"]
-    else:
-        official = None
+    official = {}
+    for part, source in (("test", dataset.test), ("validation", dataset.validation)):
+        if source is not None:
+            count = _count(dataset.name, part, source.num_examples, {part: sizes.pop(part)})
+            official |= _draw(dataset, source, count, [seed, *part.encode()], shuffle, stratify)
     counts = _count(dataset.name, "train", dataset.train.num_examples, sizes)
     parts = _draw(dataset, dataset.train, counts, [seed, *b"train"], shuffle, stratify)
     if parts["train"] is None:
         raise UserError(f"split: expected examples to train on, found none left of {dataset.train.num_examples:,}")
     if dataset.classes:
-        require_two_classes(f"{dataset.name} train after the split", parts["train"].y, dataset.classes)
-    return Splits(parts["train"], parts["validation"], official if dataset.test is not None else parts["test"])
+        require_every_class(f"{dataset.name} train after the split", parts["train"].y, dataset.classes)
+    parts |= official
+    return Splits(parts["train"], parts["validation"], parts["test"])
 
 
 def _check_size(part: str, size: Size) -> None:

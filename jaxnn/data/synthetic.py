@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxnn.data.dataset import Dataset, Part
-from jaxnn.data.reader import DigitReader
+from jaxnn.data.image_reader import DigitReader
 from jaxnn.errors import UserError
 
 _MAX_NUMBERS = 10_000_000  # of a random set: 80 MB as float64
@@ -135,7 +135,7 @@ def digits() -> Dataset:
     with gzip.open(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
         table = np.loadtxt(file, np.uint8, delimiter=",")
     part = Part(table[:, :-1].reshape(-1, 8, 8, 1), table[:, -1].astype(np.int32))
-    return Dataset("digits", part, None, tuple(str(label) for label in range(10)), 16.0, DigitReader((8, 8, 1), 16.0))
+    return Dataset("digits", part, None, tuple(str(label) for label in range(10)), 16.0, DigitReader((8, 8), 16.0))
 
 
 def _make_dataset(name: str, x: ArrayLike, y: ArrayLike, classes: int) -> Dataset:

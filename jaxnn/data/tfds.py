@@ -5,11 +5,13 @@ import re
 import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import numpy as np
 
 from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
+from jaxnn.data.image_reader import MAX_SIDE, DigitReader, ImageReader
 from jaxnn.errors import UserError
 
 # name, name/config or name/config:1.2.3. A namespace (huggingface:...) is excluded: it would use the network.
@@ -17,12 +19,18 @@ _NAME = re.compile(r"[A-Za-z]\w*(/[\w.+-]+)?(:\d+\.\d+\.\d+)?")
 _MAX_BYTES = 2 << 30
 
 
-def tfds(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+def tfds(
+    name: str, prepare: Literal["resize", "digit"] = "resize", data_dir: str | os.PathLike[str] | None = None
+) -> Dataset:
     """Reads the set ``name`` as uint8 images (n, height, width, channel) and int32 labels; ``max_value`` is 255.
 
     The set must have been prepared in the data folder (without one: in the default folder of TensorFlow Datasets) in
     a random-access format, ``file_format='array_record'``. It must have the features ``image``, all of one size, and
-    ``label``. The split ``train`` becomes the training part, ``test``, if there is one, the official test part.
+    ``label``. Its split ``train`` becomes the training part, ``test``, if there is one, the official test part and
+    ``validation`` the official validation part.
+
+    prepare: how the images that a run predicts are prepared: "resize", or "digit" for a set of digits that were
+        prepared as MNIST's are (bright ink on black, cropped and centred)
 
     Raises UserError for an unknown or unprepared set, for other features and for a missing package.
     """
@@ -50,8 +58,23 @@ def tfds(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     if not names:
         raise UserError(f"tfds:{name}: expected label to be a class label, found {type(features['label']).__name__}")
     train = _read_split(f"tfds:{name} train", parts["train"])
-    test = _read_split(f"tfds:{name} test", parts["test"]) if "test" in parts else None
-    return Dataset(f"tfds:{name}", train, test, tuple(names), 255.0)
+    test, validation = (
+        _read_split(f"tfds:{name} {part}", parts[part]) if part in parts else None for part in ("test", "validation")
+    )
+    reader = _reader(name, train.x.shape[1:], prepare)
+    return Dataset(f"tfds:{name}", train, test, tuple(names), 255.0, reader, validation=validation)
+
+
+def _reader(name: str, shape: tuple[int, ...], prepare: str) -> ImageReader | DigitReader | None:
+    """The reader of further images; None for images that are neither grey nor in colour, or too large."""
+    if len(shape) != 3 or shape[2] not in (1, 3) or max(shape) > MAX_SIDE:
+        return None
+    height, width, channels = shape
+    if prepare == "resize":
+        return ImageReader((height, width), "grey" if channels == 1 else "rgb")
+    if channels != 1:
+        raise UserError(f"tfds:{name}: expected images in grey with prepare = 'digit', found {channels} channels")
+    return DigitReader((height, width), 255.0)
 
 
 def _import_tfds() -> ModuleType:

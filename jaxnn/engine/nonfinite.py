@@ -9,7 +9,7 @@ from jaxnn.engine.chunks import MAX_EVALUATIONS
 from jaxnn.engine.hooks import Hooks, NonFiniteError
 from jaxnn.engine.program import Program
 from jaxnn.engine.snapshot import Snapshot, concatenate_histories, on_host
-from jaxnn.metrics import lower_is_better
+from jaxnn.metrics import Sum, lower_is_better
 from jaxnn.train.state import History, State
 
 #: A loss so many times that of the first evaluation (or 1, if that is less) has diverged.
@@ -113,7 +113,8 @@ def _loss(metrics: dict[str, Any]) -> Any:
 
 def _divergence_hint(before: Snapshot) -> str:
     """A hint where the losses grew before they became infinite."""
-    measured, evaluated = _loss(before.state.sums), _loss(before.history.train)
+    means = {name: quantity for name, quantity in before.state.sums.items() if isinstance(quantity, Sum)}
+    measured, evaluated = _loss(means), _loss(before.history.train)
     if measured is None or evaluated is None:
         return ""
     counted = measured.count > 0

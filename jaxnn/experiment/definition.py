@@ -17,7 +17,10 @@ from jaxnn.train.check import check_update
 from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, State
 from jaxnn.train.step import Bind, Update
+from jaxnn.train.task import Task, task_of
 
+#: More classes are not named by their numbers.
+MAX_NAMES = 1000
 #: The parts of the data in their order.
 PARTS = ("train", "validation", "test")
 
@@ -27,13 +30,16 @@ class DataInfo(NamedTuple):
 
     classes: the names of the classes in the order of their labels; empty where targets are no classes
     max_value: the value of full intensity of an image: 255, or 1
-    reader: reads a user's file in the form of the data's inputs
+    reader: reads a user's file in the form of the data's inputs, for `jaxnn predict`: `jaxnn.data.ImageReader((32, 32),
+        "rgb")` for images that were resized, or any object with the methods of `jaxnn.data.Reader`
+    targets: the names of the numbers of a target; empty where they have none
     """
 
     name: str = "arrays"
     classes: tuple[str, ...] = ()
     max_value: float = 1.0
     reader: Reader | None = None
+    targets: tuple[str, ...] = ()
 
 
 class Record(NamedTuple):
@@ -150,6 +156,22 @@ class Experiment(NamedTuple):
         """The parts that there are."""
         return [part for part in PARTS if self.examples(part) is not None]
 
+    def prediction_shape(self) -> Any:
+        """The shapes and types of the predictions for a batch; None for an update that makes none."""
+        single_seed = self.of_seed(0)
+        update, example = single_seed.bound(), single_seed.source.example
+        if update.predict is None:
+            return None
+        params = jax.eval_shape(lambda key: update.params(update.init(key, example)), jax.random.key(0))
+        return jax.eval_shape(update.predict, params, example[0])
+
+    def task(self) -> Task | None:
+        """What the predictions say of the targets; None where that is not known."""
+        update, example = self.bound(), self.source.example
+        if update.predict is None or not (isinstance(example, tuple) and len(example) == 2):
+            return None
+        return task_of(update.activation, self.prediction_shape(), example[1])
+
     def state_shapes(self) -> State:
         """Shapes and types of the state of all seeds: what a checkpoint holds."""
         state, _ = self._one(self.of_seed(0).job())
@@ -172,21 +194,13 @@ def _constant(update: Update) -> Bind:
 
 
 def with_class_names(experiment: Experiment) -> Experiment:
-    """The experiment with names for its classes: their numbers, where labels are integers and no names are given."""
-    examples = experiment.examples("train") or experiment.validation
-    if experiment.data.classes or not (isinstance(examples, tuple) and len(examples) == 2):
+    """The experiment with names for its classes: their numbers, where it classifies and names none."""
+    if experiment.data.classes or experiment.task() != "classification":
         return experiment
-    update, target = experiment.bound(), examples[1]
-    if update.predict is None or np.ndim(target) != 1 or not np.issubdtype(target.dtype, np.integer):
+    count = max(experiment.prediction_shape().shape[-1], 2)
+    if count > MAX_NAMES:
         return experiment
-    single_seed = experiment.of_seed(0)
-    params = jax.eval_shape(lambda key: update.params(update.init(key, single_seed.source.example)), jax.random.key(0))
-    prediction = jax.eval_shape(update.predict, params, single_seed.source.example[0])
-    shape = getattr(prediction, "shape", ())
-    if len(shape) != 2:
-        return experiment
-    names = tuple(str(i) for i in range(max(shape[-1], 2)))
-    return experiment._replace(data=experiment.data._replace(classes=names))
+    return experiment._replace(data=experiment.data._replace(classes=tuple(map(str, range(count)))))
 
 
 def seed_params(params: Params, i: int) -> Params:

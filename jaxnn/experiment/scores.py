@@ -9,25 +9,27 @@ from jax import numpy as jnp
 
 from jaxnn.engine.program import MAX_PROGRAMS
 from jaxnn.errors import UserError
+from jaxnn.experiment.class_metrics import MAX_NUMBERS, class_metrics, class_outcomes
 from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch, Params
-from jaxnn.metrics import means
+from jaxnn.metrics import OutputMean, RSquared, values
 from jaxnn.train.batches import Prepare
-from jaxnn.train.evaluation import evaluate
+from jaxnn.train.evaluation import evaluate_each
 from jaxnn.train.shuffle import stream
 from jaxnn.train.step import Bind
 
-#: part -> metric -> a value for each seed
+#: part -> metric -> a value for each seed (seeds,); of "…_per_class" and "…_per_output" (seeds, classes or outputs).
+#: NaN: not defined
 Scores = dict[str, dict[str, np.ndarray]]
 #: Inputs that a prediction takes at a time.
 PREDICTED_AT_ONCE = 1000
 
 
 def scores(experiment: Experiment, params: Params) -> Scores:
-    """The metrics of each seed's parameters on each part of the data, as arrays of one number a seed."""
-    found: Scores = {}
+    """The metrics of each seed's parameters on each part of the data, with those of `class_metrics` that apply."""
+    by_part: Scores = {}
     # Cut apart on the host: on the device each leaf's slice is a program to compile.
     params = jax.device_get(params)
     measure = _measure(experiment.bind, experiment.source.prepare, experiment.source.rows, tuple(local_devices()))
@@ -38,10 +40,11 @@ def scores(experiment: Experiment, params: Params) -> Scores:
         for i, seed in enumerate(experiment.seeds):
             stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
             key = stream(jax.random.key(seed), part)
-            measured = measure(seed_params(params, i), job.seed_hyperparameters(i), stats, examples, key)
-            rows.append(jax.device_get(measured))
-        found[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return found
+            arguments = seed_params(params, i), job.seed_hyperparameters(i), stats, examples, key
+            measured, outcomes = jax.device_get(measure(*arguments))
+            rows.append(measured | class_metrics(outcomes))
+        by_part[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return by_part
 
 
 def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch]:
@@ -56,9 +59,19 @@ def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any,
 
     def measure(params, hyperparameters, stats, examples, key):
         update = bind(hyperparameters)
-        return means(
-            evaluate(update.evaluate, params, examples, key, prepare=functools.partial(prepare, stats), rows=rows)
-        )
+        limit = MAX_NUMBERS // jax.tree.leaves(examples)[0].shape[0]
+
+        def measure_batch(params, batch, key):
+            # The compiler computes the output once for both.
+            return update.evaluate(params, batch, key), class_outcomes(update, params, batch, limit)
+
+        prepared = functools.partial(prepare, stats)
+        sums, outcomes = evaluate_each(measure_batch, params, examples, key, prepare=prepared, rows=rows)
+        measured = values(sums)
+        for name, quantity in sums.items():
+            if isinstance(quantity, OutputMean | RSquared):
+                measured[f"{name}_per_output"] = quantity.per_output()
+        return measured, outcomes
 
     return jax.jit(measure, compiler_options=compiler_options())
 

@@ -57,7 +57,7 @@ def loss_surface(experiment: Experiment) -> Callable[[np.ndarray], np.ndarray]:
 
         def loss(flat):
             sums = evaluate(update.evaluate, unravel(flat), batch, jax.random.key(0), rows=None)
-            return sums["loss"].mean()
+            return sums["loss"].value()
 
         return jax.lax.map(loss, points)
 

@@ -1,4 +1,4 @@
-"""Figures of what a trained model predicts: confusion matrix, misclassified images, denoised signals."""
+"""Figures of what a trained model predicts: confusion matrix, misclassified images, parity, denoised signals."""
 
 from collections.abc import Sequence
 
@@ -132,6 +132,44 @@ def denoised_signals(
         before, after = _rms_error(inputs[i], targets[i]), _rms_error(outputs[i], targets[i])
         example = f"example {i + 1}: " if count > 1 else ""
         layout.label_axes(ax, "sample", "value", f"{example}rms error {before:.3g} noisy, {after:.3g} denoised")
+    layout.legend_below(figure, axes)
+    return layout.finalize(figure)
+
+
+def parity(
+    true: ArrayLike, predicted: ArrayLike, names: Sequence[str] = (), *, title: str = "Predicted against true"
+) -> Figure:
+    """Predicted against true numbers, a panel for each output; on the diagonal they are equal.
+
+    Args:
+        true, predicted: (examples, outputs).
+        names: of the outputs; one without a name is numbered.
+    """
+    targets, outputs = (np.asarray(a, np.float64) for a in (true, predicted))
+    if targets.shape != outputs.shape or targets.ndim != 2 or not targets.size:
+        raise ValueError(
+            f"expected one shape (examples, outputs) for both, found {targets.shape} and {outputs.shape}; "
+            "pass the targets and the predictions of the same examples"
+        )
+    count = targets.shape[1]
+    rows, columns = layout.panel_grid(count, 3)
+    figure = layout.new_figure(5.2 if columns == 1 else 4.2 * columns, 0.8 + 4.2 * rows, title)
+    axes = layout.add_panels(figure, rows, columns, count)
+    for i, ax in enumerate(axes):
+        t, y = targets[:, i], outputs[:, i]
+        finite = np.isfinite(t) & np.isfinite(y)
+        ends = (
+            [min(t[finite].min(), y[finite].min()), max(t[finite].max(), y[finite].max())] if finite.any() else [0, 1]
+        )
+        margin = 0.05 * (ends[1] - ends[0]) or 0.5
+        ends = [ends[0] - margin, ends[1] + margin]
+        ax.plot(ends, ends, "--", color=style.INK, linewidth=1.2, label="predicted = true")
+        size = float(np.clip(60 / np.sqrt(len(t)), 2, 7))
+        ax.plot(t, y, "o", color=style.BLUE, markersize=size, alpha=0.6, markeredgewidth=0, label="example")
+        ax.set(xlim=ends, ylim=ends, aspect="equal")
+        name = names[i] if i < len(names) else f"output {i}" if count > 1 else ""
+        error = f"mean absolute error {np.mean(np.abs(y - t)) if finite.all() else np.nan:.3g}"
+        layout.label_axes(ax, "true", "predicted", f"{name}\n{error}" if name else error)
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from jaxnn import plots
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.trajectory import parameter_trajectory, params_unraveler
-from jaxnn.report.figures import plane_grid
+from jaxnn.report.prediction_figures import plane_grid, probability_of_second
 
 #: Pictures, and how long each is shown in milliseconds; the last stays longer.
 FRAMES, MILLISECONDS, PAUSE = 24, 150, 2000
@@ -18,9 +18,12 @@ GRID = 80
 
 
 def has_boundary_animation(experiment: Experiment) -> bool:
-    """Whether a run classifies points of the plane by names."""
-    x = jax.tree.leaves(experiment.source.example)[0]
-    return bool(experiment.data.classes) and x.shape[1:] == (2,) and experiment.bound().predict is not None
+    """Whether a run classifies points of the plane by labels with names."""
+    examples = experiment.examples("train")
+    if examples is None or experiment.task() != "classification" or not experiment.data.classes:
+        return False
+    shapes = [getattr(a, "shape", ()) for a in examples]
+    return shapes[0][1:] == (2,) and len(shapes[1]) == 1
 
 
 def boundary_animation(experiment: Experiment) -> bytes:
@@ -37,8 +40,8 @@ def boundary_animation(experiment: Experiment) -> bytes:
 
     frames = []
     for epoch, flat in zip(epochs, trajectory, strict=True):
-        shade = np.asarray(probabilities(flat)).reshape(GRID, GRID, -1)
-        shade = shade[..., 0] if shade.shape[-1] == 1 else shade / shade.sum(axis=-1, keepdims=True)
+        shade = probability_of_second(np.asarray(probabilities(flat))).reshape(GRID, GRID, -1)
+        shade = shade[..., 0] if shade.shape[-1] == 1 else shade
         title = f"{experiment.title}: epoch {epoch:,}"
         figure = plots.decision_boundary(across, up, shade, points, labels, experiment.data.classes, title=title)
         frames.append(Image.open(BytesIO(plots.png(figure))).convert("P", palette=Image.Palette.ADAPTIVE))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
-import numpy as np
 from annotated_types import Ge, Le
 from jax import numpy as jnp
 from pydantic import BaseModel
@@ -27,7 +26,7 @@ FOLDER = "checkpoints"
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
 #: The version of a checkpoint's manifest, and of the arrays beside it.
-FORMAT = 3
+FORMAT = 4
 
 
 class ArrayFacts(BaseModel):
@@ -202,16 +201,11 @@ def prune(run: Path, run_id: str, keep: int, *, start: int | None = None) -> Non
             continue
         if facts.get("run") == run_id:
             mine.append(Checkpoint(path, facts))
-    best = max(mine, key=lambda c: (mean_score(c), -c.facts["steps"]), default=None)
+    # A best epoch gives way to a better one alone, so the last checkpoint has the best parameters of all.
+    best = next((c for c in mine if c.facts["best_epoch"] == mine[-1].facts["best_epoch"]), None)
     for checkpoint in mine[:-keep]:
         if checkpoint is not best and checkpoint.facts["steps"] != start:
             remove(checkpoint.path)
-
-
-def mean_score(checkpoint: Checkpoint) -> float:
-    """The mean over the seeds of the best score so far; −∞ before there is one."""
-    scores = checkpoint.facts["score"]
-    return -np.inf if None in scores else float(np.mean(scores))
 
 
 def remove(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len, Lt
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
@@ -49,6 +49,13 @@ def dtype_name(name: str) -> str:
     return name
 
 
+class TargetFacts(BaseModel):
+    """What is read of a manifest's targets."""
+
+    shape: Annotated[list[Annotated[int, Ge(1)]], AfterValidator(small_example)]
+    dtype: Annotated[str, AfterValidator(dtype_name)]
+
+
 class DataFacts(BaseModel):
     """What is read of a manifest's data."""
 
@@ -57,8 +64,10 @@ class DataFacts(BaseModel):
     classes: list[str]
     max_value: float
     reader: dict[str, Any] | None = None
+    targets: list[str] = []
     example: Annotated[list[Annotated[int, Ge(1)]], AfterValidator(small_example)]
     dtype: Annotated[str, AfterValidator(dtype_name)]
+    target: TargetFacts | None = None
     stacked: bool
 
 
@@ -107,13 +116,63 @@ class Facts(BaseModel):
     files: dict[Annotated[str, AfterValidator(relative_name)], str]
 
 
+class Statistics(BaseModel):
+    """What is read of a number over the seeds: a cell of the table of scores."""
+
+    mean: float | None
+    sd: float | None
+    min: float | None
+    max: float | None
+    undefined: Annotated[int, Ge(1)] | None = None
+
+
+class ScoreRow(BaseModel, extra="allow"):
+    """What is read of a row of the table of scores: a part of the data, and each metric by its name."""
+
+    part: Literal["train", "validation", "test"]
+    examples: Annotated[int, Ge(1)]
+    __pydantic_extra__: dict[str, Statistics]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @model_validator(mode="after")
+    def check_metrics(self) -> "ScoreRow":
+        """Raises `ValueError` for a row without metrics."""
+        if not self.__pydantic_extra__:
+            raise ValueError("expected a row of scores with a metric, found none")
+        return self
+
+
+class Seconds(BaseModel):
+    """What is read of the time that a run took."""
+
+    compile: float
+    train: float
+
+
+#: A number for each class, or one number; None where it is not defined.
+Value = float | None | list[float | None]
+
+
 class FinishedFacts(Facts):
     """What is read besides of the manifest of a finished run."""
 
-    best_epoch: list[int]
-    scores: Annotated[list[dict[str, Any]], Len(1)]
-    values: dict[str, dict[str, list[float]]]
-    seconds: dict[Literal["compile", "train"], float]
+    best_epoch: list[Annotated[int, Ge(0)]]
+    scores: Annotated[list[ScoreRow], Len(1)]
+    values: dict[str, dict[str, list[Value]]]
+    seconds: Seconds
+
+    @model_validator(mode="after")
+    def check_seeds(self) -> "FinishedFacts":
+        """Raises `ValueError` unless there is one of everything for each seed, and a value for each score."""
+        lists = [self.best_epoch, *(values for metrics in self.values.values() for values in metrics.values())]
+        if any(len(values) != len(self.seeds) for values in lists):
+            raise ValueError(f"expected best epochs and values of {len(self.seeds)} seeds, found others")
+        for values in lists:
+            lengths = {len(value) if isinstance(value, list) else 0 for value in values}
+            if len(lengths) > 1:
+                raise ValueError("expected as many classes for each seed, found others")
+        if [row.part for row in self.scores] != list(self.values):
+            raise ValueError("expected values of the parts that have scores, found those of others")
+        return self
 
 
 def claimed_path(out: Path | None, name: str, *, overwrite: bool) -> AbstractContextManager[Path]:

@@ -18,13 +18,13 @@ PLACE = ["seed", "epoch", "split"]
 def history_columns(history: History, eval_every: int) -> dict[str, np.ndarray]:
     """A history as figures take it: "epoch" (rows,), "train_loss" (seeds, rows), "validation_accuracy" and so on.
 
-    What was never measured has no column.
+    What was never measured, or is not defined for these data, has no column; the first metric of training has one.
     """
     columns = {}
     for split, metrics in history._asdict().items():
-        for name in _ordered(metrics):
+        for i, name in enumerate(_ordered(metrics)):
             values = np.asarray(metrics[name])
-            if split == "train" or not np.isnan(values).all():
+            if (split == "train" and i == 0) or not np.isnan(values).all():
                 columns[f"{split}_{name}"] = values
     rows = next(iter(columns.values())).shape[1]
     return {"epoch": (np.arange(rows) + 1) * eval_every, **columns}

@@ -17,6 +17,7 @@ import numpy as np
 import jaxnn
 from jaxnn.experiment.definition import PARTS, Experiment
 from jaxnn.layer import Batch
+from jaxnn.targets import without_weight
 
 #: The version of a run's folder.
 FORMAT = 3
@@ -52,8 +53,10 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
             "classes": list(data.classes),
             "max_value": data.max_value,
             "reader": None if data.reader is None else data.reader.settings(),
+            "targets": list(data.targets),
             "example": list(x.shape[1:]),
             "dtype": x.dtype.name,
+            "target": target_facts(experiment),
             "stacked": experiment.stacked,
             "split": {
                 part: jax.tree.leaves(examples)[0].shape[0] for part, examples in parts.items() if examples is not None
@@ -66,6 +69,17 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
         "command": [word.encode(errors="backslashreplace").decode() for word in command],
         "start": start,
     }
+
+
+def target_facts(experiment: Experiment) -> dict[str, Any] | None:
+    """The shape and the type of an example's target, which tell what a prediction means; None where it is no array."""
+    example = experiment.source.example
+    target = without_weight(example[1]) if isinstance(example, tuple) and len(example) == 2 else None
+    return (
+        {"shape": list(target.shape[1:]), "dtype": target.dtype.name}
+        if target is not None and hasattr(target, "dtype")
+        else None
+    )
 
 
 def environment() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from jaxnn.experiment.run import Result
 from jaxnn.experiment.scores import Scores
 from jaxnn.report.figures import run_figures, save_figures
 from jaxnn.report.run_page import write_page
-from jaxnn.report.score_table import score_rows
+from jaxnn.report.score_table import score_rows, stored_scores
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.history import history_columns, write_history
@@ -135,10 +135,7 @@ def write_results(
         "epochs": [int(epoch) for epoch in state.epoch],
         "best_epoch": [int(epoch) for epoch in state.best.epoch],
         "scores": score_rows(experiment, scores),
-        "values": {
-            part: {name: [float(v) for v in values] for name, values in metrics.items()}
-            for part, metrics in scores.items()
-        },
+        "values": stored_scores(scores),
         "end": now(),
         "exit_status": 0,
         "status": "finished",

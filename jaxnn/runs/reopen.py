@@ -142,10 +142,12 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
     _, arrays = load_weights(run_folder.check_file(folder, manifest, "best.safetensors"))
     stats = preprocess.rebuild(config.data.preprocess, arrays)
     # Not `np.zeros`: the manifest may claim an example of any size, and this one takes no memory.
-    x, target_row = np.broadcast_to(np.zeros((), info["dtype"]), (1, *info["example"])), np.zeros((1,), np.int32)
+    x = np.broadcast_to(np.zeros((), info["dtype"]), (1, *info["example"]))
+    facts = info.get("target")
+    blank_target = None if facts is None else np.broadcast_to(np.zeros((), facts["dtype"]), (1, *facts["shape"]))
     try:
         one_stats = jax.tree.map(lambda a: a[0], stats) if info["stacked"] else stats
-        source = in_memory(x, target_row, prepare=preparer(config.train.precision), stats=one_stats)
+        source = in_memory(x, blank_target, prepare=preparer(config.train.precision), stats=one_stats)
     except (IndexError, TypeError, ValueError) as error:
         raise UserError(f"{folder}: expected preprocessing that fits the examples, found {one_line(error)}") from error
     return Experiment(
@@ -159,6 +161,7 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
             tuple(info["classes"]),
             info["max_value"],
             rebuild_reader(info["reader"]) if info.get("reader") else None,
+            tuple(info.get("targets", ())),
         ),
         stacked=info["stacked"],
         record=record_of(config, manifest["grad"]),

@@ -17,7 +17,9 @@ from jaxnn.experiment.definition import Experiment, seed_params, with_class_name
 from jaxnn.experiment.run import run
 from jaxnn.experiment.scores import Scores, predict
 from jaxnn.layer import Batch, Params
-from jaxnn.report.figures import Figure, run_figures
+from jaxnn.report.figures import run_figures
+from jaxnn.report.prediction_figures import Figure
+from jaxnn.report.score_table import restored_scores
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.continuation import Continuation, continuation
@@ -26,6 +28,7 @@ from jaxnn.runs.manifest import make_manifest, now
 from jaxnn.runs.recorder import RunRecorder
 from jaxnn.runs.reopen import predictor, read_config, read_params, rebuild_experiment
 from jaxnn.runs.run_data import check_same_data
+from jaxnn.storage.files import expand_user
 from jaxnn.storage.locks import locked
 
 
@@ -35,7 +38,8 @@ class Run:
 
     params: the best parameters of each seed
     history: "epoch" (rows,), "train_loss" (seeds, rows), "validation_accuracy" and so on
-    scores: part -> metric -> a value for each seed, of the best parameters
+    scores: part -> metric -> a value for each seed, of the best parameters; of "…_per_class" and "…_per_output" a row
+        for each seed. NaN: not defined, such as the precision of a class that is never predicted
     best_epoch: the epochs after which the best parameters were measured
     folder, manifest: None and empty for a run without a folder
     """
@@ -114,7 +118,7 @@ def fit(
         best = outcome.state.best
         history = history_columns(outcome.history, experiment.plan.eval_every)
         return Run(experiment, jax.device_get(best.params), history, scored, _epochs(best.epoch))
-    path = Path(folder)
+    path = expand_user(folder)
     if resume:
         if run_folder.read_manifest(path)["status"] != "finished":
             with locked(path), _resumed(experiment, path) as recorder:
@@ -164,7 +168,7 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
     experiment: the experiment of a run that `fit` made, or FILE.py:NAME of one; None where the folder names it itself
     Raises `UserError` for a folder that holds no finished run, or a damaged one.
     """
-    path = Path(folder)
+    path = expand_user(folder)
     manifest = run_folder.read_manifest(path)
     if manifest["status"] != "finished":
         raise UserError(f"{path}: expected a finished run, found one that is not; `jaxnn resume {path}` continues it")
@@ -172,14 +176,9 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
     built = built._replace(seeds=tuple(manifest["seeds"]))
     built.check_seeds()
     run_folder.check_file(path, manifest, "history.csv")
-    scored = {
-        part: {name: np.array(values) for name, values in metrics.items()}
-        for part, metrics in manifest["values"].items()
-    }
-    history = read_history(path / "history.csv")
-    return Run(
-        built, read_params(path, manifest, built), history, scored, _epochs(manifest["best_epoch"]), path, manifest
-    )
+    params, history = read_params(path, manifest, built), read_history(path / "history.csv")
+    scored = restored_scores(manifest["values"])
+    return Run(built, params, history, scored, _epochs(manifest["best_epoch"]), path, manifest)
 
 
 def _epochs(epochs: Any) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from jaxnn.config.shipped import find
 from jaxnn.errors import UserError
 from jaxnn.report import write_report
 from jaxnn.report.figures import save_figures
-from jaxnn.report.score_table import score_rows
+from jaxnn.report.score_table import metric_rows, score_rows
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.folder import ExperimentFacts
 from jaxnn.runs.manifest import environment, git_state, now
@@ -174,7 +174,7 @@ def finish(folder: Path, result: SweepResult, rows: Sequence[Mapping[str, Any]],
     tables = [score_table("Members, best first", [{k: v for k, v in row.items() if k not in hidden} for row in rows])]
     best_scores = [] if result.best is None else score_rows(result.best.experiment, result.scores)
     if best_scores:
-        tables.insert(0, score_table("The best member", best_scores))
+        tables.insert(0, score_table("The best member", metric_rows(best_scores)))
     write_report(
         folder / "report.html",
         title=f"Sweep: {title}",

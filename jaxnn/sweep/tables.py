@@ -9,11 +9,10 @@ import numpy as np
 
 from jaxnn import plots
 from jaxnn.engine.snapshot import rows_of
-from jaxnn.experiment.seed_statistics import seed_statistics
 from jaxnn.report import Table
-from jaxnn.report.cells import format_cell
-from jaxnn.report.figures import Figure
-from jaxnn.report.score_table import score_rows
+from jaxnn.report.cells import format_cell, format_epochs, seed_statistics
+from jaxnn.report.prediction_figures import Figure
+from jaxnn.report.score_table import is_share, score_rows
 from jaxnn.sweep import SweepResult, Trial
 
 #: How many of the best members the learning curves show.
@@ -22,7 +21,7 @@ CURVES = 5
 
 def member_rows(result: SweepResult) -> list[dict[str, Any]]:
     """A row for each member, best first; `scores` has the metric of each seed, None where the seed diverged."""
-    unit = 100 if result.metric.endswith("accuracy") else 1
+    unit = 100 if is_share(result.metric.split(".", 1)[1]) else 1
     metric = result.metric + (" %" if unit == 100 else "")
     names = _value_names(result)
     rows = []
@@ -31,7 +30,7 @@ def member_rows(result: SweepResult) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"rank": rank}
         row |= {name: trial.member.values.get(name, "") for name in names}
         row[metric] = "diverged" if trial.diverged else seed_statistics(unit * np.asarray(trial.score, np.float64))
-        row["best epoch"] = " ".join(str(epoch) for epoch in sorted({int(epoch) for epoch in trial.best_epoch})[:4])
+        row["best epoch"] = format_epochs([int(epoch) for epoch in trial.best_epoch])
         row["epochs"] = trial.epochs
         row["diverged seeds"] = trial.diverged
         row["member"] = trial.key if trial.key in result.kept else ""
@@ -45,7 +44,7 @@ def summary(result: SweepResult) -> list[tuple[str, str]]:
     rows = [("members", f"{len(result.trials):,}"), ("seeds", str(len(result.seeds)))]
     rows.append(("chosen by", f"{result.metric}, mean over the seeds"))
     if result.best is not None:
-        rows += [(f"best {name.split('.')[-1]}", value) for name, value in result.best.member.values.items()][:4]
+        rows += [(f"best {name.split('.')[-1]}", value) for name, value in result.best.member.values.items()]
     return [*rows, ("seconds", f"{result.seconds:.1f}")]
 
 
@@ -64,10 +63,9 @@ def head_comment(result: SweepResult, facts: Mapping[str, Any]) -> str:
 def figures(result: SweepResult) -> list[Figure]:
     """The metric against each value, and the learning curves of the best members."""
     part, metric = result.metric.split(".", 1)
-    unit, label = (
-        (100, "accuracy (%)")
-        if metric == "accuracy"
-        else (1, "loss (mean per example)" if metric == "loss" else metric)
+    unit = 100 if is_share(metric) else 1
+    label = (
+        "loss (mean per example)" if metric == "loss" else metric.replace("_", " ") + (" (%)" if unit == 100 else "")
     )
     title = result.trials[0].experiment.title
     names = _value_names(result)

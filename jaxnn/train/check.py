@@ -8,7 +8,7 @@ from jax import numpy as jnp
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
-from jaxnn.targets import Weighted, check_labels, spread_weight
+from jaxnn.targets import Weighted, check_labels, spread_weight, without_weight
 from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.step import Update
@@ -40,6 +40,7 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
         parts = [*held_out] if source.block else [source.load(0, 0, source.steps), *held_out]
         for examples in parts:
             _check_classes(update, params, source, examples)
+            _check_values(update, params, source, examples)
 
 
 def _check_classes(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
@@ -56,3 +57,36 @@ def _check_classes(update: Update, params: Any, source: Source, examples: Batch 
         if weight is not None:
             weight = spread_weight("targets", weight, target.shape, np.float32)
         check_labels("targets", np.asarray(target), shape[-1], weight)
+
+
+def _check_values(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
+    """Raises `UserError` for targets as wide as the prediction that the loss gives no meaning to, such as prices under
+    a cross-entropy."""
+    if not (isinstance(examples, tuple) and len(examples) == 2) or update.activation == "":
+        return
+    assert update.predict is not None
+    target = without_weight(examples[1])
+    prediction = jax.eval_shape(update.predict, params, source.example[0])
+    if not hasattr(target, "dtype") or np.shape(target)[1:] != getattr(prediction, "shape", (0,))[1:]:
+        return
+    rows = np.asarray(target)
+    if isinstance(examples[1], Weighted):
+        rows = rows[np.asarray(examples[1].weight) > 0]
+    if not rows.size:
+        return
+    sums = rows.sum(axis=-1)
+    expected, valid = {
+        "softmax": (
+            "rows of probabilities, at least 0 and 1 in sum",
+            rows.min() >= 0 and np.allclose(sums, 1, atol=1e-3),
+        ),
+        "sigmoid": ("probabilities from 0 to 1", rows.min() >= 0 and rows.max() <= 1),
+        "threshold": ("0 or 1", np.isin(rows, (0, 1)).all()),
+    }[update.activation]
+    if not valid:
+        found = f"numbers from {rows.min():.4g} to {rows.max():.4g}"
+        found += f" with sums from {sums.min():.4g} to {sums.max():.4g}" if update.activation == "softmax" else ""
+        raise UserError(
+            f"the loss takes targets that are {expected}, found {found}; for other numbers choose the loss "
+            "mean_squared_error or quadratic"
+        )

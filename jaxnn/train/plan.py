@@ -14,10 +14,10 @@ class Plan(NamedTuple):
     """How long to train, and what to keep.
 
     epochs: times that the source is gone through
-    best: the part and the metric that choose the best parameters: "train.loss", "validation.accuracy". In full-batch
-        training a "train" metric is measured in every step, before its update; otherwise after the updates, at every
-        evaluation
-    patience: stop after more than so many epochs without a better score
+    best: the part and the metric that choose the best parameters: "train.loss", "validation.accuracy". Of epochs with
+        equal values the one with the lowest loss on the same part is the best, then the first. In full-batch training a
+        "train" metric is measured in every step, before its update; otherwise after the updates, at every evaluation
+    patience: stop after more than so many epochs without a better one, by `best` and its ties
     eval_every: epochs from one evaluation, and one row of the history, to the next
     on_nonfinite: what NaN or infinity does
     save_epochs, save_minutes: how often a run in a folder is saved; None: not by this

@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Batch, Params
-from jaxnn.metrics import means
+from jaxnn.metrics import values
 from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
 from jaxnn.train.check import check_update
 from jaxnn.train.evaluation import evaluate
@@ -96,13 +96,17 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         state = update.init(stream(key, "init"), example)
         _, sums = jax.eval_shape(update.step, state, example, key)
         blank = jax.tree.map(lambda a: jnp.zeros((shape.steps, *a.shape), a.dtype), dict(sums))
-        score = jnp.asarray(no_score(next(iter(sums.values())).total.dtype))
-        best = Best(update.params(state), score, jnp.zeros((), jnp.int32))
+        score = jnp.asarray(no_score(jax.tree.leaves(sums)[0].dtype))
+        best = Best(update.params(state), score, score, jnp.zeros((), jnp.int32))
         return State(key, state, jnp.zeros((), jnp.int32), best, blank, hyperparameters)
 
     def keep_best(best: Best, params: Params, metrics: dict[str, Any], epoch) -> Best:
-        candidate = Best(params, shape.sign * metrics[metric].astype(best.score.dtype), epoch)
-        return jax.tree.map(lambda new, old: jnp.where(candidate.score > best.score, new, old), candidate, best)
+        dtype = best.score.dtype
+        tie_breaker = -metrics["loss"].astype(dtype) if "loss" in metrics else jnp.asarray(no_score(dtype))
+        new = Best(params, shape.sign * metrics[metric].astype(dtype), tie_breaker, epoch)
+        tie = (new.score == best.score) & (new.tie_breaker > best.tie_breaker)
+        better = (new.score > best.score) | tie
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
 
     def learn_step(update: Update, state: State, i, batch, key) -> State:
         new, sums = update.step(state.update, batch, key)
@@ -119,7 +123,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
                 new = step(update, state, 0, batch_of(0), epoch_key(state.key, state.epoch))
             if best_before_update:
                 params = update.params(state.update)
-                new = new._replace(best=keep_best(state.best, params, means(new.sums), state.epoch))
+                new = new._replace(best=keep_best(state.best, params, values(new.sums), state.epoch))
             return new._replace(epoch=state.epoch + 1)
         keys = epoch_key(state.key, state.epoch)
 
@@ -130,13 +134,13 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         return state._replace(epoch=state.epoch + (last == shape.steps).astype(jnp.int32))
 
     def finish(update: Update, state: State, data: Data) -> tuple[State, History]:
-        params, train = update.params(state.update), means(state.sums)
+        params, train = update.params(state.update), values(state.sums)
         validation = {}
         if data.validation is not None:
             key = jax.random.fold_in(stream(state.key, "evaluate"), state.epoch)
             prepare = functools.partial(shape.prepare, data.stats)
             sums = evaluate(update.evaluate, params, data.validation, key, prepare=prepare, rows=shape.rows)
-            validation = means(sums)
+            validation = values(sums)
         history = History(train, validation)
         if not best_before_update:
             state = state._replace(best=keep_best(state.best, params, getattr(history, part), state.epoch))

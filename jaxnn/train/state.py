@@ -7,18 +7,21 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxnn.layer import Params
-from jaxnn.metrics import Sum
+from jaxnn.metrics import Quantity
 from jaxnn.train.step import Hyperparameters
 
 
 class Best(NamedTuple):
-    """The best parameters so far, their score (larger is better) and the epochs done when they were measured.
+    """The best parameters so far, and the epochs done when they were measured.
 
-    Before the first evaluation the score is `no_score`.
+    score: the metric that chooses them, larger for better ones; `no_score` before the first evaluation
+    tie_breaker: minus their loss on the same part, which decides between equal scores; `no_score` where no loss is
+        measured
     """
 
     params: Params
     score: Float[Array, ""]
+    tie_breaker: Float[Array, ""]
     epoch: Int[Array, ""]
 
 
@@ -45,7 +48,7 @@ class State(NamedTuple):
     update: Any
     epoch: Int[Array, ""]
     best: Best
-    sums: dict[str, Sum]
+    sums: dict[str, Quantity]
     hyperparameters: Hyperparameters
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from jaxnn.layer import Batch, Params
 from jaxnn.metrics import Sums
+from jaxnn.train.task import Activation
 
 #: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.
 Hyperparameters = Mapping[str, Array | np.ndarray | float]
@@ -26,6 +27,7 @@ class Update(NamedTuple):
     restart(params, example) -> state   a state that begins with these parameters; None: it cannot
     one_device: whether the step cannot run inside `jax.shard_map`, so that all seeds share the first device
     full_batch: whether every step must see the same batch
+    activation: what turned the model's output into the prediction, so that it is known what the prediction means
     """
 
     init: Callable[[PRNGKeyArray, Batch], Any]
@@ -37,6 +39,7 @@ class Update(NamedTuple):
     restart: Callable[[Params, Batch], Any] | None = None
     one_device: bool = False
     full_batch: bool = False
+    activation: Activation = ""
 
 
 #: An update, or a function from hyper-parameters to one.

@@ -11,10 +11,11 @@ from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Layer, Params, check_layer
 from jaxnn.losses import Loss, LossFunction, check_loss, prediction_of
-from jaxnn.metrics import Metric, Sum
+from jaxnn.metrics import Metric, Quantity, Sum
 from jaxnn.train.diagnosis import diagnose_step
 from jaxnn.train.second_order import SecondOrder
 from jaxnn.train.step import Update
+from jaxnn.train.task import activation_of, default_metrics
 
 
 class Learner(NamedTuple):
@@ -39,7 +40,7 @@ def supervised(
 
     loss: any function (y, target) -> (value, dy); the losses of `jaxnn` also measure sums of weighted places
     optimizer: an optax transformation, or one of `jaxnn.train.SECOND_ORDER`
-    metrics: name -> function (prediction, target) -> Sum, beside the loss
+    metrics: name -> function (prediction, target) -> Sum, beside the loss; None: those of `default_metrics` that apply
     grad: `value_and_grad` (by hand) or `autodiff_value_and_grad`
     predict: what turns the model's output into a prediction; default: the loss's activation, else the output itself
     average: a in [0, 1): what is scored and saved is ā ← a ā + (1 − a) params, taken after each step
@@ -50,7 +51,8 @@ def supervised(
     check_loss("supervised", loss)
     if not isinstance(optimizer, SecondOrder | optax.GradientTransformation):
         raise UserError(f"supervised: expected an optimizer, found {describe(optimizer)}")
-    metrics = dict(metrics or {})
+    activation = activation_of(loss) if predict is None else ""
+    metrics = dict(default_metrics(activation) if metrics is None else metrics)
     if "loss" in metrics:
         raise UserError("metrics: expected names other than 'loss', which is always measured, found 'loss'")
     prediction = prediction_of(loss) if predict is None else predict
@@ -84,14 +86,15 @@ def supervised(
         restart=restart,
         one_device=isinstance(optimizer, SecondOrder),
         full_batch=isinstance(optimizer, SecondOrder),
+        activation=activation,
     )
 
 
 def measure(
     loss: LossFunction, metrics: Mapping[str, Metric], prediction: Callable[[Any], Any], y: Any, target: Any
-) -> dict[str, Sum]:
+) -> dict[str, Quantity]:
     """The loss and the metrics of a batch of outputs."""
-    sums = {"loss": loss.sums(y, target) if isinstance(loss, Loss) else _loss_sum(loss, y, target)}
+    sums: dict[str, Quantity] = {"loss": loss.sums(y, target) if isinstance(loss, Loss) else _loss_sum(loss, y, target)}
     if metrics:
         predicted = prediction(y)
         measured = {name: metric(predicted, target) for name, metric in metrics.items()}

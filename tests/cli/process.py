@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+AT_WORK = re.compile(r"jaxnn: .*, \d+ (s|min)(, about .* left)?")
+
 
 def jaxnn_process(words, *, stdout: Any = subprocess.PIPE, **options):
     return subprocess.run(
@@ -14,4 +16,4 @@ def jaxnn_process(words, *, stdout: Any = subprocess.PIPE, **options):
 
 def own_lines(text):
     """The lines of standard error without those that say that a slow machine is at work."""
-    return [line for line in text.splitlines() if not re.search(r", \d+ s$", line)]
+    return [line for line in text.splitlines() if not AT_WORK.fullmatch(line)]

@@ -42,3 +42,59 @@ def test_what_is_not_known_is_refused_in_a_line(jaxnn):
     for words in (("dence",), ("dense", "--shape", "0,1"), ("dence", "--mutants")):
         code, _, err = jaxnn("certify", *words)
         assert code == 2 and len(err.strip().splitlines()) == 1, err
+
+
+FUNCTIONS = """
+import jax, jax.numpy as jnp
+def rule(factor):
+    @jax.custom_vjp
+    def power(x, n):
+        return x ** n
+    power.defvjp(lambda x, n: (x ** n, (x, n)), lambda r, g: (factor * g * r[1] * r[0] ** (r[1] - 1), None))
+    return power
+power, wrong = rule(1.0), rule(1.001)
+def total(x, y):
+    return (x * y).sum()
+def broken(x):
+    raise RuntimeError("first line\\nsecond line")
+"""
+
+
+def test_arguments_of_a_function_are_drawn_from_domains(jaxnn, tmp_path, monkeypatch):
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)
+    arguments = ("--arg", "x=positive 3,5", "--arg", "n=3", "--quick")
+    code, out, err = jaxnn("certify", "functions.py:power", *arguments)
+    assert code == 0 and err == "" and "holds" in out
+    code, _, err = jaxnn("certify", "functions.py:wrong", *arguments)
+    assert code == 1 and "law 1 (autodiff): x[" in err
+
+
+def test_a_repeated_shape_is_the_shape_of_the_next_argument(jaxnn, tmp_path, monkeypatch):
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)
+    for shapes in (("--shape", "7", "--shape", "7"), ("--shape", "7", "7")):
+        code, _, err = jaxnn("certify", "functions.py:total", *shapes, "--quick")
+        assert code == 0 and err == ""
+
+
+def test_a_function_that_raises_is_a_line_and_the_others_are_certified(jaxnn, tmp_path, monkeypatch):
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = jaxnn("certify", "functions.py:broken", "functions.py:total", "--shape", "3", "--quick")
+    assert code == 2 and out.count("refused") == 2  # total needs two arguments
+    lines = err.strip().splitlines()
+    assert len(lines) == 2 and "RuntimeError: first line" in lines[0] and "missing a required argument" in lines[1]
+
+
+def test_an_argument_that_is_not_known_is_refused_in_a_line(jaxnn, tmp_path, monkeypatch):
+    (tmp_path / "functions.py").write_text(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)
+    for argument, words in (
+        ("x=posittive 3", "did you mean 'positive'"),
+        ("x=positive 3,0", "expected positive sizes"),
+        ("x=integers 3", "such as integers(10) 7,3"),
+        ("2x=3", "expected NAME=VALUE"),
+    ):
+        code, _, err = jaxnn("certify", "functions.py:power", "--arg", argument, "--quick")
+        assert code == 2 and len(err.strip().splitlines()) == 1 and words in err, err

@@ -90,7 +90,7 @@ CHANGES = {
     "changed": lambda file: write_points(file, seed=1),
     "more rows": lambda file: write_points(file, seed=1, n=80),
     "missing": lambda file: file.unlink(),
-    "other shape": lambda file: write_points(file, seed=1, columns=3),
+    "other shape": lambda file: write_points(file, seed=1, columns=1),
     "other classes": lambda file: write_points(file, seed=1, names=("north", "south")),
 }
 #: What each change of the data says, and the remedy that every refusal names.
@@ -98,10 +98,15 @@ FINDINGS = {
     "changed": "found others: SHA-256 ",
     "more rows": "found others: 48 train, 16 validation, 16 test examples instead of 36 train, 12 validation, 12 test",
     "missing": "found none that can be read (found no ",
-    "other shape": "examples of shape (3,) float32 instead of (2,) float32",
+    "other shape": "examples of shape (1,) float32 instead of (2,) float32",
     "other classes": "the classes north, south instead of left, right",
 }
 REMEDY = "by --data.path FILE"
+#: What the reader of the run says of a table of another form, which `evaluate` reads by it.
+MISFITS = {
+    "other shape": "found 'x0', 'side'; the first row must be a header",
+    "other classes": "expected a class of the training",
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -122,8 +127,11 @@ def test_command_reads_a_run_whose_data_changed_or_refuses_it_in_one_line(comman
         assert len(err.strip().splitlines()) == 1
     else:
         assert code == 2 and len(err.strip().splitlines()) == 1, err
-        assert FINDINGS[change] in err and REMEDY in err
-        assert "expected data" in err or "expected the data that it was trained on (csv, SHA-256 " in err
+        assert REMEDY in err
+        if command == "evaluate" and change in MISFITS:
+            assert "expected data of the form that it was trained on, found others: " in err and MISFITS[change] in err
+        else:
+            assert "expected the data that it was trained on (csv, SHA-256 " in err and FINDINGS[change] in err
         assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
@@ -155,6 +163,19 @@ def test_evaluate_scores_other_data_with_the_classes_and_the_preprocessing_of_th
     (row,) = json.loads((place / "scores.json").read_text())["rows"]
     share = np.mean(np.random.default_rng(2).normal(5.0, 2.0, (500, 2))[:, 0] > 5)
     assert abs(row["accuracy %"]["mean"] - 100 * share) < 4
+
+
+def test_evaluate_reads_other_tables_as_the_training_did(place, jaxnn):
+    """A table of one class alone, with its columns in another order and one that the run does not know."""
+    points = np.random.default_rng(3).normal(8.0, 0.5, (20, 2))
+    rows = [f"{y:.3f},right,{x:.3f},note" for x, y in points]
+    (place / "other.csv").write_text("\n".join(["x1,side,x0,remark", *rows]))
+    code, _, err = jaxnn("evaluate", place / "run", "--data.path", place / "other.csv", "--json", place / "scores.json")
+    assert code == 0, err
+    (row,) = json.loads((place / "scores.json").read_text())["rows"]
+    assert row["examples"] == 20 and row["accuracy %"]["mean"] == 100
+    code, _, err = jaxnn("evaluate", place / "run", "--data.path", place / "other.csv", "--data.delimiter", ";")
+    assert code == 2 and "--data.delimiter: expected --data.path alone" in err and len(err.strip().splitlines()) == 1
 
 
 def test_relative_path_is_found_from_the_config_then_from_the_current_folder(tmp_path, monkeypatch):

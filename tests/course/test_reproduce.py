@@ -22,12 +22,11 @@ from jaxnn.course import (
 )
 from jaxnn.course.budget import limit_config
 from jaxnn.course.claims import format_claims, head_comment, parse_claims
-from jaxnn.course.optimizer_comparison import _within_reach, optimizer_label
+from jaxnn.course.optimizer_comparison import MAX_SHOWN_DISTANCE, optimizer_label, project_paths
 from jaxnn.course.run_system import ensemble_metrics
 from jaxnn.course.session import STUDIES_OF_RUN, CourseSession
 from jaxnn.course.systems import RECORDS
 from jaxnn.errors import UserError
-from jaxnn.experiment.seed_statistics import seed_statistics
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
 #: Configs whose whole run takes a second or two, and configs of which only some of the measured seeds are run.
@@ -112,11 +111,6 @@ def test_summary_compares_the_mean_with_the_target():
     assert measurement._replace(target=99.0).summary == "99 missed by 0.38"
 
 
-def test_seed_statistics_of_one_seed_have_no_standard_deviation():
-    assert seed_statistics([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0}
-    assert seed_statistics([1.0, 3.0]) == {"mean": 2.0, "sd": pytest.approx(2**0.5), "min": 1.0, "max": 3.0}
-
-
 @pytest.mark.parametrize("config", dict.fromkeys(s.config for s in (*SYSTEMS, *RECORDS) if s.config))
 def test_limit_config_changes_nothing_without_limits(config):
     full = load(config)
@@ -168,13 +162,21 @@ def test_studies_of_run_are_studies_of_systems():
     assert {study for names in STUDIES_OF_RUN.values() for study in names} <= studies
 
 
-def test_within_reach_excludes_a_diverging_trajectory():
-    start = np.zeros(3)
-    trajectories = [np.outer(np.linspace(0, 1, 5), direction) for direction in (np.ones(3), -np.ones(3), [0, 1e6, 0])]
-    trajectories.append(np.full((5, 3), np.nan))
-    trajectories[-1][0] = 0
-    near = _within_reach(np.concatenate(trajectories), trajectories, start)
-    assert near[:10].all() and not near[11:15].any() and near[15] and not near[16:].any()
+@pytest.mark.parametrize("far", [1.0, 40.0, 1e9])
+def test_plane_holds_the_paths_and_gives_far_ones_a_logarithmic_axis(far):
+    line = np.linspace(0, 1, 21)[:, None]
+    trajectories = {"a": line * [1, 0, 0], "b": line * [0.5, -1, 0.1], "c": line * [0, far, 0]}
+    trajectories["d"] = np.where(line > 0, np.nan, np.zeros(3))
+    plane = project_paths(trajectories)
+    assert np.allclose(plane.directions @ plane.directions.T, np.eye(2))
+    assert (plane.linear_width is None) == (far != 40.0)  # what is too far is not in the picture at all
+    reach = 1.0 if plane.linear_width is None else plane.linear_width
+    points = np.concatenate(list(plane.paths.values()))
+    points = points[np.linalg.norm(points, axis=1) <= MAX_SHOWN_DISTANCE * reach]
+    assert len(points) >= 42  # a and b, and all or the beginning of c
+    for axis, coordinates in ((plane.x, points[:, 0]), (plane.y, points[:, 1])):
+        assert axis[0] < coordinates.min() and coordinates.max() < axis[-1] and (np.diff(axis) > 0).all()
+    assert plane.x[-1] < 3e3 and np.allclose(plane.paths["a"], trajectories["a"] @ plane.directions.T)
 
 
 def test_parse_claims_reads_what_format_claims_writes():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxnn.data import load
+from jaxnn.data import load, split
 from jaxnn.data.image_file import MAX_PIXELS, open_image, to_grey
-from jaxnn.errors import UserError
+from jaxnn.errors import DataWarning, UserError
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = {name: GENERATOR.integers(0, 256, (count, 5, 7, 3), np.uint8) for name, count in (("10", 3), ("9", 2))}
@@ -76,6 +76,13 @@ def test_open_image_reads_every_mode(folder):
         assert np.abs(to_grey(open_image(folder / name)) - ramp).max() <= lossy, name
 
 
+def test_open_image_reads_numbers_of_no_known_range_as_no_image(tmp_path):
+    for name, array in (("a.tif", np.ones((4, 4), np.float32)), ("b.tif", np.full((4, 4), 70_000, np.int32))):
+        Image.fromarray(array).save(tmp_path / name)
+        with pytest.raises(UserError, match="expected a PNG, JPEG"):
+            open_image(tmp_path / name)
+
+
 def test_to_grey_replaces_transparency_by_the_background(tmp_path):
     """The background of black strokes becomes white, that of bright strokes black."""
     shape = np.zeros((5, 7), np.uint8)
@@ -94,6 +101,47 @@ def test_open_image_turns_a_photograph_upright(tmp_path):
     assert open_image(tmp_path / "turned.jpg").size == (5, 7)
 
 
+def test_images_of_train_and_test_folders_are_official_parts(tmp_path):
+    for i, (part, name) in enumerate(
+        [("train", "a"), ("train", "b"), ("validation", "b"), ("test", "b"), ("test", "a")]
+    ):
+        (tmp_path / part / name).mkdir(parents=True)
+        Image.new("L", (3, 3), i).save(tmp_path / part / name / "x.png")
+    dataset = load("images", {"path": str(tmp_path)})
+    assert dataset.validation is not None and dataset.test is not None
+    for part, values, labels in (
+        (dataset.train, [0, 1], [0, 1]),
+        (dataset.validation, [2], [1]),
+        (dataset.test, [4, 3], [0, 1]),
+    ):
+        assert part.x[:, 0, 0, 0].tolist() == values and part.y.tolist() == labels
+    parts = split(dataset, validation=1.0, test=1.0)
+    assert parts.validation is not None and parts.test is not None
+    assert [part.num_examples for part in parts if part] == [2, 1, 2]
+    assert (parts.validation.x == dataset.validation.x).all() and (parts.test.x == dataset.test.x).all()
+
+
+def test_images_that_cannot_be_read_are_refused_together_or_skipped(folder):
+    broken = {"10/cut.jpg": b"\xff\xd8\xff", "10/empty.png": b"", "9/notes.txt": b"hello"}
+    for name, data in broken.items():
+        (folder / name).write_bytes(data)
+    with pytest.raises(
+        UserError, match=r"cut\.jpg: expected .*; 2 more cannot be read: 10/empty\.png, 9/notes\.txt; remove"
+    ):
+        load("images", {"path": str(folder)})
+    with pytest.warns(DataWarning, match="left out 3 of 8 files, .*: 10/cut.jpg, 10/empty.png, 9/notes.txt$"):
+        dataset = load("images", {"path": str(folder), "size": (5, 7), "mode": "rgb", "unreadable": "skip"})
+    assert (dataset.train.x == np.concatenate([PIXELS["10"], PIXELS["9"]])).all()
+    assert dataset.train.y.tolist() == [1, 1, 1, 0, 0]
+
+
+def test_images_of_a_wrong_suffix_are_read_by_their_content(folder):
+    image = Image.fromarray(PIXELS["9"][0])
+    for i, kind in enumerate(["JPEG", "BMP", "GIF", "WEBP", "TIFF"]):
+        image.save(folder / "9" / f"x{i}.png", kind)
+    assert load("images", {"path": str(folder)}).train.x.shape == (10, 28, 28, 1)
+
+
 def png(width, height):
     """A PNG whose header states a size, followed by few bytes."""
 
@@ -106,13 +154,17 @@ def png(width, height):
 
 INVALID = {
     "text": (b"hello", "expected a PNG, JPEG"),
-    "empty": (b"", "expected a PNG, JPEG"),
+    "empty": (b"", "found an empty file"),
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0", "found HEIC; convert it to PNG or JPEG"),
+    "AVIF": (b"\0\0\0\x18ftypavif\0\0\0\0", "found AVIF; convert it to PNG or JPEG"),
+    "PDF": (b"%PDF-1.7\n", "found PDF; convert it"),
+    "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "found SVG; convert it"),
     "too many pixels": (png(MAX_PIXELS // 8192 + 1, 8192), "a side, found more"),
     "far too many pixels": (png(2**31 - 1, 2**31 - 1), "found"),
     "no pixels": (png(0, 5), "expected a PNG, JPEG"),
     "cut short": (png(1000, 1000), "expected a PNG, JPEG"),
     "header alone": (png(5, 7)[:40], "expected a PNG, JPEG"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "expected a PNG, JPEG"),
+    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "found PostScript"),
     "TIFF": (b"II*\0\x08\0\0\0\0\0", "expected a PNG, JPEG"),
     "JPEG start": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(40), "expected a PNG, JPEG"),
 }

@@ -36,7 +36,37 @@ def test_apply_keeps_the_shape_and_returns_float32(images, name):
 def test_none_and_unit_only_scale(images):
     assert (fit_and_apply("none", images) == images).all()
     np.testing.assert_allclose(fit_and_apply("unit", images), images / 255, rtol=1e-6)
-    assert fit_and_apply("unit", images, max_value=77.0).reshape(101, 30)[:, CONSTANT] == pytest.approx(1)
+    dark = np.minimum(images, 77)
+    assert fit_and_apply("unit", dark, max_value=77.0).reshape(101, 30)[:, CONSTANT] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "max_value", "remedy"),
+    [
+        ("unit", np.uint8([[200]]), 1.0, "set max_value = 255"),
+        ("center", np.uint8([[200]]), 1.0, "set max_value = 255"),
+        ("unit", np.uint8([[17]]), 16.0, "set max_value = 255"),
+        ("unit", np.float32([[0.5, 1.0]]), 255.0, "set max_value = 1 "),
+        ("center", np.float32([[0.5, 1.0]]), 255.0, "set max_value = 1 "),
+        ("unit", np.uint8([[0, 1]]), 255.0, "set max_value = 1 "),
+        ("unit", np.float32([[-7.5, 2]]), 1.0, "set max_value = 8 "),
+        ("unit", np.float32([[128]]), 1.0, "set max_value = 128 "),
+    ],
+)
+def test_preprocess_refuses_a_max_value_that_contradicts_the_numbers(name, x, max_value, remedy):
+    with pytest.raises(UserError, match=f"expected numbers up to max_value = {max_value:g}, .*{remedy}"):
+        preprocess.fit(name, x, max_value)
+
+
+def test_preprocess_accepts_a_max_value_that_the_numbers_may_have():
+    for name, x, max_value in (
+        ("unit", np.uint8([[0, 90]]), 255.0),
+        ("unit", np.float32([[-0.5, 1]]), 1.0),
+        ("center", np.float32([[-70, 90]]), 1.0),  # features, whose mean alone is subtracted
+        ("unit", np.uint8([[0]]), 255.0),
+        ("normalize", np.uint8([[0, 90]]), 1.0),
+    ):
+        preprocess.fit(name, x, max_value)
 
 
 def test_center_has_mean_zero(images):

@@ -36,7 +36,7 @@ def test_load_names_an_unknown_or_missing_option():
 
 @pytest.mark.parametrize("option", ["seed", "data_dir", "name"])
 def test_load_refuses_the_run_s_parameters_as_options(option):
-    with pytest.raises(UserError, match=f"expected an option of none, found {option}"):
+    with pytest.raises(UserError, match=f"expected an option of prepare, found {option}"):
         load("tfds:mnist", {option: "3"})
 
 

@@ -115,7 +115,7 @@ def test_tfds_refuses_invalid_names(name, tmp_path):
         load(f"tfds:{name}", data_dir=tmp_path)
 
 
-def test_tfds_missing_package_error_names_the_extra(monkeypatch, tmp_path):
+def test_tfds_missing_package_error_names_the_package(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(UserError, match="install the extra 'tfds'"):
+    with pytest.raises(UserError, match="pip install tensorflow-datasets"):
         load("tfds:mnist", data_dir=tmp_path)

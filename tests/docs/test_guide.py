@@ -17,7 +17,7 @@ from run_page import blocks
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.library_mutants import MUTANTS
 from jaxnn.cli.arguments import OVERRIDABLE, Command, Sweep
-from jaxnn.cli.main import reject_unknown, split_overrides
+from jaxnn.cli.command_line import reject_unknown, split_overrides
 from jaxnn.config import load
 from jaxnn.config.shipped import find, names
 from jaxnn.course.systems import SYSTEMS

@@ -77,6 +77,7 @@ def _dparams_as_tuple(rule):
 PLANTED = {
     "structure": _dparams_as_tuple,
     "autodiff": _bias_off_by_a_thousandth,
+    "stopped": lambda rule: rule._replace(stopped=("x",)),
     "float32": _bias_rounded_to(jnp.bfloat16),
     "bfloat16": _change_bias(lambda db: db.astype(jnp.float8_e5m2).astype(db.dtype)),
     "finite differences": _bias_off_by_a_thousandth,
@@ -89,6 +90,7 @@ PLANTED = {
     "shard_map": _mean_over_rows,
     "checkpoint": _wrong_after_first_call,
     "hessian": _constant_residuals,
+    "forward mode": lambda rule: rule._replace(forward_mode=lambda *args: 1.001 * rule.f(*args)),
     "linearity": _quadratic_in_dy,
     "sum over examples": _mean_over_rows,
 }
@@ -186,9 +188,9 @@ def test_autodiff_law_requires_exact_zeros():
 def test_laws_detect_another_shape_or_precision():
     correct = cached_case("dense: tiny")
     transposed = _after_backward(correct.rule, lambda dp, dx, dy: (dp, dx.T))
-    doubled = _after_backward(correct.rule, lambda dp, dx, dy: (dp, dx.astype(jnp.float64)))
+    wider = _after_backward(correct.rule, lambda dp, dx, dy: (dp, dx.astype(jnp.float32)))
     assert not LAWS["autodiff"].measure(correct._replace(rule=transposed)).holds
-    assert not LAWS["float32"].measure(correct._replace(rule=doubled)).holds
+    assert not LAWS["bfloat16"].measure(correct._replace(rule=wider)).holds
 
 
 def test_autodiff_law_detects_nan():

@@ -15,7 +15,19 @@ from jaxnn.certify.case import layer_args
 from jaxnn.certify.cases import TABLE, constructor
 from jaxnn.errors import UserError
 from jaxnn.layer import Layer, empty_init
-from jaxnn.layers import LAYERS, average_pool, conv, conv_max_pool, dense, elementwise, flatten, max_pool, tanh
+from jaxnn.layers import (
+    LAYERS,
+    average_pool,
+    conv,
+    conv_max_pool,
+    dense,
+    elementwise,
+    flatten,
+    identity,
+    max_pool,
+    reshape,
+    tanh,
+)
 from jaxnn.models import mlp
 
 pytestmark = pytest.mark.usefixtures("without_annotation_checks")
@@ -119,11 +131,12 @@ def _shapes(tree: Any) -> str:
     return str([a.shape for a in jax.tree.leaves(tree)])
 
 
-def layer_of(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Layer, tuple[Any, ...], Any]:
-    """The layer of a row of the certificates' table, its arguments and its key."""
+def layer_of(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Layer, tuple[Any, Any], Any]:
+    """The layer of a row of the certificates' table, its (params, x) and its key."""
     monkeypatch.setattr("jaxnn.certify.rows.layer_rule", lambda layer, key=None: (layer, key))
     row = TABLE[name]
-    (layer, key), args = row.build(constructor(row.public_name))  # pyright: ignore[reportGeneralTypeIssues]
+    built: Any = row.build(constructor(row.public_name))
+    (layer, key), args = built
     return layer, args, key
 
 
@@ -193,7 +206,7 @@ def test_parallel_and_residual_refuse_outputs_that_would_broadcast():
         around.apply(params, jnp.ones((2, 2, 2, 3)))
 
 
-@pytest.mark.parametrize("layer", [flatten(), LAYERS["reshape"]([4, 3]), LAYERS["identity"](), combine.serial()])
+@pytest.mark.parametrize("layer", [flatten(), reshape([4, 3]), identity(), combine.serial()])
 def test_integers_have_no_dy(layer):
     """Integers pass through a layer that changes no number: behind it dy is None, and so is dx."""
     y, res = layer.forward((), jnp.ones((2, 3, 4), jnp.int32), None)

@@ -1,5 +1,7 @@
 """A target is labels of shape (*places) or has y's shape, for every loss, metric and run; the rest is refused."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import optax
@@ -10,8 +12,8 @@ import jaxnn
 from jaxnn import Weighted, accuracy, class_weighted
 from jaxnn.errors import UserError
 from jaxnn.losses import LOSSES, RESIDUALS
-from jaxnn.metrics import label_accuracy
 from jaxnn.train import SECOND_ORDER
+from jaxnn.train.task import default_metrics
 
 pytestmark = pytest.mark.usefixtures("without_annotation_checks")
 
@@ -113,9 +115,10 @@ def test_target_that_fits_gives_a_loss_for_each_place(output, target):
 def test_accuracy_of_one_hot_integers_rolled_by_a_row_is_0():
     """As many rows as classes: a broadcast once compared each row with all labels and said 1."""
     y, target = 5 * jnp.eye(10), np.roll(np.eye(10, dtype=int), 1, axis=0)
-    for metric in (accuracy, label_accuracy):
-        assert float(metric(y, target).mean()) == 0
-        assert float(metric(y, np.eye(10, dtype=int)).mean()) == 1
+    for metric in (accuracy, default_metrics("")["accuracy"]):
+        wrong, right = metric(y, target), metric(y, np.eye(10, dtype=int))
+        assert wrong is not None and right is not None
+        assert float(wrong.value()) == 0 and float(right.value()) == 1
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -159,7 +162,8 @@ def test_class_weights_of_one_output_weigh_a_column_of_integers():
 
 
 def test_weight_of_another_shape_is_refused():
-    for weight in (np.ones(6), np.ones((7, 1)), np.ones((7, 5)), 2.0, np.ones((1,))):
+    weights: list[Any] = [np.ones(6), np.ones((7, 1)), np.ones((7, 5)), 2.0, np.ones((1,))]
+    for weight in weights:
         for measure in (*(make() for make in LOSSES.values()), accuracy):
             with pytest.raises(UserError, match="expected a weight for each of"):
                 measure(jnp.zeros((7, 5)), Weighted(np.zeros(7, int), weight))
@@ -183,7 +187,7 @@ def test_run_refuses_targets_that_do_not_fit(output, target):
     model, x = model_and_data(output)
     good = (x, np.zeros(output, np.float32))
     for loss in LOSSES.values():
-        update = jaxnn.supervised(model, loss(), optax.sgd(0.1), metrics={"accuracy": label_accuracy})
+        update = jaxnn.supervised(model, loss(), optax.sgd(0.1))
         for train, validation, test in (
             ((x, target), None, None), (good, (x, target), None), (good, None, (x, target)),
         ):  # fmt: skip

@@ -89,6 +89,14 @@ def filters_of_many_inputs(rng: np.random.Generator, transform: Transform) -> Fi
     return plots.filters(transform(rng.normal(size=(3, 5, 7, 17))))
 
 
+def parity(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.parity(transform(rng.normal(size=(29, 4))), transform(rng.normal(size=(29, 4))), HOSTILE[:3])
+
+
+def parity_of_one_output(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.parity(transform(rng.normal(size=(29, 1))), transform(rng.normal(size=(29, 1))), title=HOSTILE[0])
+
+
 def denoised_signals(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.denoised_signals(*(transform(rng.normal(size=(2, 53))) for _ in range(3)))
 
@@ -196,6 +204,8 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         weights_of_colour_images,
         filters,
         filters_of_many_inputs,
+        parity,
+        parity_of_one_output,
         denoised_signals,
         activation_functions,
         cost_comparison,

@@ -161,6 +161,17 @@ def test_denoised_signals_title_has_the_rms_errors():
     assert ax.get_title() == "rms error 2 noisy, 0.5 denoised" and ax.get_xlabel() == "sample"
 
 
+def test_parity_has_a_panel_for_each_output_with_its_error_and_equal_axes():
+    true = np.random.default_rng(3).normal(size=(31, 3))
+    figure = plots.parity(true, np.add(true, [0, 1, -2]), ("height", "width"))
+    for ax, name, error in zip(figure.axes, ("height", "width", "output 2"), (0, 1, 2), strict=True):
+        assert ax.get_title() == f"{name}\nmean absolute error {error}"
+        assert ax.get_xlim() == ax.get_ylim() and (ax.get_xlabel(), ax.get_ylabel()) == ("true", "predicted")
+        diagonal, points = (np.asarray(line.get_data()) for line in ax.lines)
+        assert np.array_equal(diagonal[0], diagonal[1])
+        np.testing.assert_allclose(points[1] - points[0], [0, 1, -2][error], atol=1e-12)
+
+
 def test_optimizer_paths_stop_at_the_last_finite_step():
     path = [[0, 0], [1, 2], [np.inf, 0], [1, 1]]
     x, y = curve(plots.optimizer_paths([0, 1, 2], [0, 1, 2], np.eye(3), {"fast": path}), 0, 0)
@@ -270,7 +281,9 @@ def test_preprocessing_panels_of_one_scale_have_the_same_axes():
     assert np.allclose(np.diff(raw, axis=1), np.diff(raw, axis=1)[0])  # one scale for both axes
 
 
-@pytest.mark.parametrize("names", [LONG_NAMES, SCRIPTS, HOSTILE, ("", " ", "a", "1: a")], ids=str)
+@pytest.mark.parametrize(
+    "names", [LONG_NAMES, SCRIPTS, HOSTILE, ("", " ", "a", "1: a")], ids=["long", "scripts", "hostile", "odd"]
+)
 @pytest.mark.parametrize("max_length", [10, 24])
 def test_different_names_look_different(names, max_length):
     shown = style.distinct_names(names, max_length=max_length)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxnn.report.figures import labels_of, probability_of_second
+from jaxnn.report.prediction_figures import labels_of, probability_of_second
 
 PROBABILITIES = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [1.0, 0.0], [0.0, 1.0]], np.float32)
 #: Of a hinge loss, whose outputs are any numbers: their sum may be zero, and both may be negative.

@@ -208,7 +208,7 @@ def test_optuna_proposes_and_is_told_whole_batches():
         (["optimizer.learning_rate=0.1,-1,zero"], [], {}, ["found -1", "found 'zero'"]),
         ([], ["net.3.rate=uniform(0.5,1.5)"], {"search": "random"}, ["in [0, 1)"]),
         ([], ["net.3.rate=uniform(0,0.5)"], {}, ["--search grid takes lists"]),
-        (["optimizer.l2=0,1"], [], {"seeds": 0}, ["--seeds: expected at least 1, found 0"]),
+        (["optimizer.l2=0,1"], [], {"seeds": 0}, ["--seeds: expected from 1 to 1,000,000, found 0"]),
         (["train.epochs=2,4"], [], {"search": "halving"}, ["shares out the epochs"]),
     ],
 )

@@ -68,9 +68,9 @@ def test_augmented_changes_steps_and_no_evaluation():
     plain = supervised(model, quadratic(), optax.sgd(0.1))
     other = augmented(plain, ALL)
     state, key = plain.init(jax.random.key(0), batch), jax.random.key(3)
-    losses = [update.step(state, batch, key)[1]["loss"].total for update in (plain, other)]
+    losses = [update.step(state, batch, key)[1]["loss"].value() for update in (plain, other)]
     assert losses[0] != losses[1]
-    evaluated = [update.evaluate(plain.params(state), batch, key)["loss"].total for update in (plain, other)]
+    evaluated = [update.evaluate(plain.params(state), batch, key)["loss"].value() for update in (plain, other)]
     assert evaluated[0] == evaluated[1]
 
 

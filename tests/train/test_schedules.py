@@ -73,7 +73,7 @@ def test_schedule_from_toml_has_the_values_of_optax(name, tmp_path):
 
 def test_exponential_decay_halves_every_three_steps():
     rate = schedule("exponential_decay", init_value=0.4, transition_steps=3, decay_rate=0.5)
-    np.testing.assert_allclose([rate(0), rate(3), rate(9)], [0.4, 0.2, 0.05], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray([rate(0), rate(3), rate(9)]), [0.4, 0.2, 0.05], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

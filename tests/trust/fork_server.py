@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxnn.runs import checkpoints
+from tests.cli.process import own_lines
 
 
 def serve() -> None:
@@ -59,7 +60,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         _, status = os.waitpid(child, 0)
         seconds = time.perf_counter() - start
         err.seek(0)
-        messages = err.read().decode(errors="replace")
+        messages = "".join(f"{line}\n" for line in own_lines(err.read().decode(errors="replace")))
     return {
         "code": os.waitstatus_to_exitcode(status),
         "seconds": seconds,

@@ -98,7 +98,7 @@ def test_train_refuses_unusable_images(refused, tmp_path, case):
         ('name = "digits", test = 0.0001', "which is none"),
         ('name = "digits", test = 5000', "5,000 asked for"),
         ('name = "blobs", n = -5', "blobs: n: expected"),
-        ('name = "blobs", n = 1000000000000', "blobs: n: expected"),
+        ('name = "blobs", n = 1000000000', "blobs: n: expected"),
         ('name = "circles", noise = -1.0', "circles: noise: expected"),
         (
             'name = "cosine"',

@@ -119,6 +119,8 @@ SMALL = {
     "name": "digits", "sha256": "", "classes": [], "max_value": 16.0, "example": [8, 8, 1], "dtype": "float32",
     "stacked": False,
 }  # fmt: skip
+LOSS = {"mean": 1.0, "sd": None, "min": 1.0, "max": 1.0}
+ROW = {"part": "test", "examples": 360, "loss": LOSS}
 FACTS = {
     "no files": {"files": None},
     "no weights": {"files": {}},
@@ -143,7 +145,20 @@ FACTS = {
     "values of text": {"values": {"test": {"loss": ["low"]}}},
     "best epochs of text": {"best_epoch": ["last"]},
     "no scores": {"scores": []},
+    "scores of text": {"scores": ["test"]},
+    "a row of scores without its part": {"scores": [{"examples": 360, "loss": LOSS}]},
+    "a row of scores without examples": {"scores": [{"part": "test", "loss": LOSS}]},
+    "a row of scores without a metric": {"scores": [{"part": "test", "examples": 360}]},
+    "a score of text": {"scores": [ROW | {"loss": "low"}]},
+    "a score without its mean": {"scores": [ROW | {"loss": {"sd": None, "min": 1.0, "max": 1.0}}]},
+    "scores of a part that there is not": {"scores": [ROW | {"part": "../secret"}]},
+    "scores of other parts than the values": {"scores": [ROW]},
+    "values of more seeds": {"values": {part: {"loss": [1.0, 2.0]} for part in ("train", "validation", "test")}},
+    "best epochs of more seeds": {"best_epoch": [1, 2]},
+    "a target of a type that there is not": {"data": SMALL | {"target": {"shape": [], "dtype": "os.system"}}},
+    "a huge target": {"data": SMALL | {"target": {"shape": [2**40, 2**40], "dtype": "float32"}}},
     "no seconds": {"seconds": {"train": "soon"}},
+    "no seconds of compiling": {"seconds": {"train": 1.0}},
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxnn.certify.case import Case
-from jaxnn.certify.laws import agreement, edge_cases, finite_differences, linearity, precision, transforms
+from jaxnn.certify.laws import agreement, edge_cases, finite_differences, linearity, precision, second, transforms
 from jaxnn.certify.measurement import Measurement
 
 
@@ -33,18 +33,20 @@ LAWS = {
     for law in (
         Law(1, "structure", agreement.structure),
         Law(1, "autodiff", agreement.autodiff),
+        Law(1, "stopped", agreement.stopped, agreement.has_stopped),
         Law(2, "float32", precision.float32, precision.has_gradient, full=True),
         Law(2, "bfloat16", precision.bfloat16, precision.has_gradient, full=True),
         Law(3, "finite differences", finite_differences.finite_differences),
         Law(3, "jacobian", finite_differences.jacobian, finite_differences.is_tiny),
         Law(5, "batch of one", agreement.batch_of_one, transforms.has_batch, full=True),
         Law(5, "nan", edge_cases.nan, edge_cases.has_floating_rows),
-        Law(6, "jit", transforms.jit, full=True),
-        Law(6, "vmap", transforms.vmap, full=True),
-        Law(6, "scan", transforms.scan, full=True),
+        Law(6, "jit", transforms.jit, transforms.can_compile, full=True),
+        Law(6, "vmap", transforms.vmap, transforms.can_compile, full=True),
+        Law(6, "scan", transforms.scan, transforms.can_compile, full=True),
         Law(6, "shard_map", transforms.shard_map, transforms.has_batch, full=True),
-        Law(6, "checkpoint", transforms.checkpoint, full=True),
-        Law(6, "hessian", transforms.hessian, full=True),
+        Law(6, "checkpoint", transforms.checkpoint, transforms.can_compile, full=True),
+        Law(6, "hessian", second.hessian, full=True),
+        Law(6, "forward mode", second.forward_mode, second.has_forward_mode, full=True),
         Law(7, "linearity", linearity.linearity),
         Law(7, "sum over examples", linearity.sum_over_examples, transforms.has_batch, full=True),
     )

@@ -194,14 +194,14 @@ def nan(case: Case) -> Measurement:
         jax.tree.map(_with_nan_example, arg) if batched else arg
         for arg, batched in zip(case.args, rule.batched, strict=True)
     )
-    y = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule.f)(*poisoned)))))
+    y = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule)(*poisoned)))))
     if rule.reduction != "rows":
         return worst(locate("y", a, np.nan, 0.0 if np.isnan(a) else np.inf, 0.0) for a in y)
     numbers = [float(np.mean(~np.isnan(a[0]))) for a in y]
     if not all(map(_is_floating, _batched_arguments(case))) and min(numbers, default=0.0) < 1:
         numbers = [0.0 for _ in numbers]
     measurements = [locate("y", a[0], np.nan * a[0], share, 0.0) for a, share in zip(y, numbers, strict=True)]
-    clean = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule.f)(*case.args)))))
+    clean = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule)(*case.args)))))
     measurements += [compare({"y": a[1:]}, {"y": b[1:]}, 0.0) for a, b in zip(y, clean, strict=True)]
     dx, clean_dx = compiled_pullback(rule)(poisoned, case.dy), compiled_pullback(rule)(case.args, case.dy)
     measurements += [

@@ -6,23 +6,25 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.case import Case, random_cotangent
-from jaxnn.certify.laws.agreement import FLOAT64_BOUND
-from jaxnn.certify.measurement import Measurement, compare
+from jaxnn.certify.case import Case, is_number, random_cotangent
+from jaxnn.certify.laws.rounding import agree
+from jaxnn.certify.measurement import Measurement, NotMeasured
 from jaxnn.certify.pullback import compiled_pullback
 from jaxnn.certify.vjp_rule import batched_leaves
 
 
 def linearity(case: Case) -> Measurement:
     """backward(2 dy − 3 dy′) = 2 backward(dy) − 3 backward(dy′)."""
+    if case.rule.meant is not None and case.rule.meant.f is None:
+        raise NotMeasured("the gradient that is meant need not be linear in dy")
     other = random_cotangent(5, case.rule, case.args)
     gradient = compiled_pullback(case.rule)
 
     def combine(a, b):
-        return jnp.asarray(2 * np.asarray(a) - 3 * np.asarray(b)) if jnp.issubdtype(a.dtype, jnp.floating) else a
+        return jnp.asarray(2 * np.asarray(a) - 3 * np.asarray(b)) if is_number(a) else a
 
     expected = jax.tree.map(combine, gradient(case.args, case.dy), gradient(case.args, other))
-    return compare(gradient(case.args, jax.tree.map(combine, case.dy, other)), expected, FLOAT64_BOUND)
+    return agree(case, gradient(case.args, jax.tree.map(combine, case.dy, other)), expected, case.bounds.agreement)
 
 
 def _example(tree: Any, i: int) -> Any:
@@ -43,4 +45,4 @@ def sum_over_examples(case: Case) -> Measurement:
         name: weight * (np.concatenate if name in rows else sum)([np.asarray(gradient[name]) for gradient in gradients])
         for name in gradients[0]
     }
-    return compare(compiled_pullback(rule)(case.args, case.dy), expected, FLOAT64_BOUND)
+    return agree(case, compiled_pullback(rule)(case.args, case.dy), expected, case.bounds.agreement)

@@ -9,28 +9,31 @@ from jax import numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxnn.certify.case import Case, cast_floating, normal_like, with_batch_size
-from jaxnn.certify.laws.agreement import FLOAT64_BOUND
-from jaxnn.certify.measurement import Measurement, compare, worst
+from jaxnn.certify.case import Case, is_number, with_batch_size
+from jaxnn.certify.laws.rounding import agree
+from jaxnn.certify.measurement import Measurement
 from jaxnn.certify.pullback import autodiff_pullback, compiled_pullback, custom_vjp, jit_unoptimized, pullback
-from jaxnn.certify.vjp_rule import NamedArrays, batched_leaves, differentiated_leaves, replace_leaves
+from jaxnn.certify.vjp_rule import batched_leaves, differentiated_leaves
 
-HESSIAN_BOUND = 1e-10
 MAX_DEVICES = 8
+
+
+def can_compile(case: Case) -> bool:
+    """Whether JAX can trace the rule."""
+    return case.rule.jit
 
 
 def jit(case: Case) -> Measurement:
     """Compiled as one program, or run operation by operation: the same gradient."""
-    return compare(
-        compiled_pullback(case.rule)(case.args, case.dy), pullback(case.rule)(case.args, case.dy), FLOAT64_BOUND
-    )
+    compiled, operations = compiled_pullback(case.rule), pullback(case.rule)
+    return agree(case, compiled(case.args, case.dy), operations(case.args, case.dy), case.bounds.agreement)
 
 
 def _variants(case: Case) -> list[tuple]:
     """Three (args, dy), each a little larger than the one before."""
 
     def scale(a, k):
-        return jnp.asarray(np.asarray(a) * (1 + 0.1 * k)) if jnp.issubdtype(a.dtype, jnp.floating) else a
+        return jnp.asarray(np.asarray(a) * (1 + 0.1 * k)) if is_number(a) else a
 
     return [jax.tree.map(lambda a, k=k: scale(a, k), (case.args, case.dy)) for k in range(3)]
 
@@ -47,7 +50,9 @@ def vmap(case: Case) -> Measurement:
     """Under `jax.vmap` over three sets of arguments (as for seeds): the gradient of each set alone."""
     variants = _variants(case)
     expected = _stack([compiled_pullback(case.rule)(*variant) for variant in variants])
-    return compare(jit_unoptimized(jax.vmap(pullback(case.rule)))(*_stack(variants)), expected, FLOAT64_BOUND)
+    return agree(
+        case, jit_unoptimized(jax.vmap(pullback(case.rule)))(*_stack(variants)), expected, case.bounds.agreement
+    )
 
 
 def scan(case: Case) -> Measurement:
@@ -56,7 +61,7 @@ def scan(case: Case) -> Measurement:
     expected = _stack([compiled_pullback(case.rule)(*variant) for variant in variants])
     gradient = pullback(case.rule)
     got = jit_unoptimized(lambda *xs: lax.scan(lambda carry, x: (carry, gradient(*x)), None, xs)[1])(*_stack(variants))
-    return compare(got, expected, FLOAT64_BOUND)
+    return agree(case, got, expected, case.bounds.agreement)
 
 
 def has_batch(case: Case) -> bool:
@@ -92,34 +97,11 @@ def shard_map(case: Case) -> Measurement:
         out_specs=out_specs,
     )
     got = jit_unoptimized(sharded)(case.args, case.dy)
-    return compare(got, compiled_pullback(rule)(case.args, case.dy), FLOAT64_BOUND)
+    return agree(case, got, compiled_pullback(rule)(case.args, case.dy), case.bounds.agreement)
 
 
 def checkpoint(case: Case) -> Measurement:
     """As a `jax.custom_vjp` function under `jax.checkpoint`, which runs the forward twice: the same gradient."""
     rematerialized = autodiff_pullback(case.rule._replace(f=jax.checkpoint(custom_vjp(case.rule))))
     got = jit_unoptimized(rematerialized)(case.args, case.dy)
-    return compare(got, compiled_pullback(case.rule)(case.args, case.dy), FLOAT64_BOUND)
-
-
-def hessian(case: Case) -> Measurement:
-    """The derivative of the backward along v is autodiff's Hessian times v; and u·Hv = v·Hu."""
-
-    def hessian_product(gradient):
-        def product(leaves: NamedArrays, v: NamedArrays) -> NamedArrays:
-            return jax.jvp(
-                lambda leaves: gradient(replace_leaves(case.rule, case.args, leaves), case.dy), (leaves,), (v,)
-            )[1]
-
-        return jit_unoptimized(product)
-
-    leaves = differentiated_leaves(case.rule, case.args)
-    u, v = normal_like(1, leaves), normal_like(2, leaves)
-    hand_written = hessian_product(pullback(case.rule))
-    hu, hv = hand_written(leaves, u), hand_written(leaves, v)
-    expected = hessian_product(autodiff_pullback(case.rule))(leaves, v)
-    uhv, vhu = (sum(float(np.vdot(a[n], b[n])) for n in leaves) for a, b in ((u, hv), (v, hu)))
-    size = sum(float(np.linalg.norm(u[n]) * np.linalg.norm(hv[n])) for n in leaves)
-    asymmetry = abs(uhv - vhu) / size if size else abs(vhu)
-    symmetry = Measurement(asymmetry, HESSIAN_BOUND, "u·Hv = v·Hu", (), vhu, uhv)
-    return worst([compare(cast_floating(hv, np.float64), expected, HESSIAN_BOUND), symmetry])
+    return agree(case, got, compiled_pullback(case.rule)(case.args, case.dy), case.bounds.agreement)

@@ -1,0 +1,143 @@
+"""Metrics of classes that need a whole part of the data: precision, recall, F1, balanced accuracy, area under the ROC.
+
+They are scikit-learn's, on the host, of the predictions that an evaluation leaves for each example. What is not defined
+is NaN: the precision of a class that is never predicted, the recall of one that never occurs.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jaxtyping import Array, Float, Int, Shaped
+
+from jaxnn.layer import Batch, Params
+from jaxnn.metrics import predicted_labels, true_labels
+from jaxnn.targets import split_weight, without_weight
+from jaxnn.train.step import Update
+from jaxnn.train.task import Task, task_of
+
+#: More classes, such as the words of a text, or more numbers in a part are not measured one by one.
+MAX_CLASSES = 1000
+MAX_NUMBERS = 20_000_000
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ClassOutcomes:
+    """What was predicted and what is true at each place, with a leading axis of examples.
+
+    predicted, true: labels (*places); in a multilabel task 0 or 1 for each label (*places, label)
+    scores: of a class against all others, larger where it is likelier: of the second of two classes (*places), of each
+        label (*places, label); None for more classes
+    weight: of each place; None where all count alike
+    """
+
+    predicted: Int[Array | np.ndarray, "..."]
+    true: Shaped[Array | np.ndarray, "..."]
+    scores: Float[Array | np.ndarray, "..."] | None
+    weight: Float[Array | np.ndarray, "*places"] | None
+    task: Task = field(metadata={"static": True})
+    classes: int = field(metadata={"static": True})
+
+
+def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> ClassOutcomes | None:
+    """The outcomes of a batch (x, target); None for a task without classes.
+
+    limit: the numbers of an example, beyond which there are none
+    """
+    if update.predict is None or not (isinstance(batch, tuple) and len(batch) == 2):
+        return None
+    y, target = update.predict(params, batch[0]), without_weight(batch[1])
+    task = task_of(update.activation, y, target)
+    if task not in ("classification", "multilabel") or y.shape[-1] > MAX_CLASSES or y[0].size > limit:
+        return None
+    _, weight = split_weight(task, batch[1], y)
+    outputs = y.shape[-1]
+    if task == "multilabel":
+        return ClassOutcomes((y >= 0.5).astype(jnp.int32), jnp.asarray(target, y.dtype), y, weight, task, outputs)
+    scores = None
+    if outputs == 1:
+        scores = y[..., 0]
+    elif outputs == 2:
+        scores = y[..., 1] if update.activation == "softmax" else y[..., 1] - y[..., 0]
+    labels = true_labels(y, target)
+    return ClassOutcomes(predicted_labels(y), labels, scores, weight, task, max(outputs, 2))
+
+
+def class_metrics(outcomes: ClassOutcomes | None) -> dict[str, np.ndarray]:
+    """The metrics of a part by name; NaN where one is not defined, and {} without outcomes.
+
+    Of two classes: precision, recall, f1 and roc_auc of the second, and balanced_accuracy. Of more: balanced_accuracy
+    and f1_macro. Of a multilabel task: f1_macro, f1_micro, and roc_auc, the mean over the labels.
+    Of each class or label (classes,): precision_per_class, recall_per_class, f1_per_class and support_per_class, which
+    is the number or the weight of its examples.
+    """
+    if outcomes is None:
+        return {}
+    is_multilabel = outcomes.task == "multilabel"
+    shape = (-1, outcomes.classes) if is_multilabel else (-1,)
+    predicted, true = (np.asarray(a).reshape(shape) for a in (outcomes.predicted, outcomes.true))
+    scores = None if outcomes.scores is None else np.asarray(outcomes.scores, np.float64).reshape(shape)
+    weight = np.ones(len(true)) if outcomes.weight is None else np.asarray(outcomes.weight, np.float64).ravel()
+    counts = weight > 0
+    if is_multilabel and not np.isin(true, (0, 1)).all():  # shares, such as grey pixels, are no labels
+        return {}
+    true, predicted, weight = true[counts].astype(np.int32), predicted[counts], weight[counts]
+    scores = None if scores is None else scores[counts]
+    per_class = _per_class(true, predicted, weight, outcomes.classes)
+    precision, recall, f1, support = per_class.values()
+    metrics: dict[str, Any] = {}
+    if is_multilabel:
+        assert scores is not None
+        metrics |= {"f1_macro": _defined_mean(f1), "f1_micro": _f1_micro(true, predicted, weight)}
+        metrics["roc_auc"] = np.mean([_roc_auc(t, s, weight) for t, s in zip(true.T, scores.T, strict=True)])
+    else:
+        occurring = support > 0
+        balanced = recall[occurring].mean() if occurring.sum() > 1 else np.nan
+        metrics["balanced_accuracy"] = balanced
+        if outcomes.classes == 2:
+            metrics |= {"precision": precision[1], "recall": recall[1], "f1": f1[1]}
+        else:
+            metrics["f1_macro"] = _defined_mean(f1)
+        if scores is not None:
+            metrics["roc_auc"] = _roc_auc(true, scores, weight)
+    return {name: np.asarray(value, np.float64) for name, value in (metrics | per_class).items()}
+
+
+def _per_class(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+    names = ("precision_per_class", "recall_per_class", "f1_per_class", "support_per_class")
+    if not len(true):
+        return dict.fromkeys(names[:3], np.full(classes, np.nan)) | {names[3]: np.zeros(classes)}
+    from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
+
+    numbers = precision_recall_fscore_support(
+        true,
+        predicted,
+        labels=np.arange(classes),
+        sample_weight=weight,
+        zero_division=np.nan,  # pyright: ignore[reportArgumentType]
+    )
+    return dict(zip(names, map(np.asarray, numbers), strict=True))
+
+
+def _f1_micro(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+    """2 TP / (2 TP + FP + FN) over all labels together."""
+    both, either = (weight @ (true * predicted)).sum(), (weight @ (true + predicted)).sum()
+    return 2 * both / either if either else np.nan
+
+
+def _roc_auc(true: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> float:
+    """The area under the ROC; NaN with one class alone, or where a score is not finite."""
+    if len(np.unique(true)) < 2 or not np.isfinite(scores).all():
+        return np.nan
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(true, scores, sample_weight=weight))
+
+
+def _defined_mean(values: np.ndarray) -> float:
+    """The mean of what is defined; NaN where nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else np.nan

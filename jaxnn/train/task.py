@@ -1,0 +1,87 @@
+"""What the predictions of a model mean for its targets, and the metrics that apply."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jax import numpy as jnp
+
+from jaxnn import metrics
+from jaxnn.losses import Loss, LossFunction
+from jaxnn.metrics import Metric, Sum
+from jaxnn.targets import without_weight
+
+#: What turns a model's output into a prediction: probabilities of classes that exclude each other, of classes that do
+#: not, 0 or 1, or ("") the output itself.
+Activation = Literal["softmax", "sigmoid", "threshold", ""]
+#: One class for each place; yes or no for each output of a place; numbers.
+Task = Literal["classification", "multilabel", "regression"]
+
+#: At most so many outputs are measured one by one, because every step of an epoch keeps five numbers of each.
+MAX_SEPARATE_OUTPUTS = 64
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "softmax_cross_entropy": "softmax",
+    "sigmoid_cross_entropy": "sigmoid",
+    "perceptron": "threshold",
+}
+
+
+def activation_of(loss: LossFunction) -> Activation:
+    """What `jaxnn.losses.prediction_of` applies to the output of a net that is trained with a loss."""
+    return _ACTIVATIONS.get(loss.name, "") if isinstance(loss, Loss) else ""
+
+
+def task_of(activation: Activation, prediction: Any, target: Any) -> Task | None:
+    """What predictions say of targets, by their shapes and types; None where neither is known to fit the other.
+
+    prediction: arrays or shapes (*places, output)
+    target: the same, or with labels (*places); it may be `jaxnn.Weighted`
+
+    Integers (*places) are labels, so this is a classification. Targets of the prediction's own shape are a
+    classification under a softmax, and where there is one output, yes or no. They are yes or no for each output under a
+    sigmoid or a threshold. Other integers are rows with a one at the class, other floats are numbers.
+    """
+    target = without_weight(target)
+    if not (hasattr(prediction, "dtype") and hasattr(target, "dtype")) or len(prediction.shape) < 2:
+        return None
+    integers = jnp.issubdtype(target.dtype, jnp.integer)
+    shape, outputs = tuple(target.shape), tuple(prediction.shape)
+    if shape == outputs:
+        if activation in ("sigmoid", "threshold"):
+            return "multilabel" if outputs[-1] > 1 else "classification"
+        return "classification" if activation == "softmax" or integers else "regression"
+    return "classification" if integers and shape == outputs[:-1] else None
+
+
+def default_metrics(activation: Activation) -> Mapping[str, Metric]:
+    """The metrics of any task by name. Each is None for predictions and targets that it does not apply to.
+
+    accuracy: of a classification, or of all outputs of a multilabel task
+    exact_match: the share of places that have all their labels right
+    mae, r2: of a regression; with more than `MAX_SEPARATE_OUTPUTS` outputs the mean over all of them, and no R²
+    """
+
+    def accuracy(prediction, target):
+        match task_of(activation, prediction, target):
+            case "classification":
+                return metrics.accuracy(prediction, target)
+            case "multilabel":
+                return metrics.binary_accuracy(prediction, target)
+        return None
+
+    def exact_match(prediction, target):
+        is_multilabel = task_of(activation, prediction, target) == "multilabel"
+        return metrics.exact_match(prediction, target) if is_multilabel else None
+
+    def mae(prediction, target):
+        if task_of(activation, prediction, target) != "regression":
+            return None
+        error = metrics.mae(prediction, target)
+        return error if prediction.shape[-1] <= MAX_SEPARATE_OUTPUTS else Sum(error.total.mean(), error.count)
+
+    def r2(prediction, target):
+        if task_of(activation, prediction, target) != "regression" or prediction.shape[-1] > MAX_SEPARATE_OUTPUTS:
+            return None
+        return metrics.r2(prediction, target)
+
+    return {"accuracy": accuracy, "exact_match": exact_match, "mae": mae, "r2": r2}
