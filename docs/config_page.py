@@ -235,8 +235,8 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def option_help(function: Callable[..., Any]) -> dict[str, str]:
-    """What a docstring says of each argument: the lines that begin with its name and a colon."""
+    """What a docstring says of each argument: the lines that begin with its name, or several names, and a colon."""
     text = inspect.getdoc(function) or ""
     names = "|".join(inspect.signature(function).parameters)
-    found = re.findall(rf"^({names}): (.+(?:\n[ ]+\S.*)*)", text, re.MULTILINE)
-    return {name: " ".join(words.split()).replace("``", "`") for name, words in found}
+    found = re.findall(rf"^((?:{names})(?:, (?:{names}))*): (.+(?:\n[ ]+\S.*)*)", text, re.MULTILINE)
+    return {name: " ".join(words.split()).replace("``", "`") for head, words in found for name in head.split(", ")}

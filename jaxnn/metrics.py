@@ -82,8 +82,9 @@ class RSquared:
         residual, mean, spread = (a.reshape(-1, a.shape[-1]) for a in (self.residual, self.mean, self.spread))
         count = self.count.reshape(-1, 1)
         # Relative to one of the means, so that equal targets have no spread in spite of rounding.
-        offset = jnp.where(count > 0, mean - jnp.where(count > 0, mean, jnp.finfo(mean.dtype).min).max(0), 0)
-        offset = jnp.where(count > 0, offset - (count * offset).sum(0) / count.sum(), 0)
+        highest = jnp.where(count > 0, mean, jnp.finfo(mean.dtype).min).max(0, keepdims=True)
+        offset = jnp.where(count > 0, mean - highest, 0)
+        offset = jnp.where(count > 0, offset - (count * offset).sum(0, keepdims=True) / count.sum(), 0)
         between = (count * offset**2).sum(0)
         total = spread.sum(0) + between
         return jnp.where(total > 0, 1 - residual.sum(0) / jnp.where(total > 0, total, 1), jnp.nan)
@@ -168,12 +169,12 @@ def r2(prediction: Float[Array, "*places output"], target: Any) -> RSquared:
     y, t, weight = _rows("r2", prediction, target)
     counts, total = weight > 0, jnp.maximum(weight.sum(), jnp.finfo(weight.dtype).tiny)
     # Relative to the largest target, so that equal targets have no spread in spite of rounding.
-    base = jnp.where(counts.any(), jnp.where(counts, t, jnp.finfo(t.dtype).min).max(0), 0)
+    base = jnp.where(counts.any(), jnp.where(counts, t, jnp.finfo(t.dtype).min).max(0, keepdims=True), 0)
     offset = jnp.where(counts, t - base, 0)
-    middle = (weight * offset).sum(0) / total
+    middle = (weight * offset).sum(0, keepdims=True) / total
     spread = (weight * jnp.where(counts, offset - middle, 0) ** 2).sum(0)
     residual = (weight * jnp.where(counts, y - t, 0) ** 2).sum(0)
-    return RSquared(residual, base + middle, spread, weight.sum())
+    return RSquared(residual, (base + middle)[0], spread, weight.sum())
 
 
 def true_labels(prediction: Any, target: Any) -> Int[Array, "*places"]:

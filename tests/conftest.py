@@ -33,6 +33,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 SLOW = (
     "certify/test_compiler.py",
     "course/test_reproduce.py",
+    "data/test_photographs.py",
     "laws/test_fuzz.py",
     "laws/test_mutants.py",
     "notebooks",

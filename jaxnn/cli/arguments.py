@@ -309,5 +309,7 @@ Command = (
 )
 
 
+#: The commands of a run take overrides of its data, such as --data.path.
+DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.
 OVERRIDABLE = (Train, Sweep, Summary, *DATA_OVERRIDABLE)

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from jaxnn.cli.arguments import DATA_OVERRIDABLE, OVERRIDABLE
 from jaxnn.errors import UserError, hint
 from jaxnn.storage.files import expand_user
 
@@ -66,7 +67,3 @@ def check_paths(command: Any) -> Any:
     if json is not None and expand(json).is_dir():
         raise UserError(f"--json {json}: expected a file, found a folder")
     return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
-
-
-#: The commands of a run take overrides of its data, such as --data.path.
-DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)

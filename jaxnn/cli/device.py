@@ -1,14 +1,15 @@
 """The device and the precision to compute with. Both are set before JAX starts."""
 
 import os
+from typing import Any
 
 from jaxnn.cli.terminal import print_message
 from jaxnn.errors import UserError
 
 #: The XLA flag that makes a GPU add in a fixed order.
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-#: JAX's names of the platforms of each kind of device.
-PLATFORMS = {"cpu": "cpu", "gpu": "cuda,rocm", "tpu": "tpu"}
+#: JAX's names of the platforms of each kind of device. It fails for a list with one that is missing, so each is tried.
+PLATFORMS: dict[str, tuple[str, ...]] = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"), "tpu": ("tpu",)}
 #: What to do where a machine has a GPU that JAX does not find.
 CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 
@@ -26,17 +27,15 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     import jax
 
-    if device is not None:
-        jax.config.update("jax_platforms", PLATFORMS[device])
     jax.config.update("jax_num_cpu_devices", usable_cpus())
     jax.config.update("jax_disable_most_optimizations", fast_compile)
     try:
-        devices = jax.local_devices()
+        devices = _local_devices(device)
     except Exception as error:  # a RuntimeError, or an AssertionError where the plugin for a GPU is missing
         platforms = jax.config.jax_platforms or ""  # type: ignore[attr-defined]  # JAX defines it as it starts
         requested = f"--device {device}" if device else f"JAX_PLATFORMS={platforms}"
         remedy = "omit --device" if device else "unset JAX_PLATFORMS"
-        plugin = CUDA if "cuda" in platforms else ""
+        plugin = CUDA if device == "gpu" or "cuda" in platforms else ""
         raise UserError(
             f"{requested}: expected such a device, found none; {remedy} to use the fastest one there is{plugin}"
         ) from error
@@ -47,6 +46,23 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
             "not across them, nor with another number of devices"
         )
     return f"{', '.join(kinds)} × {len(devices)}, jax {jax.__version__}"
+
+
+def _local_devices(device: str | None) -> list[Any]:
+    """JAX's devices of this kind; None: the fastest. Raises whatever JAX raises where there is none."""
+    import jax
+
+    if device is None:
+        return jax.local_devices()
+    *others, last = PLATFORMS[device]
+    for platform in others:
+        jax.config.update("jax_platforms", platform)
+        try:
+            return jax.local_devices()
+        except Exception:  # a RuntimeError, or an AssertionError where the plugin for a GPU is missing
+            continue
+    jax.config.update("jax_platforms", last)
+    return jax.local_devices()
 
 
 def usable_cpus() -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import tyro
 
 from jaxnn.cli.arguments import OVERRIDABLE, Command
-from jaxnn.cli.command_line import COMMAND_LINE, check_paths, reject_unknown, split_overrides
+from jaxnn.cli.command_line import COMMAND_LINE, check_paths, reject_unknown, split_overrides, unexpected_overrides
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
 from jaxnn.cli.terminal import print_text, print_warning, safe_streams

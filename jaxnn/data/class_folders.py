@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxnn.errors import UserError
 
 #: Names that people give to the folders of a part.
-PART_NAMES = {
+PART_NAMES: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),

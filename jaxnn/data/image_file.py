@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from jaxnn.errors import UserError
 
 MAX_PIXELS = 1 << 25  # 33 million, as a camera takes; decoded within 0.5 GB and 2 seconds
 MAX_SIDE = (1 << 16) - 1  # the limit of JPEG and GIF; to resize a longer line takes more memory than the line
+_MAX_SAMPLE = 512  # pixels a side, to tell a dark drawing from a bright one
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _EXPECTED = "a PNG, JPEG, WebP, TIFF, BMP or GIF image"
 #: The bytes that files of other kinds have at a place, for a message that names the kind.
@@ -49,19 +50,26 @@ def open_image(path: str | os.PathLike[str], reduced_to: int | None = None) -> I
         # Pillow warns about large images, which are refused below, and about odd metadata, which we ignore.
         with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+            if width * height > max_pixels(image.format) or max(width, height) > MAX_SIDE:
                 raise Image.DecompressionBombError
             if reduced_to is not None:
                 image.draft(None, (2 * reduced_to, 2 * reduced_to))
             image.load()
-            return _without_transparency(_to_8_bits(ImageOps.exif_transpose(image)))
+            ImageOps.exif_transpose(image, in_place=True)
+            return _without_transparency(_to_8_bits(image))
     except Image.DecompressionBombError as error:
         raise UserError(
-            f"{file}: expected at most {MAX_PIXELS:,} pixels, {MAX_SIDE:,} a side, found more; make it smaller"
+            f"{file}: expected at most {max_pixels(None):,} pixels ({max_pixels('WEBP'):,} of WebP), {MAX_SIDE:,} a "
+            "side, found more; make it smaller"
         ) from error
     except Exception as error:
         # Pillow's decoders raise many kinds of errors for a broken file: OSError, SyntaxError, struct.error, ...
         raise UserError(f"{file}: expected {_EXPECTED}, found {_kind_of(file)}") from error
+
+
+def max_pixels(kind: str | None) -> int:
+    """The largest image of a format. The decoder of WebP keeps an image twice."""
+    return MAX_PIXELS // 2 if kind == "WEBP" else MAX_PIXELS
 
 
 def _kind_of(file: Path) -> str:
@@ -97,12 +105,14 @@ def _without_transparency(image: Image.Image) -> Image.Image:
     """The image, of mode L, LA, RGB or RGBA, on an opaque background against which it can be seen."""
     if image.mode in ("L", "RGB"):
         return image
-    alpha = image.getchannel("A")
-    opaque = np.asarray(image.convert("LA").getchannel("L"))[np.asarray(alpha) > 127]
-    mode = image.mode.removesuffix("A")
+    width, height = image.size
+    sample = image.resize((min(width, _MAX_SAMPLE), min(height, _MAX_SAMPLE)), Image.Resampling.NEAREST).convert("LA")
+    brightness, opacity = (np.asarray(band) for band in sample.split())
+    opaque = brightness[opacity > 127]
     background = 0 if opaque.size and opaque.mean() > 127.5 else 255
-    page = Image.new(mode, image.size, (background,) * len(mode))
-    page.paste(image.convert(mode), mask=alpha)
+    transparency = ImageChops.invert(image.getchannel("A"))
+    page = image.convert(image.mode.removesuffix("A"))
+    page.paste((background,) * len(page.mode) if page.mode == "RGB" else background, mask=transparency)
     return page
 
 
@@ -115,5 +125,6 @@ def resize_to_array(
     image: Image.Image, size: tuple[int, int], channels: int
 ) -> UInt8[np.ndarray, "height width channel"]:
     """The image resized to ``size`` (height, width), in grey (1 channel) or in red, green and blue (3)."""
-    resized = image.convert("L" if channels == 1 else "RGB").resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(resized).reshape(*size, channels)
+    image = image.convert("L") if channels == 1 else image
+    resized = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(resized.convert("L" if channels == 1 else "RGB")).reshape(*size, channels)

@@ -52,12 +52,13 @@ def split(
             official |= _draw(dataset, source, count, [seed, *part.encode()], shuffle, stratify)
     counts = _count(dataset.name, "train", dataset.train.num_examples, sizes)
     parts = _draw(dataset, dataset.train, counts, [seed, *b"train"], shuffle, stratify)
-    if parts["train"] is None:
+    train_part = parts["train"]
+    if train_part is None:
         raise UserError(f"split: expected examples to train on, found none left of {dataset.train.num_examples:,}")
     if dataset.classes:
-        require_every_class(f"{dataset.name} train after the split", parts["train"].y, dataset.classes)
+        require_every_class(f"{dataset.name} train after the split", train_part.y, dataset.classes)
     parts |= official
-    return Splits(parts["train"], parts["validation"], parts["test"])
+    return Splits(train_part, parts["validation"], parts["test"])
 
 
 def _check_size(part: str, size: Size) -> None:

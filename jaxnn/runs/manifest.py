@@ -20,7 +20,7 @@ from jaxnn.layer import Batch
 from jaxnn.targets import without_weight
 
 #: The version of a run's folder.
-FORMAT = 3
+FORMAT = 4
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "safetensors", "scikit-learn")
 
 

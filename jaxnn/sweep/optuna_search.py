@@ -15,10 +15,8 @@ from jaxnn.sweep.training import Trainer, Trial
 MAX_PROPOSED_AGAIN = 64
 
 
-def optuna_search(
-    axes: Sequence[Axis], common: Family, trained: Trainer, trials: int, batch: int, seed: int
-) -> Iterator[Trial]:
-    """Members as optuna proposes them: a batch at a time, trained as one program, and reported together."""
+def import_optuna() -> Any:
+    """The package optuna. Raises `UserError` where it is not installed."""
     try:
         import optuna
     except ImportError as error:
@@ -26,6 +24,14 @@ def optuna_search(
             "--search optuna: expected the package optuna, found none; install it (pip install optuna), or choose "
             "--search random or halving"
         ) from error
+    return optuna
+
+
+def optuna_search(
+    axes: Sequence[Axis], common: Family, trained: Trainer, trials: int, batch: int, seed: int
+) -> Iterator[Trial]:
+    """Members as optuna proposes them: a batch at a time, trained as one program, and reported together."""
+    optuna = import_optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # A member that is not reported yet counts as a bad one: a batch is spread out.
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)

@@ -19,7 +19,7 @@ from jaxnn.runs.python_file import with_epochs
 from jaxnn.sweep.halving import halving_search
 from jaxnn.sweep.member_run import write_run
 from jaxnn.sweep.members import Family, Member, check_axes, family
-from jaxnn.sweep.optuna_search import optuna_search
+from jaxnn.sweep.optuna_search import import_optuna, optuna_search
 from jaxnn.sweep.space import Axis, grid, sample, size
 from jaxnn.sweep.store import TrialStore, identity
 from jaxnn.sweep.training import NO_HISTORY, Trial, order, train
@@ -171,6 +171,8 @@ def check_sweep(
     common = family(source, overrides, seeds)
     check_axes(common, axes)
     _check_space(search, axes)
+    if search == "optuna":
+        import_optuna()
     return common
 
 

@@ -35,12 +35,12 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
             example = example_of(examples, min(rows, source.rows or rows), source.prepare, source.stats)
             measured = jax.eval_shape(update.evaluate, params, example, key)
             metrics = tuple(measured) if i == 0 and part == "validation" else metrics
-    check_plan(plan, metrics, validation=bool(held_out) and held_out[0] is not None)
     if update.predict is not None:
         parts = [*held_out] if source.block else [source.load(0, 0, source.steps), *held_out]
         for examples in parts:
             _check_classes(update, params, source, examples)
             _check_values(update, params, source, examples)
+    check_plan(plan, metrics, validation=bool(held_out) and held_out[0] is not None)
 
 
 def _check_classes(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
@@ -87,6 +87,6 @@ def _check_values(update: Update, params: Any, source: Source, examples: Batch |
         found = f"numbers from {rows.min():.4g} to {rows.max():.4g}"
         found += f" with sums from {sums.min():.4g} to {sums.max():.4g}" if update.activation == "softmax" else ""
         raise UserError(
-            f"the loss takes targets that are {expected}, found {found}; for other numbers choose the loss "
+            f"targets: expected {expected}, as the loss takes them, found {found}; for other numbers choose the loss "
             "mean_squared_error or quadratic"
         )

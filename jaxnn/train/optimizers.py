@@ -120,9 +120,10 @@ def optimizer(
         masked = {"mask": is_weight} if "mask" in _argument_names(names[name]) else {}
         arguments = {"learning_rate": learning_rate, **masked, **options}
         transform = _construct(f"optimizer {name!r}", names[name], arguments)
-        if isinstance(l2, int | float) and l2 == 0:
-            return transform
-        return optax.chain(optax.add_decayed_weights(l2, mask=is_weight), transform)
+        # Without a decay the state has the same arrays, so that a member of a sweep over l2 is a run of its own.
+        without = isinstance(l2, int | float) and l2 == 0
+        decay = optax.identity() if without else optax.add_decayed_weights(l2, mask=is_weight)
+        return optax.chain(decay, transform)
 
     transform = first_order(learning_rate, l2)
     if any(not group.frozen for group in groups):

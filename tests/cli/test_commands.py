@@ -58,7 +58,7 @@ def test_history_has_a_row_for_each_seed_epoch_and_part(run):
 
 def test_manifest_holds_what_a_repetition_needs(run):
     manifest = json.loads((run / "manifest.json").read_text())
-    assert manifest["format"] == 3
+    assert manifest["format"] == 4
     assert manifest["seeds"] == [5, 6]
     assert manifest["config"]["train"]["epochs"] == 3
     assert manifest["grad"] == "hand"

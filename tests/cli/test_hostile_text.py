@@ -19,7 +19,7 @@ TITLE = (
     "[red]R[/red] [/x] [bold]é漢字 :smile: \x1b[2J\x1b]0;t\x07 \x7f\u202egnp $x$ $ % {0} \\ \n"
     "<script>alert(1)</script> & ×"
 )
-CLASSES = ("[red]", "[/x]", "<b>&", "$x$", "$", "é漢字", "a\u202eb", "x" * 300, "{title}", "%s")
+CLASSES = ("[red]", "[/x]", "<b>&", "$x$", "$", "é漢字", "a\u202eb", "x" * 200, "{title}", "%s")
 ENCODINGS = [
     ("utf-8", "strict"),
     ("ascii", "strict"),

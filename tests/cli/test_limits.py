@@ -84,6 +84,7 @@ def test_path_options_expand_the_home_folder_in_the_same_way(jaxnn, tmp_path, mo
         monkeypatch.setenv("JAXNN_DATA_DIR", folder or "")
         text = (
             f"--data.name=csv --data.path={path} --data.label=class --data.test=4 --data.validation=4 --net.4.units=2"
+            " --data.preprocess=normalize"
         )
         code, _, err = jaxnn(
             "train", *text.split(), "--train.epochs=1", "--train.batch_size=8", "--out=~/csv", "--overwrite"
@@ -108,9 +109,8 @@ def test_manifest_has_the_command_that_main_was_given(jaxnn, tmp_path, monkeypat
     assert command == ["jaxnn", "train", "--train.epochs", "1", "--out", str(tmp_path / "run")]
     words = ("--over", "optimizer.l2=0,1", "--train.epochs", 1, "--out", tmp_path / "sweep")
     assert jaxnn("sweep", "digits_mlp", *words)[0] == 0
-    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["command"].startswith(
-        "jaxnn sweep digits_mlp --over"
-    )
+    request = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["request"]
+    assert request["command"][:4] == ["jaxnn", "sweep", "digits_mlp", "--over"]
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ FINDINGS = {
 REMEDY = "by --data.path FILE"
 #: What the reader of the run says of a table of another form, which `evaluate` reads by it.
 MISFITS = {
-    "other shape": "found 'x0', 'side'; the first row must be a header",
+    "other shape": "expected the columns of the training table, found no 'x1' among 'x0', 'side'",
     "other classes": "expected a class of the training",
 }
 

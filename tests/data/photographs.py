@@ -7,8 +7,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
-_ARC = np.linspace(0, 2 * np.pi, 25)
-
 
 def _arc(x: float, y: float, width: float, height: float, start: float, stop: float) -> list[tuple[float, float]]:
     """Points of an ellipse, from one angle to another in turns; 0 is right, 0.25 is down."""
@@ -37,7 +35,7 @@ STROKES: dict[int, Sequence[Sequence[Sequence[tuple[float, float]]]]] = {
 def drawn_digit(digit: int, rng: np.random.Generator, side: int = 560) -> np.ndarray:
     """Ink (side, side) from 0 to 1 of a digit that is drawn by strokes, differently each time."""
     ways = STROKES[digit]
-    strokes = ways[rng.integers(len(ways))]
+    strokes = ways[int(rng.integers(len(ways)))]
     slant, turn = rng.normal(0, 0.12), np.deg2rad(rng.normal(0, 5))
     stretch = np.array([rng.uniform(0.75, 1.1), 1.0])
     width = side * rng.uniform(0.035, 0.1)

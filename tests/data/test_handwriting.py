@@ -84,7 +84,7 @@ def as_image(ink):
 def correlation(a, b):
     """Of two images after a blur of a pixel: a photograph is turned by some degrees, and strokes are thin."""
     blurred = [ndimage.gaussian_filter(image[0, ..., 0].astype(float), 1).ravel() for image in (a, b)]
-    return float(np.corrcoef(*blurred)[0, 1])
+    return float(np.corrcoef(blurred[0], blurred[1])[0, 1])
 
 
 def test_read_digit_ignores_the_lamp_the_paper_and_the_desk(read):
@@ -94,12 +94,31 @@ def test_read_digit_ignores_the_lamp_the_paper_and_the_desk(read):
         assert correlation(photo, read(as_image(ink))) > 0.8, seed
 
 
+def test_read_digit_does_not_take_a_sheet_for_ink(read):
+    """A sheet of paper on a dark desk of one brightness is a bright shape with the digit as its loops."""
+    for ink, _ in drawings(10):
+        page = Image.fromarray((235 - 200 * ink).astype(np.uint8))
+        for desk, size in ((0, (420, 330)), (40, (600, 500)), (40, (310, 290))):
+            image = Image.new("L", size, desk)
+            image.paste(page, (12, 4))
+            assert correlation(read(image), read(page)) > 0.9, (desk, size)
+
+
 def test_read_digit_ignores_the_margin(read):
     """A picture that is cropped to the strokes, which then cover most of its border, is read as the whole picture."""
     for ink, _ in drawings(10):
         box = as_image(ink).getbbox()
         for image in (as_image(ink), as_image(1 - ink)):
             assert correlation(read(image.crop(box)), read(image)) > 0.9
+
+
+def test_read_digit_reads_a_drawing_that_is_as_wide_as_the_picture(read):
+    for size in ((100, 100), (1000, 400)):
+        image = Image.new("L", size)
+        box = (size[0] // 4, size[1] // 4, 3 * size[0] // 4, 3 * size[1] // 4)
+        image.paste(255, box)
+        for drawing in (image, Image.fromarray(255 - np.asarray(image))):
+            assert correlation(read(drawing), read(image.crop((box[0] - 9, box[1] - 9, box[2] + 9, box[3] + 9)))) > 0.9
 
 
 def test_read_digit_does_not_take_the_light_in_a_loop_for_ink(read):

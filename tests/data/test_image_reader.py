@@ -63,7 +63,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("mode", ["grey", "rgb"])
 def test_image_reader_gives_bit_for_bit_what_the_folder_was_read_as(folder, size, mode):
     dataset = load("images", {"path": str(folder), "size": size, "mode": mode})
-    assert dataset.reader == ImageReader(size, mode)
+    assert dataset.reader is not None and dataset.reader == ImageReader(size, mode)
     rebuilt = rebuild_reader(json.loads(json.dumps(dataset.reader.settings())))
     assert rebuilt == dataset.reader
     files = [folder / name / file for name in ("cat", "dog") for file in sorted(PICTURES)]
@@ -80,7 +80,7 @@ def test_digit_reader_gives_what_a_folder_of_digits_was_read_as(tmp_path):
         page[10:50, 20:26] = ink
         Image.fromarray(page).save(tmp_path / name / "a.png")
     dataset = load("images", {"path": str(tmp_path), "prepare": "digit"})
-    assert dataset.reader == DigitReader((28, 28), 255.0)
+    assert dataset.reader is not None and dataset.reader == DigitReader((28, 28), 255.0)
     for row, name in zip(dataset.train.x, ("1", "7"), strict=True):
         assert (rebuild_reader(dataset.reader.settings()).inputs(tmp_path / name / "a.png")[0] == row).all()
         assert row[0, 0, 0] == 0 and row.max() == 255  # bright ink on black, whatever the paper

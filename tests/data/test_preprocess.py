@@ -43,14 +43,14 @@ def test_none_and_unit_only_scale(images):
 @pytest.mark.parametrize(
     ("name", "x", "max_value", "remedy"),
     [
-        ("unit", np.uint8([[200]]), 1.0, "set max_value = 255"),
-        ("center", np.uint8([[200]]), 1.0, "set max_value = 255"),
-        ("unit", np.uint8([[17]]), 16.0, "set max_value = 255"),
-        ("unit", np.float32([[0.5, 1.0]]), 255.0, "set max_value = 1 "),
-        ("center", np.float32([[0.5, 1.0]]), 255.0, "set max_value = 1 "),
-        ("unit", np.uint8([[0, 1]]), 255.0, "set max_value = 1 "),
-        ("unit", np.float32([[-7.5, 2]]), 1.0, "set max_value = 8 "),
-        ("unit", np.float32([[128]]), 1.0, "set max_value = 128 "),
+        ("unit", np.array([[200]], np.uint8), 1.0, "set max_value = 255"),
+        ("center", np.array([[200]], np.uint8), 1.0, "set max_value = 255"),
+        ("unit", np.array([[17]], np.uint8), 16.0, "set max_value = 255"),
+        ("unit", np.array([[0.5, 1.0]], np.float32), 255.0, "set max_value = 1 "),
+        ("center", np.array([[0.5, 1.0]], np.float32), 255.0, "set max_value = 1 "),
+        ("unit", np.array([[0, 1]], np.uint8), 255.0, "set max_value = 1 "),
+        ("unit", np.array([[-7.5, 2]], np.float32), 1.0, "set max_value = 8 "),
+        ("unit", np.array([[128]], np.float32), 1.0, "set max_value = 128 "),
     ],
 )
 def test_preprocess_refuses_a_max_value_that_contradicts_the_numbers(name, x, max_value, remedy):
@@ -60,11 +60,11 @@ def test_preprocess_refuses_a_max_value_that_contradicts_the_numbers(name, x, ma
 
 def test_preprocess_accepts_a_max_value_that_the_numbers_may_have():
     for name, x, max_value in (
-        ("unit", np.uint8([[0, 90]]), 255.0),
-        ("unit", np.float32([[-0.5, 1]]), 1.0),
-        ("center", np.float32([[-70, 90]]), 1.0),  # features, whose mean alone is subtracted
-        ("unit", np.uint8([[0]]), 255.0),
-        ("normalize", np.uint8([[0, 90]]), 1.0),
+        ("unit", np.array([[0, 90]], np.uint8), 255.0),
+        ("unit", np.array([[-0.5, 1]], np.float32), 1.0),
+        ("center", np.array([[-70, 90]], np.float32), 1.0),  # features, whose mean alone is subtracted
+        ("unit", np.array([[0]], np.uint8), 255.0),
+        ("normalize", np.array([[0, 90]], np.uint8), 1.0),
     ):
         preprocess.fit(name, x, max_value)
 

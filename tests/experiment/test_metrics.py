@@ -162,8 +162,10 @@ def test_a_place_of_weight_0_changes_nothing():
 
 @pytest.mark.parametrize("metric", [mae, r2, binary_accuracy, exact_match])
 def test_metric_refuses_targets_of_another_shape(metric):
-    with pytest.raises(jaxnn.UserError, match=r"expected targets of shape \(5, 2\), found \(5, 1\)"):
+    with pytest.raises(jaxnn.UserError, match=r"the output's shape \(5, 2\), found float64 targets of shape \(5, 1\)"):
         metric(jnp.zeros((5, 2)), np.zeros((5, 1)))
+    with pytest.raises(jaxnn.UserError, match=r"expected targets of shape \(5, 2\), found labels \(5,\)"):
+        metric(jnp.zeros((5, 2)), np.zeros(5, int))
 
 
 def test_default_metrics_apply_to_what_they_measure():

@@ -185,7 +185,7 @@ RUN_MISFITS = [(output, target) for output, target in MISFITS if np.ndim(target)
 def test_run_refuses_targets_that_do_not_fit(output, target):
     """In training, validation and test, before anything is compiled."""
     model, x = model_and_data(output)
-    good = (x, np.zeros(output, np.float32))
+    good = (x, np.eye(output[-1], dtype=np.float32)[np.zeros(output[:-1], int)])  # every loss takes them
     for loss in LOSSES.values():
         update = jaxnn.supervised(model, loss(), optax.sgd(0.1))
         for train, validation, test in (

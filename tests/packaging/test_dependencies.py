@@ -17,8 +17,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 RUNTIME_EXTRAS = ("tfds", "sweep")
 #: Import names that do not follow from the name of the distribution.
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
-#: Names of the repository itself.
-LOCAL = {"jaxnn", "tests", "benchmarks"}
+#: Names of the repository itself; `config_page` is a script of its documents.
+LOCAL = {"jaxnn", "tests", "benchmarks", "config_page"}
 
 
 def _declared(*extras: str) -> set[str]:

@@ -23,6 +23,7 @@ import jaxnn
 draw = np.random.default_rng(0)
 X, IMAGES = draw.normal(size=(12, 5)).astype(np.float32), draw.integers(0, 256, size=(12, 6, 6, 1)).astype(np.uint8)
 LABELS = np.arange(12, dtype=np.int32) % 3
+METRICS = {"loss", "accuracy", "mae", "r2"}
 MLP = jaxnn.mlp([4, 3], jaxnn.tanh())
 CNN = jaxnn.serial(
     jaxnn.conv_max_pool(2, 3), jaxnn.relu(), jaxnn.dropout(0.3), jaxnn.flatten(), jaxnn.dense(3)
@@ -32,18 +33,21 @@ POOLS = jaxnn.serial(
     jaxnn.dense(3),
 )
 
-def train(model, loss, make_optimizer, x=X, batch_size=4, best="validation.loss", patience=None, **options):
+def train(
+    model, loss, make_optimizer, x=X, batch_size=4, best="validation.loss", patience=None, target=LABELS, **options
+):
     def update(hyperparameters):
         return jaxnn.supervised(model, loss, make_optimizer(hyperparameters["rate"]), **options)
-    source = jaxnn.in_memory(x, LABELS, batch_size=batch_size)
-    held_out = x[:5], LABELS[:5]
-    for rate in (0.01, 0.03):  # a sweep: two values of one program
+    source = jaxnn.in_memory(x, target, batch_size=batch_size)
+    held_out = x[:5], target[:5]
+    rates, seeds, epochs = ((0.01, 0.03), (0, 1), 3) if len(sys.argv) == 1 else ((0.01,), (0,), 1)
+    for rate in rates:  # a sweep: two values of one program
         experiment = jaxnn.Experiment(
-            update, source, jaxnn.Plan(3, best, patience), held_out, held_out, {"rate": rate}, seeds=(0, 1)
+            update, source, jaxnn.Plan(epochs, best, patience), held_out, held_out, {"rate": rate}, seeds=seeds
         )
         run = jaxnn.fit(experiment)
         for metrics in run.scores.values():  # a class that is never predicted has no precision
-            assert all(np.isfinite(metrics[name]).all() for name in ("loss", "accuracy")), run.scores
+            assert all(np.isfinite(metrics[name]).all() for name in METRICS & metrics.keys()), run.scores
         assert np.isfinite(run.predict(x)).all()
         losses = run.history["train_loss"]
         assert np.isfinite(losses[:, 0]).all() and (patience or np.isfinite(losses).all()), losses
@@ -55,6 +59,7 @@ if len(sys.argv) == 1:
           lambda rate: jaxnn.optimizer("rmsprop", rate), batch_size=None, best="train.loss")
     train(CNN, jaxnn.softmax_cross_entropy(), lambda rate: jaxnn.optimizer("adamw", rate), IMAGES, average=0.9)
     train(POOLS, jaxnn.mean_squared_error(), lambda rate: jaxnn.optimizer("sgd", rate * 1e-5), IMAGES)
+    train(MLP, jaxnn.quadratic(), lambda rate: jaxnn.optimizer("sgd", rate), target=X[:, :3], best="validation.r2")
     train(MLP, jaxnn.perceptron(), lambda rate: jaxnn.optimizer("gradient_descent", rate))
     train(MLP, jaxnn.quadratic(), lambda rate: jaxnn.optimizer("bfgs"), X.astype(float), batch_size=None)
 """

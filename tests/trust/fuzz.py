@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw
 from jaxnn.config import find
 from jaxnn.config import load as load_config
 from jaxnn.data import load
-from jaxnn.data.handwriting import read_image
 from jaxnn.data.idx import read_idx
+from jaxnn.data.image_reader import DigitReader, ImageReader
 from jaxnn.data.pickle_reader import read_pickle
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
@@ -164,10 +164,12 @@ def readers(run: Path) -> dict[str, Reader]:
         ),
         "weights": Reader(corrupted(safetensors(), b"[", b"{", b"9" * 20, b'"'), array_file.load_arrays, 1000),
         "weights of a run": Reader(corrupted(safetensors(), b"params/", b"stats", b"/", b'"'), read_weights, 200),
-        "PNG": Reader(corrupted(picture("PNG")), lambda path: read_image(path, (28, 28, 1), 255.0), 250),
-        "JPEG": Reader(corrupted(picture("JPEG")), lambda path: read_image(path, (28, 28, 3), 255.0), 250),
-        "GIF": Reader(corrupted(picture("GIF")), lambda path: read_image(path, (8, 8, 1), 16.0), 250),
-        "BMP": Reader(corrupted(picture("BMP")), lambda path: read_image(path, (28, 28, 1), 255.0), 250),
+        "PNG": Reader(corrupted(picture("PNG")), DigitReader((28, 28)).inputs, 200),
+        "JPEG": Reader(corrupted(picture("JPEG")), ImageReader((28, 28), "rgb").inputs, 200),
+        "GIF": Reader(corrupted(picture("GIF")), DigitReader((8, 8), 16.0).inputs, 150),
+        "BMP": Reader(corrupted(picture("BMP")), DigitReader((28, 28)).inputs, 150),
+        "TIFF": Reader(corrupted(picture("TIFF")), ImageReader((28, 28), "grey").inputs, 150),
+        "WEBP": Reader(corrupted(picture("WEBP")), ImageReader((28, 28), "grey").inputs, 150),
         "config": Reader(corrupted(toml, b"[", b"]", b'"', b"=", b"\n", b"1e9", b"{"), load_config, 300),
         "overrides": Reader(corrupted(b"train.epochs=3\nnet.0.units=5", b"=", b".", b"[", b"{"), read_overrides, 100),
         "history": Reader(corrupted(HISTORY, b",", b"\n", b'"', b"-1", b"train"), read_history, 600),

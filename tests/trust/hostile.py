@@ -138,8 +138,11 @@ def hostile_pictures() -> dict[str, bytes]:
         "as many with a palette": flat("P", "PNG"),
         "as many in CMYK": flat("CMYK", "JPEG"),
         "as many as GIF": flat("P", "GIF"),
+        "as many as TIFF": flat("RGBA", "TIFF"),
+        "as many as WebP": flat("RGBA", "WEBP", (4096, 4096)),
         "the longest side": flat("L", "PNG", (MAX_SIDE, MAX_PIXELS // MAX_SIDE)),
         "one line of all pixels": flat("L", "PNG", (MAX_PIXELS, 1)),
+        "one line too many of WebP": flat("L", "WEBP", (4096, 4097)),
         "one pixel too many": png(MAX_PIXELS + 1, 1, (b"IDAT", pixels)),
         "2^62 pixels": png(2**31 - 1, 2**31 - 1, (b"IDAT", pixels)),
         "200 MB in 200 KB of pixels": png(8, 8, (b"IDAT", bomb)),
@@ -167,10 +170,10 @@ READ = {
         from jaxnn.storage.arrays import load_arrays as read
     """,
     "pictures": """
-        from jaxnn.data.handwriting import read_image
+        from jaxnn.data import DigitReader, ImageReader
         def read(path):
-            for channels in (1, 3):
-                assert read_image(path, (28, 28, channels), 255.0).shape == (1, 28, 28, channels)
+            for reader, channels in ((DigitReader((28, 28)), 1), (ImageReader((28, 28), "rgb"), 3)):
+                assert reader.inputs(path).shape == (1, 28, 28, channels)
     """,
 }
 

@@ -21,13 +21,13 @@ train = {{ epochs = 1, best = "train.loss" }}
 #: The text of a CSV file with the column "label", and the error.
 TABLES = {
     "a row of another length": ("a,b,label\n1,2,u\n3,v\n", "line 3: expected 3 columns, found 2"),
-    "a word among the numbers": ("a,b,label\n1,2,u\n3,x,v\n", "line 3 column 1: expected a finite number, found 'x'"),
-    "NaN": ("a,b,label\n1,2,u\n3,nan,v\n", "line 3 column 1: expected a finite number, found 'nan'"),
-    "infinity": ("a,b,label\n1,2,u\n3,-inf,v\n", "line 3 column 1: expected a finite number"),
-    "a label with a fraction": ("a,b,label\n1,2,0\n3,4,1.5\n", "expected a word or a whole number, found '1.5'"),
-    "no label": ("a,b,label\n1,2,\n", "expected a label, found nothing"),
+    "a word among the numbers": ("a,b,label\n1,2,u\n3,x,v\n", "line 3 column 'b': expected a number, found 'x'"),
+    "NaN": ("a,b,label\n1,2,u\n3,nan,v\n", "line 3 column 'b': expected a number, found a missing value"),
+    "infinity": ("a,b,label\n1,2,u\n3,-inf,v\n", "line 3 column 'b': expected a number, found '-inf'"),
+    "a label with a fraction": ("a,b,label\n1,2,0\n3,4,1.5\n", "expected a word or an integer as class, found '1.5'"),
+    "no label": ("a,b,label\n1,2,\n", "line 2 column 'label': expected a label, found a missing value"),
     "one class": ("a,b,label\n1,2,u\n3,4,u\n", "expected two or more classes of different names, found u"),
-    "no rows": ("a,b,label\n", "expected rows of features and a label, found 0"),
+    "no rows": ("a,b,label\n", "expected rows of features and a label, found none"),
     "no file": (None, "found no "),
     "more classes than outputs": (
         "a,b,label\n1,2,u\n3,4,v\n5,6,w\n7,8,x\n", "expected labels 0 … 2 for 3 outputs, found labels 0 … 3",

@@ -17,7 +17,7 @@ def run_and_readers(finished, tmp_path_factory):
 
 NAMES = (
     "pickle", "pickle in gzip", "IDX", "IDX in gzip", "CSV", "weights", "weights of a run", "PNG", "JPEG", "GIF",
-    "BMP", "config", "overrides", "history", "manifest with checksum", "manifest of a Python run",
+    "BMP", "TIFF", "WEBP", "config", "overrides", "history", "manifest with checksum", "manifest of a Python run",
     "checkpoint with checksum",
 )  # fmt: skip
 
