@@ -19,6 +19,7 @@ from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, State
 from jaxnn.train.step import Bind, Update
 from jaxnn.train.task import Task, task_of
+from jaxnn.train.windows import training_examples
 
 #: More classes are not named by their numbers.
 MAX_NAMES = 1000
@@ -149,8 +150,7 @@ class Experiment(NamedTuple):
         """
         single_seed = self.of_seed(seed)
         if part == "train":
-            buffer = None if self.source.block else single_seed.source.load(0, 0, single_seed.source.steps)
-            return buffer if jax.tree.leaves(buffer) else None
+            return training_examples(single_seed.source)
         return getattr(single_seed, part)
 
     def parts(self) -> list[str]:

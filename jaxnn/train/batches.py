@@ -37,6 +37,7 @@ class Source(NamedTuple):
     block: steps for which `load` is called at a time; 0: it is called once, and gives what all epochs need
     rows: examples that an evaluation takes at a time; None: all
     positions(key, epoch, i) -> where the examples of a batch stand in the data, for messages; None: not known
+    window: places of an example where the buffer is one long sequence; 0: its rows are examples
     """
 
     example: Batch
@@ -49,6 +50,7 @@ class Source(NamedTuple):
     block: int = 0
     rows: int | None = EVALUATED_AT_ONCE
     positions: Callable[[PRNGKeyArray, Any, int], Any] | None = None
+    window: int = 0
 
 
 def as_float_images(stats: Any, batch: Batch) -> Batch:

@@ -53,6 +53,7 @@ def windows(
         window_batches(length, batch_size, steps or most, prepare),
         prepare,
         stats,
+        window=length,
     )
 
 
@@ -91,3 +92,13 @@ def cut_windows(part: Batch, length: int) -> Batch:
         raise UserError(f"expected a part of at least one window of {length} places, found {places}")
     whole = places // length * length
     return jax.tree.map(lambda a: a[:whole].reshape(-1, length, *a.shape[1:]), part)
+
+
+def training_examples(source: Source) -> Batch | None:
+    """The training examples of a source, with a leading axis of examples; None for a stream or a generator."""
+    if source.block:
+        return None
+    buffer = source.load(0, 0, source.steps)
+    if not jax.tree.leaves(buffer):
+        return None
+    return cut_windows(buffer, source.window) if source.window else buffer
