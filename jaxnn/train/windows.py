@@ -11,6 +11,9 @@ from jaxnn.layer import Batch
 from jaxnn.train.batches import Batches, Prepare, Source, as_float_images, count_examples, example_of, order
 from jaxnn.train.shuffle import stream
 
+#: Places that an evaluation takes at a time.
+EVALUATED_PLACES = 1 << 16
+
 
 def windows(
     x: Batch,
@@ -53,7 +56,8 @@ def windows(
         window_batches(length, batch_size, steps or most, prepare),
         prepare,
         stats,
-        window=length,
+        rows=max(1, EVALUATED_PLACES // length),
+        examples=functools.partial(cut_windows, length=length),
     )
 
 
@@ -92,13 +96,3 @@ def cut_windows(part: Batch, length: int) -> Batch:
         raise UserError(f"expected a part of at least one window of {length} places, found {places}")
     whole = places // length * length
     return jax.tree.map(lambda a: a[:whole].reshape(-1, length, *a.shape[1:]), part)
-
-
-def training_examples(source: Source) -> Batch | None:
-    """The training examples of a source, with a leading axis of examples; None for a stream or a generator."""
-    if source.block:
-        return None
-    buffer = source.load(0, 0, source.steps)
-    if not jax.tree.leaves(buffer):
-        return None
-    return cut_windows(buffer, source.window) if source.window else buffer
