@@ -14,7 +14,7 @@ ORDER = (
     ("layer",),
     ("shapes", "sequence", "targets"),
     ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
-    ("traverse", "layers", "backprop", "models", "summary", "generate"),
+    ("traverse", "layers", "backprop", "models", "summary", "generation"),
     ("train",),
     ("engine",),
     ("experiment",),

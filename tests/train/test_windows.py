@@ -6,6 +6,7 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
+from jaxnn.train.batches import in_memory
 from jaxnn.train.windows import cut_windows, windows
 
 
@@ -70,3 +71,12 @@ def test_cut_windows_keeps_the_order():
     x, y = cut_windows((tokens[:-1], tokens[1:]), 7)
     np.testing.assert_array_equal(x.reshape(-1), tokens[:28])
     np.testing.assert_array_equal(y, x + 1)
+
+
+def test_training_examples_of_windows_are_windows():
+    tokens = np.arange(30, dtype=np.int32)
+    x, y = windows(tokens[:-1], tokens[1:], 7, batch_size=2).training_examples()
+    np.testing.assert_array_equal(x.reshape(-1), tokens[:28])
+    np.testing.assert_array_equal(y, x + 1)
+    rows = np.zeros((5, 3), np.float32)
+    assert in_memory(rows, rows, batch_size=2).training_examples()[0].shape == (5, 3)
