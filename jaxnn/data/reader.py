@@ -11,12 +11,14 @@ from jaxnn.data.array_reader import rebuild_array_reader
 from jaxnn.data.dataset import Reader
 from jaxnn.data.image_reader import IMAGE_READERS
 from jaxnn.data.table_reader import rebuild_table_reader
+from jaxnn.data.text import rebuild_text_reader
 from jaxnn.errors import UserError
 
 #: kind -> what rebuilds a reader of this kind from its other settings, which come from a file and may be anything
 READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
     "arrays": rebuild_array_reader,
     "table": rebuild_table_reader,
+    "text": rebuild_text_reader,
     **IMAGE_READERS,
 }
 

@@ -13,6 +13,7 @@ from jaxnn.data.dataset import Arrays, Dataset, map_arrays
 from jaxnn.data.image_folder import image_folder
 from jaxnn.data.mnist import EXAMPLE_SHAPE, mnist
 from jaxnn.data.synthetic import beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.text import text_file
 from jaxnn.data.tfds import tfds
 from jaxnn.errors import UserError, hint
 
@@ -28,6 +29,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "csv": csv_file,
     "arrays": arrays,
     "images": image_folder,
+    "text": text_file,
     "tfds": tfds,
 }
 # Parameters of a loader that belong to the run, which has one of each; they are not options of the data set.
@@ -74,13 +76,16 @@ def example_input(
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
 ) -> Arrays:
-    """A batch of one input of the data set: its shapes and types are those of ``train.x[:1]``.
+    """A batch of one input of the data set: its shapes and types are those of ``train.x[:1]``, or of a window.
 
     MNIST's are known without its files, so the batch is zero and nothing is read. Raises UserError as ``load`` does.
     """
     if name == "mnist":
         return np.zeros((1, *EXAMPLE_SHAPE), np.uint8)
-    return map_arrays(lambda x: x[:1], load(name, options, data_dir=data_dir, seed=seed).train.x)
+    dataset = load(name, options, data_dir=data_dir, seed=seed)
+    if dataset.window:
+        return map_arrays(lambda x: x[None, : dataset.window], dataset.train.x)
+    return map_arrays(lambda x: x[:1], dataset.train.x)
 
 
 def loader_options(name: str) -> Mapping[str, inspect.Parameter]:

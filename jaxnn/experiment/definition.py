@@ -19,7 +19,6 @@ from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, State
 from jaxnn.train.step import Bind, Update
 from jaxnn.train.task import Task, task_of
-from jaxnn.train.windows import training_examples
 
 #: More classes are not named by their numbers.
 MAX_NAMES = 1000
@@ -150,7 +149,7 @@ class Experiment(NamedTuple):
         """
         single_seed = self.of_seed(seed)
         if part == "train":
-            return training_examples(single_seed.source)
+            return single_seed.source.training_examples()
         return getattr(single_seed, part)
 
     def parts(self) -> list[str]:

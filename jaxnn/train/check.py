@@ -13,7 +13,6 @@ from jaxnn.targets import Weighted, check_labels, plain_output, plain_target, sp
 from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.step import Update
-from jaxnn.train.windows import training_examples
 
 
 def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | None) -> None:
@@ -38,7 +37,8 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
             measured = jax.eval_shape(update.evaluate, params, example, key)
             metrics = tuple(measured) if i == 0 and part == "validation" else metrics
     if update.predict is not None:
-        for examples in (training_examples(source), *held_out):
+        parts = [source.training_examples(), *held_out]
+        for examples in parts:
             _check_classes(update, params, source, examples)
             _check_values(update, params, source, examples)
     check_plan(plan, metrics, validation=bool(held_out) and held_out[0] is not None)
