@@ -16,6 +16,7 @@ from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.data.missing import fill_missing
+from jaxnn.data.series import scale_series
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
@@ -65,6 +66,9 @@ def load_data(
     if sets[0].has_missing:
         filled, parts = fill_missing(sets[0], splits[0])
         sets, splits = [filled], (parts,)
+    if sets[0].horizon:
+        scaled = [scale_series(dataset, parts) for dataset, parts in zip(sets, splits, strict=True)]
+        sets, splits = [dataset for dataset, _ in scaled], tuple(parts for _, parts in scaled)
     stats = tuple(
         preprocess.fit(table.preprocess, s.train.x, dataset.max_value) for s, dataset in zip(splits, sets, strict=True)
     )
