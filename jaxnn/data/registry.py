@@ -11,10 +11,14 @@ from jaxnn.data.check import check_dataset
 from jaxnn.data.csv_file import csv_file
 from jaxnn.data.dataset import Arrays, Dataset, map_arrays
 from jaxnn.data.image_folder import image_folder
+from jaxnn.data.labelled_lines import labelled_lines
+from jaxnn.data.lines import lines_file
 from jaxnn.data.mnist import EXAMPLE_SHAPE, mnist
-from jaxnn.data.synthetic import beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.series import series
+from jaxnn.data.synthetic import adding, beach, blobs, circles, cosine, digits, moons, parabola
 from jaxnn.data.text import text_file
 from jaxnn.data.tfds import tfds
+from jaxnn.data.time_series_file import time_series_file
 from jaxnn.errors import UserError, hint
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
@@ -24,12 +28,17 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "beach": beach,
     "parabola": parabola,
     "cosine": cosine,
+    "adding": adding,
     "digits": digits,
     "mnist": mnist,
     "csv": csv_file,
     "arrays": arrays,
     "images": image_folder,
     "text": text_file,
+    "lines": lines_file,
+    "labelled_lines": labelled_lines,
+    "series": series,
+    "ts": time_series_file,
     "tfds": tfds,
 }
 # Parameters of a loader that belong to the run, which has one of each; they are not options of the data set.

@@ -32,7 +32,7 @@ MATHEMATICS = frozenset(part for part, rank in RANK.items() if rank < RANK["trai
 BESIDE = {
     "storage": {"errors"},
     "plots": {"errors", "storage"},
-    "data": {"errors", "layer", "storage"},
+    "data": {"errors", "layer", "sequence", "storage"},
     "certify": MATHEMATICS | {"train.optimizers"},
     "pytest_plugin": {"certify"},
 }
