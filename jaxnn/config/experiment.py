@@ -11,7 +11,7 @@ from jax import numpy as jnp
 
 from jaxnn import data as datasets
 from jaxnn.config.bind import bind_hyperparameters, hyperparameters, traceable_hyperparameters, training_key
-from jaxnn.config.class_count import needs_class_count, with_class_count
+from jaxnn.config.data_sizes import needs_data_sizes, with_sizes_of
 from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Part, Splits, preprocess
@@ -95,7 +95,7 @@ def experiment_of(
 
     traced: the names of the numbers that are inputs of the program; default: all that can be
     """
-    config = with_class_count(config, len(data.dataset.classes))
+    config = with_sizes_of(config, data.dataset)
     prepare = preparer(config.train.precision)
     splits, stats = data.splits[0], data.stats[0]
     dataset, table = data.dataset, config.train
@@ -208,9 +208,9 @@ def load_dataset(config: Config, data_dir: str | os.PathLike[str] | None, seed: 
 
 def with_data_sizes(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Config:
     """The config with the sizes of its net that follow from the data, which are read where there are such sizes."""
-    if not needs_class_count(config):
+    if not needs_data_sizes(config):
         return config
-    return with_class_count(config, len(load_dataset(config, data_dir, config.data.seed).classes))
+    return with_sizes_of(config, load_dataset(config, data_dir, config.data.seed))
 
 
 def example_input(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Batch:

@@ -13,11 +13,11 @@ from jaxnn.errors import UserError
 
 #: Shapes with which an initializer is tried: of a bias, of a dense layer's weight, of a convolution's kernel.
 BIAS_SHAPE, WEIGHT_SHAPE, KERNEL_SHAPE = (5,), (5, 7), (3, 3, 5, 7)
-#: The word that stands for the number of classes of the data, and the sizes of layers that it may stand for.
-CLASSES = "classes"
-CLASS_SIZES = ("rows", "units")
+#: The words that stand for a number of the data, and the sizes of layers that they may stand for.
+DATA_SIZES = ("classes", "tokens")
+SIZES = ("rows", "units")
 #: The number with which a table is checked before the data are known.
-_ANY_COUNT = 2
+_ANY_SIZE = 2
 
 
 def table_class(base: type[AnyTable], name: str, fields: Mapping[str, Any]) -> type[AnyTable]:
@@ -38,9 +38,9 @@ def constructor_fields(constructor: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def checked_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a layer with some number for the number of classes, to check the others."""
-    return {key: _ANY_COUNT if key in CLASS_SIZES and value == CLASSES else value for key, value in options.items()}
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a layer with some number in place of a word, to check the others."""
+    return {key: _ANY_SIZE if key in SIZES and value in DATA_SIZES else value for key, value in options.items()}
 
 
 def dataset_fields(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[An
         annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
     elif annotation == CellSpec:
         annotation = Annotated[dict[str, Any], AfterValidator(_check_cell), Expected("a cell's table")]
-    elif annotation is int and parameter.name in CLASS_SIZES:
-        annotation = int | Literal["classes"]
+    elif annotation is int and parameter.name in SIZES:
+        annotation = int | Literal["classes", "tokens"]
     else:
         annotation = _with_lists(annotation)
     return annotation, ... if parameter.default is Parameter.empty else parameter.default

@@ -157,7 +157,9 @@ def labelled_lines(
     longest = max(int(part.x.lengths.max()) for part in (train, *parts) if part is not None)
     train, validation, test = (part and part._replace(x=resized(part.x, longest)) for part in (train, *parts))
     assert train is not None
-    return Dataset("labelled_lines", train, test, classes, 1.0, reader._replace(time=longest), validation=validation)
+    reader = reader._replace(time=longest)
+    tokens = len(words.vocabulary)
+    return Dataset("labelled_lines", train, test, classes, 1.0, reader, validation=validation, tokens=tokens)
 
 
 def read_examples(

@@ -94,7 +94,9 @@ def lines_file(
     pieces = [token for line in lines for token in (LINE_END_OF[tokens], *line)]
     text = TextReader(tokens, make_vocabulary(pieces, tokens, min_count), encoding)
     reader = LineReader(text, max(map(len, lines)) + 1)
-    return Dataset("lines", reader.part(lines, path), None, reader.vocabulary, 1.0, reader)
+    return Dataset(
+        "lines", reader.part(lines, path), None, reader.vocabulary, 1.0, reader, tokens=len(reader.vocabulary)
+    )
 
 
 def file_lines(file: Path, tokens: Tokens, encoding: str) -> list[list[str]]:

@@ -29,7 +29,7 @@ class TextReader(NamedTuple):
 
     tokens: Tokens
     vocabulary: tuple[str, ...]
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     window: int = 64
 
     def inputs(self, file: Path) -> Int32[np.ndarray, "batch window"]:
@@ -139,7 +139,17 @@ def text_file(
     check_length(path, tokens, len(pieces), window + 1)
     reader = TextReader(tokens, make_vocabulary(pieces, tokens, min_count), encoding, window)
     ids = reader.ids_of(pieces, str(path))
-    return Dataset("text", Part(ids[:-1], ids[1:]), None, reader.vocabulary, 1.0, reader, window=window, ordered=True)
+    return Dataset(
+        "text",
+        Part(ids[:-1], ids[1:]),
+        None,
+        reader.vocabulary,
+        1.0,
+        reader,
+        window=window,
+        tokens=len(reader.vocabulary),
+        ordered=True,
+    )
 
 
 def check_length(file: Path, tokens: Tokens, count: int, least: int) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxnn.config import load
-from jaxnn.config.class_count import needs_class_count
+from jaxnn.config.data_sizes import needs_data_sizes
 from jaxnn.config.experiment import load_data, make_experiment, with_data_sizes
 from jaxnn.data.reader import rebuild_reader
 from jaxnn.errors import UserError
@@ -15,7 +15,7 @@ CONFIG = """
 title = "characters"
 data = { name = "text", file = "mine.txt", window = 5, validation = 0.1 }
 net = [
-    { layer = "embedding", rows = "classes", units = 7 },
+    { layer = "embedding", rows = "tokens", units = 7 },
     { layer = "recur", cell = { name = "gru", units = 11 } },
     { layer = "dense", units = "classes" },
 ]
@@ -46,7 +46,7 @@ def test_text_trains_by_windows_and_its_vocabulary_sizes_the_net(config_file, tm
     run = fit(experiment, tmp_path / "run")
     assert run.manifest["data"]["split"] == {"train": 86, "validation": 9}
     # The run holds the sizes and the vocabulary: it is read without the text.
-    assert not needs_class_count(load(tmp_path / "run" / "config.toml"))
+    assert not needs_data_sizes(load(tmp_path / "run" / "config.toml"))
     (tmp_path / "mine.txt").unlink()
     reader = rebuild_reader(load_run(tmp_path / "run").manifest["data"]["reader"])
     assert reader.decode(reader.encode("the mat")) == "the mat"
@@ -85,8 +85,9 @@ def test_text_that_does_not_fit_is_refused_in_one_line(config_file, overrides, m
 
 
 def test_size_of_classes_is_refused_for_numbers(tmp_path):
-    with pytest.raises(UserError, match='data with classes for the size "classes"'):
-        make_experiment(load("cosine_denoise", ["net.0.units=classes"]))
+    for word in ("classes", "tokens"):
+        with pytest.raises(UserError, match=f'data with {word} for units = "{word}", found none'):
+            make_experiment(load("cosine_denoise", [f"net.0.units={word}"]))
 
 
 def test_data_of_a_text_are_in_order_for_every_seed(config_file):
