@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,9 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # A leftover is harmless: it must not hide that the file is written, or why it is not.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_new(path: Path, content: bytes) -> None:
