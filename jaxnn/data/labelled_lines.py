@@ -158,8 +158,8 @@ def labelled_lines(
     train, validation, test = (part and part._replace(x=resized(part.x, longest)) for part in (train, *parts))
     assert train is not None
     reader = reader._replace(time=longest)
-    tokens = len(words.vocabulary)
-    return Dataset("labelled_lines", train, test, classes, 1.0, reader, validation=validation, tokens=tokens)
+    ids = len(words.vocabulary)
+    return Dataset("labelled_lines", train, test, classes, 1.0, reader, validation=validation, tokens=ids)
 
 
 def read_examples(
