@@ -267,6 +267,9 @@ class Certify:
     device: Device = None
     cache: Cache = True
     json: Json = None
+    junit: Annotated[
+        Path | None, arg(metavar="FILE", help="Also write the laws as JUnit XML, for continuous integration.")
+    ] = None
 
 
 @dataclass(frozen=True)

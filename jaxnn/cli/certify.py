@@ -11,6 +11,7 @@ from jaxnn.cli.progress import announce, report
 from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_message, print_text
 from jaxnn.errors import UserError
+from jaxnn.storage.files import atomic_write
 
 #: Compiling one certificate takes one core.
 WORKERS = 2
@@ -26,6 +27,8 @@ FLOPs and milliseconds of one forward and backward pass in float32, for a batch 
 def run(command: Certify) -> None:
     device.select_device(command.device)
     if command.mutants:
+        if command.junit is not None:
+            raise UserError("--junit: expected certificates, found --mutants; give --json FILE, or omit --mutants")
         _run_mutants(command)
         return
     import jax
@@ -59,6 +62,10 @@ def run(command: Certify) -> None:
     if command.json is not None:
         rows = [_json_row(certificate) for certificate in certificates]
         write_json(command.json, {"title": title, "rows": rows, "holds": all(c.holds for c in certificates)})
+    if command.junit is not None:
+        from jaxnn.certify.junit import junit_xml
+
+        atomic_write(command.junit, junit_xml(certificates))
     for certificate in certificates:
         for line in certificate.remarks:
             print_text(line)

@@ -50,7 +50,7 @@ def reject_unknown(command: object, unknown: Sequence[str]) -> None:
 def check_paths(command: Any) -> Any:
     """The command with the home folder in place of `~` in every path, which no shell does after `=` or in Python.
 
-    Raises `UserError` where no home folder is known, and where the file of `--json` cannot be written.
+    Raises `UserError` where no home folder is known, and where the file of `--json` or `--junit` cannot be written.
     """
 
     def expand(value: Any) -> Any:
@@ -61,9 +61,12 @@ def check_paths(command: Any) -> Any:
         return str(expand_user(value)) if isinstance(value, str) and value.startswith("~") else value
 
     # A table that cannot be written after an hour of training is said before it.
-    json = getattr(command, "json", None)
-    if json is not None and not expand(json).parent.is_dir():
-        raise UserError(f"--json {json}: expected a file in a folder that exists, found no folder {json.parent}")
-    if json is not None and expand(json).is_dir():
-        raise UserError(f"--json {json}: expected a file, found a folder")
+    for option in ("json", "junit"):
+        file = getattr(command, option, None)
+        if file is not None and not expand(file).parent.is_dir():
+            raise UserError(
+                f"--{option} {file}: expected a file in a folder that exists, found no folder {file.parent}"
+            )
+        if file is not None and expand(file).is_dir():
+            raise UserError(f"--{option} {file}: expected a file, found a folder")
     return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})

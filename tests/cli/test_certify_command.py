@@ -1,6 +1,7 @@
 """`jaxnn certify`, as a user types it."""
 
 import json
+from xml.etree import ElementTree
 
 MINE = """
 import jaxnn
@@ -31,6 +32,17 @@ def test_a_law_that_is_broken_is_exit_code_1_with_leaf_index_expected_got_and_th
     assert code == 1 and "BROKEN" in out
     assert "law 1 (autodiff): params.bias[" in err and "expected" in err and "got" in err
     assert "smallest failing shape: 1×1" in err
+
+
+def test_junit_has_the_laws_and_is_refused_with_mutants(jaxnn, tmp_path):
+    code, _, err = jaxnn("certify", "tanh", "--quick", "--junit", tmp_path / "c.xml")
+    (suite,) = ElementTree.parse(tmp_path / "c.xml").getroot()
+    assert (code, err) == (0, "") and suite.attrib["name"] == "tanh" and suite.attrib["failures"] == "0"
+    assert any("(autodiff)" in case.attrib["name"] for case in suite)
+    code, _, err = jaxnn("certify", "identity", "--mutants", "--junit", tmp_path / "c.xml")
+    assert code == 2 and "--junit: expected certificates" in err
+    code, _, err = jaxnn("certify", "tanh", "--junit", tmp_path / "none" / "c.xml")
+    assert code == 2 and "--junit" in err and "found no folder" in err
 
 
 def test_mutants_are_listed_with_the_law_that_killed_each(jaxnn):
