@@ -69,6 +69,11 @@ CONTESTANTS: dict[str, tuple[str, str, str]] = {
     "PyTorch channels last": ("pytorch", "eager_channels_last", "torch"),
     "PyTorch compiled": ("pytorch", "compiled", "torch"),
     "PyTorch compiled channels last": ("pytorch", "compiled_channels_last", "torch"),
+    "Keras sequences": ("keras_sequences", "fit", "keras"),
+    "Flax NNX sequences": ("flax_sequences", "loop", "flax"),
+    "Equinox sequences": ("equinox_sequences", "loop", "equinox"),
+    "PyTorch sequences": ("pytorch_sequences", "eager", "torch"),
+    "PyTorch compiled sequences": ("pytorch_sequences", "compiled", "torch"),
     "scikit-learn": ("scikit_learn", "partial_fit", "sklearn"),
     "NumPy": ("course_numpy", "loop", "numpy"),
 }
