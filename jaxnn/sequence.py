@@ -68,7 +68,11 @@ def check_lengths(name: str, x: Any) -> None:
 
 
 def split_lengths(x: Any) -> tuple[Any, Any]:
-    """The values of a batch of sequences, zero at padding, and its lengths; None for an array, where all are alike."""
+    """The values of a batch of sequences, zero at padding, and its lengths; None for an array, where all are alike.
+
+    Raises `UserError` for lengths that do not fit the values, which JAX would broadcast.
+    """
+    check_lengths("sequence", x)
     return (clear_padding(x.values, x.lengths), x.lengths) if isinstance(x, Sequence) else (x, None)
 
 

@@ -122,6 +122,7 @@ ROWS: tuple[Row, ...] = (
     layer_row("flatten", "", without_arguments, (2, 3, 5, 7)),
     layer_row("reshape", "", lambda make: make([5, 3, 7]), (2, 7, 15)),
     layer_row("dropout", "", lambda make: make(0.3), (7, 13), seed=2),
+    layer_row("dropout", "one mask a sequence", lambda make: make(0.3, [1]), (5, 7, 3), seed=2),
     layer_row("dropout", "evaluation", lambda make: make(0.3), (7, 13)),
     layer_row("embedding", "", lambda make: make(11, 5), TOKENS),
     layer_row("embedding", "large table", lambda make: make(521, 3), TOKENS),

@@ -34,7 +34,9 @@ class TrainTable(Table):
     seeds: Count = Field(1, description="number of runs, with seed, seed + 1 and so on")
     best: Literal[
         "validation.accuracy", "validation.loss", "validation.exact_match", "validation.mae", "validation.r2",
+        "validation.perplexity", "validation.bits", "validation.sequence_accuracy",
         "train.accuracy", "train.loss", "train.exact_match", "train.mae", "train.r2",
+        "train.perplexity", "train.bits", "train.sequence_accuracy",
     ] = Field(
         "validation.accuracy",
         description="the metric that selects the best epoch; of equal ones that with the lowest loss of this part",

@@ -12,6 +12,7 @@ from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
+from jaxnn.targets import plain_output
 from jaxnn.train.batches import Source, shapes_of
 from jaxnn.train.check import check_update
 from jaxnn.train.plan import Plan
@@ -197,7 +198,7 @@ def with_class_names(experiment: Experiment) -> Experiment:
     """The experiment with names for its classes: their numbers, where it classifies and names none."""
     if experiment.data.classes or experiment.task() != "classification":
         return experiment
-    count = max(experiment.prediction_shape().shape[-1], 2)
+    count = max(plain_output(experiment.prediction_shape()).shape[-1], 2)
     if count > MAX_NAMES:
         return experiment
     return experiment._replace(data=experiment.data._replace(classes=tuple(map(str, range(count)))))

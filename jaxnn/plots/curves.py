@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike
 from jaxnn.plots import layout, seed_bands, style
 
 #: Metrics that are shares of all examples, drawn in percent, and how the axis of a metric is labelled.
-SHARES = ("accuracy", "exact_match")
+SHARES = ("accuracy", "exact_match", "sequence_accuracy")
 LABELS = {
     "loss": "loss (mean per example)",
     "accuracy": "accuracy (%)",
     "exact_match": "exact match (%)",
+    "sequence_accuracy": "sequences without a mistake (%)",
+    "perplexity": "perplexity",
+    "bits": "bits per place",
     "mae": "mean absolute error",
     "r2": "R²",
 }

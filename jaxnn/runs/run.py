@@ -59,7 +59,7 @@ class Run:
         """
         chosen = range(len(self.experiment.seeds)) if seed is None else [seed]
         each = [predict(self.experiment, seed_params(self.params, i), x, i) for i in chosen]
-        return jax.tree.map(lambda *predictions: np.mean(predictions, axis=0), *each)
+        return jax.tree.map(_mean, *each)
 
     def figures(self) -> list[Figure]:
         """The figures that apply to the run, as its report has them; `figure.figure` is matplotlib's.
@@ -179,6 +179,13 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
     params, history = read_params(path, manifest, built), read_history(path / "history.csv")
     scored = restored_scores(manifest["values"])
     return Run(built, params, history, scored, _epochs(manifest["best_epoch"]), path, manifest)
+
+
+def _mean(*predictions: np.ndarray) -> np.ndarray:
+    """The mean over seeds; integers, such as lengths, are the same for all."""
+    if np.issubdtype(predictions[0].dtype, np.integer):
+        return predictions[0]
+    return np.mean(predictions, axis=0)
 
 
 def _epochs(epochs: Any) -> tuple[int, ...]:

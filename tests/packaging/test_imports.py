@@ -12,9 +12,9 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 ORDER = (
     ("errors",),
     ("layer",),
-    ("shapes", "targets"),
+    ("shapes", "sequence", "targets"),
     ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
-    ("traverse", "layers", "backprop", "models", "summary"),
+    ("traverse", "layers", "backprop", "models", "summary", "generate"),
     ("train",),
     ("engine",),
     ("experiment",),
