@@ -4,7 +4,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import Parameter, signature
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Strict, create_model
 
@@ -13,6 +13,11 @@ from jaxnn.errors import UserError
 
 #: Shapes with which an initializer is tried: of a bias, of a dense layer's weight, of a convolution's kernel.
 BIAS_SHAPE, WEIGHT_SHAPE, KERNEL_SHAPE = (5,), (5, 7), (3, 3, 5, 7)
+#: The word that stands for the number of classes of the data, and the sizes of layers that it may stand for.
+CLASSES = "classes"
+CLASS_SIZES = ("rows", "units")
+#: The number with which a table is checked before the data are known.
+_ANY_COUNT = 2
 
 
 def table_class(base: type[AnyTable], name: str, fields: Mapping[str, Any]) -> type[AnyTable]:
@@ -33,6 +38,11 @@ def constructor_fields(constructor: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
+def checked_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a layer with some number for the number of classes, to check the others."""
+    return {key: _ANY_COUNT if key in CLASS_SIZES and value == CLASSES else value for key, value in options.items()}
+
+
 def dataset_fields(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """The options of a data set as fields."""
     return {key: _constructor_field(parameter, WEIGHT_SHAPE) for key, parameter in parameters.items()}
@@ -48,6 +58,8 @@ def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[An
         annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
     elif annotation == CellSpec:
         annotation = Annotated[dict[str, Any], AfterValidator(_check_cell), Expected("a cell's table")]
+    elif annotation is int and parameter.name in CLASS_SIZES:
+        annotation = int | Literal["classes"]
     else:
         annotation = _with_lists(annotation)
     return annotation, ... if parameter.default is Parameter.empty else parameter.default

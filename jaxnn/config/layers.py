@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator, Strict, model_validator
 
 from jaxnn.config.base import Expected, Table, select_variant
-from jaxnn.config.from_signature import constructor_fields, table_class
+from jaxnn.config.from_signature import checked_options, constructor_fields, table_class
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,13 +38,16 @@ class LayerTable(Table):
 class _SingleLayerTable(LayerTable):
     @model_validator(mode="after")
     def _check_build(self) -> "_SingleLayerTable":
-        self.build()
+        self._layer(checked_options(self.extra_options(LayerTable)))
         return self
 
     def build(self) -> "Layer":
+        return self._layer(self.extra_options(LayerTable))
+
+    def _layer(self, options: dict[str, Any]) -> "Layer":
         from jaxnn.layers import LAYERS
 
-        return LAYERS[self.layer](**self.extra_options(LayerTable))
+        return LAYERS[self.layer](**options)
 
 
 def _select_layer(table: Any) -> LayerTable:

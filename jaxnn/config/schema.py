@@ -27,6 +27,9 @@ class TrainTable(Table):
     """`[train]`: how long to train, with which batches, and which parameters to keep."""
 
     epochs: Count = Field(description="passes over the training set")
+    steps: Count | None = Field(
+        None, description="steps of an epoch on windows of a text; absent: one pass over the training part"
+    )
     batch_size: Annotated[
         Count | None, BeforeValidator(_none_if_full), Expected("an integer of at least 1 or full")
     ] = Field(None, description="examples in a step; full or absent: the whole training set")

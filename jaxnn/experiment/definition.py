@@ -149,8 +149,7 @@ class Experiment(NamedTuple):
         """
         single_seed = self.of_seed(seed)
         if part == "train":
-            buffer = None if self.source.block else single_seed.source.load(0, 0, single_seed.source.steps)
-            return buffer if jax.tree.leaves(buffer) else None
+            return single_seed.source.training_examples()
         return getattr(single_seed, part)
 
     def parts(self) -> list[str]:

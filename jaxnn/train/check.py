@@ -37,7 +37,7 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
             measured = jax.eval_shape(update.evaluate, params, example, key)
             metrics = tuple(measured) if i == 0 and part == "validation" else metrics
     if update.predict is not None:
-        parts = [*held_out] if source.block else [source.load(0, 0, source.steps), *held_out]
+        parts = [source.training_examples(), *held_out]
         for examples in parts:
             _check_classes(update, params, source, examples)
             _check_values(update, params, source, examples)

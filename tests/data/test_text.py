@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxnn.data.text import UNKNOWN, TextReader, text_file
+from jaxnn.data import split
+from jaxnn.data.reader import rebuild_reader
+from jaxnn.data.text import UNKNOWN, text_file
 from jaxnn.errors import UserError
 
 
@@ -42,9 +44,40 @@ def test_a_line_end_of_windows_and_a_byte_order_mark_are_no_tokens(tmp_path):
 
 def test_reader_is_rebuilt_from_its_settings(tmp_path):
     reader = text_file(str(write(tmp_path, "abcabc")), window=2).reader
-    settings = reader.settings()
-    assert settings.pop("kind") == "text"
-    assert TextReader(**settings | {"vocabulary": tuple(settings["vocabulary"])}) == reader
+    assert reader.window == 2 and rebuild_reader(reader.settings()) == reader
+    for change in (
+        {"tokens": "letters"},
+        {"window": 0},
+        {"window": True},
+        {"vocabulary": "abc"},
+        {"vocabulary": ["a", "a"]},
+        {"vocabulary": [1]},
+        {"encoding": "utf-7"},
+        {"tokens": "words"},
+        {"tokens": "bytes"},
+    ):
+        with pytest.raises(UserError, match="reader text"):
+            rebuild_reader(reader.settings() | change)
+    with pytest.raises(UserError, match="reader text"):
+        rebuild_reader({"kind": "text"})
+
+
+def test_reader_cuts_another_file_into_windows(tmp_path):
+    reader = text_file(str(write(tmp_path, "abcabc")), window=2).reader
+    other = write(tmp_path, "cabba", "other.txt")
+    np.testing.assert_array_equal(reader.inputs(other), [[2, 0], [1, 1]])
+    x, y = reader.examples(other)
+    np.testing.assert_array_equal(x, [[2, 0], [1, 1]])
+    np.testing.assert_array_equal(y, [[0, 1], [1, 0]])
+    with pytest.raises(UserError, match="at least 2 characters, one window, found 1"):
+        reader.inputs(write(tmp_path, "a", "short.txt"))
+
+
+def test_split_of_a_text_keeps_its_order(tmp_path):
+    data = text_file(str(write(tmp_path, "abcdefghijklmnopqrstu")), window=2)
+    parts = split(data, validation=0.1, seed=3)
+    np.testing.assert_array_equal(parts.train.x, np.arange(18))
+    np.testing.assert_array_equal(parts.validation.x, [18, 19])
 
 
 @pytest.mark.parametrize(
@@ -52,7 +85,7 @@ def test_reader_is_rebuilt_from_its_settings(tmp_path):
     [
         (b"caf\xe9 au lait", {}, r'found the byte 0xe9 at 3; .*encoding = "latin-1"'),
         ("abc".encode("utf-16"), {}, "found UTF-16; convert it"),
-        (b"abc", {"window": 3}, "more than 3 characters, one window, found 3"),
+        (b"abc", {"window": 3}, "at least 4 characters, one window, found 3"),
         (b"", {}, "found 0"),
         (b"abcdef", {"window": 0}, "window and a min_count of at least 1"),
     ],

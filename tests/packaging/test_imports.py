@@ -14,7 +14,7 @@ ORDER = (
     ("layer",),
     ("shapes", "sequence", "targets"),
     ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
-    ("traverse", "layers", "backprop", "models", "summary", "generate"),
+    ("traverse", "layers", "backprop", "models", "summary", "generation"),
     ("train",),
     ("engine",),
     ("experiment",),
@@ -32,7 +32,7 @@ MATHEMATICS = frozenset(part for part, rank in RANK.items() if rank < RANK["trai
 BESIDE = {
     "storage": {"errors"},
     "plots": {"errors", "storage"},
-    "data": {"errors", "layer", "storage"},
+    "data": {"errors", "layer", "sequence", "storage"},
     "certify": MATHEMATICS | {"train.optimizers"},
     "pytest_plugin": {"certify"},
 }

@@ -6,6 +6,7 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
+from jaxnn.train.batches import in_memory
 from jaxnn.train.windows import cut_windows, windows
 
 
@@ -41,10 +42,28 @@ def test_windows_refuse_what_does_not_fit():
     tokens = np.arange(30, dtype=np.int32)
     with pytest.raises(UserError, match="sequence of at least 5 windows of 7 places, found 29 places, 3 windows"):
         windows(tokens[:-1], tokens[1:], 7, batch_size=5)
-    with pytest.raises(UserError, match="expected 1 … 3 steps"):
-        windows(tokens[:-1], tokens[1:], 7, batch_size=1, steps=4)
+    with pytest.raises(UserError, match="at least one step an epoch, found 0"):
+        windows(tokens[:-1], tokens[1:], 7, batch_size=1, steps=0)
     with pytest.raises(UserError, match="at least one window of 31 places, found 30"):
         cut_windows((tokens, tokens), 31)
+
+
+def test_windows_of_more_steps_than_a_pass_begin_another_pass():
+    tokens = np.arange(101, dtype=np.int32)
+    source = windows(tokens[:-1], tokens[1:], 7, batch_size=3, steps=10)
+    batches = [x for x, _ in epoch(source)]
+    passes = [np.concatenate(batches[i : i + 4]) for i in (0, 4)]
+    assert len(batches) == 10
+    for places in passes:
+        assert len(np.unique(places)) == places.size == 84
+    assert not np.array_equal(*passes)
+
+
+def test_windows_of_training_are_evaluated_side_by_side():
+    tokens = np.arange(30, dtype=np.int32)
+    source = windows(tokens[:-1], tokens[1:], 7, batch_size=3)
+    x, y = source.training_examples()
+    assert x.shape == y.shape == (4, 7) and source.rows * 7 <= 1 << 16
 
 
 def test_cut_windows_keeps_the_order():
@@ -52,3 +71,12 @@ def test_cut_windows_keeps_the_order():
     x, y = cut_windows((tokens[:-1], tokens[1:]), 7)
     np.testing.assert_array_equal(x.reshape(-1), tokens[:28])
     np.testing.assert_array_equal(y, x + 1)
+
+
+def test_training_examples_of_windows_are_windows():
+    tokens = np.arange(30, dtype=np.int32)
+    x, y = windows(tokens[:-1], tokens[1:], 7, batch_size=2).training_examples()
+    np.testing.assert_array_equal(x.reshape(-1), tokens[:28])
+    np.testing.assert_array_equal(y, x + 1)
+    rows = np.zeros((5, 3), np.float32)
+    assert in_memory(rows, rows, batch_size=2).training_examples()[0].shape == (5, 3)

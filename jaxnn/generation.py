@@ -64,7 +64,7 @@ def _check(
         )
     if prompt.ndim != 2 or prompt.size == 0 or prompt.dtype.kind not in "iu":
         raise UserError(f"generate: expected a prompt of integers (batch, n), found {prompt.dtype} {prompt.shape}")
-    if length < 1 or temperature < 0 or top_k < 0 or not 0 < top_p <= 1 or (context is not None and context < 2):
+    if length < 1 or not temperature >= 0 or top_k < 0 or not 0 < top_p <= 1 or (context is not None and context < 2):
         raise UserError(
             "generate: expected a length of at least 1, a temperature and a top_k of at least 0, top_p in (0, 1] and a "
             f"context of at least 2, found {length}, {temperature}, {top_k}, {top_p}, {context}"

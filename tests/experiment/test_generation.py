@@ -7,7 +7,7 @@ from jax import numpy as jnp
 
 from jaxnn.combine import serial, share
 from jaxnn.errors import UserError
-from jaxnn.generate import generate, sample
+from jaxnn.generation import generate, sample
 from jaxnn.layers import attention, dense, embedding, positional_embedding, recur, transformer, unembedding
 from jaxnn.layers.cells import gru, lstm
 
