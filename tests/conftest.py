@@ -29,7 +29,7 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-#: Folders and files that take half of the suite's time. `pytest -m "not slow"` runs the rest, the short suite.
+#: Folders and files that take half of the suite's time. `pytest` alone runs the rest; `pytest -m slow` runs these.
 SLOW = (
     "certify/test_compiler.py",
     "course/test_reproduce.py",
@@ -39,9 +39,19 @@ SLOW = (
     "notebooks",
     "packaging/test_types.py",
     "report/test_every_task.py",
+    "sweep/test_stopped_sweep.py",
     "train/test_jax_flags.py",
-    "trust",
+    "trust/test_claim.py",
+    "trust/test_fuzz.py",
+    "trust/test_kill.py",
+    "trust/test_python_run.py",
 )
+
+
+def pytest_configure(config):
+    # A file or a test that is named is run, slow or not.
+    if config.args_source == pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not slow"
 
 
 def pytest_collection_modifyitems(items):

@@ -4,7 +4,7 @@ A layer, a loss, a model and a `jax.custom_vjp` function each become a `VjpRule`
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jax import numpy as jnp
@@ -12,7 +12,6 @@ from jaxtyping import Array
 
 from jaxnn.backprop import ValueAndGrad, objective, value_and_grad
 from jaxnn.layer import Key, Layer
-from jaxnn.losses import Loss
 from jaxnn.targets import Weighted
 
 #: Arrays by the name of their leaf: `{"params.weight": …, "x": …}`.
@@ -20,6 +19,16 @@ NamedArrays = dict[str, Array]
 
 #: How the outputs of the examples are combined: one output for each example, their sum or their mean.
 Reduction = Literal["rows", "sum", "mean"]
+
+
+@runtime_checkable
+class ReducedLoss(Protocol):
+    """`jaxnn.losses.Loss`, or that class as a mutant of its module defines it."""
+
+    @property
+    def reduction(self) -> Literal["mean", "sum"]: ...
+
+    def __call__(self, y: Any, target: Any) -> tuple[Any, Any]: ...
 
 
 class Meant(NamedTuple):
@@ -93,7 +102,7 @@ def without_float0(tree: Any) -> Any:
     return jax.tree.map(lambda a: None if getattr(a, "dtype", None) == jax.dtypes.float0 else a, tree)
 
 
-def loss_rule(loss: Loss) -> VjpRule:
+def loss_rule(loss: ReducedLoss) -> VjpRule:
     """A loss as a function of (y, target), differentiated with respect to y."""
 
     def f(y, target):
@@ -105,7 +114,7 @@ def loss_rule(loss: Loss) -> VjpRule:
     return VjpRule(f, loss.__call__, backward, ("y", "target"), (0,), (True, True), loss.reduction)
 
 
-def weighted_loss_rule(loss: Loss) -> VjpRule:
+def weighted_loss_rule(loss: ReducedLoss) -> VjpRule:
     """A loss as a function of (y, target, weight), differentiated with respect to y.
 
     A weighted mean is divided by the weights of its own batch, so the laws about batches apply to sums alone.
@@ -125,7 +134,7 @@ def weighted_loss_rule(loss: Loss) -> VjpRule:
 
 
 def model_rule(
-    model: Layer, loss: Loss, value_and_grad: Callable[[Layer, Loss], ValueAndGrad] = value_and_grad
+    model: Layer, loss: ReducedLoss, value_and_grad: Callable[[Layer, ReducedLoss], ValueAndGrad] = value_and_grad
 ) -> VjpRule:
     """`value_and_grad(model, loss)` as a function of (params, x, target), differentiated with respect to params."""
 

@@ -1,6 +1,7 @@
 """JAX's persistent compilation cache in the user's cache folder. It is set up before JAX is imported.
 
-JAX executes what it finds in the cache, so a folder that other users can write to is not used.
+JAX executes what it finds in the cache, so a folder that other users can write to is not used, and each entry has a
+checksum (`jaxnn.cli.checked_programs`).
 """
 
 import hashlib
@@ -57,6 +58,14 @@ def cache_folder() -> Path:
     if not os.path.isabs(home):
         home = expand_user("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
     return Path(home, "jaxnn", f"programs-{_processor()}")
+
+
+def is_cache_folder(path: str) -> bool:
+    """Whether a path is that of `cache_folder()`."""
+    try:
+        return Path(path) == cache_folder()
+    except UserError:
+        return False
 
 
 def _processor() -> str:

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from jaxnn.cli.checked_programs import check_programs
 from jaxnn.cli.terminal import print_message
 from jaxnn.errors import UserError
 
@@ -27,6 +28,7 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     import jax
 
+    check_programs()
     jax.config.update("jax_num_cpu_devices", usable_cpus())
     jax.config.update("jax_disable_most_optimizations", fast_compile)
     try:

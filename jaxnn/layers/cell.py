@@ -1,11 +1,12 @@
 """The contract of a recurrent cell: how a state goes on from one place of a sequence to the next, and the way back.
 
 A cell does at one place only what depends on the place before. The product with the input, everything elementwise that
-the way back needs, and the derivatives of the weights are computed for all places at once.
+the way back needs, and the derivatives of the weights are computed for all places at once. What a cell keeps of a place
+is its own choice: a gate that is kept takes memory, and one that is computed again takes time.
 
 Inside a cell the time axis comes first: x (time, batch, n), z (time, batch, k). A state is a tuple of arrays
-(batch, units); its first entry is the cell's output. `before` and `after` hold the states around every place, with a
-leading axis of time.
+(batch, units); its first entry is the cell's output. `before` and `kept` have a leading axis of time. Where a sequence
+has ended, they may hold any finite numbers.
 """
 
 from collections.abc import Callable
@@ -29,20 +30,21 @@ class Cell(NamedTuple):
     init(key, x) -> params
     initial(params, z) -> state                        before the first place; z (batch, k) has its shape and type
     project(params, x) -> z                            the product with the input, at all places
-    step(params, z, state) -> state                    at one place
-    local(params, z, before, after) -> local           what `step_back` needs, at all places
-    step_back(params, local, dstate) -> dz, dstate     at one place: from the state after to z and the state before
-    gather(params, x, before, local, dz) -> dparams, dx        at all places
+    step(params, z, state) -> state, kept              at one place; kept: what `local` needs of it
+    local(params, x, first, kept) -> before, local, constant   at all places: the outputs before them, and what
+        `step_back` needs at each; constant: what it needs at all of them, such as a transposed weight
+    step_back(constant, local, dstate) -> dz, dstate   at one place: from the state after to z and the state before
+    gather(params, x, before, local, dz) -> dparams, dx        at all places; `before` is that of `local`
     """
 
     name: str
     init: Callable[[Any, Any], Params]
     initial: Callable[[Params, Any], State]
     project: Callable[[Params, Any], Any]
-    step: Callable[[Params, Any, State], State]
-    local: Callable[[Params, Any, State, State], Any]
-    step_back: Callable[[Params, Any, State], tuple[Any, State]]
-    gather: Callable[[Params, Any, State, Any, Any], tuple[Params, Any]]
+    step: Callable[[Params, Any, State], tuple[State, Any]]
+    local: Callable[[Params, Any, State, Any], tuple[Any, Any, Any]]
+    step_back: Callable[[Any, Any, State], tuple[Any, State]]
+    gather: Callable[[Params, Any, Any, Any, Any], tuple[Params, Any]]
 
 
 class CellParams(NamedTuple):
@@ -61,16 +63,20 @@ def gated_cell(
     units: int,
     gates: int,
     states: int,
-    step: Callable[[Params, Any, State], State],
-    local: Callable[[Params, Any, State, State], Any],
-    step_back: Callable[[Params, Any, State], tuple[Any, State]],
+    step: Callable[[Params, Any, State], tuple[State, Any]],
+    local: Callable[[Params, Any, State, Any], tuple[Any, Any]],
+    step_back: Callable[[Any, Any, State], tuple[Any, State]],
     *,
     inits: tuple[Init, Init],
     bias: Callable[[Any], Any] = jnp.zeros_like,
     recurrent_bias: bool = False,
     recurrent_derivative: Callable[[Any, Any], Any] = lambda local, dz: dz,
 ) -> Cell:
-    """A cell whose input enters by z = x W + b, and whose recurrent product has the derivative that is given."""
+    """A cell whose input enters by z = x W + b, and whose recurrent product has the derivative that is given.
+
+    local(params, x, first, kept) -> before, local: as in `Cell`, without the constant, which is Uᵀ. It is transposed
+    once: a matrix library is slower at a product with a transposed matrix, which the loop would do at every place.
+    """
     if units < 1:
         raise UserError(f"{name}: expected at least 1 unit, found {units}")
     make_input, make_recurrent = (initializer(spec) for spec in inits)
@@ -102,14 +108,17 @@ def gated_cell(
             CellParams(
                 DenseParams(weight_gradient(x, dz), bias_gradient(params.input.bias, dz)),
                 DenseParams(
-                    weight_gradient(before[0], dq),
+                    weight_gradient(before, dq),
                     bias_gradient(params.recurrent.bias, dq[..., -units:]),
                 ),
             ),
             matmul(dz, params.input.weight.T),
         )
 
-    return Cell(name, init, initial, project, step, local, step_back, gather)
+    def local_and_constant(params, x, first, kept):
+        return *local(params, x, first, kept), params.recurrent.weight.T
+
+    return Cell(name, init, initial, project, step, local_and_constant, step_back, gather)
 
 
 def autodiff_cell(
@@ -122,9 +131,12 @@ def autodiff_cell(
     x is (batch, n) here. Each place is computed again on the way back, so only the states are kept.
     """
 
-    def local(params, z, before, after):
-        del params, after
-        return z, before
+    def local(params, x, first, kept):
+        return (), (x, tuple(previous(a, b) for a, b in zip(first, kept, strict=True))), params
+
+    def step_and_keep(params, x, state):
+        after = step(params, x, state)
+        return after, after
 
     def step_back(params, local, dstate):
         z, before = local
@@ -137,4 +149,9 @@ def autodiff_cell(
         dx, dparams = dz
         return jax.tree.map(lambda a: a.sum(0), dparams), dx
 
-    return Cell("autodiff_cell", init, initial, lambda params, x: x, step, local, step_back, gather)
+    return Cell("autodiff_cell", init, initial, lambda params, x: x, step_and_keep, local, step_back, gather)
+
+
+def previous(first: Any, after: Any) -> Any:
+    """What stood before every place, from what stands after it: (time, batch, units)."""
+    return jnp.concatenate([first[None], after[:-1]])

@@ -31,7 +31,7 @@ def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool
     last: y (batch, units) is the output at the last valid place
     state: x and y are pairs (sequence, state): the first and the last state are an input and an output, as tuples of
         (batch, units); so two calls continue one sequence, with the gradient through the state
-    Kept for the way back: x, and the states after every place. Raises `UserError` for a cell that cannot be.
+    Kept for the way back: x, and of every place what the cell says. Raises `UserError` for a cell that cannot be.
     """
     cell = cell_of(cell)
     name = f"recur({cell.name})"
@@ -54,38 +54,36 @@ def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool
             raise UserError(f"{name}: expected a state of {describe_shapes(expected)}, found {describe_shapes(x[1])}")
         return params
 
-    def run(params: Params, values: Any, lengths: Any, first: State | None) -> tuple[State, State]:
-        """The first state, and the states after every place (time, batch, units)."""
+    def run(params: Params, values: Any, lengths: Any, first: State | None) -> tuple[State, State, Any, Any]:
+        """The first and the last state; of every place (time, batch, units) the output, and what the cell keeps."""
         z = cell.project(params, _time_first(values, lengths, reverse))
         first = cell.initial(params, z[0]) if first is None else first
 
         def step(carry, xs):
             z, valid = xs
-            after = cell.step(params, z, carry)
+            after, kept = cell.step(params, z, carry)
             if valid is not None:
                 after = tuple(jnp.where(valid, new, old) for new, old in zip(after, carry, strict=True))
-            return after, after
+            return after, (after[0], kept)
 
-        return first, lax.scan(step, first, (z, _valid(lengths, len(z))))[1]
+        final, (outputs, kept) = lax.scan(step, first, (z, _valid(lengths, len(z))))
+        return first, final, outputs, kept
 
     def forward(params: Params, x: Batch, key: Key) -> tuple[Batch, Any]:
         del key
         values, lengths, given = split(x)
-        first, states = run(params, values, lengths, given)
-        final = tuple(s[-1] for s in states)
-        y = final[0] if last else _batch_first(states[0], lengths, reverse)
+        first, final, outputs, kept = run(params, values, lengths, given)
+        y = final[0] if last else _batch_first(outputs, lengths, reverse)
         if lengths is not None and not last:
             y = Sequence(_masked(y, lengths), lengths)
-        return (y, final) if state else y, (values, lengths, first if state else None, states)
+        return (y, final) if state else y, (values, lengths, first if state else None, kept)
 
     def backward(params: Params, res: Any, dy: Batch) -> tuple[Params, Batch]:
-        values, lengths, given, states = res
+        values, lengths, given, kept = res
         x = _time_first(values, lengths, reverse)
-        z = cell.project(params, x)
-        first = cell.initial(params, z[0]) if given is None else given
-        before = tuple(jnp.concatenate([f[None], s[:-1]]) for f, s in zip(first, states, strict=True))
-        local = cell.local(params, z, before, states)
-        dy, dfinal = dy if state else (dy, tuple(jnp.zeros_like(s[-1]) for s in states))
+        first = cell.initial(params, cell.project(params, x[0])) if given is None else given
+        before, local, constant = cell.local(params, x, first, kept)
+        dy, dfinal = dy if state else (dy, tuple(jnp.zeros_like(s) for s in first))
         if last:
             dfinal, dy = (dfinal[0] + dy, *dfinal[1:]), None
         else:
@@ -96,10 +94,10 @@ def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool
             if dy is not None:
                 dstate = (dstate[0] + dy, *dstate[1:])
             if valid is None:
-                dz, dbefore = cell.step_back(params, local, dstate)
+                dz, dbefore = cell.step_back(constant, local, dstate)
                 return dbefore, dz
             # The state of a sequence that has ended stays: its derivative goes on to the place before, unchanged.
-            dz, dbefore = cell.step_back(params, local, tuple(jnp.where(valid, d, 0) for d in dstate))
+            dz, dbefore = cell.step_back(constant, local, tuple(jnp.where(valid, d, 0) for d in dstate))
             return tuple(jnp.where(valid, b, d) for b, d in zip(dbefore, dstate, strict=True)), dz
 
         dfirst, dz = lax.scan(step, dfinal, (local, dy, _valid(lengths, len(x))), reverse=True)
@@ -114,8 +112,8 @@ def recur(cell: CellSpec, reverse: bool = False, last: bool = False, state: bool
         return cell.initial(params, jnp.zeros((batch, width), dtype))
 
     def extend(params: Params, memory: State, x: Batch) -> tuple[Batch, State]:
-        _, states = run(params, x, None, memory)
-        return _batch_first(states[0], None, False), tuple(s[-1] for s in states)
+        _, final, outputs, _ = run(params, x, None, memory)
+        return _batch_first(outputs, None, False), final
 
     time = Time() if reverse or last or state else Time(start, extend)
     return checked(Layer(init, forward, backward, name, time=time))

@@ -294,7 +294,7 @@ def test_own_cell_by_autodiff_is_trained_as_the_cell_by_hand():
     params = with_params(recur(cell), x)
 
     def step(params, x, state):
-        return cell.step(params, cell.project(params, x), state)
+        return cell.step(params, cell.project(params, x), state)[0]
 
     own = recur(autodiff_cell(cell.init, lambda params, x: (jnp.zeros((len(x), 5), x.dtype),), step))
     assert_close(own.apply(params, x), recur(cell).apply(params, x), 1e-14)

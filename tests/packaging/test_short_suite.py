@@ -1,6 +1,8 @@
-"""`pytest -m "not slow"` is the short suite: everything but the folders and files that take longest."""
+"""`pytest` alone runs the short suite: everything but the folders and files that take longest."""
 
 import ast
+import subprocess
+import sys
 
 from tests.packaging.imports import ROOT
 
@@ -28,3 +30,13 @@ def test_mark_is_on_slow_files_alone(request):
         path = item.path
         slow = any(path.is_relative_to(ROOT / "tests" / name) for name in _slow_paths())
         assert ("slow" in item.keywords) == slow
+
+
+def test_pytest_alone_runs_the_short_suite_and_a_named_file_is_run_whole():
+    def selected(*arguments):
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-n", "0", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "tests/trust/test_kill.py::" not in selected("--ignore=tests/laws", "--ignore=tests/data")
+    assert "tests/trust/test_kill.py::" in selected("tests/trust/test_kill.py")
+    assert "tests/trust/test_kill.py::" in selected("--ignore=tests/laws", "--ignore=tests/data", "-m", "slow")

@@ -6,66 +6,10 @@ import pytest
 from jaxnn.errors import UserError
 from jaxnn.runs.run import load_run
 from jaxnn.sweep import parse_axes, sweep
-from jaxnn.sweep.rows import GroupRows
 from jaxnn.sweep.space import sample
-from jaxnn.sweep.store import TrialStore, identity
+from jaxnn.sweep.store import identity
 from jaxnn.sweep.tables import member_rows
-
-SHORT = ["data.train=163", "data.validation=61", "data.test=59", "net.1.units=7", "train.epochs=4"]
-#: Two programs of two members each, and a member that diverges.
-AXES = parse_axes(["optimizer.learning_rate=0.002,0.02,1e30", "net.1.units=5,7"])
-
-
-class Killed(Exception):
-    pass
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """The rows that are trained from now on."""
-    rows, run = [], GroupRows.run
-
-    def counted(self, chunk, *args):
-        rows.extend(chunk)
-        return run(self, chunk, *args)
-
-    monkeypatch.setattr(GroupRows, "run", counted)
-    return rows
-
-
-def store_in(folder, **options):
-    folder.mkdir(exist_ok=True)
-    return TrialStore(folder, **options)
-
-
-def content(folder):
-    """The weights and histories of a sweep's runs."""
-    files = [path for path in (folder / "members").rglob("*") if path.suffix in (".safetensors", ".csv")]
-    return {path.relative_to(folder): path.read_bytes() for path in files}
-
-
-@pytest.mark.parametrize("options", [{}, {"search": "halving", "eta": 2}], ids=["grid", "halving"])
-@pytest.mark.parametrize("stop_after", [1, 3, 5])
-def test_sweep_that_was_stopped_equals_one_that_was_not(tmp_path, monkeypatch, trained, options, stop_after):
-    whole = sweep("digits_mlp", AXES, SHORT, seeds=2, keep=2, store=store_in(tmp_path / "whole"), **options)
-    total, rows = len(trained), member_rows(whole)
-    save, saved = TrialStore.save, []
-
-    def kill(self, *args):
-        save(self, *args)
-        saved.append(args[0])
-        if len(saved) == stop_after:
-            raise Killed
-
-    monkeypatch.setattr(TrialStore, "save", kill)
-    with pytest.raises(Killed):
-        sweep("digits_mlp", AXES, SHORT, seeds=2, keep=2, store=store_in(tmp_path / "cut"), memory=1, **options)
-    before = len(trained)
-    result = sweep("digits_mlp", AXES, SHORT, seeds=2, keep=2, store=store_in(tmp_path / "cut"), **options)
-    assert member_rows(result) == rows and result.kept == whole.kept
-    assert content(tmp_path / "cut") == content(tmp_path / "whole") and len(content(tmp_path / "cut")) == 2 * 4
-    # What was saved was not trained again.
-    assert 0 < len(trained) - before <= total - 2 * stop_after
+from tests.sweep.stored import AXES, SHORT, Killed, content, store_in
 
 
 def test_rows_that_were_stopped_while_they_trained_continue(tmp_path, monkeypatch):

@@ -11,9 +11,8 @@ from jax import numpy as jnp
 from jaxnn.certify.case import Case, Constructor
 from jaxnn.certify.measurement import Measurement, compare, locate, worst
 from jaxnn.certify.pullback import compiled_f, compiled_pullback, jit_unoptimized
-from jaxnn.certify.vjp_rule import batched_leaves
+from jaxnn.certify.vjp_rule import ReducedLoss, batched_leaves
 from jaxnn.layer import Layer
-from jaxnn.losses import Loss
 
 BOUND = 4 * float(np.finfo(np.float32).eps)
 BIG, LARGE = 1e38, 1e4
@@ -25,7 +24,7 @@ class EdgeCase(NamedTuple):
 
     public_name: str
     note: str
-    build: Callable[[Constructor], Layer | Loss]
+    build: Callable[[Constructor], Layer | ReducedLoss]
     x: Any
     y: Any
     dx: Any
@@ -36,7 +35,7 @@ class EdgeCase(NamedTuple):
         return f"{self.public_name}: {self.note}"
 
 
-def _without_arguments(constructor: Constructor) -> Layer | Loss:
+def _without_arguments(constructor: Constructor) -> Layer | ReducedLoss:
     return constructor()
 
 
