@@ -59,6 +59,7 @@ CONTESTANTS: dict[str, tuple[str, str, str]] = {
     "jaxnn": ("jaxnn_engine", "hand_written", "jaxnn"),
     "jaxnn autodiff": ("jaxnn_engine", "autodiff", "jaxnn"),
     "jaxnn autodiff lax": ("jaxnn_engine", "autodiff_of_lax", "jaxnn"),
+    "jaxnn 8 seeds": ("jaxnn_engine", "eight_seeds", "jaxnn"),
     "jaxnn 32 seeds": ("jaxnn_engine", "many_seeds", "jaxnn"),
     "jaxnn to 99 %": ("jaxnn_engine", "whole_run", "jaxnn"),
     "PyTorch to 99 %": ("pytorch", "one_cycle", "torch"),
