@@ -10,7 +10,6 @@ from benchmarks.contestants.jaxnn_engine import make_workload_experiment
 from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.timing import timing_of_runs
 from benchmarks.workloads import WORKLOADS
-from jaxnn.config import build_model, load
 
 CHARACTERS, ROUNDS = 1000, 5
 #: Characters a second that are to be reached.
@@ -20,9 +19,10 @@ TARGET = 500
 def measure(title: str) -> BenchmarkResult:
     """Writes `CHARACTERS` characters after a prompt, several times with the same compiled program."""
     workload = WORKLOADS["gpt"]
-    x, _ = make_workload_experiment(workload).source.example
-    model = build_model(load(workload.config, workload.overrides))
-    params = model.init(jax.random.key(0), jax.numpy.zeros(x.shape, x.dtype))
+    experiment = make_workload_experiment(workload)
+    model, (x, _) = experiment.bound().model, experiment.source.example
+    assert model is not None
+    params = model.init(jax.random.key(0), x)
     prompt = [[0] * 6]
     times = []
     for seed in range(ROUNDS + 1):
