@@ -165,7 +165,7 @@ def best_member_text(result: "SweepResult") -> str:
     if result.best is None:
         return "no member is finite"
     values = ", ".join(f"{name} = {value}" for name, value in result.best.member.values.items())
-    from jaxnn.plots.metric_labels import is_share
+    from jaxnn.metric_labels import is_share
     from jaxnn.report.cells import format_cell, seed_statistics
 
     test = result.scores.get("test")

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from jaxnn.metric_labels import axis_label, is_share
 from jaxnn.plots import layout, seed_bands, style
-from jaxnn.plots.metric_labels import axis_label, is_share
 
 SPLITS = (("train", style.BLUE, "-"), ("validation", style.VERMILLION, "--"))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.experiment.scores import Scores
-from jaxnn.plots.metric_labels import is_share
+from jaxnn.metric_labels import is_share
 from jaxnn.report.cells import seed_statistics
 
 #: The ends of the names of metrics that have a number for each class or each output.

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnn import plots
 from jaxnn.engine.snapshot import rows_of
-from jaxnn.plots.metric_labels import axis_label, is_share
+from jaxnn.metric_labels import axis_label, is_share
 from jaxnn.report import Table
 from jaxnn.report.cells import format_cell, format_epochs, seed_statistics
 from jaxnn.report.prediction_figures import Figure

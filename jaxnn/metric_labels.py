@@ -2,8 +2,10 @@
 
 _LABELS = {
     "loss": "loss (mean per example)",
+    "bits": "bits per place",
     "mae": "mean absolute error",
     "r2": "R²",
+    "sequence_accuracy": "sequences without a mistake",
 }
 
 
@@ -15,7 +17,7 @@ def is_share(metric: str) -> bool:
 def axis_label(metric: str) -> str:
     """The label of an axis that shows a metric, with its unit.
 
-    >>> from jaxnn.plots.metric_labels import axis_label
+    >>> from jaxnn.metric_labels import axis_label
     >>> axis_label("top5_accuracy"), axis_label("mae")
     ('top5 accuracy (%)', 'mean absolute error')
     """
