@@ -67,4 +67,8 @@ def check_plan(plan: Plan, metrics: tuple[str, ...], *, validation: bool) -> Non
     if part == "validation" and not validation:
         raise UserError(f"expected a validation part for best = {plan.best!r}, found none; 'train.loss' needs none")
     if metric not in metrics:
-        raise UserError(f"expected best to name a metric among {', '.join(metrics)}, found {plan.best!r}")
+        example = "loss" if "loss" in metrics else metrics[0]
+        raise UserError(
+            f"expected best to name a metric among {', '.join(metrics)}, found {plan.best!r}; write best = "
+            f"'{part}.{example}', in a config in the table [train]"
+        )

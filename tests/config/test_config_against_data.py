@@ -44,7 +44,11 @@ def float32():
             ("net.2.units=3",),
             r"the output's shape \(80, 3\), found float32 targets of shape \(80, 200\)",
         ),
-        ("cosine_denoise", ("train.best=validation.accuracy",), "a metric among loss, mae, found"),
+        (
+            "cosine_denoise",
+            ("train.best=validation.accuracy",),
+            "a metric among loss, mae, found 'validation.accuracy'; write best = 'validation.loss', in a config",
+        ),
         ("cosine_denoise", ("train.best=validation.r2",), "a metric among loss, mae, found"),
     ],
 )
