@@ -10,8 +10,12 @@ from jaxnn.certify.cases import constructor
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.library_mutants import MUTANTS
 from jaxnn.cli.certify_targets import NAMES
+from jaxnn.layers import LAYERS
 from jaxnn.layers.cells import CELLS
+from jaxnn.losses import LOSSES
 
+#: Layers that change no number.
+MOVES = {"flatten", "identity", "reshape"}
 FOLDER = Path(__file__).parents[2] / "docs" / "layers"
 
 
@@ -23,6 +27,11 @@ def test_page_has_current_docstring_and_code(name):
     assert "](../guide/reading_a_certificate.md)" in page, hint
     body = inspect.getsource(function).split('"""')[-1]
     assert body in page, hint
+
+
+@pytest.mark.parametrize("name", sorted({*LAYERS, *LOSSES} - MOVES))
+def test_page_derives_the_gradient(name):
+    assert "Derivation: " in (inspect.getdoc(constructor(name)) or "")
 
 
 def test_guide_explains_every_law_and_cost():
