@@ -6,6 +6,8 @@ import json
 import pickle
 import struct
 import tempfile
+import warnings
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -108,6 +110,25 @@ def read_overrides(path: Path) -> object:
     return load_config("digits_mlp", [line for line in lines if line.isprintable()])
 
 
+#: Options of a CSV file, one for each content.
+CSV_OPTIONS: tuple[dict[str, Any], ...] = (
+    {}, {"label": -1, "header": False}, {"label": 2, "header": True, "ignore": 0, "missing": "drop"},
+    {"label": ("b", "a"), "categorical": "label", "missing": "mean"}, {"label": (0,), "ignore": -1},
+    {"categorical": ("a", "b"), "missing": "mean", "unknown": "zeros"}, {"label": 0, "targets": "numbers", "ignore": 2},
+    {"delimiter": ";", "decimal": ",", "label": -1}, {"encoding": "utf-16", "label": -1},
+    {"encoding": "cp1252", "missing_values": ("1", "nan")},
+)  # fmt: skip
+
+
+def read_csv(path: Path) -> object:
+    """Reads a file as a table for training and test, then as one for prediction."""
+    options = CSV_OPTIONS[zlib.crc32(path.read_bytes()) % len(CSV_OPTIONS)]
+    with warnings.catch_warnings(action="ignore"):
+        dataset = load("csv", {"path": str(path), "test_path": str(path), **options})
+    assert dataset.reader is not None
+    return dataset.reader.inputs(path)
+
+
 HISTORY = b"seed,epoch,split,loss,accuracy\n0,1,train,2.5,0.1\n0,1,validation,2.4,0.2\n0,2,train,1.5,0.5\n"
 
 
@@ -159,8 +180,8 @@ def readers(run: Path) -> dict[str, Reader]:
         "IDX": Reader(corrupted(idx(), b"\0\0\x08\1"), lambda path: read_idx(path, 3), 1300),
         "IDX in gzip": Reader(corrupted(gzip.compress(idx())), lambda path: read_idx(path, 3), 500),
         "CSV": Reader(
-            corrupted(b"a,b,label\n1,2,x\n3,4,y\n5,6e1,x\n", b",", b'"', b"\n", b"nan", b"1e999", b";"),
-            lambda path: load("csv", {"path": str(path)}), 1500,
+            corrupted(b"a,b,label\n1,2,x\n3,4,y\n5,6e1,x\n", b",", b'"', b"\n", b"nan", b"1e999", b";", b"sep=;\n"),
+            read_csv, 1500,
         ),
         "text": Reader(
             corrupted("Né à l'Ω, one two.\n".encode() * 3, b"\xef\xbb\xbf", b"\r\n", b"\xe9", b"\xff\xfe"),
