@@ -10,7 +10,8 @@ from jaxnn.certify.certificate import Certificate
 from jaxnn.certify.laws.second import SYMMETRY
 from jaxnn.certify.pullback import OUTPUT
 from jaxnn.errors import UserError
-from tests.certify.foreign_rules import RULES, SQUARE, Rule, X, custom, root
+from tests.certify.foreign_rules import RULES
+from tests.certify.foreign_rules.rule import SQUARE, Rule, X, custom, root
 
 
 @pytest.fixture(autouse=True)
