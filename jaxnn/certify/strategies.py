@@ -18,10 +18,10 @@ from jaxnn.errors import UserError
 
 try:
     from hypothesis import strategies as st
-except ModuleNotFoundError as error:
+except ModuleNotFoundError:
     raise UserError(
         "jaxnn.certify.strategies: expected the package hypothesis, found none; install it (pip install hypothesis)"
-    ) from error
+    ) from None
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

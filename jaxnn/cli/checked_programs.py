@@ -43,8 +43,10 @@ class CheckedPrograms:
     """
 
     def __init__(self, cache: ProgramCache, folder: Path):
-        self.cache, self.folder = cache, folder
-        self.found = self.stored = 0
+        self.cache: ProgramCache = cache
+        self.folder: Path = folder
+        self.found: int = 0
+        self.stored: int = 0
         self.problem: str | None = None
 
     def get(self, key: str) -> bytes | None:
