@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 import jaxnn
-from benchmarks import progress, start, time_to_accuracy
+from benchmarks import generation, progress, start, time_to_accuracy
 from benchmarks.contestants.jaxnn_engine import data_bytes, make_workload_experiment
 from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.runner import Workload
@@ -16,6 +16,8 @@ from jaxnn.summary import flops
 
 JAX_PEERS = ("Keras", "Flax NNX", "Equinox")
 PYTORCH = ("PyTorch", "PyTorch compiled")
+JAX_PEERS_ON_SEQUENCES = ("Keras sequences", "Flax NNX sequences", "Equinox sequences")
+PYTORCH_SEQUENCES = ("PyTorch sequences", "PyTorch compiled sequences")
 PYTORCH_IMAGES = (*PYTORCH, "PyTorch channels last", "PyTorch compiled channels last")
 
 
@@ -63,6 +65,38 @@ class CpuBenchmarks:
         ratios = [Ratio("32 seeds / one", many.seconds / single.seconds, 6)]
         return BenchmarkResult("seeds", _title(CpuBenchmarks.seeds), _unit(workload), timings, ratios, {})
 
+    def lstm_rows(self) -> BenchmarkResult:
+        """LSTM of 128 units over the 28 rows of a digit, batch 128"""
+        return self._against_sequence_peers("lstm_rows")
+
+    def lstm_text(self) -> BenchmarkResult:
+        """Two LSTMs of 128 units, 64 characters, batch 32"""
+        return self._against_sequence_peers("lstm_text")
+
+    def gpt(self) -> BenchmarkResult:
+        """A transformer of 4 blocks and 128 units, 64 characters, batch 12"""
+        peers = ("Flax NNX sequences", "Equinox sequences", *PYTORCH_SEQUENCES)
+        result = self._against_peers("gpt", peers, 0.7)
+        ours, *others = result.timings
+        flax = [t for t in others if t.name.startswith("Flax")]
+        share = result.facts["share of the machine's matmul rate"]
+        ratios = [*result.ratios, *_ratio_to_best("Flax", ours, flax, 0.7)]
+        ratios.append(Ratio("time / that of its products at the machine's matmul rate", 1 / share, 2.5))
+        return result._replace(ratios=ratios)
+
+    def sequence_seeds(self) -> BenchmarkResult:
+        """8 seeds of a GRU on names as one program, against one"""
+        workload = WORKLOADS["names_gru"]
+        timings = time_contestants([("jaxnn", workload), ("jaxnn 8 seeds", workload)], self.rounds)
+        single, many = timings
+        ratios = [Ratio("8 seeds / one", many.seconds / single.seconds, 6)]
+        title = _title(CpuBenchmarks.sequence_seeds)
+        return BenchmarkResult("sequence_seeds", title, _unit(workload), timings, ratios, {})
+
+    def generation(self) -> BenchmarkResult:
+        """Characters a second from the small transformer, one at a time, with what attention has read kept"""
+        return generation.measure(_title(CpuBenchmarks.generation))
+
     def autodiff(self) -> BenchmarkResult:
         """By hand against autodiff of our own forward pass, same engine, every net"""
         timings, ratios = [], []
@@ -108,6 +142,15 @@ class CpuBenchmarks:
     def progress(self) -> BenchmarkResult:
         """The progress bar: a run in chunks with the bar, against the same steps in one call"""
         return progress.measure(_title(CpuBenchmarks.progress))
+
+    def _against_sequence_peers(self, name: str) -> BenchmarkResult:
+        """PyTorch and the libraries on JAX, each with its own target."""
+        result = self._against_peers(name, (*JAX_PEERS_ON_SEQUENCES, *PYTORCH_SEQUENCES), 1.0)
+        ours, *peers = result.timings
+        on_jax = [t for t in peers if t.name in JAX_PEERS_ON_SEQUENCES]
+        pytorch = [t for t in peers if t.name in PYTORCH_SEQUENCES]
+        ratios = [*_ratio_to_best("PyTorch", ours, pytorch, 1.0), *_ratio_to_best("best on JAX", ours, on_jax, 0.5)]
+        return result._replace(ratios=ratios)
 
     def _against_peers(self, name: str, peers: Sequence[str], target: float) -> BenchmarkResult:
         workload = WORKLOADS[name]

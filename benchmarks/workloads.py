@@ -6,6 +6,8 @@ _60_000 = ("data.train=60000", "data.validation=0", "train.best=train.loss")
 _50_000 = ("data.train=50000", "data.validation=0", "train.best=train.loss")
 _ALL_EXAMPLES = ("data.validation=0", "train.best=train.loss")
 
+_ENDLESS = ("train.epochs=1000",)
+
 _S11 = Workload(
     "s11", "convolutional net of the course, batch 128", "mnist_cnn", "cnn",
     50_000, 128, 100, 7, 0.01, (*_50_000, "train.batch_size=128"), max_loss=0.5, min_accuracy=0.86,
@@ -43,6 +45,19 @@ WORKLOADS: dict[str, Workload] = {
         Workload(
             "deep", "two convolutions, dropout, batch 128", "mnist_cnn_deep", "", 50_000, 128, 60, 7, 0.0, _50_000
         ),
+        Workload(
+            "lstm_rows", "LSTM of 128 units over the 28 rows of a digit, batch 128", "mnist_rows_lstm", "lstm_rows",
+            50_000, 128, 60, 7, 1e-3, (*_50_000, "train.batch_size=128"), max_loss=0.9, min_accuracy=0.7,
+        ),
+        Workload(
+            "lstm_text", "two LSTMs of 128 units, 64 characters, batch 32", "shakespeare_lstm", "lstm_text",
+            15_000, 32, 30, 7, 2e-3, _ENDLESS, max_loss=2.7, min_accuracy=0.25,
+        ),
+        Workload(
+            "gpt", "transformer of 4 blocks, 128 units, 64 characters, batch 12", "shakespeare_gpt_cpu", "gpt",
+            15_000, 12, 30, 7, 1e-3, _ENDLESS, max_loss=2.7, min_accuracy=0.25,
+        ),
+        Workload("names_gru", "names, GRU", "names_gru", "", 25_000, 32, 40, 5, 0.0, _ENDLESS),
         Workload("cosine", "denoising a cosine, full batch", "cosine_denoise", "", 1, 0, 500, 7, 0.0),
     )
 }  # fmt: skip

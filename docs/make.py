@@ -9,6 +9,7 @@ python docs/make.py certificate.json mutants.json  # the pages of the layers too
 import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from config_page import config_page
 
 from jaxnn.certify.cases import constructor
 from jaxnn.cli.certify_targets import NAMES
+from jaxnn.kernels.attention import attend, attend_back
+from jaxnn.layers.cells import CELLS
 
 FOLDER = Path(__file__).parent / "layers"
+#: Functions whose derivation and code stand on the page of a public name, too.
+BESIDE = {"recur": tuple(CELLS.values()), "attention": (attend, attend_back)}
 #: Public names without a derivation of their own.
 WITHOUT_PAGE = ("autodiff", "optimizer")
 HOW_TO_READ = (
@@ -28,11 +33,11 @@ HOW_TO_READ = (
 
 def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) -> str:
     """The page of a public name; `certificate` is its row of `jaxnn certify --json`."""
-    function = constructor(name)
-    text = inspect.getdoc(function) or ""
-    code = inspect.getsource(function).replace('"""' + (function.__doc__ or "") + '"""', '"""…"""')
-    parts = [f"# {name}", HOW_TO_READ, "```text\n" + text + "\n```", "## Code", f"`{function.__module__}`"]
-    parts += [f"```python\n{code}```", "## Certificate", certificate_tables(certificate)]
+    text, code = docstring_and_code(constructor(name))
+    parts = [f"# {name}", HOW_TO_READ, text, "## Code", code]
+    for function in BESIDE.get(name, ()):
+        parts += [f"### {function.__name__}", *docstring_and_code(function)]
+    parts += ["## Certificate", certificate_tables(certificate)]
     mutants_of_name = [mutant for mutant in mutants if mutant["name"] == name]
     if mutants_of_name:
         parts += [
@@ -41,6 +46,13 @@ def page(name: str, certificate: dict[str, Any], mutants: list[dict[str, str]]) 
             + "\n".join(f"| {m['mutant'].split(': ', 1)[1]} | {m['killed by']} |" for m in mutants_of_name),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def docstring_and_code(function: Callable[..., Any]) -> tuple[str, str]:
+    """The docstring of a function, and its module and its code without the docstring, as Markdown."""
+    text = inspect.getdoc(function) or ""
+    code = inspect.getsource(function).replace('"""' + (function.__doc__ or "") + '"""', '"""…"""')
+    return f"```text\n{text}\n```", f"`{function.__module__}`\n\n```python\n{code}```"
 
 
 def certificate_tables(certificate: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError, describe
-from jaxnn.layer import Layer, Params, Part, Shared, check_entries, check_layer, params_of, part_key
+from jaxnn.layer import Layer, Params, Part, Shared, Time, check_entries, check_layer, params_of, part_key
+from jaxnn.sequence import join_derivative, join_lengths, per_place, split_derivative, split_lengths
 from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, is_shape, same_shapes, shapes_of
 
 
@@ -34,7 +35,12 @@ def _structs(tree: Any) -> Any:
 
 
 def _add(first: Any, *others: Any) -> Any:
-    return jax.tree.map(lambda a, *rest: sum(rest, a), first, *others)
+    """The sum of the floating leaves; the other leaves, such as the lengths of a sequence, are those of the first."""
+    return jax.tree.map(lambda a, *rest: sum(rest, a) if _is_floating(a) else a, first, *others)
+
+
+def _is_floating(a: Any) -> bool:
+    return jnp.issubdtype(a.dtype, jnp.floating)
 
 
 def _parts(combinator: str, layers: tuple[Layer, ...], named: dict[str, Layer | Shared]) -> tuple[Part, ...]:
@@ -46,17 +52,17 @@ def _parts(combinator: str, layers: tuple[Layer, ...], named: dict[str, Layer | 
         )
     for i, layer in enumerate(layers):
         check_layer(f"{combinator}: argument {i}", layer)
-    parts: dict[str, Part] = {str(i): Part(str(i), layer, str(i)) for i, layer in enumerate(layers)}
+    parts: dict[str, Part] = {str(i): Part(str(i), per_place(layer), str(i)) for i, layer in enumerate(layers)}
     for name, item in named.items():
         if not isinstance(item, Shared):
             check_layer(f"{combinator}: {name}", item)
         if isinstance(item, Layer):
-            parts[name] = Part(name, item, name)
+            parts[name] = Part(name, per_place(item), name)
         elif item.name not in parts:
             raise UserError(f"serial: {name} shares the weights of {item.name!r}: expected a part before it")
         else:
             owner = parts[item.name]
-            parts[name] = Part(name, item.layer or owner.layer, owner.params)
+            parts[name] = Part(name, per_place(item.layer or owner.layer), owner.params)
     return tuple(parts.values())
 
 
@@ -106,11 +112,12 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
             gradients[part.params] = _add(gradients[part.params], dparams) if shared else dparams
         return gradients if named else tuple(reversed(gradients.values())), dy
 
-    return Layer(init, forward, backward, "serial", parts)
+    return Layer(init, forward, backward, "serial", parts, _time(parts, _in_a_row))
 
 
 def _check_shared(part: Part, params: Params, x: Any) -> None:
-    expected = jax.eval_shape(part.layer.init, jax.random.key(0), _structs(x))
+    # Without the shardings of the arrays, which differ inside a mesh of devices.
+    expected = _structs(jax.eval_shape(part.layer.init, jax.random.key(0), _structs(x)))
     if expected != (existing := _structs(params)):
         shares = f"{part.name} shares the weights of {part.params!r}"
         raise UserError(f"serial: {shares}: expected parameters {expected}, found {existing}")
@@ -154,10 +161,7 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             outputs.append(y)
             residuals.append(res)
         check_outputs(outputs)
-        if combine == "sum":
-            y = _add(*outputs)
-        else:
-            y = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=-1), *outputs)
+        y = _add(*outputs) if combine == "sum" else jax.tree.map(_join, *outputs)
         return y, (tuple(residuals), tuple(shapes_of(y) for y in outputs), shapes_of(y))
 
     def backward(params, res, dy):
@@ -167,6 +171,7 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
         if combine == "sum":
             cotangents = [dy] * len(parts)
         else:
+            dy = jax.tree.map(lambda y, dy: dy if y.is_floating else None, y, dy, is_leaf=is_shape)
             columns = jax.tree.map(lambda _, dy, *leaves: _columns(dy, leaves), y, dy, *outputs, is_leaf=is_shape)
             cotangents = [
                 jax.tree.map(lambda _, pieces, i=i: pieces[i], y, columns, is_leaf=is_shape) for i in range(len(parts))
@@ -178,7 +183,16 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             inputs.append(dx)
         return tuple(gradients), _add(*inputs)
 
-    return Layer(init, forward, backward, "parallel", parts)
+    def side_by_side(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
+        outputs = [apply(part, x) for part in parts]
+        return _add(*outputs) if combine == "sum" else jnp.concatenate(outputs, -1)
+
+    return Layer(init, forward, backward, "parallel", parts, _time(parts, side_by_side))
+
+
+def _join(first: Any, *others: Any) -> Any:
+    """Floating leaves along the last axis; another leaf is that of the first output."""
+    return jnp.concatenate([first, *others], -1) if _is_floating(first) else first
 
 
 def _columns(dy: Any, outputs: tuple[Shape, ...]) -> list[Any]:
@@ -210,20 +224,69 @@ def residual(layer: Layer) -> Layer:
                 f"found {describe_shapes(y)}"
             )
 
+    inner = per_place(layer)
+
     def init(key, x):
-        params = layer.init(key, x)
-        check_output(x, _output(layer, params, x))
+        params = inner.init(key, x)
+        check_output(x, _output(inner, params, x))
         return params
 
     def forward(params, x, key):
-        y, res = layer.forward(params, x, key)
+        values, lengths = split_lengths(x)
+        x = join_lengths(values, lengths)
+        y, res = inner.forward(params, x, key)
         check_output(x, y)
-        return _add(x, y), (res, shapes_of(x))
+        return _add(x, y), (res, lengths, shapes_of(x))
 
     def backward(params, res, dy):
-        inner, y = res
+        inner_res, lengths, y = res
         check_dy_tree("residual", dy, y)
-        dparams, dx = layer.backward(params, inner, dy)
-        return dparams, _add(dy, dx)
+        dparams, dx = inner.backward(params, inner_res, dy)
+        shortcut = dy if lengths is None else join_derivative(split_derivative(dy, lengths), lengths)
+        return dparams, jax.tree.map(
+            lambda d, past: None if d is None else d + past, dx, shortcut, is_leaf=lambda node: node is None
+        )
 
-    return Layer(init, forward, backward, "residual", (Part("0", layer, ""),))
+    def around(parts, x, apply):
+        return _add(x, apply(parts[0], x))
+
+    parts = (Part("0", inner, ""),)
+    return Layer(init, forward, backward, "residual", parts, _time(parts, around))
+
+
+def _time(parts: tuple[Part, ...], run: Any) -> Time | None:
+    """How a combination continues a sequence: as its parts do. None where all parts treat all places alike.
+
+    run(parts, x, apply): the output, from `apply(part, x)` for each part
+    """
+    if all(part.layer.time is None for part in parts):
+        return None
+    starts, extends, grows = {}, {}, False
+    for part in parts:
+        if (time := part.layer.time) is not None:
+            if time.start is None or time.extend is None:
+                return Time()
+            starts[part.name], extends[part.name] = time.start, time.extend
+            grows = grows or time.grows
+
+    def start(params, batch, length):
+        return {p.name: starts[p.name](params_of(p, params), batch, length) for p in parts if p.name in starts}
+
+    def extend(params, memory, x):
+        memories = {}
+
+        def apply(part, x):
+            if part.name not in extends:
+                return part.layer.apply(params_of(part, params), x)
+            y, memories[part.name] = extends[part.name](params_of(part, params), memory[part.name], x)
+            return y
+
+        return run(parts, x, apply), memories
+
+    return Time(start, extend, grows)
+
+
+def _in_a_row(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
+    for part in parts:
+        x = apply(part, x)
+    return x

@@ -26,6 +26,7 @@ class Layer(NamedTuple):
     backward(params, res, dy) -> dparams, dx
     name: the name of the constructor, shown in summaries and error messages
     parts: the layers that this one is made of, in order
+    time: how it continues a sequence; None for a layer that treats all places (and examples) alike
 
     `dparams` has the structure of `params`, `dx` that of `x`; where x holds integers or booleans, dx holds None.
     `backward` sums over the batch.
@@ -36,10 +37,28 @@ class Layer(NamedTuple):
     backward: Callable[[Params, Residuals, Batch], tuple[Params, Batch]]
     name: str = ""
     parts: "tuple[Part, ...]" = ()
+    time: "Time | None" = None
 
     def apply(self, params: Params, x: Batch, key: Key = None) -> Batch:
         """The output y for a batch x. Without a key the layer is evaluated (no dropout)."""
         return self.forward(params, x, key)[0]
+
+
+class Time(NamedTuple):
+    """What a layer knows of the time axis of its input (batch, time, ...).
+
+    start(params, batch, length) -> memory   before the first place, for at most `length` places
+    extend(params, memory, x) -> y, memory   the output at further places x (batch, places, ...), evaluated, as if the
+        whole sequence had been given at once
+    Both are None where an output depends on later places.
+    grows: whether the memory grows with the places, as that of attention does; then a context limits it
+    lengths: whether the layer takes a `jaxnn.Sequence` itself; else it is applied to the values, and padding is cleared
+    """
+
+    start: Callable[[Params, int, int], Any] | None = None
+    extend: Callable[[Params, Any, Batch], tuple[Batch, Any]] | None = None
+    grows: bool = False
+    lengths: bool = True
 
 
 class Part(NamedTuple):

@@ -4,8 +4,9 @@ A loss is a function `loss(y, target) -> (value, dy)`. The ones below also serve
 target may be stands in `jaxnn.targets`.
 """
 
+import collections.abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jaxtyping import Array, Float
 
 from jaxnn.errors import UserError, describe
 from jaxnn.metrics import Sum
+from jaxnn.sequence import Sequence, clear_padding, join_derivative
 from jaxnn.targets import Output, Target, Weighted, binary_labels, check_target, dense_target, split_weight
 
 Reduction = Literal["mean", "sum"]
@@ -45,9 +47,15 @@ class Loss(NamedTuple):
     reduction: Reduction
     class_weights: tuple[float, ...] = ()
 
-    def __call__(self, y: Output, target: Target | Weighted) -> tuple[Float[Array, ""], Output]:
-        """The value and its derivative with respect to y. Raises `UserError` for a target that does not fit y."""
-        plain, weight = self._split(y, target)
+    def __call__(self, y: Any, target: Any) -> tuple[Float[Array, ""], Any]:
+        """The value and its derivative with respect to y. Raises `UserError` for a target that does not fit y.
+
+        y: (*places, output), or a `Sequence` of such, whose padding does not count
+        """
+        value, dy = self._value_and_derivative(*self._split(y, target))
+        return value, join_derivative(dy, y.lengths) if isinstance(y, Sequence) else dy
+
+    def _value_and_derivative(self, y: Output, plain: Target, weight: Any) -> tuple[Float[Array, ""], Output]:
         terms, dy = self.terms(y, plain), self.derivative(y, plain)
         if weight is None:
             if self.reduction == "sum":
@@ -61,17 +69,17 @@ class Loss(NamedTuple):
         share = share[..., None]
         return value, jnp.where(share == 0, 0, share * dy)
 
-    def sums(self, y: Output, target: Target | Weighted) -> Sum:
+    def sums(self, y: Any, target: Any) -> Sum:
         """The loss as a metric: its terms added up, and their number (or the sum of their weights)."""
-        plain, weight = self._split(y, target)
+        y, plain, weight = self._split(y, target)
         terms = self.terms(y, plain)
         if weight is None:
             return Sum(terms.sum(), jnp.full((), terms.size, terms.dtype))
         return Sum(jnp.where(weight == 0, 0, weight * terms).sum(), weight.sum())
 
-    def _split(self, y: Output, target: Target | Weighted) -> tuple[Target, Float[Array, "*places"] | None]:
-        """The target and the weight of each place; None where all count alike."""
-        plain, weight = split_weight(self.name, target, y)
+    def _split(self, output: Any, target: Any) -> tuple[Output, Target, Float[Array, "*places"] | None]:
+        """The output and the target as arrays, and the weight of each place; None where all count alike."""
+        y, plain, weight = split_weight(self.name, output, target)
         if self.class_weights:
             if len(self.class_weights) != (classes := max(y.shape[-1], 2)):
                 raise UserError(
@@ -83,10 +91,10 @@ class Loss(NamedTuple):
             else:
                 place_weight = (dense_target(plain, y) * jnp.broadcast_to(per_class, y.shape)).sum(-1)
             weight = place_weight if weight is None else jnp.where(weight == 0, 0, weight * place_weight)
-        return plain, weight
+        return y, plain, weight
 
 
-def class_weighted(loss: Loss, weights: Sequence[float]) -> Loss:
+def class_weighted(loss: Loss, weights: collections.abc.Sequence[float]) -> Loss:
     """The loss in which a place counts by the weight of its class. With a mean, Σ w·term / Σ w.
 
     weights: a positive number for each class. Raises `UserError` for others.
@@ -217,7 +225,14 @@ PREDICTIONS: dict[str, Callable[[Any], Any]] = {
 
 def prediction_of(loss: LossFunction) -> Callable[[Any], Any]:
     """What turns an output into a prediction: class probabilities for the cross-entropies, else the output itself."""
-    return PREDICTIONS.get(loss.name, _same) if isinstance(loss, Loss) else _same
+    function = PREDICTIONS.get(loss.name, _same) if isinstance(loss, Loss) else _same
+
+    def predict(y: Any) -> Any:
+        if not isinstance(y, Sequence):
+            return function(y)
+        return Sequence(clear_padding(function(y.values), y.lengths), y.lengths)
+
+    return predict
 
 
 def _difference(y: Output, target: Target | Weighted) -> Output:

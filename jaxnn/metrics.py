@@ -1,16 +1,22 @@
-"""What is measured of a model: quantities that add up over batches of any size, so that a mean is over all examples."""
+"""What is measured of a model: quantities that add up over batches of any size, so that a mean is over all examples.
 
+A metric is a function (prediction, target). A prediction is an array (*places, output), or a `jaxnn.Sequence` of such,
+whose padding does not count. What a target may be stands in `jaxnn.targets`.
+"""
+
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import UserError
-from jaxnn.targets import split_weight
+from jaxnn.targets import dense_target, split_weight
 
 
 @runtime_checkable
@@ -37,6 +43,19 @@ class Sum:
     def value(self) -> Any:
         """The mean over all terms; NaN where there are none."""
         return self.total.sum() / self.count.sum()
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Perplexity:
+    """e to the mean: the sum of −ln p of what was predicted, and the number of terms, both of shape (*batches)."""
+
+    total: Any
+    count: Any
+
+    def value(self) -> Any:
+        """The perplexity of all terms; NaN where there are none."""
+        return jnp.exp(self.total.sum() / self.count.sum())
 
 
 @jax.tree_util.register_dataclass
@@ -101,6 +120,25 @@ def values(sums: Sums) -> dict[str, Any]:
     return {name: quantity.value() for name, quantity in sums.items()}
 
 
+def mark_undefined(measured: Mapping[str, Any], sums: Sums) -> dict[str, Any]:
+    """Values with the lowest finite number in place of NaN, where a value is not defined although its sums are finite.
+
+    measured: the value of each quantity, of any shape
+    A compiled program that returns NaN is ended by JAX's flag `jax_debug_nans`. `unmark_undefined` is the inverse.
+    """
+    marked = {}
+    for name, value in measured.items():
+        defined = jnp.stack([jnp.isfinite(a).all() for a in jax.tree.leaves(sums[name])]).all()
+        marked[name] = jnp.where(defined & jnp.isnan(value), jnp.finfo(value.dtype).min, value)
+    return marked
+
+
+def unmark_undefined(value: Any) -> Any:
+    """NaN in place of the number that `mark_undefined` puts for it, in an array of NumPy or of JAX."""
+    where: Callable[..., Any] = np.where if isinstance(value, np.ndarray | np.generic) else jnp.where
+    return where(value == jnp.finfo(value.dtype).min, np.asarray(np.nan, value.dtype), value)
+
+
 #: Quantities of which less is better; of all others, more.
 _LOWER_IS_BETTER = re.compile(r"(^|_)(loss|error|mae|mse|rmse|perplexity|distance|bits|nats)(_|$)")
 
@@ -122,35 +160,67 @@ def predicted_labels(prediction: Float[Array, "*places output"]) -> Int[Array, "
     return jnp.argmax(prediction, axis=-1).astype(jnp.int32)
 
 
-def accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
+def accuracy(prediction: Any, target: Any) -> Sum:
     """How many places are classified right, and how many there are.
 
-    prediction: class probabilities, or anything whose largest entry is the class
+    prediction: class probabilities (*places, output), or anything whose largest entry is the class
     target: labels (*places), or rows as wide as the prediction, whose largest entry is the class; either may be
         `jaxnn.Weighted`
     Raises `UserError` for a target of another shape, and for labels that are no classes.
     """
-    plain, weight = split_weight("accuracy", target, prediction)
-    return _share(predicted_labels(prediction) == true_labels(prediction, plain), weight, prediction)
+    y, plain, weight = split_weight("accuracy", prediction, target)
+    return _share(predicted_labels(y) == true_labels(y, plain), weight, y)
 
 
-def binary_accuracy(prediction: Float[Array, "*places output"], target: Any) -> Sum:
+def sequence_accuracy(prediction: Any, target: Any) -> Sum:
+    """How many sequences have all their places classified right, and how many sequences there are.
+
+    prediction: (batch, *places, output); target: as for `accuracy`. A sequence counts by the largest weight of its
+    places, so one without places does not count.
+    Raises `UserError` for a target of another shape, and for a prediction without places.
+    """
+    y, plain, weight = split_weight("sequence_accuracy", prediction, target)
+    if y.ndim < 3:
+        raise UserError(f"sequence_accuracy: expected a prediction (batch, time, output), found shape {y.shape}")
+    right = (predicted_labels(y) == true_labels(y, plain)).reshape(len(y), -1)
+    if weight is None:
+        return _share(right.all(-1), None, y)
+    weight = weight.reshape(len(y), -1)
+    return _share((right | (weight == 0)).all(-1), weight.max(-1, initial=0), y)
+
+
+def perplexity(prediction: Any, target: Any) -> Perplexity:
+    """e to the mean of −ln p over the places, with p the probability of the true class: k where k classes are even.
+
+    prediction: class probabilities (*places, output); one below the smallest normal number counts as that
+    target: labels (*places), or rows of probabilities
+    Raises `UserError` for a target of another shape, and for labels that are no classes.
+    """
+    return Perplexity(*_nats("perplexity", prediction, target))
+
+
+def bits(prediction: Any, target: Any) -> Sum:
+    """The mean of −log₂ p over the places, with p as for `perplexity`: of a text's characters, bits per character."""
+    total, count = _nats("bits", prediction, target)
+    return Sum(total / math.log(2), count)
+
+
+def binary_accuracy(prediction: Any, target: Any) -> Sum:
     """How many of all outputs are right, each of which is yes or no: at least one half, or less.
 
     target: 0 or 1 for each output (*places, output); it may be `jaxnn.Weighted`
     Raises `UserError` for a target of another shape.
     """
-    right, weight = _right_outputs("binary_accuracy", prediction, target)
-    return _share(right, weight, prediction)
+    return _share(*_right_outputs("binary_accuracy", prediction, target))
 
 
-def exact_match(prediction: Float[Array, "*places output"], target: Any) -> Sum:
+def exact_match(prediction: Any, target: Any) -> Sum:
     """How many places have all their outputs right, each of which is yes or no, as for `binary_accuracy`."""
-    right, weight = _right_outputs("exact_match", prediction, target)
-    return _share(right.all(-1), weight, prediction)
+    right, weight, y = _right_outputs("exact_match", prediction, target)
+    return _share(right.all(-1), weight, y)
 
 
-def mae(prediction: Float[Array, "*places output"], target: Any) -> OutputMean:
+def mae(prediction: Any, target: Any) -> OutputMean:
     """The mean absolute error of each output.
 
     target: (*places, output); it may be `jaxnn.Weighted`
@@ -160,7 +230,7 @@ def mae(prediction: Float[Array, "*places output"], target: Any) -> OutputMean:
     return OutputMean((weight * jnp.where(weight > 0, jnp.abs(y - t), 0)).sum(0), weight.sum())
 
 
-def r2(prediction: Float[Array, "*places output"], target: Any) -> RSquared:
+def r2(prediction: Any, target: Any) -> RSquared:
     """The coefficient of determination R² of each output: 1 is best, and the mean of the targets has 0.
 
     target: (*places, output); it may be `jaxnn.Weighted`
@@ -198,27 +268,40 @@ def _share(right: Bool[Array, "..."], weight: Any, prediction: Any) -> Sum:
     return Sum((weight * right).sum(), weight.sum())
 
 
-def _right_outputs(where: str, prediction: Any, target: Any) -> tuple[Bool[Array, "*places output"], Any]:
-    """Which outputs are right, and the weights of the places."""
-    plain, weight = _split_wide(where, prediction, target)
-    return (prediction >= 0.5) == (jnp.asarray(plain, prediction.dtype) >= 0.5), weight
+def _nats(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """The sum of −ln p over the places, and their number or the sum of their weights."""
+    y, plain, weight = split_weight(where, prediction, target)
+    y = y.astype(_dtype(y))
+    logarithms = jnp.log(jnp.maximum(y, jnp.finfo(y.dtype).tiny))
+    t = dense_target(plain, y)
+    terms = -jnp.where(t == 0, 0, t * logarithms).sum(-1)
+    if weight is None:
+        return terms.sum(), jnp.full((), terms.size, y.dtype)
+    weight = weight.astype(y.dtype)
+    return jnp.where(weight == 0, 0, weight * terms).sum(), weight.sum()
+
+
+def _right_outputs(where: str, prediction: Any, target: Any) -> tuple[Bool[Array, "*places output"], Any, Any]:
+    """Which outputs are right, the weights of the places, and the outputs."""
+    y, plain, weight = _split_wide(where, prediction, target)
+    return (y >= 0.5) == (jnp.asarray(plain, y.dtype) >= 0.5), weight, y
 
 
 def _rows(where: str, prediction: Any, target: Any) -> tuple[Any, Any, Any]:
     """The prediction and the target as rows (places, output), and the weight of each row (places, 1)."""
-    plain, weight = _split_wide(where, prediction, target)
-    dtype, outputs = _dtype(prediction), prediction.shape[-1]
-    y, t = (jnp.asarray(a, dtype).reshape(-1, outputs) for a in (prediction, plain))
-    weight = jnp.ones(prediction.shape[:-1], dtype) if weight is None else weight.astype(dtype)
+    y, plain, weight = _split_wide(where, prediction, target)
+    dtype, outputs = _dtype(y), y.shape[-1]
+    weight = jnp.ones(y.shape[:-1], dtype) if weight is None else weight.astype(dtype)
+    y, t = (jnp.asarray(a, dtype).reshape(-1, outputs) for a in (y, plain))
     return y, t, weight.reshape(-1, 1)
 
 
-def _split_wide(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """The target and the weight of each place. Raises `UserError` unless the target has the prediction's shape."""
-    plain, weight = split_weight(where, target, prediction)
-    if plain.shape != prediction.shape:
-        raise UserError(f"{where}: expected targets of shape {prediction.shape}, found labels {tuple(plain.shape)}")
-    return plain, weight
+def _split_wide(where: str, prediction: Any, target: Any) -> tuple[Any, Any, Any]:
+    """The prediction, the target and the weight of each place. Raises `UserError` for targets of another shape."""
+    y, plain, weight = split_weight(where, prediction, target)
+    if plain.shape != y.shape:
+        raise UserError(f"{where}: expected targets of shape {y.shape}, found labels {tuple(plain.shape)}")
+    return y, plain, weight
 
 
 def _dtype(prediction: Any) -> Any:

@@ -37,7 +37,19 @@ def compute_in(layer: Layer, dtype: str) -> Layer:
         dparams, dx = layer.backward(_cast(params, low), inner, _cast(dy, low))
         return jax.tree.map(_cast_back, dparams, params_types), jax.tree.map(_cast_back, dx, x_types, is_leaf=_is_none)
 
-    return Layer(layer.init, forward, backward, "compute_in", (Part("0", layer, ""),))
+    def start(params, batch, length):
+        assert layer.time is not None and layer.time.start is not None
+        return layer.time.start(_cast(params, low), batch, length)
+
+    def extend(params, memory, x):
+        assert layer.time is not None and layer.time.extend is not None
+        y, memory = layer.time.extend(_cast(params, low), memory, _cast(x, low))
+        return _cast_like(y, x, params), memory
+
+    time = layer.time
+    if time is not None and time.extend is not None:
+        time = time._replace(start=start, extend=extend)
+    return Layer(layer.init, forward, backward, "compute_in", (Part("0", layer, ""),), time)
 
 
 def _is_floating(a: Any) -> bool:

@@ -12,7 +12,7 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
-from jaxnn.layer import Batch, Params
+from jaxnn.layer import Batch, Key, Layer, Params, Residuals
 
 
 @jax.tree_util.register_static
@@ -166,3 +166,21 @@ def parameter_check(name: str, init: Callable[[Any, Batch], Params]) -> Callable
             )
 
     return check
+
+
+def checked(layer: Layer) -> Layer:
+    """The layer, which refuses params, x and dy that do not fit each other. Its `init` refuses a wrong x."""
+    check = parameter_check(layer.name, layer.init)
+
+    def forward(params: Params, x: Batch, key: Key) -> tuple[Batch, Residuals]:
+        check(params, x)
+        y, res = layer.forward(params, x, key)
+        return y, (res, shapes_of(x), shapes_of(y))
+
+    def backward(params: Params, res: Residuals, dy: Batch) -> tuple[Params, Batch]:
+        inner, x, y = res
+        check(params, structs_of(x))
+        check_dy_tree(layer.name, dy, y)
+        return layer.backward(params, inner, dy)
+
+    return layer._replace(forward=forward, backward=backward)

@@ -3,10 +3,11 @@
 The output y has the shape (*places, output): (batch, output), or (batch, time, output) for a sequence. A target is
 either integer labels of shape (*places), or has exactly the shape of y. Label k stands for the row with a one at k
 and, where the output is one number wide, for the number itself. `Weighted(target, weight)` weighs places or examples.
+Of a `Sequence`, output or target, padding has the weight 0.
 Everything else is refused: no target is broadcast.
 """
 
-from collections.abc import Sequence
+import collections.abc
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxnn.errors import UserError
+from jaxnn.sequence import Sequence, valid_places
 
 Output = Float[Array, "*places output"]
 Target = Shaped[Array | np.ndarray, "..."]
@@ -31,25 +33,41 @@ class Weighted(NamedTuple):
     weight: Shaped[Array | np.ndarray, "..."]
 
 
-def split_weight(name: str, target: Any, output: Any) -> tuple[Target, Float[Array, "*places"] | None]:
-    """The target itself and the weight of each place of an output; None where all count alike.
+def split_weight(name: str, output: Any, target: Any) -> tuple[Output, Target, Float[Array, "*places"] | None]:
+    """An output and its target as arrays, and the weight of each place; None where all count alike.
 
     name: the loss or metric, for the message. Raises `UserError` for a target or a weight that does not fit.
     """
-    if not isinstance(target, Weighted):
-        check_target(name, target, output.shape)
-        return target, None
-    weight = spread_weight(name, target.weight, output.shape[:-1], output.dtype)
-    check_target(name, target.target, output.shape, weight)
-    return target.target, weight
+    y, plain = jnp.asarray(plain_output(output)), plain_target(target)
+    weight = target.weight if isinstance(target, Weighted) else None
+    if weight is not None:
+        weight = spread_weight(name, weight, y.shape[:-1], y.dtype)
+    for item in (output, target.target if isinstance(target, Weighted) else target):
+        if isinstance(item, Sequence):
+            if len(y.shape) < 3 or y.shape[1] != item.values.shape[1]:
+                raise UserError(
+                    f"{name}: expected a target for each sequence, or outputs (batch, {item.values.shape[1]}, n), one "
+                    f"for each place, found outputs of shape {tuple(y.shape)} and a Sequence"
+                )
+            valid = spread_weight(name, valid_places(jnp.asarray(item.lengths), y.shape[1]), y.shape[:-1], y.dtype)
+            # A select: what stands at padding may be NaN.
+            weight = valid if weight is None else jnp.where(valid == 0, 0, weight)
+    check_target(name, plain, y.shape, weight)
+    return y, plain, weight
 
 
-def without_weight(target: Any) -> Any:
-    """The target itself, where it may be `Weighted`."""
-    return target.target if isinstance(target, Weighted) else target
+def plain_target(target: Any) -> Any:
+    """The array of a target, which may be `Weighted`, a `Sequence` or both."""
+    target = target.target if isinstance(target, Weighted) else target
+    return target.values if isinstance(target, Sequence) else target
 
 
-def check_target(name: str, target: Target, output: Sequence[int], weight: Any = None) -> None:
+def plain_output(output: Any) -> Any:
+    """The array of an output, which may be a `Sequence`."""
+    return output.values if isinstance(output, Sequence) else output
+
+
+def check_target(name: str, target: Target, output: collections.abc.Sequence[int], weight: Any = None) -> None:
     """Raises `UserError` unless a target fits an output of shape `output`: in shape, and labels among the classes.
 
     weight: of each place; a label of weight 0 may be any number
@@ -91,7 +109,7 @@ def check_labels(name: str, target: Target, outputs: int, weight: Any = None) ->
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise UserError(
             f"{name}: expected labels 0 … {classes - 1} for {outputs} outputs, "
-            f"found labels {labels.min()} … {labels.max()}"
+            f"found labels {labels.min()} … {labels.max()}; number them from 0, or give the last layer a unit for each"
         )
 
 

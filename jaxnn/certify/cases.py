@@ -2,6 +2,8 @@
 
 import functools
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from jaxnn.certify.rows import (
     without_arguments,
 )
 from jaxnn.combine import serial, share
+from jaxnn.layer import Layer
 from jaxnn.layers import (
     LAYERS,
     conv,
@@ -35,8 +38,10 @@ from jaxnn.layers import (
     softplus,
     tanh,
 )
+from jaxnn.layers.cells import CELLS
 from jaxnn.losses import LOSSES, Reduction
 from jaxnn.models import cnn, mlp
+from jaxnn.sequence import Sequence
 
 _REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
 #: The inputs of a loss: a note, the number of outputs, whether targets are labels, the axes before the outputs.
@@ -52,6 +57,21 @@ _TARGETS = (
 _ELEMENTWISE = ("identity", "sigmoid", "tanh", "relu", "softplus", "leaky_relu", "elu", "gelu", "silu", "threshold")
 _POOLS = ("max_pool", "average_pool", "l2_pool")
 _IMAGE = (2, 7, 11, 3)
+
+#: Sequences of different lengths, one of them without places.
+LENGTHS = np.asarray([7, 0, 4, 1, 7], np.int32)
+SEQUENCE = Sequence((5, 7, 2), LENGTHS)
+TOKEN_TABLE = np.random.default_rng(3).integers(11, size=(5, 7), dtype=np.int32)
+POOLS = ("mean", "max", "last")
+
+
+def _recur(cell: str, **options: Any) -> Callable[[Constructor], Layer]:
+    return lambda make: make({"name": cell, "units": 3}, **options)
+
+
+def _pool(kind: str) -> Callable[[Constructor], Layer]:
+    return lambda make: make(kind)
+
 
 ROWS: tuple[Row, ...] = (
     *(layer_row(name, "", without_arguments, (3, 5, 7)) for name in _ELEMENTWISE),
@@ -102,7 +122,41 @@ ROWS: tuple[Row, ...] = (
     layer_row("flatten", "", without_arguments, (2, 3, 5, 7)),
     layer_row("reshape", "", lambda make: make([5, 3, 7]), (2, 7, 15)),
     layer_row("dropout", "", lambda make: make(0.3), (7, 13), seed=2),
+    layer_row("dropout", "one mask a sequence", lambda make: make(0.3, [1]), (5, 7, 3), seed=2),
     layer_row("dropout", "evaluation", lambda make: make(0.3), (7, 13)),
+    layer_row("embedding", "", lambda make: make(11, 5), TOKENS),
+    layer_row("embedding", "large table", lambda make: make(521, 3), TOKENS),
+    layer_row("embedding", "a sequence", lambda make: serial(make(11, 5)), Sequence(TOKEN_TABLE, LENGTHS)),
+    layer_row("unembedding", "", lambda make: make(11), (7, 5)),
+    layer_row("positional_embedding", "", lambda make: make(7), (3, 5, 2)),
+    *(layer_row("recur", "" if cell == "simple" else cell, _recur(cell), (3, 5, 7), full=True) for cell in CELLS),
+    *(layer_row("recur", f"{cell}, reverse", _recur(cell, reverse=True), SEQUENCE) for cell in CELLS),
+    *(layer_row("recur", f"{cell}, last", _recur(cell, last=True), SEQUENCE) for cell in CELLS),
+    *(
+        layer_row("recur", f"{cell}, state", _recur(cell, state=True), (SEQUENCE, ((5, 3),) * states))
+        for cell, states in (("simple", 1), ("lstm", 2), ("gru", 1))
+    ),
+    layer_row("bidirectional", "", lambda make: make({"name": "gru", "units": 3}), (3, 5, 7)),
+    layer_row("bidirectional", "a sequence", lambda make: make({"name": "lstm", "units": 3}), SEQUENCE),
+    layer_row("layer_norm", "", without_arguments, (3, 5, 7)),
+    layer_row("layer_norm", "no offset", lambda make: make(0.1, offset=False), (5, 7)),
+    layer_row("rms_norm", "", without_arguments, (3, 5, 7)),
+    layer_row("attention", "", lambda make: make(2), (3, 5, 6)),
+    layer_row("attention", "causal", lambda make: make(2, True), (3, 5, 6)),
+    layer_row("attention", "a sequence", lambda make: make(2), Sequence((5, 7, 6), LENGTHS)),
+    layer_row("attention", "blocks of queries", lambda make: make(1, True), (2, 131, 3)),
+    layer_row("attention", "rotary", lambda make: make(1, True, positions="rotary"), Sequence((5, 7, 6), LENGTHS)),
+    layer_row("attention", "learned positions", lambda make: make(3, positions="learned", length=11), (3, 5, 6)),
+    layer_row("attention", "dropout", lambda make: make(2, True, 0.3), (3, 5, 6), seed=2),
+    layer_row("transformer", "", lambda make: make(1, 2, 6, 5), (3, 5, 6)),
+    layer_row(
+        "transformer",
+        "a sequence, dropout",
+        lambda make: make(2, 1, 6, 5, dropout=0.2, positions="rotary", norm="rms_norm"),
+        Sequence((5, 7, 6), LENGTHS),
+        seed=2,
+    ),
+    *(layer_row("pool_sequence", "" if kind == "mean" else kind, _pool(kind), SEQUENCE, full=True) for kind in POOLS),
     layer_row("serial", "", lambda make: make(dense(11), tanh(), dense(5), softplus()), (7, 13)),
     layer_row("serial", "images", lambda make: make(conv(5, 3), gelu(), l2_pool(2), flatten(), dense(3)), (2, 7, 9, 3)),
     layer_row("serial", "no layers", without_arguments, (7, 13)),

@@ -4,23 +4,13 @@ import importlib
 import inspect
 import sys
 import types
-from typing import NamedTuple
 
 import jax
 from jax import numpy as jnp
 
 from jaxnn.certify.cases import Constructor, constructor
-
-
-class Mutant(NamedTuple):
-    """A mistake in the constructor `public_name`: in its module, or in `module` that it uses, `old` becomes `new`."""
-
-    name: str
-    public_name: str
-    old: str
-    new: str
-    module: str = ""
-
+from jaxnn.certify.mutant import Mutant
+from jaxnn.certify.sequence_mutants import SEQUENCE_MUTANTS
 
 _MATMUL, _WINDOW = "jaxnn.kernels.matmul", "jaxnn.kernels.window"
 _CONVOLUTION, _MAXIMUM = "jaxnn.kernels.convolution", "jaxnn.kernels.maximum"
@@ -137,12 +127,14 @@ MUTANTS: tuple[Mutant, ...] = (
            "total = placed if total is None else total + placed",
            "total = placed if total is None else jnp.where(placed != 0, placed, total)", _WINDOW),
     # Dropout, shapes.
-    Mutant("dropout: no scale in backward", "dropout", "dy if isinstance(res, Shape) else drop(res, dy)",
-           "dy if isinstance(res, Shape) else jnp.where(res, dy, 0)"),
-    Mutant("dropout: no mask in backward", "dropout", "dy if isinstance(res, Shape) else drop(res, dy)",
-           "dy if isinstance(res, Shape) else dy / (1 - rate)"),
-    Mutant("dropout: mask inverted", "dropout", "dy if isinstance(res, Shape) else drop(res, dy)",
-           "dy if isinstance(res, Shape) else drop(~res, dy)"),
+    Mutant("dropout: no scale in backward", "dropout", "dy if mask is None else drop(mask, dy)",
+           "dy if mask is None else jnp.where(jnp.broadcast_to(mask, dy.shape), dy, 0)"),
+    Mutant("dropout: no mask in backward", "dropout", "dy if mask is None else drop(mask, dy)",
+           "dy if mask is None else dy / (1 - rate)"),
+    Mutant("dropout: mask inverted", "dropout", "dy if mask is None else drop(mask, dy)",
+           "dy if mask is None else drop(~mask, dy)"),
+    Mutant("dropout: the mask of the first example alone", "dropout", "dy if mask is None else drop(mask, dy)",
+           "dy if mask is None else drop(mask & (jnp.arange(len(dy)) == 0).reshape(-1, *[1] * (dy.ndim - 1)), dy)"),
     Mutant("flatten: rows and columns exchanged", "flatten", "x.reshape(x.shape[0], math.prod(x.shape[1:]))",
            "x.swapaxes(1, 2).reshape(x.shape[0], math.prod(x.shape[1:]))"),
     Mutant("reshape: batch reversed", "reshape", "dy.reshape(res.shape)", "dy[::-1].reshape(res.shape)"),
@@ -156,8 +148,10 @@ MUTANTS: tuple[Mutant, ...] = (
            "jax.tree.map(lambda a: a / len(inputs), _add(*inputs))"),
     Mutant("parallel: columns split off by one", "parallel", "jnp.split(dy, ends, axis=-1)",
            "jnp.split(dy, [1 + end for end in ends], axis=-1)"),
-    Mutant("residual: shortcut dropped", "residual", "return dparams, _add(dy, dx)", "return dparams, dx"),
-    Mutant("residual: the layer's dx dropped", "residual", "return dparams, _add(dy, dx)", "return dparams, dy"),
+    Mutant("residual: shortcut dropped", "residual",
+           "lambda d, past: None if d is None else d + past", "lambda d, past: d"),
+    Mutant("residual: the layer's dx dropped", "residual",
+           "lambda d, past: None if d is None else d + past", "lambda d, past: past"),
     # Losses.
     Mutant("quadratic: factor 2", "quadratic", "lambda y, t: y - dense_target(t, y),",
            "lambda y, t: 2 * (y - dense_target(t, y)),"),
@@ -193,6 +187,7 @@ MUTANTS: tuple[Mutant, ...] = (
            "model.backward(jax.tree.map(lambda p: 0.999 * p, params), res, dy)"),
     Mutant("optimizer: a penalty on biases", "optimizer", "optax.add_decayed_weights(l2, mask=is_weight)",
            "optax.add_decayed_weights(l2)"),
+    *SEQUENCE_MUTANTS,
 )  # fmt: skip
 
 

@@ -171,15 +171,48 @@ class Evaluate:
 class Predict:
     """Predict images, rows of a CSV file, or arrays (.npy, .npz). An image is prepared as those of the training were.
 
-    A CSV file needs the columns of the training table by name, in any order and without the label.
+    A CSV file needs the columns of the training table by name, in any order and without the label. A folder stands for
+    all files within it, also within its sub-folders.
     """
 
     run: RunFolder
     files: Annotated[
         Positional[tuple[Path, ...]],
-        arg(metavar="FILE…", help="Images (PNG, JPEG, WebP, TIFF, BMP, GIF), CSV tables, or .npy or .npz arrays."),
+        arg(
+            metavar="FILE…",
+            help="Images (PNG, JPEG, WebP, TIFF, BMP, GIF), CSV tables, .npy or .npz arrays, or folders.",
+        ),
     ]
     out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
+    experiment: ExperimentTarget = None
+    device: Device = None
+    cache: Cache = True
+    json: Json = None
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Continue a text with the language model of a run: each sample begins with the prompt."""
+
+    run: RunFolder
+    prompt: Annotated[
+        str | None, arg(metavar="TEXT", help="What the text begins with (default: a line end, which is not printed).")
+    ] = None
+    length: int = 500
+    """Number of characters, bytes or words after the prompt, as the run has them."""
+    temperature: float = 0.8
+    """Divides the logits: below 1 for likelier texts, 0 for the likeliest token every time."""
+    top_k: int = 0
+    """Draw from the K likeliest tokens alone (0: all)."""
+    top_p: float = 1.0
+    """Draw from the likeliest tokens that together have this probability."""
+    seed: int = 0
+    """Seed of what is drawn: the same seed gives the same text."""
+    samples: int = 1
+    """Number of texts."""
+    stop: Annotated[str | None, arg(metavar="TEXT", help="End a text before this one.")] = None
+    run_seed: int = 0
+    """Position of the trained seed, 0 for the first one of the run."""
     experiment: ExperimentTarget = None
     device: Device = None
     cache: Cache = True
@@ -303,6 +336,7 @@ Command = (
     | Annotated[Checkpoint, subcommand("checkpoint")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
+    | Annotated[Generate, subcommand("generate")]
     | Annotated[Summary, subcommand("summary")]
     | Annotated[Plot, subcommand("plot")]
     | Annotated[Reproduce, subcommand("reproduce")]
@@ -312,6 +346,8 @@ Command = (
 )
 
 
+#: Arguments that are texts, in which `~` is no folder.
+TEXTS = ("prompt", "stop")
 #: The commands of a run take overrides of its data, such as --data.path.
 DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.

@@ -105,11 +105,20 @@ _COST_SIZES: dict[str, tuple[tuple, tuple[int, ...]]] = {
     "flatten": ((), (12, 12, 20)),
     "reshape": (((12, 240),), (12, 12, 20)),
     "dropout": ((0.3,), (100,)),
+    "embedding": ((65, 128), (64,)),
+    "unembedding": ((65,), (64, 128)),
+    "positional_embedding": ((64,), (64, 128)),
+    "layer_norm": ((), (64, 128)),
+    "rms_norm": ((), (64, 128)),
+    "recur": (({"name": "lstm", "units": 128},), (28, 28)),
+    "bidirectional": (({"name": "gru", "units": 64},), (28, 28)),
+    "attention": ((4, True), (64, 128)),
+    "pool_sequence": ((), (64, 128)),
 }
 
 
 def _name_cost(name: str) -> CostComparison | None:
-    """The costs of a layer, loss or model at the course's sizes; None for a combinator."""
+    """The costs of a layer, loss or model at the course's sizes; None for a combination of layers."""
     build = constructor(name)
     if name in LOSSES:
         return _loss_cost(build())
@@ -117,11 +126,14 @@ def _name_cost(name: str) -> CostComparison | None:
         return _net_cost(build((30, 10), tanh()), LOSSES["softmax_cross_entropy"](), (784,), 10)
     if name == "cnn":
         return _net_cost(build(), LOSSES["softmax_cross_entropy"](), (28, 28, 1), 10)
-    if name not in LAYERS:
+    if name not in LAYERS or name == "transformer":
         return None
     arguments, shape = _COST_SIZES.get(name, ((), (100,)))
     layer, key = build(*arguments), jax.random.key(0) if name == "dropout" else None
-    return float32_cost(layer_rule(layer, key), layer_args(layer, (COST_BATCH, *shape)))
+    x: Any = (COST_BATCH, *shape)
+    if name == "embedding":
+        x = jax.ShapeDtypeStruct(x, jnp.int32)
+    return float32_cost(layer_rule(layer, key), layer_args(layer, x))
 
 
 def _loss_cost(loss: Loss) -> CostComparison:

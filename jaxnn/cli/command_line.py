@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from jaxnn.cli.arguments import DATA_OVERRIDABLE, OVERRIDABLE
+from jaxnn.cli.arguments import DATA_OVERRIDABLE, OVERRIDABLE, TEXTS
 from jaxnn.errors import UserError, hint
 from jaxnn.storage.files import expand_user
 
@@ -69,4 +69,5 @@ def check_paths(command: Any) -> Any:
             )
         if file is not None and expand(file).is_dir():
             raise UserError(f"--{option} {file}: expected a file, found a folder")
-    return replace(command, **{field.name: expand(getattr(command, field.name)) for field in fields(command)})
+    names = [field.name for field in fields(command) if field.name not in TEXTS]
+    return replace(command, **{name: expand(getattr(command, name)) for name in names})

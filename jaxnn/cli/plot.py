@@ -59,6 +59,8 @@ def run_figure(command: Plot, overrides: Sequence[str]) -> None:
     from jaxnn.report.figures import run_figures, save_figures
     from jaxnn.report.run_page import write_page
     from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.samples import NAME as SAMPLES
+    from jaxnn.runs.samples import read_samples
     from jaxnn.storage.files import atomic_write
     from jaxnn.storage.locks import locked
 
@@ -68,7 +70,10 @@ def run_figure(command: Plot, overrides: Sequence[str]) -> None:
     run_folder.reject_symlink(folder / "figures")
     with locked(folder):
         figures = save_figures(folder / "figures", run_figures(run.experiment, run.params, run.history, run.best_epoch))
-        write_page(folder, run.experiment.record.files, manifest, figures)
+        if SAMPLES in manifest["files"]:
+            run_folder.check_file(folder, manifest, SAMPLES)
+        texts = [(sample.title, sample.text) for sample in read_samples(folder)]
+        write_page(folder, run.experiment.record.files, manifest, figures, texts)
         if has_boundary_animation(run.experiment):
             atomic_write(folder / "figures" / "decision_boundary.gif", boundary_animation(run.experiment))
         written = [name for name in run_folder.files(folder) if name.startswith("figures/")]

@@ -38,12 +38,14 @@ MakeRow = Callable[["System", "SeedMeasurement | None", str, int, float], dict[s
 def run(command: Reproduce) -> None:
     if command.seeds is not None:
         seed_range(0, command.seeds)
-    from jaxnn.course.systems import RECORDS, SYSTEMS, select_systems
+    from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS, select_systems
 
     if command.quick:
         use_faster_code_generator()
     device_name = device.select_device(command.device, fast_compile=command.quick)
-    systems = select_systems(command.ids, RECORDS if command.records else SYSTEMS)
+    # Without ids: the systems of the lectures. What goes on from there is run where it is asked for.
+    known = RECORDS if command.records else (*SYSTEMS, *SEQUENCES) if command.ids else SYSTEMS
+    systems = select_systems(command.ids, known)
     from jaxnn.course.budget import FULL, QUICK
     from jaxnn.course.session import CourseSession
 
@@ -145,7 +147,7 @@ def result_rows(result: "SystemResult") -> list[dict[str, Any]]:
 
 
 def make_row(system: "System") -> MakeRow:
-    return record_row if system.id.startswith("R") else course_row
+    return {"R": record_row, "T": sequence_row}.get(system.id[0], course_row)
 
 
 def course_row(
@@ -158,6 +160,21 @@ def course_row(
         "course": "–" if course is None else course,
         "ours": "–" if measurement is None else measurement.statistics,
         "the course's number lies": summary,
+        "seeds": seeds,
+        "s": round(seconds, 1) if seconds else "",
+    }
+
+
+def sequence_row(
+    system: "System", measurement: "SeedMeasurement | None", summary: str, seeds: int, seconds: float
+) -> dict[str, Any]:
+    published = None if measurement is None else measurement.course_value
+    return {
+        "system": f"{system.id} {system.config}",
+        "number": "–" if measurement is None else measurement.name,
+        "published": "–" if published is None else published,
+        "ours": "–" if measurement is None else measurement.statistics,
+        "target": summary if measurement is None or measurement.target is not None else "–",
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }

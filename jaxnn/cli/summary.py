@@ -15,11 +15,11 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
     device.set_precision(config.train.precision)
 
     from jaxnn.config import build_model
-    from jaxnn.config.experiment import example_input
+    from jaxnn.config.experiment import example_input, with_data_sizes
     from jaxnn.summary import summary
 
     example = example_input(config, command.data_dir)
-    model_summary = summary(build_model(config), example)
+    model_summary = summary(build_model(with_data_sizes(config, command.data_dir)), example)
     rows = [
         {
             "layer": row.layer,

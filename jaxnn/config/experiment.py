@@ -11,15 +11,18 @@ from jax import numpy as jnp
 
 from jaxnn import data as datasets
 from jaxnn.config.bind import bind_hyperparameters, hyperparameters, traceable_hyperparameters, training_key
+from jaxnn.config.data_sizes import needs_data_sizes, with_sizes_of
 from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.data.missing import fill_missing
+from jaxnn.data.series import scale_series
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
 from jaxnn.train.batches import Prepare, in_memory
 from jaxnn.train.plan import Plan
+from jaxnn.train.windows import cut_windows, windows
 
 
 class LoadedData(NamedTuple):
@@ -59,13 +62,25 @@ def load_data(
             "per_seed = false, or missing = 'drop'"
         )
     splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, data_seeds, strict=True))
+    splits = tuple(_cut_windows(parts, sets[0].window) for parts in splits)
     if sets[0].has_missing:
         filled, parts = fill_missing(sets[0], splits[0])
         sets, splits = [filled], (parts,)
+    if sets[0].horizon:
+        scaled = [scale_series(dataset, parts) for dataset, parts in zip(sets, splits, strict=True)]
+        sets, splits = [dataset for dataset, _ in scaled], tuple(parts for _, parts in scaled)
     stats = tuple(
         preprocess.fit(table.preprocess, s.train.x, dataset.max_value) for s, dataset in zip(splits, sets, strict=True)
     )
     return LoadedData(sets[0], splits, stats)
+
+
+def _cut_windows(splits: Splits, window: int) -> Splits:
+    """The parts with the held-out places of a long sequence as windows; the training draws its own."""
+    if not window:
+        return splits
+    held_out = (None if part is None else Part(*cut_windows(tuple(part), window)) for part in splits[1:])
+    return Splits(splits.train, *held_out)
 
 
 def experiment_of(
@@ -80,9 +95,25 @@ def experiment_of(
 
     traced: the names of the numbers that are inputs of the program; default: all that can be
     """
+    config = with_sizes_of(config, data.dataset)
     prepare = preparer(config.train.precision)
     splits, stats = data.splits[0], data.stats[0]
-    source = in_memory(*splits.train, batch_size=config.train.batch_size, prepare=prepare, stats=stats)
+    dataset, table = data.dataset, config.train
+    if dataset.window:
+        if table.batch_size is None:
+            raise UserError("train.batch_size: expected the windows of a step, found full; set a number, such as 32")
+        source = windows(
+            *splits.train,
+            dataset.window,
+            batch_size=table.batch_size,
+            steps=table.steps,
+            prepare=prepare,
+            stats=stats,
+        )
+    elif table.steps is not None:
+        raise UserError("train.steps: expected a text, found examples, of which an epoch takes each once; remove it")
+    else:
+        source = in_memory(*splits.train, batch_size=table.batch_size, prepare=prepare, stats=stats)
     if config.augment is not None and (np.ndim(splits.train.x) != 4 or source.constant):
         raise UserError(
             f"[augment]: expected images and mini-batches, found examples of shape {splits.train.x.shape[1:]} and "
@@ -95,7 +126,6 @@ def experiment_of(
         stats = jax.tree.map(lambda *a: np.stack(a), *data.stats)
         source = source._replace(load=lambda epoch, first, count: train, stats=stats)
     names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
-    dataset = data.dataset
     info = DataInfo(dataset.name, tuple(dataset.classes), dataset.max_value, dataset.reader, tuple(dataset.targets))
     return Experiment(
         bind_hyperparameters(training_key(config, names, grad)),
@@ -122,6 +152,13 @@ def parts_of(data: LoadedData) -> tuple[Batch | None, ...]:
         return jax.tree.map(lambda *a: np.stack(a), *pairs)
 
     return tuple(part_of(parts) for parts in zip(*data.splits, strict=True))
+
+
+def evaluated_parts(data: LoadedData) -> list[Batch | None]:
+    """The parts of the first seed as an evaluation takes them: a long sequence is cut into windows."""
+    train, *held_out = (None if part is None else tuple(part) for part in data.splits[0])
+    assert train is not None
+    return [cut_windows(train, data.dataset.window) if data.dataset.window else train, *held_out]
 
 
 def record_of(config: Config, grad: str) -> Record:
@@ -167,6 +204,13 @@ def preparer(precision: str) -> Prepare:
 def load_dataset(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
     """The data set that a config names, before any split."""
     return datasets.load(config.data.name, config.data.options, data_dir=data_dir, seed=seed)
+
+
+def with_data_sizes(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Config:
+    """The config with the sizes of its net that follow from the data, which are read where there are such sizes."""
+    if not needs_data_sizes(config):
+        return config
+    return with_sizes_of(config, load_dataset(config, data_dir, config.data.seed))
 
 
 def example_input(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Batch:

@@ -4,7 +4,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import Parameter, signature
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Strict, create_model
 
@@ -13,6 +13,11 @@ from jaxnn.errors import UserError
 
 #: Shapes with which an initializer is tried: of a bias, of a dense layer's weight, of a convolution's kernel.
 BIAS_SHAPE, WEIGHT_SHAPE, KERNEL_SHAPE = (5,), (5, 7), (3, 3, 5, 7)
+#: The words that stand for a number of the data, and the sizes of layers that they may stand for.
+DATA_SIZES = ("classes", "tokens")
+SIZES = ("rows", "units")
+#: The number with which a table is checked before the data are known.
+_ANY_SIZE = 2
 
 
 def table_class(base: type[AnyTable], name: str, fields: Mapping[str, Any]) -> type[AnyTable]:
@@ -33,6 +38,11 @@ def constructor_fields(constructor: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a layer with some number in place of a word, to check the others."""
+    return {key: _ANY_SIZE if key in SIZES and value in DATA_SIZES else value for key, value in options.items()}
+
+
 def dataset_fields(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """The options of a data set as fields."""
     return {key: _constructor_field(parameter, WEIGHT_SHAPE) for key, parameter in parameters.items()}
@@ -40,11 +50,16 @@ def dataset_fields(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 def _constructor_field(parameter: Parameter, shape: tuple[int, ...]) -> tuple[Any, Any]:
     from jaxnn.initializers import Init
+    from jaxnn.layers.cells import CellSpec
 
     annotation = parameter.annotation
     if annotation == Init:
         check = AfterValidator(lambda spec: _check_initializer(spec, shape))
         annotation = Annotated[str | dict[str, Any], check, Expected("an initializer's name or its table")]
+    elif annotation == CellSpec:
+        annotation = Annotated[dict[str, Any], AfterValidator(_check_cell), Expected("a cell's table")]
+    elif annotation is int and parameter.name in SIZES:
+        annotation = int | Literal["classes", "tokens"]
     else:
         annotation = _with_lists(annotation)
     return annotation, ... if parameter.default is Parameter.empty else parameter.default
@@ -76,6 +91,14 @@ def _check_initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> st
         raise UserError(f"expected an initializer for an array of {len(shape)} axes, found {spec}: {reason}") from error
     if (values.shape, values.dtype) != (shape, jnp.float32):
         raise UserError(f"expected an initializer of float32 values, found {spec}, which makes {values.dtype}")
+    return spec
+
+
+def _check_cell(spec: dict[str, Any]) -> dict[str, Any]:
+    """Returns `spec` if a recurrent cell can be built of it, else raises `UserError`."""
+    from jaxnn.layers.cells import cell_of
+
+    cell_of(spec)
     return spec
 
 

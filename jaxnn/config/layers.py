@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field, PlainValidator, Strict, model_validator
 
 from jaxnn.config.base import Expected, Table, select_variant
-from jaxnn.config.from_signature import constructor_fields, table_class
+from jaxnn.config.from_signature import checked_options, constructor_fields, table_class
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class LayerTable(Table):
         )
     )
 
+    share: str | None = Field(
+        None, description="the name of an earlier layer of the same list, whose weights this one uses; absent: its own"
+    )
+
     def build(self) -> "Layer":
         """The layer that the table describes. Raises `UserError` for impossible numbers."""
         raise NotImplementedError  # not abstract: `select_variant` validates with this class under an unknown name
@@ -34,13 +38,16 @@ class LayerTable(Table):
 class _SingleLayerTable(LayerTable):
     @model_validator(mode="after")
     def _check_build(self) -> "_SingleLayerTable":
-        self.build()
+        self._layer(checked_options(self.extra_options(LayerTable)))
         return self
 
     def build(self) -> "Layer":
+        return self._layer(self.extra_options(LayerTable))
+
+    def _layer(self, options: dict[str, Any]) -> "Layer":
         from jaxnn.layers import LAYERS
 
-        return LAYERS[self.layer](**self.extra_options(LayerTable))
+        return LAYERS[self.layer](**options)
 
 
 def _select_layer(table: Any) -> LayerTable:
@@ -56,6 +63,10 @@ def _check_names(tables: tuple[LayerTable, ...]) -> tuple[LayerTable, ...]:
     if any(names) and (None in names or len(set(names)) < len(names)):
         shown = ", ".join("none" if name is None else name for name in names)
         raise UserError(f"expected a name of its own for every layer, or for none, found {shown}")
+    for i, table in enumerate(tables):
+        if table.share is not None and table.share not in names[:i]:
+            earlier = ", ".join(name for name in names[:i] if name) or "none with a name"
+            raise UserError(f"expected share to name an earlier layer of this list ({earlier}), found {table.share!r}")
     return tables
 
 
@@ -71,6 +82,12 @@ Layers = Annotated[
 
 class _CombinatorTable(LayerTable):
     layers: Layers
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> "_CombinatorTable":
+        if self.layer == "parallel" and any(table.share for table in self.layers):
+            raise UserError("parallel: expected layers with weights of their own, found share; a row of layers has it")
+        return self
 
     def build(self) -> "Layer":
         options = self.extra_options(_CombinatorTable)
@@ -92,11 +109,14 @@ def layer_class(name: str) -> type[LayerTable]:
 
 def build_serial(tables: Sequence[LayerTable]) -> "Layer":
     """Layers one after the other, by name where they have names."""
-    from jaxnn.combine import serial
+    from jaxnn.combine import serial, share
 
     if tables[0].name is None:
         return serial(*(table.build() for table in tables))
-    return serial(**{str(table.name): table.build() for table in tables})
+    parts = {
+        str(table.name): table.build() if table.share is None else share(table.share, table.build()) for table in tables
+    }
+    return serial(**parts)
 
 
 def _combinators() -> dict[str, Any]:

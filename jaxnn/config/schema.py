@@ -27,6 +27,9 @@ class TrainTable(Table):
     """`[train]`: how long to train, with which batches, and which parameters to keep."""
 
     epochs: Count = Field(description="passes over the training set")
+    steps: Count | None = Field(
+        None, description="steps of an epoch on windows of a text; absent: one pass over the training part"
+    )
     batch_size: Annotated[
         Count | None, BeforeValidator(_none_if_full), Expected("an integer of at least 1 or full")
     ] = Field(None, description="examples in a step; full or absent: the whole training set")
@@ -34,7 +37,9 @@ class TrainTable(Table):
     seeds: Count = Field(1, description="number of runs, with seed, seed + 1 and so on")
     best: Literal[
         "validation.accuracy", "validation.loss", "validation.exact_match", "validation.mae", "validation.r2",
+        "validation.perplexity", "validation.bits", "validation.sequence_accuracy",
         "train.accuracy", "train.loss", "train.exact_match", "train.mae", "train.r2",
+        "train.perplexity", "train.bits", "train.sequence_accuracy",
     ] = Field(
         "validation.accuracy",
         description="the metric that selects the best epoch; of equal ones that with the lowest loss of this part",

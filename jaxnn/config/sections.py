@@ -1,5 +1,6 @@
 """The tables whose keys depend on a name: the data set, the loss, the optimizer and its schedule."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,7 +32,12 @@ ClassWeights = Annotated[
 
 def is_path_option(name: object) -> bool:
     """Whether an option of the data is the path of a file or folder."""
-    return isinstance(name, str) and (name == "path" or name.endswith("_path"))
+    return isinstance(name, str) and name.rpartition("_")[2] in ("path", "file")
+
+
+def main_path_option(options: Mapping[str, Any]) -> str | None:
+    """The option that names the file or folder of the data, "path" or "file"; None for data without one."""
+    return next((name for name in ("path", "file") if name in options), None)
 
 
 class DataTable(Table):

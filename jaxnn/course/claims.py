@@ -8,7 +8,7 @@ from jaxnn.course.seed_measurement import SeedMeasurement
 
 _NUMBER = r"-?\d[\d.]*(?:e[-+]?\d+)?"
 _CLAIM = re.compile(
-    r"(?P<name>(?:start|first|end|best|ensemble) (?:train|validation|test) (?:accuracy|loss)|"
+    r"(?P<name>(?:start|first|end|best|ensemble) (?:train|validation|test) \w+|"
     r"[\w]+(?:, batch \d+)? loss) "
     rf"(?P<mean>{_NUMBER})(?: ± (?P<sd>{_NUMBER}))?(?: %)?(?: \((?P<low>{_NUMBER}) … (?P<high>{_NUMBER})\))?"
     r"(?:, (?P<seeds>\d+) seeds)?"

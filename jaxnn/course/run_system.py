@@ -20,6 +20,7 @@ from jaxnn.experiment.definition import Experiment, last_params, seed_params
 from jaxnn.experiment.run import Result, run
 from jaxnn.experiment.scores import Scores, predict, scores
 from jaxnn.layer import Params
+from jaxnn.metric_labels import is_share
 from jaxnn.metrics import predicted_labels
 
 
@@ -77,7 +78,7 @@ def measure(
 
     def values(quantity: Quantity) -> tuple[float, ...]:
         per_seed = metrics(quantity.when, quantity.part)[quantity.metric]
-        unit = 100.0 if quantity.metric == "accuracy" else 1.0
+        unit = 100.0 if is_share(quantity.metric) else 1.0
         return tuple(unit * float(value) for value in np.asarray(per_seed))
 
     def examples(part: str) -> int:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxnn.metrics import lower_is_better
 from jaxnn.report.cells import seed_statistics
 
 
@@ -24,6 +25,11 @@ class SeedMeasurement(NamedTuple):
     note: str = ""
     target: float | None = None
     examples: int | None = None
+
+    @property
+    def metric(self) -> str:
+        """The metric: "accuracy" of "best test accuracy %"."""
+        return self.name.removesuffix(" %").split()[-1]
 
     @property
     def statistics(self) -> dict[str, float | None]:
@@ -62,6 +68,8 @@ class SeedMeasurement(NamedTuple):
         """Whether the target is reached; without a target, the position in words, with the note if it is outside."""
         if self.target is not None:
             shortfall = self.target - float(np.mean(self.values))
+            if lower_is_better(self.metric):
+                shortfall = -shortfall
             return f"{self.target:g} reached" if shortfall <= 0 else f"{self.target:g} missed by {shortfall:.2g}"
         course, n = self.course_value, len(self.values)
         if course is None:

@@ -8,19 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from jaxnn.errors import UserError, hint
+from jaxnn.metric_labels import is_share
 
 #: When in a run a quantity is measured. start: with the initial parameters; first, end: in the first and the last epoch
 #: (for the training part, as measured while training); best: with the best parameters, on the whole part; ensemble:
 #: with the class probabilities averaged over the seeds.
 When = Literal["start", "first", "end", "best", "ensemble"]
 Part = Literal["train", "validation", "test"]
-Metric = Literal["accuracy", "loss"]
+#: The name of a metric of a run.
+Metric = str
 
 
 class Quantity(NamedTuple):
     """A quantity to measure in a run.
 
-    course: the course's number, "" if it gives none
+    course: the course's number, or a published one; "" if there is none
     note: a known reason why the course's number can lie outside ours
     target: the number that the mean over the seeds should reach
     """
@@ -35,7 +37,7 @@ class Quantity(NamedTuple):
     @property
     def name(self) -> str:
         """The name in tables and in a config's claims: "best test accuracy %"."""
-        return f"{self.when} {self.part} {self.metric}" + (" %" if self.metric == "accuracy" else "")
+        return f"{self.when} {self.part} {self.metric}" + (" %" if is_share(self.metric) else "")
 
 
 class System(NamedTuple):
@@ -176,6 +178,41 @@ RECORDS: tuple[System, ...] = (
 
 #: Seconds that the course's machines took for an epoch of its convolutional net on 50 000 digits (2017).
 EPOCH_SECONDS = {"Power 8 CPU": "41", "P100 GPU": "4", "2017 laptop, first epoch": "33"}
+
+
+def _sequences(
+    metric: Metric, course: str, target: float | None = None, *, part: Part = "test"
+) -> tuple[Quantity, ...]:
+    """A metric of the best parameters, beside the published number."""
+    return (Quantity("best", part, metric, course, target=target),)
+
+
+#: What the lectures name as the next step: recurrent nets, attention, text, series. `course` is a published number.
+SEQUENCES: tuple[System, ...] = (
+    System("T01", "adding two of 200 numbers, simple recurrent net", "A, D", "adding_rnn", 3,
+           _sequences("loss", "0.167")),
+    System("T01", "adding two of 200 numbers, GRU", "A, D", "adding_gru", 3, _sequences("loss", "", 0.01)),
+    System("T01", "adding two of 200 numbers, LSTM", "A, D", "adding_lstm", 3, _sequences("loss", "", 0.01)),
+    System("T02", "rows of an 8×8 digit, LSTM", "E", "digits_rows_lstm", 5, _sequences("accuracy", "", 97.0)),
+    System("T02", "rows of an MNIST digit, LSTM", "E", "mnist_rows_lstm", 3, _sequences("accuracy", "98.6", 98.6)),
+    System("T03", "speakers by their vowels, sequences of different lengths", "A", "vowels_gru", 5,
+           _sequences("accuracy", "")),
+    System("T04", "names, character by character", "A", "names_gru", 3, _sequences("loss", "2.10", 2.05)),
+    System("T05", "Shakespeare, character by character, LSTM", "A", "shakespeare_lstm", 1,
+           _sequences("loss", "", part="validation")),
+    System("T05", "Shakespeare, word by word", "A", "shakespeare_words", 1,
+           _sequences("perplexity", "", part="validation")),
+    System("T06", "a transformer on Shakespeare, of a size for a CPU", "A", "shakespeare_gpt_cpu", 5,
+           _sequences("loss", "1.88", 1.88, part="validation")),
+    System("T07", "a transformer on Shakespeare, of a size for a GPU", "A", "shakespeare_gpt", 1,
+           _sequences("loss", "1.4697", 1.47, part="validation")),
+    System("T08", "sentences, positive or negative, GRU", "A, C, D", "polarity_gru", 3,
+           _sequences("accuracy", "76.1", 76.1)),
+    System("T08", "sentences, positive or negative, attention", "A, C, D", "polarity_attention", 3,
+           _sequences("accuracy", "76.1", 76.1)),
+    System("T09", "monthly passengers of airlines, LSTM", "A", "airline_lstm", 3, _sequences("mae", "")),
+    System("T09", "monthly sunspots, GRU", "A", "sunspots_gru", 3, _sequences("mae", "")),
+)  # fmt: skip
 
 
 def select_systems(ids: Sequence[str], systems: Sequence[System] = SYSTEMS) -> tuple[System, ...]:

@@ -8,6 +8,7 @@ from jaxnn.data.dataset import Splits as Splits
 from jaxnn.data.image_reader import DigitReader as DigitReader
 from jaxnn.data.image_reader import ImageReader as ImageReader
 from jaxnn.data.labels import one_hot as one_hot
+from jaxnn.data.padding import pad_sequences as pad_sequences
 from jaxnn.data.registry import DATASETS as DATASETS
 from jaxnn.data.registry import example_input as example_input
 from jaxnn.data.registry import is_random as is_random

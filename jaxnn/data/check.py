@@ -77,6 +77,7 @@ def _check_part(where: str, part: Part, classes: int, has_missing: bool = False)
         if len(array) != n:
             raise UserError(f"{where} x{path}: expected {n} rows, as in x's first array, found {len(array)}")
         _check_input(where, path, array, has_missing)
+    _check_lengths(where, part.x)
     for path, array in named_arrays(part.y):
         if len(array) != n:
             raise UserError(
@@ -95,6 +96,22 @@ def _check_leaves(where: str, tree: Arrays) -> None:
     for path, leaf in leaves:
         if np.ndim(leaf) == 0 or not hasattr(leaf, "dtype"):
             raise UserError(f"{where}{path}: expected a NumPy array (n, ...), found {type(leaf).__name__}")
+
+
+def _check_lengths(where: str, x: Arrays) -> None:
+    """Raises UserError for a `Sequence` with a length that its array of places cannot have."""
+    if isinstance(x, np.ndarray):
+        return
+    from jaxnn.sequence import Sequence
+
+    if not isinstance(x, Sequence):
+        return
+    time = x.values.shape[1]
+    if x.lengths.ndim != 1 or x.lengths.min() < 1 or x.lengths.max() > time:
+        raise UserError(
+            f"{where}: expected lengths (n,) from 1 to {time}, found shape {x.lengths.shape} with "
+            f"{x.lengths.min()} to {x.lengths.max()}"
+        )
 
 
 def _check_input(where: str, path: str, x: np.ndarray, has_missing: bool) -> None:

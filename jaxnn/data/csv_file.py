@@ -115,7 +115,7 @@ def csv_file(
     train = Part(reader.encode_features(file, rows), reader.encode_targets(file, rows))
     test = reader.examples(find_path(test_path, data_dir)) if test_path else None
     names = tuple(str(column.name) for column in reader.targets) if numeric and layout.names is not None else ()
-    return Dataset("csv", train, test, classes, max_value, reader, missing == "mean", targets=names)
+    return Dataset("csv", train, test, classes, max_value, reader, has_missing=missing == "mean", targets=names)
 
 
 def _classes(file: Path, rows: Rows, style: Style) -> tuple[str, ...]:

@@ -55,6 +55,11 @@ class Dataset(NamedTuple):
     ``classes`` holds the names of the classes in the order of their labels; it is empty for regression.
     ``max_value`` is the pixel value of full intensity: 255 for photographs and MNIST, 16 for the 8x8 digits. It is 1
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
+    With a ``window`` the rows are places of one long sequence, and an example is a window of so many of them.
+    ``tokens``: the ids that ``x`` may hold, 0 where it holds no tokens.
+    ``ordered``: the rows follow each other in time, so that a split keeps their order.
+    ``horizon``: the inputs and targets are numbers of one series, of which a target has so many; ``scale_series``
+    scales them.
     ``has_missing``: NaN in ``x`` stands for a missing number, which `jaxnn.data.missing.fill_missing` replaces.
     ``targets`` holds the names of the numbers in a target of regression, where they have names.
     """
@@ -65,9 +70,13 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...]
     max_value: float
     reader: Reader | None = None
+    window: int = 0
     has_missing: bool = False
     validation: Part | None = None
     targets: tuple[str, ...] = ()
+    tokens: int = 0
+    ordered: bool = False
+    horizon: int = 0
 
 
 class Splits(NamedTuple):

@@ -10,13 +10,23 @@ from typing import Any
 from jaxnn.data.array_reader import rebuild_array_reader
 from jaxnn.data.dataset import Reader
 from jaxnn.data.image_reader import IMAGE_READERS
+from jaxnn.data.labelled_lines import rebuild_labelled_line_reader
+from jaxnn.data.lines import rebuild_line_reader
+from jaxnn.data.series import rebuild_series_reader
 from jaxnn.data.table_reader import rebuild_table_reader
+from jaxnn.data.text import rebuild_text_reader
+from jaxnn.data.time_series_file import rebuild_time_series_reader
 from jaxnn.errors import UserError
 
 #: kind -> what rebuilds a reader of this kind from its other settings, which come from a file and may be anything
 READERS: dict[str, Callable[[Mapping[str, Any]], Reader]] = {
     "arrays": rebuild_array_reader,
     "table": rebuild_table_reader,
+    "text": rebuild_text_reader,
+    "lines": rebuild_line_reader,
+    "labelled_lines": rebuild_labelled_line_reader,
+    "series": rebuild_series_reader,
+    "ts": rebuild_time_series_reader,
     **IMAGE_READERS,
 }
 

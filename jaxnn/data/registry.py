@@ -11,9 +11,14 @@ from jaxnn.data.check import check_dataset
 from jaxnn.data.csv_file import csv_file
 from jaxnn.data.dataset import Arrays, Dataset, map_arrays
 from jaxnn.data.image_folder import image_folder
+from jaxnn.data.labelled_lines import labelled_lines
+from jaxnn.data.lines import lines_file
 from jaxnn.data.mnist import EXAMPLE_SHAPE, mnist
-from jaxnn.data.synthetic import beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.series import series
+from jaxnn.data.synthetic import adding, beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.text import text_file
 from jaxnn.data.tfds import tfds
+from jaxnn.data.time_series_file import time_series_file
 from jaxnn.errors import UserError, hint
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
@@ -23,11 +28,17 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "beach": beach,
     "parabola": parabola,
     "cosine": cosine,
+    "adding": adding,
     "digits": digits,
     "mnist": mnist,
     "csv": csv_file,
     "arrays": arrays,
     "images": image_folder,
+    "text": text_file,
+    "lines": lines_file,
+    "labelled_lines": labelled_lines,
+    "series": series,
+    "ts": time_series_file,
     "tfds": tfds,
 }
 # Parameters of a loader that belong to the run, which has one of each; they are not options of the data set.
@@ -74,13 +85,16 @@ def example_input(
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
 ) -> Arrays:
-    """A batch of one input of the data set: its shapes and types are those of ``train.x[:1]``.
+    """A batch of one input of the data set: its shapes and types are those of ``train.x[:1]``, or of a window.
 
     MNIST's are known without its files, so the batch is zero and nothing is read. Raises UserError as ``load`` does.
     """
     if name == "mnist":
         return np.zeros((1, *EXAMPLE_SHAPE), np.uint8)
-    return map_arrays(lambda x: x[:1], load(name, options, data_dir=data_dir, seed=seed).train.x)
+    dataset = load(name, options, data_dir=data_dir, seed=seed)
+    if dataset.window:
+        return map_arrays(lambda x: x[None, : dataset.window], dataset.train.x)
+    return map_arrays(lambda x: x[:1], dataset.train.x)
 
 
 def loader_options(name: str) -> Mapping[str, inspect.Parameter]:

@@ -27,7 +27,8 @@ def split(
 
     train, validation, test: a count (int, 500) or a fraction (float, 0.2). None or 0: no such part; ``train=None``:
         all remaining examples
-    shuffle: false takes the examples in the order of the data set: first training, then validation, then test
+    shuffle: false takes the examples in the order of the data set: first training, then validation, then test. So does
+        a data set whose rows follow each other in time
     stratify: true gives each part the classes in the proportions of the data set: the count of a class in a part of m
         of n examples is m/n of its count, rounded down or up by the method of largest remainders
 
@@ -42,6 +43,7 @@ def split(
     """
     if seed < 0:
         raise UserError(f"split: expected a seed of 0 or more, found {seed}")
+    shuffle = shuffle and not dataset.ordered
     sizes = {"test": test, "validation": validation, "train": train}
     for part, size in sizes.items():
         _check_size(part, size)
@@ -55,7 +57,7 @@ def split(
     train_part = parts["train"]
     if train_part is None:
         raise UserError(f"split: expected examples to train on, found none left of {dataset.train.num_examples:,}")
-    if dataset.classes:
+    if dataset.classes and not dataset.window:
         require_every_class(f"{dataset.name} train after the split", train_part.y, dataset.classes)
     parts |= official
     return Splits(train_part, parts["validation"], parts["test"])

@@ -124,6 +124,28 @@ def cosine(
     return Dataset("cosine", Part(noisy.astype(np.float32), clean.astype(np.float32)), None, (), 1.0)
 
 
+def adding(n: int = 2000, length: int = 200, seed: int = 0) -> Dataset:
+    """The adding problem: x (n, length, 2) has a number of U[0, 1) and a mark at each place; y is the sum of two.
+
+    The marks are 1 at one place of each half, else 0. Who tells the mean, 1, has a squared error of 1/6.
+
+    n: number of sequences
+    length: places of a sequence
+
+    Source: Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the marks of Bai et al. (2018).
+    """
+    _check_option("adding", "length", length, 2 <= length <= _MAX_NUMBERS // 2, f"from 2 to {_MAX_NUMBERS // 2:,}")
+    most = _MAX_NUMBERS * 10 // (2 * length)
+    _check_option("adding", "n", n, 1 <= n <= most, f"from 1 to {most:,}")
+    generator = np.random.default_rng([seed, *b"adding"])
+    numbers = generator.random((n, length), np.float32)
+    marks = np.zeros((n, length), np.float32)
+    for first, end in ((0, length // 2), (length // 2, length)):
+        marks[np.arange(n), generator.integers(first, end, n)] = 1
+    y = (numbers * marks).sum(1, keepdims=True)
+    return Dataset("adding", Part(np.stack([numbers, marks], 2), y), None, (), 1.0)
+
+
 def digits() -> Dataset:
     """1797 handwritten digits, uint8 (n, 8, 8, 1) with ``max_value`` 16, from a file in the package scikit-learn.
 

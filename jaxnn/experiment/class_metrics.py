@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from jaxnn.layer import Batch, Params
 from jaxnn.metrics import predicted_labels, true_labels
-from jaxnn.targets import split_weight, without_weight
+from jaxnn.targets import plain_output, plain_target, split_weight
 from jaxnn.train.step import Update
 from jaxnn.train.task import Task, task_of
 
@@ -49,11 +49,12 @@ def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> 
     """
     if update.predict is None or not (isinstance(batch, tuple) and len(batch) == 2):
         return None
-    y, target = update.predict(params, batch[0]), without_weight(batch[1])
+    prediction = update.predict(params, batch[0])
+    y, target = plain_output(prediction), plain_target(batch[1])
     task = task_of(update.activation, y, target)
     if task not in ("classification", "multilabel") or y.shape[-1] > MAX_CLASSES or y[0].size > limit:
         return None
-    _, weight = split_weight(task, batch[1], y)
+    weight = split_weight(task, prediction, batch[1])[2]
     outputs = y.shape[-1]
     if task == "multilabel":
         return ClassOutcomes((y >= 0.5).astype(jnp.int32), jnp.asarray(target, y.dtype), y, weight, task, outputs)

@@ -12,6 +12,7 @@ from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
+from jaxnn.targets import plain_output
 from jaxnn.train.batches import Source, shapes_of
 from jaxnn.train.check import check_update
 from jaxnn.train.plan import Plan
@@ -148,8 +149,7 @@ class Experiment(NamedTuple):
         """
         single_seed = self.of_seed(seed)
         if part == "train":
-            buffer = None if self.source.block else single_seed.source.load(0, 0, single_seed.source.steps)
-            return buffer if jax.tree.leaves(buffer) else None
+            return single_seed.source.training_examples()
         return getattr(single_seed, part)
 
     def parts(self) -> list[str]:
@@ -197,7 +197,7 @@ def with_class_names(experiment: Experiment) -> Experiment:
     """The experiment with names for its classes: their numbers, where it classifies and names none."""
     if experiment.data.classes or experiment.task() != "classification":
         return experiment
-    count = max(experiment.prediction_shape().shape[-1], 2)
+    count = max(plain_output(experiment.prediction_shape()).shape[-1], 2)
     if count > MAX_NAMES:
         return experiment
     return experiment._replace(data=experiment.data._replace(classes=tuple(map(str, range(count)))))

@@ -15,6 +15,9 @@ from jaxnn.plots.predictions import confusion_matrix as confusion_matrix
 from jaxnn.plots.predictions import denoised_signals as denoised_signals
 from jaxnn.plots.predictions import misclassified as misclassified
 from jaxnn.plots.predictions import parity as parity
+from jaxnn.plots.sequences import attention_maps as attention_maps
+from jaxnn.plots.sequences import gates_over_text as gates_over_text
+from jaxnn.plots.sequences import gradient_by_distance as gradient_by_distance
 from jaxnn.plots.sweep_panels import sweep as sweep
 from jaxnn.plots.sweep_panels import sweep_curves as sweep_curves
 from jaxnn.plots.weight_images import feature_maps as feature_maps

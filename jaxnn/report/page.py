@@ -57,12 +57,13 @@ def write_report(
     config_text: str,
     manifest: Mapping[str, object],
     links: Sequence[str] = (),
+    texts: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Writes the report atomically; the arguments are those of `page`.
 
     Raises UserError if the file cannot be written, ValueError if a table or a figure is malformed.
     """
-    text = page(title, command, summary_rows, tables, figures, config_text, manifest, links)
+    text = page(title, command, summary_rows, tables, figures, config_text, manifest, links, texts)
     # A command line may contain bytes that are not valid text (lone surrogates); they are shown as escapes.
     atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
@@ -76,6 +77,7 @@ def page(
     config_text: str,
     manifest: Mapping[str, object],
     links: Sequence[str] = (),
+    texts: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The HTML of the report.
 
@@ -88,6 +90,7 @@ def page(
         config_text: the resolved config as TOML.
         manifest: environment and provenance of the run, shown as JSON.
         links: names of files beside the report, which it links to.
+        texts: (title, text) of texts that a model wrote, with their line breaks.
     """
     files_beside = " · ".join(
         f'<a href="./{quote(name, errors="backslashreplace")}">{escape(name)}</a>' for name in links
@@ -116,6 +119,7 @@ def page(
 {f'<p class="files">Files: {files_beside}</p>' if files_beside else ""}
 </header>
 {_sections("Results", "tables", [_table(table) for table in tables])}
+{_sections("Samples", "texts", [_text(title, text) for title, text in texts])}
 {_sections("Figures", "figures", [_figure(picture) for picture in figures])}
 <h2>Config and environment</h2>
 <details><summary>Config</summary><pre><code>{escape(config_text)}</code></pre></details>
@@ -173,6 +177,11 @@ def _cell(text: str) -> str:
     if bracket and NUMERIC_CELL.fullmatch(text):
         return f"<span>{escape(spread)}</span> <span>({escape(bounds)}</span>"
     return escape(text)
+
+
+def _text(title: str, text: str) -> str:
+    # HTML leaves out a line break right after <pre>.
+    return f'<section>\n<h3>{escape(title)}</h3>\n<pre class="text">\n{escape(text)}</pre>\n</section>'
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

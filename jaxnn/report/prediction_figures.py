@@ -16,7 +16,7 @@ from jaxnn.layer import Params
 from jaxnn.metrics import predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report.score_table import class_name, output_names
-from jaxnn.targets import Weighted
+from jaxnn.targets import split_weight
 
 #: Points along each side of the plane in which a decision boundary is drawn.
 GRID = 200
@@ -39,51 +39,46 @@ class Figure(NamedTuple):
 class Predictions(NamedTuple):
     """What a seed's best parameters predict for the examples of a part that count: weights of 0 do not.
 
+    x: an array with a row for each example; None where the inputs are no array, or a part of the places counts
     output: (*places, output); target: labels (*places), or the output's shape
     """
 
     part: str
-    x: np.ndarray
+    x: np.ndarray | None
     target: np.ndarray
     output: np.ndarray
 
 
 def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figures of the first seed's predictions that apply; none where examples are no pairs of arrays."""
-    predictions, task = predict_part(experiment, params), experiment.task()
+    task = experiment.task()
+    predictions = predict_part(experiment, params) if task in ("classification", "regression") else None
     if predictions is None:
         return
     if task == "classification":
         yield from classification_figures(experiment, params, predictions)
-    elif task == "regression":
+    else:
         yield regression_figure(experiment, predictions)
 
 
 def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
-    """The first seed's predictions for the test part, or the nearest thing to it.
-
-    None where examples are no pairs of arrays, or the update makes no predictions.
-    """
+    """The first seed's predictions of a task for the test part, or the nearest thing to it; None for no predictions."""
     part = next((name for name in ("test", "validation", "train") if experiment.examples(name) is not None), None)
-    if part is None or experiment.bound().predict is None:
+    examples = None if part is None else experiment.examples(part)
+    if part is None or not (isinstance(examples, tuple) and len(examples) == 2):
         return None
-    examples = experiment.examples(part)
-    if not (isinstance(examples, tuple) and len(examples) == 2):
-        return None
-    x, target = examples
-    target, weight = target if isinstance(target, Weighted) else (target, None)
-    if not (hasattr(x, "dtype") and hasattr(target, "dtype")):
-        return None
-    x, target = np.asarray(x), np.asarray(target)
-    output = predict(experiment, params, x)
-    if not isinstance(output, np.ndarray):
-        return None
+    x = np.asarray(examples[0]) if hasattr(examples[0], "dtype") else None
+    output, target, weight = split_weight(part, predict(experiment, params, examples[0]), examples[1])
+    output, target = np.asarray(output), np.asarray(target)
     if weight is not None:
         counts = np.asarray(weight) > 0
-        if counts.ndim > 1:  # places of an example: what is left is no longer a row of x for each target
-            return None
-        x, target, output = x[counts], target[counts], output[counts]
-    return Predictions(part, x, target, output) if len(x) else None
+        examples_count = counts.reshape(len(counts), -1).any(1)
+        if (counts == examples_count.reshape(-1, *[1] * (counts.ndim - 1))).all():
+            counts = examples_count
+        # Where some places of an example count, what is left is no longer a row of x for each target.
+        x = x[counts] if x is not None and counts.ndim == 1 else None
+        target, output = target[counts], output[counts]
+    return Predictions(part, x, target, output) if len(output) else None
 
 
 def classification_figures(experiment: Experiment, params: Params, predictions: Predictions) -> Iterator[Figure]:
@@ -104,7 +99,7 @@ def classification_figures(experiment: Experiment, params: Params, predictions: 
         plots.confusion_matrix(matrix, classes, title=f"Confusion, {title}"),
         f"How often each true class was predicted as each class; {(true == predicted).mean():.2%} right.",
     )
-    if true.ndim > 1:
+    if x is None or true.ndim > 1:
         return
     if x.ndim == 4:
         wrong, confidence = np.flatnonzero(true != predicted), confidence_of(output, predicted)
@@ -116,7 +111,7 @@ def classification_figures(experiment: Experiment, params: Params, predictions: 
         alt = alt if len(wrong) else f"No example of the {part} part was misclassified."
         yield Figure("misclassified", "Misclassified examples", figure, alt)
     if x.shape[1:] == (2,):
-        yield boundary_figure(experiment, params, predictions._replace(target=true), classes)
+        yield boundary_figure(experiment, params, part, x, true, classes)
 
 
 def labels_of(output: np.ndarray) -> np.ndarray:
@@ -132,10 +127,9 @@ def confidence_of(output: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def boundary_figure(
-    experiment: Experiment, params: Params, predictions: Predictions, classes: tuple[str, ...]
+    experiment: Experiment, params: Params, part: str, x: np.ndarray, true: np.ndarray, classes: tuple[str, ...]
 ) -> Figure:
-    """The plane of two inputs, shaded by the predicted class."""
-    part, x, true, _ = predictions
+    """The plane of two inputs, shaded by the predicted class, with the examples x and their labels."""
     inputs = [np.asarray(jax.tree.leaves(experiment.examples(name))[0]) for name in experiment.parts()]
     points = np.concatenate(inputs)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -170,7 +164,7 @@ def regression_figure(experiment: Experiment, predictions: Predictions) -> Figur
     """Predicted against true values, or, of a net whose many outputs are its inputs without noise, the signals."""
     part, x, target, output = predictions
     title, outputs = f"{experiment.title}: {part} part, seed {experiment.seeds[0]}", output.shape[-1]
-    if x.shape == target.shape and x.ndim == 2 and outputs > MAX_PARITY_PANELS:
+    if x is not None and x.shape == target.shape and x.ndim == 2 and outputs > MAX_PARITY_PANELS:
         figure = plots.denoised_signals(target, x, output, title=title)
         count = plural(min(len(x), MAX_SIGNALS), "example")
         alt = f"The input, the target and the output of {count} of the {part} part."

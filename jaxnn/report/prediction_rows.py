@@ -1,6 +1,6 @@
 """What a run predicts for single examples, as rows of a table."""
 
-from collections.abc import Sequence
+import collections.abc
 from typing import Any
 
 import jax
@@ -8,6 +8,8 @@ import numpy as np
 
 from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.report.score_table import class_name, output_names
+from jaxnn.sequence import Sequence
+from jaxnn.targets import plain_output
 from jaxnn.train.task import Activation, Task
 
 #: More numbers of an example stand in one list.
@@ -26,9 +28,12 @@ def prediction_rows(experiment: Experiment, prediction: Any) -> list[dict[str, A
     numbers.
     """
     leaves = jax.tree_util.tree_leaves_with_path(prediction)
-    if len(leaves) == 1 and not leaves[0][0]:
+    if isinstance(prediction, Sequence) or (len(leaves) == 1 and not leaves[0][0]):
         task, activation = experiment.task(), experiment.bound().activation
-        return [_row(example, task, activation, experiment.data) for example in np.asarray(leaves[0][1])]
+        examples = list(np.asarray(plain_output(prediction)))
+        if isinstance(prediction, Sequence):
+            examples = [a[: int(n)] for a, n in zip(examples, prediction.lengths, strict=True)]
+        return [_row(example, task, activation, experiment.data) for example in examples]
     columns = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
     count = len(next(iter(columns.values())))
     return [{name: _numbers(np.asarray(column[i]), ()) for name, column in columns.items()} for i in range(count)]
@@ -57,7 +62,7 @@ def _row(example: np.ndarray, task: Task | None, activation: Activation, data: D
     return {"output": _numbers(example, ())}
 
 
-def _numbers(array: np.ndarray, names: Sequence[str]) -> Any:
+def _numbers(array: np.ndarray, names: collections.abc.Sequence[str]) -> Any:
     """One number, numbers by name, or lists of lists of numbers."""
     if array.size == 1:
         return array.item()
@@ -66,5 +71,5 @@ def _numbers(array: np.ndarray, names: Sequence[str]) -> Any:
     return array.tolist()
 
 
-def _nested(labels: Any, classes: Sequence[str]) -> Any:
+def _nested(labels: Any, classes: collections.abc.Sequence[str]) -> Any:
     return classes[int(labels)] if np.ndim(labels) == 0 else [_nested(row, classes) for row in labels]

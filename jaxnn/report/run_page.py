@@ -14,10 +14,17 @@ from jaxnn.report.score_table import class_rows, metric_rows
 GRADIENT_NAMES = {"hand": "hand-written", "auto": "autodiff", "": "as the experiment has it"}
 
 
-def write_page(folder: Path, files: Mapping[str, str], manifest: Mapping[str, Any], figures: Sequence[Picture]) -> None:
+def write_page(
+    folder: Path,
+    files: Mapping[str, str],
+    manifest: Mapping[str, Any],
+    figures: Sequence[Picture],
+    texts: Sequence[tuple[str, str]] = (),
+) -> None:
     """Writes report.html into a run's folder.
 
     files: the texts that describe the experiment, such as "config.toml"
+    texts: pairs (title, text) that a language model wrote
     """
     rows, seeds, seconds = manifest["scores"], manifest["seeds"], manifest["seconds"]
     last = rows[-1]
@@ -44,6 +51,7 @@ def write_page(folder: Path, files: Mapping[str, str], manifest: Mapping[str, An
         summary_rows=facts,
         tables=tables,
         figures=figures,
+        texts=texts,
         config_text=files.get("config.toml", ""),
         manifest=manifest,
         links=[*files, "history.csv", "best.safetensors", "last.safetensors", "manifest.json"],

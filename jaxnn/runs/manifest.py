@@ -17,7 +17,7 @@ import numpy as np
 import jaxnn
 from jaxnn.experiment.definition import PARTS, Experiment
 from jaxnn.layer import Batch
-from jaxnn.targets import without_weight
+from jaxnn.targets import plain_target
 
 #: The version of a run's folder.
 FORMAT = 4
@@ -74,7 +74,7 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
 def target_facts(experiment: Experiment) -> dict[str, Any] | None:
     """The shape and the type of an example's target, which tell what a prediction means; None where it is no array."""
     example = experiment.source.example
-    target = without_weight(example[1]) if isinstance(example, tuple) and len(example) == 2 else None
+    target = plain_target(example[1]) if isinstance(example, tuple) and len(example) == 2 else None
     return (
         {"shape": list(target.shape[1:]), "dtype": target.dtype.name}
         if target is not None and hasattr(target, "dtype")

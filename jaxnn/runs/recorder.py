@@ -18,6 +18,7 @@ from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.history import history_columns, write_history
 from jaxnn.runs.manifest import now
+from jaxnn.runs.samples import SampleWriter, read_samples
 from jaxnn.runs.weights import save_weights
 from jaxnn.train.state import History, State
 
@@ -45,6 +46,8 @@ class RunRecorder:
         self.manifest: dict[str, Any] = manifest
         self.start: Snapshot | None = start
         self._last, self._overwrite = (start if resumes else None), overwrite
+        samples = read_samples(folder) if resumes else []
+        self._samples = SampleWriter(experiment, samples, start.steps if resumes and start is not None else 0)
         self._saved_at = time.perf_counter()
 
     def __enter__(self) -> "RunRecorder":
@@ -103,6 +106,7 @@ class RunRecorder:
             start = self.manifest.get("from", {}).get("steps")
             checkpoints.prune(self.folder, self.manifest["run"], self.experiment.plan.keep, start=start)
         self._last, self._saved_at = snapshot, time.perf_counter()
+        self._samples.add(self.folder, snapshot.steps, snapshot.state.update)
 
     def interrupt(self, exit_status: int) -> None:
         """Marks the run as interrupted; it is saved and can be resumed."""
@@ -116,10 +120,12 @@ class RunRecorder:
         facts = write_results(folder, experiment, outcome.state, outcome.history, result.scores)
         self.manifest |= facts | {"faults": list(outcome.faults), "seconds": seconds}
         self.manifest.pop("error", None)
+        self._samples.add_best(folder, outcome.state.best.params, facts["best_epoch"][0])
         history = history_columns(outcome.history, experiment.plan.eval_every)
         drawn = run_figures(experiment, outcome.state.best.params, history, facts["best_epoch"])
         figures = save_figures(folder / "figures", drawn)
-        write_page(folder, experiment.record.files, self.manifest, figures)
+        texts = [(sample.title, sample.text) for sample in self._samples.samples]
+        write_page(folder, experiment.record.files, self.manifest, figures, texts)
         self.update_manifest(run_folder.files(folder))
 
 

@@ -16,6 +16,7 @@ from jaxnn.errors import UserError, describe
 from jaxnn.experiment.definition import Experiment, seed_params, with_class_names
 from jaxnn.experiment.run import run
 from jaxnn.experiment.scores import Scores, predict
+from jaxnn.experiment.text_generation import generate_texts
 from jaxnn.layer import Batch, Params
 from jaxnn.report.figures import run_figures
 from jaxnn.report.prediction_figures import Figure
@@ -59,7 +60,44 @@ class Run:
         """
         chosen = range(len(self.experiment.seeds)) if seed is None else [seed]
         each = [predict(self.experiment, seed_params(self.params, i), x, i) for i in chosen]
-        return jax.tree.map(lambda *predictions: np.mean(predictions, axis=0), *each)
+        return jax.tree.map(_mean, *each)
+
+    def generate(
+        self,
+        prompt: str | Sequence[str] | None = None,
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        samples: int = 1,
+        stop: str | None = None,
+        run_seed: int = 0,
+    ) -> list[str]:
+        """Texts of a language model that was trained on a text: `samples` for each prompt, which begin with it.
+
+        prompt: a text or several; None begins with a line end where the vocabulary has one, else with its first token
+        length: of what is written after the prompt, in characters, bytes or words
+        temperature, top_k, top_p: which tokens are drawn, see `jaxnn.generate`
+        seed: of what is drawn; equal arguments give equal texts
+        stop: a text before which a sample ends
+        run_seed: the position of the trained seed
+
+        Raises `UserError` for a run that continues no text, and for a character that the training text does not have.
+        """
+        return generate_texts(
+            self.experiment,
+            seed_params(self.params, run_seed),
+            [prompt] if prompt is None or isinstance(prompt, str) else list(prompt),
+            length,
+            jax.random.key(seed),
+            samples=samples,
+            stop=stop,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
 
     def figures(self) -> list[Figure]:
         """The figures that apply to the run, as its report has them; `figure.figure` is matplotlib's.
@@ -179,6 +217,13 @@ def load_run(folder: str | os.PathLike[str], experiment: Experiment | str | None
     params, history = read_params(path, manifest, built), read_history(path / "history.csv")
     scored = restored_scores(manifest["values"])
     return Run(built, params, history, scored, _epochs(manifest["best_epoch"]), path, manifest)
+
+
+def _mean(*predictions: np.ndarray) -> np.ndarray:
+    """The mean over seeds; integers, such as lengths, are the same for all."""
+    if np.issubdtype(predictions[0].dtype, np.integer):
+        return predictions[0]
+    return np.mean(predictions, axis=0)
 
 
 def _epochs(epochs: Any) -> tuple[int, ...]:

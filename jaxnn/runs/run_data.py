@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.config.experiment import LoadedData, load_data, load_dataset, parts_of
+from jaxnn.config.experiment import LoadedData, evaluated_parts, load_data, load_dataset, parts_of
 from jaxnn.config.schema import Config
-from jaxnn.config.sections import is_path_option
+from jaxnn.config.sections import is_path_option, main_path_option
 from jaxnn.data import Dataset
 from jaxnn.data.data_dir import data_folder, find_path
 from jaxnn.data.dataset import ExampleReader
@@ -26,7 +26,6 @@ from jaxnn.runs.manifest import data_digest, parts_digest
 
 #: Characters of a SHA-256 in a message.
 SHORT_DIGEST = 12
-_OTHER = "give data of the same form by --data.path FILE"
 
 
 class OtherDataError(UserError):
@@ -47,7 +46,7 @@ def load_same_data(
         raise missing(folder, manifest, config, error) from error
     digest = parts_digest(parts_of(data))
     if digest != manifest["data"]["sha256"]:
-        parts = [None if part is None else tuple(part) for part in data.splits[0]]
+        parts = evaluated_parts(data)
         raise other_data(folder, manifest, parts, tuple(data.dataset.classes), digest, _remedy(config))
     return data
 
@@ -133,21 +132,25 @@ def _expected(manifest: Mapping[str, Any]) -> str:
 
 
 def _remedy(config: Config) -> str:
-    file = "name them by --data.path FILE or --data-dir DIR"
-    return file if "path" in config.data.options else "name their folder by --data-dir DIR"
+    option = main_path_option(config.data.options)
+    return f"name them by --data.{option} FILE or --data-dir DIR" if option else "name their folder by --data-dir DIR"
 
 
-def examples_like(folder: Path, manifest: Mapping[str, Any], dataset: Dataset) -> Batch:
+def _other(config: Config) -> str:
+    return f"give data of the same form by --data.{main_path_option(config.data.options) or 'path'} FILE"
+
+
+def examples_like(folder: Path, manifest: Mapping[str, Any], dataset: Dataset, remedy: str) -> Batch:
     """All examples of a data set, as a run has them: pairs (x, target) with its classes.
 
     Raises `UserError` for examples of another shape or type, and for a class that the run does not have.
     """
     classes = list(manifest["data"]["classes"])
     parts = [part for part in (dataset.train, dataset.test) if part is not None]
-    x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
-    difference = form_difference(manifest, x, dataset.classes)
+    x, y = (jax.tree.map(lambda *a: np.concatenate(a), *(getattr(p, name) for p in parts)) for name in ("x", "y"))
+    difference = form_difference(manifest, jax.tree.leaves(x)[0], dataset.classes)
     if difference is not None:
-        message = f"{folder}: expected data of the form that it was trained on, found {difference}; {_OTHER}"
+        message = f"{folder}: expected data of the form that it was trained on, found {difference}; {remedy}"
         raise OtherDataError(message, same_form=False)
     if classes:
         y = np.array([classes.index(name) for name in dataset.classes], np.int32)[y]
@@ -168,16 +171,17 @@ def load_other_examples(
     """
     config = located(config, data_dir)
     reader = rebuild_reader(manifest["data"]["reader"]) if manifest["data"].get("reader") else None
-    path = config.data.options.get("path")
+    option = main_path_option(config.data.options)
+    path = config.data.options.get(option) if option else None
     try:
         if not isinstance(reader, ExampleReader) or not isinstance(path, str) or config.data.options.get("y_path"):
-            return examples_like(folder, manifest, load_dataset(config, data_dir, config.data.seed))
+            return examples_like(folder, manifest, load_dataset(config, data_dir, config.data.seed), _other(config))
         file = find_path(path, data_dir)
         for name in (text.partition("=")[0] for text in overrides):
-            if name != "data.path":
+            if name != f"data.{option}":
                 raise OtherDataError(
-                    f"{folder}: --{name}: expected --data.path alone for other data, which are read as those of the "
-                    "training, found another option",
+                    f"{folder}: --{name}: expected --data.{option} alone for other data, which are read as those of "
+                    "the training, found another option",
                     same_form=False,
                 )
     except OtherDataError:
@@ -187,5 +191,5 @@ def load_other_examples(
     try:
         return tuple(reader.examples(file))
     except UserError as error:
-        message = f"{folder}: expected data of the form that it was trained on, found others: {error}; {_OTHER}"
+        message = f"{folder}: expected data of the form that it was trained on, found others: {error}; {_other(config)}"
         raise OtherDataError(message, same_form=False) from error

@@ -36,6 +36,7 @@ class Source(NamedTuple):
     constant: every step sees the same batch (full-batch training)
     block: steps for which `load` is called at a time; 0: it is called once, and gives what all epochs need
     rows: examples that an evaluation takes at a time; None: all
+    examples(buffer) -> the training examples, as an evaluation takes them; None: those that the buffer holds
     positions(key, epoch, i) -> where the examples of a batch stand in the data, for messages; None: not known
     """
 
@@ -49,6 +50,14 @@ class Source(NamedTuple):
     block: int = 0
     rows: int | None = EVALUATED_AT_ONCE
     positions: Callable[[PRNGKeyArray, Any, int], Any] | None = None
+    examples: Callable[[Any], Batch] | None = None
+
+    def training_examples(self) -> Batch | None:
+        """All training examples before `prepare`; None for a stream or a generator, which has none at hand."""
+        buffer = None if self.block else self.load(0, 0, self.steps)
+        if not jax.tree.leaves(buffer):
+            return None
+        return buffer if self.examples is None else self.examples(buffer)
 
 
 def as_float_images(stats: Any, batch: Batch) -> Batch:

@@ -8,7 +8,8 @@ from jax import numpy as jnp
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
-from jaxnn.targets import Weighted, check_labels, spread_weight, without_weight
+from jaxnn.sequence import Sequence
+from jaxnn.targets import Weighted, check_labels, plain_output, plain_target, spread_weight
 from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.step import Update
@@ -36,7 +37,7 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
             measured = jax.eval_shape(update.evaluate, params, example, key)
             metrics = tuple(measured) if i == 0 and part == "validation" else metrics
     if update.predict is not None:
-        parts = [*held_out] if source.block else [source.load(0, 0, source.steps), *held_out]
+        parts = [source.training_examples(), *held_out]
         for examples in parts:
             _check_classes(update, params, source, examples)
             _check_values(update, params, source, examples)
@@ -47,16 +48,27 @@ def _check_classes(update: Update, params: Any, source: Source, examples: Batch 
     """Raises `UserError` where a supervised batch, (x, labels), has labels that the prediction has no class for."""
     if not (isinstance(examples, tuple) and len(examples) == 2):
         return
-    target, weight = examples[1] if isinstance(examples[1], Weighted) else (examples[1], None)
+    target = plain_target(examples[1])
     if not hasattr(target, "dtype") or not jnp.issubdtype(target.dtype, jnp.integer):
         return
     assert update.predict is not None
     prediction = jax.eval_shape(update.predict, params, source.example[0])
-    shape: tuple[int, ...] = getattr(prediction, "shape", ())
+    shape: tuple[int, ...] = getattr(plain_output(prediction), "shape", ())
     if shape and len(shape) == target.ndim + 1:
-        if weight is not None:
-            weight = spread_weight("targets", weight, target.shape, np.float32)
-        check_labels("targets", np.asarray(target), shape[-1], weight)
+        check_labels("targets", np.asarray(target), shape[-1], _weight_of_places(*examples, prediction))
+
+
+def _weight_of_places(x: Any, target: Any, prediction: Any) -> Any:
+    """The weight of each place of a target, 0 at the padding of a `Sequence`; None where all count alike."""
+    shape = plain_target(target).shape
+    weight = spread_weight("targets", target.weight, shape, np.float32) if isinstance(target, Weighted) else None
+    sequences = [target.target if isinstance(target, Weighted) else target]
+    sequences += [x] if isinstance(prediction, Sequence) else []
+    for item in sequences:
+        if isinstance(item, Sequence):
+            valid = np.arange(shape[1]) < np.asarray(item.lengths)[:, None]
+            weight = valid if weight is None else weight * valid
+    return weight
 
 
 def _check_values(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
@@ -65,9 +77,10 @@ def _check_values(update: Update, params: Any, source: Source, examples: Batch |
     if not (isinstance(examples, tuple) and len(examples) == 2) or update.activation == "":
         return
     assert update.predict is not None
-    target = without_weight(examples[1])
+    target = plain_target(examples[1])
     prediction = jax.eval_shape(update.predict, params, source.example[0])
-    if not hasattr(target, "dtype") or np.shape(target)[1:] != getattr(prediction, "shape", (0,))[1:]:
+    shape = getattr(plain_output(prediction), "shape", (0,))
+    if not hasattr(target, "dtype") or np.shape(target)[1:] != shape[1:]:
         return
     rows = np.asarray(target)
     if isinstance(examples[1], Weighted):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxnn.layer import Batch, Params
+from jaxnn.layer import Batch, Layer, Params
 from jaxnn.metrics import Sums
 from jaxnn.train.task import Activation
 
@@ -27,6 +27,7 @@ class Update(NamedTuple):
     restart(params, example) -> state   a state that begins with these parameters; None: it cannot
     one_device: whether the step cannot run inside `jax.shard_map`, so that all seeds share the first device
     full_batch: whether every step must see the same batch
+    model: the layer whose output `predict` makes a prediction of, as generation needs it; None: no single layer
     activation: what turned the model's output into the prediction, so that it is known what the prediction means
     """
 
@@ -40,6 +41,7 @@ class Update(NamedTuple):
     one_device: bool = False
     full_batch: bool = False
     activation: Activation = ""
+    model: Layer | None = None
 
 
 #: An update, or a function from hyper-parameters to one.

@@ -87,6 +87,7 @@ def supervised(
         one_device=isinstance(optimizer, SecondOrder),
         full_batch=isinstance(optimizer, SecondOrder),
         activation=activation,
+        model=model,
     )
 
 

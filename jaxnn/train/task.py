@@ -8,7 +8,8 @@ from jax import numpy as jnp
 from jaxnn import metrics
 from jaxnn.losses import Loss, LossFunction
 from jaxnn.metrics import Metric, Sum
-from jaxnn.targets import without_weight
+from jaxnn.sequence import Sequence
+from jaxnn.targets import plain_output, plain_target
 
 #: What turns a model's output into a prediction: probabilities of classes that exclude each other, of classes that do
 #: not, 0 or 1, or ("") the output itself.
@@ -35,13 +36,13 @@ def task_of(activation: Activation, prediction: Any, target: Any) -> Task | None
     """What predictions say of targets, by their shapes and types; None where neither is known to fit the other.
 
     prediction: arrays or shapes (*places, output)
-    target: the same, or with labels (*places); it may be `jaxnn.Weighted`
+    target: the same, or with labels (*places); it may be `jaxnn.Weighted`; both may be a `Sequence`
 
     Integers (*places) are labels, so this is a classification. Targets of the prediction's own shape are a
     classification under a softmax, and where there is one output, yes or no. They are yes or no for each output under a
     sigmoid or a threshold. Other integers are rows with a one at the class, other floats are numbers.
     """
-    target = without_weight(target)
+    prediction, target = plain_output(prediction), plain_target(target)
     if not (hasattr(prediction, "dtype") and hasattr(target, "dtype")) or len(prediction.shape) < 2:
         return None
     integers = jnp.issubdtype(target.dtype, jnp.integer)
@@ -57,6 +58,8 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
     """The metrics of any task by name. Each is None for predictions and targets that it does not apply to.
 
     accuracy: of a classification, or of all outputs of a multilabel task
+    perplexity, bits: of a classification of every place (batch, time) under a softmax, such as a language model
+    sequence_accuracy: of a classification of every place of a `Sequence`: the share without a wrong place
     exact_match: the share of places that have all their labels right
     mae, r2: of a regression; with more than `MAX_SEPARATE_OUTPUTS` outputs the mean over all of them, and no R²
     """
@@ -69,6 +72,21 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
                 return metrics.binary_accuracy(prediction, target)
         return None
 
+    def perplexity(prediction, target):
+        return metrics.perplexity(prediction, target) if is_next_place(prediction, target) else None
+
+    def bits(prediction, target):
+        return metrics.bits(prediction, target) if is_next_place(prediction, target) else None
+
+    def is_next_place(prediction, target):
+        places = activation == "softmax" and len(getattr(plain_output(prediction), "shape", ())) == 3
+        return places and task_of(activation, prediction, target) == "classification"
+
+    def sequence_accuracy(prediction, target):
+        if not isinstance(prediction, Sequence) or task_of(activation, prediction, target) != "classification":
+            return None
+        return metrics.sequence_accuracy(prediction, target)
+
     def exact_match(prediction, target):
         is_multilabel = task_of(activation, prediction, target) == "multilabel"
         return metrics.exact_match(prediction, target) if is_multilabel else None
@@ -77,11 +95,25 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
         if task_of(activation, prediction, target) != "regression":
             return None
         error = metrics.mae(prediction, target)
-        return error if prediction.shape[-1] <= MAX_SEPARATE_OUTPUTS else Sum(error.total.mean(), error.count)
+        return (
+            error
+            if plain_output(prediction).shape[-1] <= MAX_SEPARATE_OUTPUTS
+            else Sum(error.total.mean(), error.count)
+        )
 
     def r2(prediction, target):
-        if task_of(activation, prediction, target) != "regression" or prediction.shape[-1] > MAX_SEPARATE_OUTPUTS:
+        if task_of(activation, prediction, target) != "regression":
+            return None
+        if plain_output(prediction).shape[-1] > MAX_SEPARATE_OUTPUTS:
             return None
         return metrics.r2(prediction, target)
 
-    return {"accuracy": accuracy, "exact_match": exact_match, "mae": mae, "r2": r2}
+    return {
+        "accuracy": accuracy,
+        "perplexity": perplexity,
+        "bits": bits,
+        "sequence_accuracy": sequence_accuracy,
+        "exact_match": exact_match,
+        "mae": mae,
+        "r2": r2,
+    }

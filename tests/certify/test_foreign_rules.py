@@ -10,8 +10,8 @@ from jaxnn.certify.certificate import Certificate
 from jaxnn.certify.laws.second import SYMMETRY
 from jaxnn.certify.pullback import OUTPUT
 from jaxnn.errors import UserError
-from tests.certify.foreign_rules import RULES
-from tests.certify.foreign_rules.rule import SQUARE, Rule, X, custom, root
+from tests.certify.foreign_functions import SQUARE, X, custom, root
+from tests.certify.foreign_rules import RULES, Rule
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,11 @@ def test_certify_vjp_says_what_is_true_of_a_rule(name):
         assert certificate.wrong_leaves - {OUTPUT, SYMMETRY} == set(text.split(", ")), str(certificate)
     for words in rule.words:
         assert words in str(certificate)
+    measured, unmeasured = (
+        {finding.law for finding in group} for group in (certificate.entries, certificate.unmeasured)
+    )
+    assert not measured & unmeasured, str(certificate)
+    assert "autodiff" not in measured or "JAX cannot differentiate" not in str(certificate)
 
 
 def test_certify_vjp_takes_equinox_rule_and_module():
@@ -91,6 +96,17 @@ def test_law_that_hangs_is_stopped():
     certificate = certify_vjp(*rule, X, laws=("autodiff", "bfloat16"), tolerances={"float64": 1e-6}, time_limit=2)
     assert certificate.holds
     assert [finding.reason.startswith("not finished after") for finding in certificate.unmeasured] == [True]
+
+
+@pytest.mark.parametrize(("tolerance", "holds"), [(1e-8, False), (1e-6, True)])
+def test_approximation_is_certified_only_with_a_tolerance_above_its_distance(tolerance, holds):
+    """Newton's iteration stops with a relative error of 8e-8 in the value, and 1e-7 in the gradient."""
+    x = np.linspace(0.2, 1.7, 5).astype(np.float32)
+    rule = (jnp.sqrt, lambda a: (root(a),) * 2, lambda y, dy: (dy / (2 * y),))
+    certificate = certify_vjp(
+        *rule, x, laws=("autodiff", "finite differences"), tolerances={"float64": tolerance}, timed=False
+    )
+    assert certificate.holds == holds, str(certificate)
 
 
 def test_broken_law_is_reported_beside_one_that_cannot_be_measured():

@@ -9,7 +9,7 @@ from jax import numpy as jnp
 
 from jaxnn.certify import certify_vjp
 from jaxnn.certify.measurement import Measurement
-from tests.certify.foreign_rules.rule import X, root
+from tests.certify.foreign_functions import X, root
 
 NUMBERS = re.compile(r"expected (\S+), got (\S+); measured (\S+), bound (\S+?)(;|$)")
 

@@ -10,6 +10,7 @@ from jaxnn.certify.cases import constructor
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.library_mutants import MUTANTS
 from jaxnn.cli.certify_targets import NAMES
+from jaxnn.layers.cells import CELLS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "layers"
 
@@ -38,3 +39,10 @@ def test_guide_explains_every_law_and_cost():
 def test_index_lists_every_mutant():
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert [mutant.name for mutant in MUTANTS if f"| {mutant.name} |" not in index] == []
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_page_of_recur_has_the_derivation_and_the_code_of_each_cell(cell):
+    page = (FOLDER / "recur.md").read_text(encoding="utf-8")
+    assert (inspect.getdoc(CELLS[cell]) or "") in page
+    assert inspect.getsource(CELLS[cell]).split('"""')[-1] in page

@@ -1,11 +1,16 @@
 """Names of layers in a config: they are the names of parts, so of parameters, summaries and optimizer groups."""
 
 import jax
+import numpy as np
 import pytest
+from jax import numpy as jnp
 
+from jaxnn.combine import serial, share
 from jaxnn.config import ConfigError, build_model, config_hash, load
 from jaxnn.config.experiment import make_experiment
 from jaxnn.experiment import run
+from jaxnn.layers import embedding, recur, unembedding
+from jaxnn.layers.cells import gru
 
 NAMED = """
 title = "Named layers"
@@ -34,6 +39,24 @@ frozen = true
 [train]
 epochs = 3
 best = "train.loss"
+"""
+
+
+TIED = """
+[[net]]
+layer = "embedding"
+name = "embed"
+rows = 11
+units = 6
+[[net]]
+layer = "recur"
+name = "body"
+cell = {name = "gru", units = 6}
+[[net]]
+layer = "unembedding"
+name = "head"
+rows = 11
+share = "embed"
 """
 
 
@@ -75,6 +98,43 @@ def test_config_group_freezes_a_layer_by_its_name(named):
 )
 def test_config_refuses_names_that_cannot_be(named, old, new, message):
     named.write_text(NAMED.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        load(named)
+
+
+def test_config_layer_shares_the_weights_of_an_earlier_one(tmp_path):
+    path, head = tmp_path / "tied.toml", NAMED.partition("[[net]]")
+    path.write_text(head[0] + TIED + "[loss]" + head[2].partition("[loss]")[2].replace("hidden/*", "embed/*"))
+    tokens = jnp.zeros((2, 3), jnp.int32)
+    model = build_model(load(path))
+    params = model.init(jax.random.key(0), tokens)
+    assert set(params) == {"embed", "body"} and model.apply(params, tokens).shape == (2, 3, 11)
+    tied = serial(embed=embedding(11, 6), body=recur(gru(6)), head=share("embed", unembedding(11)))
+    np.testing.assert_array_equal(tied.apply(params, tokens), model.apply(params, tokens))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'name = "head"',
+            'name = "head"\nshare = "hiden"',
+            r"earlier layer of this list \(hidden, block\), found 'hiden'",
+        ),
+        ('name = "hidden"', 'name = "hidden"\nshare = "head"', r"list \(none with a name\), found 'head'"),
+        ('name = "bend"', 'name = "bend"\nshare = "hidden"'.replace("\n", ", "), r"list \(inner\), found 'hidden'"),
+        (
+            'layer = "residual"',
+            'layer = "parallel"',
+            "parallel: expected layers with weights of their own, found share",
+        ),
+    ],
+)
+def test_config_refuses_shared_weights_that_cannot_be(named, old, new, message):
+    text = NAMED
+    if "parallel" in new:
+        text = text.replace('name = "bend"', 'name = "bend", share = "inner"')
+    named.write_text(text.replace(old, new))
     with pytest.raises(ConfigError, match=message):
         load(named)
 

@@ -25,7 +25,7 @@ from jaxnn.course.claims import format_claims, head_comment, parse_claims
 from jaxnn.course.optimizer_comparison import MAX_SHOWN_DISTANCE, optimizer_label, project_paths
 from jaxnn.course.run_system import ensemble_metrics
 from jaxnn.course.session import STUDIES_OF_RUN, CourseSession
-from jaxnn.course.systems import RECORDS
+from jaxnn.course.systems import RECORDS, SEQUENCES
 from jaxnn.errors import UserError
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
@@ -48,13 +48,33 @@ def claims_of(config):
     return parse_claims(find(config).read_text(encoding="utf-8"))
 
 
+def has_own_test_part(data):
+    return data.name == "mnist" or "test_file" in data.model_dump()
+
+
 def test_systems_cover_the_course():
     assert list(dict.fromkeys(system.id for system in SYSTEMS)) == IDS
     assert select_systems([]) == SYSTEMS
+    ids = [f"T{i:02}" for i in range(1, 10)]
+    assert list(dict.fromkeys(system.id for system in SEQUENCES)) == ids
+    assert {system.id for system in select_systems(ids, (*SYSTEMS, *SEQUENCES))} == set(ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("best test loss", (1.0, 1.2), "1.2 reached"),
+        ("best test loss", (1.2, 1.4), "1.2 missed by 0.1"),
+        ("best test accuracy %", (1.2, 1.4), "1.2 reached"),
+        ("best test perplexity", (1.2, 1.4), "1.2 missed by 0.1"),
+    ],
+)
+def test_target_of_a_loss_is_reached_from_above(name, values, said):
+    assert SeedMeasurement(name, values, target=1.2).summary == said
     assert {system.id for system in select_systems(IDS)} == set(IDS)
 
 
-@pytest.mark.parametrize("system", [*SYSTEMS, *RECORDS], ids=lambda s: f"{s.id} {s.config or s.study}")
+@pytest.mark.parametrize("system", [*SYSTEMS, *RECORDS, *SEQUENCES], ids=lambda s: f"{s.id} {s.config or s.study}")
 def test_system_has_quantities_of_existing_parts(system):
     assert system.study or system.quantities
     if system.study:
@@ -63,7 +83,7 @@ def test_system_has_quantities_of_existing_parts(system):
         config = load(system.config)
         parts = {
             "train",
-            *(p for p in ("validation", "test") if getattr(config.data, p) or config.data.name == "mnist"),
+            *(p for p in ("validation", "test") if getattr(config.data, p) or has_own_test_part(config.data)),
         }
         assert {quantity.part for quantity in system.quantities} <= parts
         assert system.study != "optimizers" or len({optimizer_label(table) for table in config.compare}) == 10

@@ -60,6 +60,11 @@ def misclassified(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.misclassified(images, true, predicted, chance, HOSTILE)
 
 
+def misclassified_of_two_images(rng: np.random.Generator, transform: Transform) -> Figure:
+    images, chance = transform(rng.random((2, 8, 8))), transform(rng.random(2))
+    return plots.misclassified(images, [1, 0], [0, 1], chance, HOSTILE, title="Misclassified examples of the test part")
+
+
 def decision_boundary(rng: np.random.Generator, transform: Transform) -> Figure:
     x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), transform(rng.normal(size=(19, 2)))
     chance = transform(1 / (1 + np.exp(-x - 2 * y[:, None])))
@@ -190,6 +195,29 @@ def sweep_curves(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.sweep_curves(np.arange(1, 20), {name: transform(rng.random((3, 19))) for name in HOSTILE}, "loss")
 
 
+def gradient_by_distance(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.gradient_by_distance({name: transform(0.8 ** np.arange(37) * rng.random(37)) for name in HOSTILE})
+
+
+def gates_over_text(rng: np.random.Generator, transform: Transform) -> Figure:
+    text = "$x_y\\ \n\t日本<b>&%s{}but soft, what light"
+    return plots.gates_over_text(text, {name: transform(rng.random((len(text), 11))) for name in HOSTILE[:3]})
+
+
+def gates_over_words(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.gates_over_text(HOSTILE, {"forget": transform(rng.random((len(HOSTILE), 11)))})
+
+
+def attention_maps(rng: np.random.Generator, transform: Transform) -> Figure:
+    text = "but soft,\nwhat light"
+    weights = {f"block 1, head {i}": np.tril(rng.random((len(text), len(text)))) for i in range(5)}
+    return plots.attention_maps(text, {name: transform(values) for name, values in weights.items()}, title=HOSTILE[0])
+
+
+def attention_maps_of_words(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.attention_maps(HOSTILE, {name: transform(rng.random((6, 6))) for name in HOSTILE[:3]})
+
+
 CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
     case.__name__: case
     for case in (
@@ -198,6 +226,7 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         confusion_matrix_of_two_classes,
         gradient_descent,
         misclassified,
+        misclassified_of_two_images,
         decision_boundary,
         decision_boundary_of_three_classes,
         weights,
@@ -224,5 +253,10 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         sweep_of_one_hyperparameter,
         sweep_of_two_hyperparameters,
         sweep_curves,
+        gradient_by_distance,
+        gates_over_text,
+        gates_over_words,
+        attention_maps,
+        attention_maps_of_words,
     )
 }

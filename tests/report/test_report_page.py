@@ -61,6 +61,7 @@ def report(tmp_path, text: str = "plain", figures: int = 3) -> str:
         config_text=text,
         manifest={text: [text, None, 1.5]},
         links=[text],
+        texts=[(text, text)],
     )
     return path.read_bytes().decode("utf-8")
 
@@ -80,7 +81,7 @@ def test_report_shows_text_verbatim_everywhere(tmp_path):
     shown = "".join(parsed.text)
     # Title twice, command, name and value, link, table title, header, two rows, figure title, caption, config, and in
     # the manifest twice, where JSON escapes its quotation marks.
-    assert shown.count(text) == 15 and shown.count(json.dumps(text)) == 2
+    assert shown.count(text) == 17 and shown.count(json.dumps(text)) == 2
     assert ("img", "alt", text) in parsed.attributes
 
 

@@ -33,7 +33,7 @@ from tests.trust.precision import cli_precision
 
 
 class Reader(NamedTuple):
-    """inputs: the bytes to write to a file; read(path) reads it; max_examples: its share of the 10,000 inputs."""
+    """inputs: the bytes to write to a file; read(path) reads it; max_examples: its share of the 11,000 inputs."""
 
     inputs: st.SearchStrategy[bytes]
     read: Callable[[Path], object]
@@ -161,6 +161,29 @@ def readers(run: Path) -> dict[str, Reader]:
         "CSV": Reader(
             corrupted(b"a,b,label\n1,2,x\n3,4,y\n5,6e1,x\n", b",", b'"', b"\n", b"nan", b"1e999", b";"),
             lambda path: load("csv", {"path": str(path)}), 1500,
+        ),
+        "text": Reader(
+            corrupted("Né à l'Ω, one two.\n".encode() * 3, b"\xef\xbb\xbf", b"\r\n", b"\xe9", b"\xff\xfe"),
+            lambda path: load("text", {"file": str(path), "tokens": "words", "window": 4}), 200,
+        ),
+        "lines": Reader(
+            corrupted("emma\nnoël\n\nava\n".encode(), b"\n", b"\r", b"\x85", b"\xe9"),
+            lambda path: load("lines", {"file": str(path)}), 200,
+        ),
+        "labelled lines": Reader(
+            corrupted(b"good film,1\nbad film,0\n\"fine, so\",1\n", b",", b'"', b"\n", b"\xe9"),
+            lambda path: load("labelled_lines", {"file": str(path)}), 200,
+        ),
+        "series": Reader(
+            corrupted(b"month,number\n1,112\n2,118\n3,1.5e2\n4,9\n", b",", b'"', b"\n", b"nan", b"1e999"),
+            lambda path: load("series", {"file": str(path), "window": 2}), 200,
+        ),
+        "ts": Reader(
+            corrupted(
+                b"@problemName a\n@timeStamps false\n@classLabel true u v\n@data\n1,2,3:4,5,6:u\n1,2:3,4:v\n",
+                b":", b",", b"@", b"\n", b"?", b"true",
+            ),
+            lambda path: load("ts", {"file": str(path)}), 200,
         ),
         "weights": Reader(corrupted(safetensors(), b"[", b"{", b"9" * 20, b'"'), array_file.load_arrays, 1000),
         "weights of a run": Reader(corrupted(safetensors(), b"params/", b"stats", b"/", b'"'), read_weights, 200),

@@ -109,3 +109,43 @@ def test_train_refuses_unusable_images(refused, tmp_path, case):
 )
 def test_train_refuses_impossible_parts_and_sizes(refused, data, expected):
     assert expected in refused(data)
+
+
+#: The files of a folder "data", the options of a set that reads them, and the error.
+SEQUENCES = {
+    "bytes that are no UTF-8": ({"a.txt": b"caf\xe9" * 50}, 'name = "text", file = "data/a.txt"', "the byte 0xe9 at 3"),
+    "a text shorter than a window": ({"a.txt": b"abc"}, 'name = "text", file = "data/a.txt"', "at least 65 characters"),
+    "a text without a file": ({}, 'name = "text", file = "data/a.txt"', "found no "),
+    "lines of nothing": ({"a.txt": b"\n\n"}, 'name = "lines", file = "data/a.txt"', "expected lines of characters"),
+    "an empty class": (
+        {"a.neg": b"bad\n", "a.pos": b"\n"}, 'name = "labelled_lines", file = "data"', "a.pos: expected lines of words",
+    ),
+    "one class": ({"a.neg": b"bad\n"}, 'name = "labelled_lines", file = "data"', "two or more classes, found 1"),
+    "a row without a class": (
+        {"a.tsv": b"good\t1\nbad\n"}, 'name = "labelled_lines", file = "data/a.tsv"', "line 2: expected column 1",
+    ),
+    "a word among the numbers of a series": (
+        {"a.csv": b"t,y\n1,2\n2,x\n"}, 'name = "series", file = "data/a.csv"', "line 3: expected a number, found 'x'",
+    ),
+    "a series shorter than a window": (
+        {"a.csv": b"t,y\n1,2\n2,3\n"}, 'name = "series", file = "data/a.csv"', "at least 13 numbers",
+    ),
+    "dimensions of two lengths": (
+        {"a.ts": b"@classLabel true u v\n@data\n1,2:3:u\n"}, 'name = "ts", file = "data/a.ts"', "found 2, 1",
+    ),
+    "a missing number": (
+        {"a.ts": b"@classLabel true u v\n@data\n1,?:u\n"}, 'name = "ts", file = "data/a.ts"', "a number, found '?'",
+    ),
+    "series without classes": (
+        {"a.ts": b"@classLabel false\n@data\n1,2\n"}, 'name = "ts", file = "data/a.ts"', "numbers and a class",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SEQUENCES)
+def test_train_refuses_unusable_sequences(refused, tmp_path, case):
+    files, data, expected = SEQUENCES[case]
+    (tmp_path / "data").mkdir()
+    for name, content in files.items():
+        (tmp_path / "data" / name).write_bytes(content)
+    assert expected in refused(data)

@@ -16,7 +16,8 @@ def run_and_readers(finished, tmp_path_factory):
 
 
 NAMES = (
-    "pickle", "pickle in gzip", "IDX", "IDX in gzip", "CSV", "weights", "weights of a run", "PNG", "JPEG", "GIF",
+    "pickle", "pickle in gzip", "IDX", "IDX in gzip", "CSV", "text", "lines", "labelled lines", "series", "ts",
+    "weights", "weights of a run", "PNG", "JPEG", "GIF",
     "BMP", "TIFF", "WEBP", "config", "overrides", "history", "manifest with checksum", "manifest of a Python run",
     "checkpoint with checksum",
 )  # fmt: skip
@@ -31,6 +32,6 @@ def test_reader_accepts_or_refuses_every_input(run_and_readers, name):
     assert fuzz(table[name], name, file) >= 0.9 * table[name].max_examples
 
 
-def test_readers_are_all_tested_with_ten_thousand_inputs(run_and_readers):
+def test_readers_are_all_tested_with_eleven_thousand_inputs(run_and_readers):
     _, table = run_and_readers
-    assert tuple(table) == NAMES and sum(reader.max_examples for reader in table.values()) == 10_000
+    assert tuple(table) == NAMES and sum(reader.max_examples for reader in table.values()) == 11_000
