@@ -81,29 +81,33 @@ def tables(draw):
     num_targets = draw(st.integers(1, 3)) if numeric else 1
     for _ in range(num_targets):
         roles.insert(draw(st.integers(0, len(roles))), "y")
-    odd = 0 if plain else draw(st.sampled_from([0, 0.05, 0.3]))
-    labels = INTEGER if plain else draw(st.sampled_from([INTEGER, WORD, st.sampled_from(["u", "v", "w"])]))
+    clean = draw(st.booleans())  # neither odd nor missing cells, so that most tables are read
+    odd = 0 if plain or clean else draw(st.sampled_from([0, 0.05, 0.3]))
+    words = st.sampled_from(["u", "v", "w", "x", "y"]) if clean else WORD
+    labels = words if clean else draw(st.sampled_from([INTEGER, WORD, st.sampled_from(["1", "2"])]))
 
     def number():
         cell = draw(ODD) if draw(st.floats(0, 1)) < odd else draw(CLEAN)
         return cell.replace(".", ",") if options["decimal"] == "," and draw(st.integers(0, 9)) else cell
 
-    kinds = {"n": number, "c": lambda: draw(WORD), "i": lambda: draw(ODD)}
+    kinds = {"n": number, "c": lambda: draw(words), "i": lambda: draw(ODD)}
     kinds["y"] = number if numeric else lambda: draw(labels)
     rows, test = ([[kinds[role]() for role in roles] for _ in range(draw(st.integers(1, n)))] for n in (12, 4))
-    if draw(st.integers(0, 3)):  # words and labels of the second file that the first one has
+    if draw(st.integers(0, 3)):  # labels, and perhaps words, of the second file that the first one has
+        others = draw(st.sampled_from(["n", "nc"]))
         test = [
             [
-                cell if role == "n" else rows[i % len(rows)][k]
+                cell if role in others else rows[i % len(rows)][k]
                 for k, (cell, role) in enumerate(zip(row, roles, strict=True))
             ]
             for i, row in enumerate(test)
         ]
 
-    way = draw(st.sampled_from(["names", "names", "indices", "none"]))
+    way = draw(st.sampled_from(["names", "indices", "none"]))
     names = [f"c{i}" for i in range(len(roles))]
     if way == "indices" and draw(st.booleans()):
-        names = [draw(NAME) for _ in roles]
+        years = [str(2019 + i) for i in range(len(roles))]
+        names = years if draw(st.booleans()) else [draw(NAME) for _ in roles]
     options["header"] = draw(st.sampled_from([way != "none", "auto"]))
 
     def key(i: int) -> str | int:
