@@ -101,6 +101,12 @@ def test_page_toml_is_a_config_or_tables_of_one(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=page_name)
+def test_page_names_a_run_as_what_it_is(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"\bparam(eter)?s\b *= *(jaxnn\.)?(fit|load_run|make_run)\(", text)
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=page_name)
 def test_page_links_lead_to_files(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if not re.match(r"[a-z]+:", link):
