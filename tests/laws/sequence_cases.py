@@ -76,11 +76,6 @@ def backward(layer: Layer, params, x, dy):
     return layer.backward(params, res, dy)
 
 
-def assert_same_bits(first, second):
-    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
-        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-
-
 def assert_close(first, second, bound=1e-12):
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         assert np.max(np.abs(np.asarray(a) - np.asarray(b)), initial=0) <= bound
