@@ -31,7 +31,10 @@ class Reproduce:
     Without an id all systems run, which takes about twenty minutes on two cores.
     """
 
-    ids: Annotated[Positional[tuple[str, ...]], arg(metavar="[ID…]", help="Systems, S01 to S23 (default: all).")] = ()
+    ids: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="[ID…]", help="Systems, S01 to S23 (default: all of these), T01 to T09."),
+    ] = ()
     seeds: int | None = None
     """Number of seeds of each system (default: the system's own, 3 to 20)."""
     quick: bool = False
