@@ -7,7 +7,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
@@ -16,10 +16,14 @@ import numpy as np
 from benchmarks.contestants import jaxnn_engine
 from benchmarks.contestants.jaxnn_engine import JaxnnContestant
 from benchmarks.results_file import BenchmarkResult, Ratio, from_json
-from benchmarks.runner import Workload
+from benchmarks.runner import Contestant, Workload, installed, make_contestant
+from benchmarks.sequences import PLACES
 from benchmarks.time_to_accuracy import TARGET_ACCURACY
 from benchmarks.timing import Timing
 from benchmarks.workloads import WORKLOADS
+from jaxnn.config import load
+from jaxnn.config.experiment import make_experiment
+from jaxnn.experiment import run
 
 CPU_RESULTS = Path(__file__).parent / "results" / "cpu.json"
 ROUNDS = 7
@@ -86,6 +90,32 @@ class GpuBenchmarks:
         ratios = [Ratio("seconds of one seed", single, 0.5), Ratio("thirty seeds / one", thirty / single, 3)]
         return BenchmarkResult("ninety_nine", _title(GpuBenchmarks.ninety_nine), "run", timings, ratios, {})
 
+    def sequences(self) -> BenchmarkResult:
+        """Two LSTMs and the small transformer on characters, against PyTorch, whose LSTM is cuDNN's"""
+        timings, ratios = [], []
+        for name, target in (("lstm_text", 1.5), ("gpt", 1.0)):
+            makers: dict[str, Callable[[Workload], Contestant]] = {
+                "jaxnn": jaxnn_engine.hand_written,
+                "jaxnn autodiff": jaxnn_engine.autodiff,
+            }
+            if installed("PyTorch sequences"):
+                makers["PyTorch sequences"] = lambda workload: make_contestant("PyTorch sequences", workload)
+            ours, *others = _time_in_alternation(makers, WORKLOADS[name], self.rounds)
+            timings += [ours, *others]
+            ratios += [
+                Ratio(f"{name}: jaxnn / {t.name}", ours.seconds / t.seconds, target if "PyTorch" in t.name else 1.0)
+                for t in others
+            ]
+        return BenchmarkResult("sequences", _title(GpuBenchmarks.sequences), "epoch", timings, ratios, {})
+
+    def shakespeare(self) -> BenchmarkResult:
+        """A transformer of 6 blocks and 384 units, 5,000 steps of 64 × 256 characters, in bfloat16"""
+        experiment = make_experiment(load("shakespeare_gpt", ["train.compute=bfloat16"]))
+        result = run(experiment)
+        seconds, loss = result.outcome.seconds, float(np.min(result.outcome.history.validation["loss"]))
+        ratios = [Ratio("seconds", seconds, 90), Ratio("nats a character, validation part", loss, 1.47)]
+        return BenchmarkResult("shakespeare", _title(GpuBenchmarks.shakespeare), "run", [], ratios, {})
+
     def repeats(self) -> BenchmarkResult:
         """Two runs from one key, bit for bit"""
         workload = WORKLOADS["s11"]
@@ -101,12 +131,12 @@ class GpuBenchmarks:
 
 
 def _time_in_alternation(
-    makers: dict[str, Callable[[Workload], JaxnnContestant]], workload: Workload, rounds: int
+    makers: Mapping[str, Callable[[Workload], Contestant]], workload: Workload, rounds: int
 ) -> list[Timing]:
     """Trains one round of each contestant after another, `rounds` times."""
-    # A round is a whole epoch, because a shorter one would count the shuffling too often.
-    steps = max(workload.steps, workload.steps_per_epoch)
-    contestants: dict[str, JaxnnContestant] = {}
+    # A round is a whole epoch, because a shorter one would count the shuffling too often; a text's is long enough.
+    steps = workload.steps if workload.net in PLACES else max(workload.steps, workload.steps_per_epoch)
+    contestants: dict[str, Contestant] = {}
     first_rounds: dict[str, float] = {}
     for name, maker in makers.items():
         start_time = time.perf_counter()

@@ -1,10 +1,11 @@
 """Measured quantities, which add up over batches of any size, so that a mean is over all examples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
@@ -106,3 +107,22 @@ Sums = Mapping[str, Quantity]
 def values(sums: Sums) -> dict[str, Any]:
     """The value of each quantity."""
     return {name: quantity.value() for name, quantity in sums.items()}
+
+
+def mark_undefined(measured: Mapping[str, Any], sums: Sums) -> dict[str, Any]:
+    """Values with the lowest finite number in place of NaN, where a value is not defined although its sums are finite.
+
+    measured: the value of each quantity, of any shape
+    A compiled program that returns NaN is ended by JAX's flag `jax_debug_nans`. `unmark_undefined` is the inverse.
+    """
+    marked = {}
+    for name, value in measured.items():
+        defined = jnp.stack([jnp.isfinite(a).all() for a in jax.tree.leaves(sums[name])]).all()
+        marked[name] = jnp.where(defined & jnp.isnan(value), jnp.finfo(value.dtype).min, value)
+    return marked
+
+
+def unmark_undefined(value: Any) -> Any:
+    """NaN in place of the number that `mark_undefined` puts for it, in an array of NumPy or of JAX."""
+    where: Callable[..., Any] = np.where if isinstance(value, np.ndarray | np.generic) else jnp.where
+    return where(value == jnp.finfo(value.dtype).min, np.asarray(np.nan, value.dtype), value)

@@ -109,7 +109,7 @@ def check_labels(name: str, target: Target, outputs: int, weight: Any = None) ->
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise UserError(
             f"{name}: expected labels 0 … {classes - 1} for {outputs} outputs, "
-            f"found labels {labels.min()} … {labels.max()}"
+            f"found labels {labels.min()} … {labels.max()}; number them from 0, or give the last layer a unit for each"
         )
 
 

@@ -60,7 +60,7 @@ class GPT(nn.Module):
         self.head.weight = self.embedding.weight
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        positions = self.positions(torch.arange(x.shape[1]))
+        positions = self.positions(torch.arange(x.shape[1], device=x.device))
         return self.head(self.norm(self.blocks(self.embedding(x) + positions)))
 
 
@@ -74,7 +74,8 @@ class Loop:
         torch.manual_seed(0)
         data = sequences(workload)
         self.batches, self.test_x, self.test_y = batches(workload, data), data.test_x, data.test_y
-        self.net: nn.Module = NETS[workload.net](data.classes)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.net: nn.Module = NETS[workload.net](data.classes).to(self.device)
         self.forward = torch.compile(self.net) if compiled else self.net
         self.clip = workload.net == "gpt"
         parameters, rate = self.net.parameters(), workload.learning_rate
@@ -86,18 +87,20 @@ class Loop:
 
     def train(self, steps: int) -> None:
         for _ in range(steps):
-            x, y = (torch.from_numpy(a) for a in next(self.batches))
+            x, y = (torch.from_numpy(a).to(self.device, non_blocking=True) for a in next(self.batches))
             self.optimizer.zero_grad(set_to_none=True)
             out = self.forward(x)
             functional.cross_entropy(out.flatten(0, -2), y.flatten()).backward()
             if self.clip:
                 nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
             self.optimizer.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
     @torch.no_grad()
     def test(self) -> tuple[float, float]:
-        out = self.net(torch.from_numpy(self.test_x)).flatten(0, -2)
-        y = torch.from_numpy(self.test_y).flatten()
+        out = self.net(torch.from_numpy(self.test_x).to(self.device)).flatten(0, -2)
+        y = torch.from_numpy(self.test_y).to(self.device).flatten()
         return float(functional.cross_entropy(out, y)), float((out.argmax(1) == y).float().mean())
 
 

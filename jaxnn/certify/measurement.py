@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+#: Significant digits by which any two numbers in double precision differ.
+MAX_DIGITS = 17
+
 
 class NotMeasured(Exception):
     """Raised by a law that cannot be measured, with the reason."""
@@ -41,9 +44,18 @@ class Measurement(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.leaf}[{', '.join(map(str, self.entry))}]" if self.entry else self.leaf
-        values = self.detail or f"expected {self.expected:.9g}, got {self.got:.9g}"
+        expected, got = _number_texts(self.expected, self.got, 9)
+        measured, bound = _number_texts(self.measured, self.bound, 3)
+        values = self.detail or f"expected {expected}, got {got}"
         others = f"; also beyond the bound: {', '.join(self.others)}" if self.others else ""
-        return f"{place}: {values}; measured {self.measured:.3g}, bound {self.bound:.3g}{others}"
+        return f"{place}: {values}; measured {measured}, bound {bound}{others}"
+
+
+def _number_texts(a: complex, b: complex, digits: int) -> tuple[str, str]:
+    """Two numbers with this many significant digits, or with the first number of digits that tells them apart."""
+    while a != b and digits < MAX_DIGITS and f"{a:.{digits}g}" == f"{b:.{digits}g}":
+        digits += 1
+    return f"{a:.{digits}g}", f"{b:.{digits}g}"
 
 
 def worst(measurements: Iterable[Measurement]) -> Measurement:

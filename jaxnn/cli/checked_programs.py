@@ -2,14 +2,12 @@
 
 import atexit
 import hashlib
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from jaxnn.cli.compilation_cache import is_cache_folder
 from jaxnn.cli.terminal import print_warning
-
-T = TypeVar("T")
 
 #: The first bytes of an entry, before the SHA-256 of the rest and the rest.
 MAGIC = b"jaxnn program 1\n"
@@ -50,35 +48,60 @@ class CheckedPrograms:
         self.problem: str | None = None
 
     def get(self, key: str) -> bytes | None:
-        entry = self._or_problem(lambda: self.cache.get(key))
+        try:
+            entry = self.cache.get(key)
+        except OSError as error:
+            self._remember(error)
+            raise
         if entry is None:
             return None
         program = unseal(entry)
         if program is None:
-            for suffix in ("cache", "atime"):
-                (self.folder / f"{key}-{suffix}").unlink(missing_ok=True)
+            self._remove(key)
             return None
         self.found += 1
         return program
 
     def put(self, key: str, value: bytes) -> None:
-        self._or_problem(lambda: self.cache.put(key, seal(value)))
-        self.stored += self.problem is None
-
-    def _or_problem(self, use: Callable[[], T]) -> T:
-        """The result; an error is remembered for `warn_if_useless`, since JAX goes on without the cache."""
+        entry = seal(value)
         try:
-            return use()
+            try:
+                self.cache.put(key, entry)
+            except FileNotFoundError:
+                self._remove_incomplete()
+                self.cache.put(key, entry)
         except OSError as error:
-            self.problem = error.strerror or str(error)
+            self._remove(key)
+            self._remember(error)
             raise
+        if self._file(key, "cache").is_file():
+            self.stored += 1
+        elif self.problem is None:
+            self.problem = f"a program of {len(entry):,} bytes is above JAX_COMPILATION_CACHE_MAX_SIZE; raise it"
+
+    def _file(self, key: str, suffix: str) -> Path:
+        return self.folder / f"{key}-{suffix}"
+
+    def _remove(self, key: str) -> None:
+        for suffix in ("cache", "atime"):
+            with suppress(OSError):
+                self._file(key, suffix).unlink(missing_ok=True)
+
+    def _remove_incomplete(self) -> None:
+        """Removes entries without their time of use, which a killed process leaves: JAX writes no entry beside one."""
+        for file in self.folder.glob("*-cache"):
+            key = file.name.removesuffix("-cache")
+            if not self._file(key, "atime").exists():
+                self._remove(key)
+
+    def _remember(self, error: OSError) -> None:
+        """Keeps an error for `warn_if_useless`, since JAX goes on without the cache."""
+        self.problem = f"{error.strerror or error}; make room there"
 
     def warn_if_useless(self) -> None:
         """Says that no program was read or written, and why."""
         if self.problem and not self.found + self.stored:
-            print_warning(
-                f"compiled programs are not cached: {self.folder}: {self.problem}; make room there, or give --no-cache"
-            )
+            print_warning(f"compiled programs are not cached: {self.folder}: {self.problem}, or give --no-cache")
 
 
 def check_programs() -> None:

@@ -42,6 +42,8 @@ def enable_compilation_cache() -> None:
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # If the disk is full, only the cache entry is lost; the run goes on.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
+    # A program above the limit of the cache; `jaxnn.cli.checked_programs` says so once.
+    warnings.filterwarnings("ignore", message="Cache value for key")
 
 
 def disable_compilation_cache() -> None:

@@ -1,6 +1,7 @@
 """`jaxnn predict RUN FILE…`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from jaxnn.cli.run_arguments import Predict
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import print_message
 from jaxnn.data.array_reader import ArrayReader
+from jaxnn.data.class_folders import nested_files
 from jaxnn.errors import UserError
 from jaxnn.report.cells import format_cell
 
@@ -24,17 +26,17 @@ MAX_BLOCK_BYTES = 1 << 28
 
 def run(command: Predict) -> None:
     if not command.files:
-        raise UserError("expected at least one image, .csv, .npy or .npz file after the run's folder, found none")
+        raise UserError("expected at least one image, .csv, .npy or .npz file, or a folder of them, found none")
     if command.out is not None:
         check_prediction_file(command.out)
     from jaxnn.cli.reopened import open_run
 
     run = open_run(command.run, command.device, command.experiment)
     rows: list[dict[str, Any]] = []
-    errors: list[UserError] = []
+    files, errors = expand_folders(command.files)
     names: list[str] = []
     blocks: list[Any] = []
-    for file in command.files:
+    for file in files:
         try:
             block = inputs_of(run, command.run, file)
         except UserError as error:
@@ -59,6 +61,22 @@ def run(command: Predict) -> None:
         print_message(str(error))
     if errors:
         sys.exit(2)
+
+
+def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[UserError]]:
+    """The files of the paths, where a folder stands for all files within it, and an error for each without any."""
+    files: list[Path] = []
+    errors: list[UserError] = []
+    for path in paths:
+        try:
+            within = nested_files(path) if path.is_dir() else [path]
+        except OSError as error:
+            errors.append(UserError(f"{path}: expected a folder that can be read, found {error.strerror}; check it"))
+            continue
+        if not within:
+            errors.append(UserError(f"{path}: expected a folder with files to predict, found none; name another"))
+        files += within
+    return files, errors
 
 
 def inputs_of(run: "Run", folder: Path, file: Path) -> Any:

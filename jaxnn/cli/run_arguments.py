@@ -48,13 +48,17 @@ class Evaluate:
 class Predict:
     """Predict images, rows of a CSV file, or arrays (.npy, .npz). An image is prepared as those of the training were.
 
-    A CSV file needs the columns of the training table by name, in any order and without the label.
+    A CSV file needs the columns of the training table by name, in any order and without the label. A folder stands for
+    all files within it, also within its sub-folders.
     """
 
     run: RunFolder
     files: Annotated[
         Positional[tuple[Path, ...]],
-        arg(metavar="FILE…", help="Images (PNG, JPEG, WebP, TIFF, BMP, GIF), CSV tables, or .npy or .npz arrays."),
+        arg(
+            metavar="FILE…",
+            help="Images (PNG, JPEG, WebP, TIFF, BMP, GIF), CSV tables, .npy or .npz arrays, or folders.",
+        ),
     ]
     out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
     experiment: ExperimentTarget = None

@@ -165,8 +165,8 @@ def best_member_text(result: "SweepResult") -> str:
     if result.best is None:
         return "no member is finite"
     values = ", ".join(f"{name} = {value}" for name, value in result.best.member.values.items())
+    from jaxnn.metric_labels import is_share
     from jaxnn.report.cells import format_cell, seed_statistics
-    from jaxnn.report.score_table import is_share
 
     test = result.scores.get("test")
     if test is None:

@@ -13,13 +13,14 @@ from jaxnn.config import load
 from jaxnn.config.experiment import make_experiment
 from jaxnn.course.budget import FULL, Budget, limit_config
 from jaxnn.course.seed_measurement import SeedMeasurement
-from jaxnn.course.systems import IN_PER_CENT, Quantity, System
+from jaxnn.course.systems import Quantity, System
 from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.definition import Experiment, last_params, seed_params
 from jaxnn.experiment.run import Result, run
 from jaxnn.experiment.scores import Scores, predict, scores
 from jaxnn.layer import Params
+from jaxnn.metric_labels import is_share
 from jaxnn.metrics import predicted_labels
 
 
@@ -77,7 +78,7 @@ def measure(
 
     def values(quantity: Quantity) -> tuple[float, ...]:
         per_seed = metrics(quantity.when, quantity.part)[quantity.metric]
-        unit = 100.0 if quantity.metric in IN_PER_CENT else 1.0
+        unit = 100.0 if is_share(quantity.metric) else 1.0
         return tuple(unit * float(value) for value in np.asarray(per_seed))
 
     def examples(part: str) -> int:

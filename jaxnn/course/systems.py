@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from jaxnn.errors import UserError, hint
+from jaxnn.metric_labels import is_share
 
 #: When in a run a quantity is measured. start: with the initial parameters; first, end: in the first and the last epoch
 #: (for the training part, as measured while training); best: with the best parameters, on the whole part; ensemble:
@@ -16,9 +17,6 @@ When = Literal["start", "first", "end", "best", "ensemble"]
 Part = Literal["train", "validation", "test"]
 #: The name of a metric of a run.
 Metric = str
-
-#: Metrics that are shown in per cent.
-IN_PER_CENT = ("accuracy", "sequence_accuracy")
 
 
 class Quantity(NamedTuple):
@@ -39,7 +37,7 @@ class Quantity(NamedTuple):
     @property
     def name(self) -> str:
         """The name in tables and in a config's claims: "best test accuracy %"."""
-        return f"{self.when} {self.part} {self.metric}" + (" %" if self.metric in IN_PER_CENT else "")
+        return f"{self.when} {self.part} {self.metric}" + (" %" if is_share(self.metric) else "")
 
 
 class System(NamedTuple):

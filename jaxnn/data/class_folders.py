@@ -85,6 +85,14 @@ def _folders(root: Path) -> list[Path]:
     return [entry for entry in _entries(root) if entry.is_dir()] if root.is_dir() else []
 
 
+def nested_files(folder: Path) -> list[Path]:
+    """The files of a folder and of those within it, without names that begin with a dot and files of the system."""
+    files = []
+    for entry in _entries(folder):
+        files += nested_files(entry) if entry.is_dir() and not entry.is_symlink() else [entry]
+    return files
+
+
 def _entries(folder: Path) -> list[Path]:
     """What a user put into the folder, sorted by code point, which every operating system does alike."""
     entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))

@@ -26,7 +26,8 @@ _MAX_STROKE_ON_SHEET = 0.3  # of the width of the sheet: the width of strokes on
 _SAME_EDGE = 0.04  # the difference between the outlines of a stroke and of the light within its loop
 _MIN_EDGED = 0.6  # of the outline of a drawing: the part that borders on paper
 _MIN_PHOTOGRAPHED_EDGED = 0.8  # the same in a photograph, which shows more than a drawing
-_MIN_PHOTOGRAPHED_CONTRAST = 0.2  # of ink; the lines of paper and its folds have less
+_MAX_PHOTOGRAPHED_WIDTH = 0.16  # of the shorter side: the width of a stroke; what is wider is light on paper
+_MIN_PHOTOGRAPHED_CONTRAST = 0.25  # of ink; the lines of paper and its folds have less
 _GROWTH = 2.0  # of the area of a region that was tried: with that much more it is tried again
 
 
@@ -133,8 +134,9 @@ def _find_drawing(picture: _Picture, min_extent: float) -> Drawing | None:
 def _is_possible(picture: _Picture, drawing: Drawing) -> bool:
     if not picture.photograph:
         return drawing.edged >= _MIN_EDGED
-    # Lines, folds and the light on a sheet of paper are no ink.
-    strokes = drawing.edged >= _MIN_PHOTOGRAPHED_EDGED and drawing.thickness <= MAX_THICKNESS
+    # Lines, folds, the light on a sheet of paper and the strips of a desk along the border are no ink.
+    thin = drawing.thickness <= MAX_THICKNESS and drawing.width <= _MAX_PHOTOGRAPHED_WIDTH * min(picture.grey.shape)
+    strokes = drawing.edged >= _MIN_PHOTOGRAPHED_EDGED and thin and not drawing.touches
     return strokes and drawing.contrast >= _MIN_PHOTOGRAPHED_CONTRAST
 
 

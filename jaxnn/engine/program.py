@@ -17,6 +17,7 @@ from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.metrics import lower_is_better
+from jaxnn.quantities import unmark_undefined
 from jaxnn.train.run import Data, Training
 from jaxnn.train.state import History, State
 
@@ -180,7 +181,7 @@ class Program:
         # Here a lack of memory is raised; later, NumPy's reading of the array would end the process.
         state, rows, finite = jax.block_until_ready(computed)
         ended = (done + count) // evaluation - done // evaluation
-        rows = jax.tree.map(lambda a: np.asarray(a)[:, :ended], rows)
+        rows = jax.tree.map(lambda a: unmark_undefined(np.asarray(a)[:, :ended]), rows)
         # A seed that patience has stopped measures nothing more.
         evaluated = np.asarray(state.epoch)[:, None] // self.job.plan.eval_every - done // evaluation
         blank = np.arange(ended) >= evaluated

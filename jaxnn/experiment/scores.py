@@ -14,7 +14,7 @@ from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch, Params
-from jaxnn.quantities import OutputMean, RSquared, values
+from jaxnn.quantities import OutputMean, RSquared, mark_undefined, unmark_undefined, values
 from jaxnn.train.batches import Prepare
 from jaxnn.train.evaluation import evaluate_each
 from jaxnn.train.shuffle import stream
@@ -42,7 +42,7 @@ def scores(experiment: Experiment, params: Params) -> Scores:
             key = stream(jax.random.key(seed), part)
             arguments = seed_params(params, i), job.seed_hyperparameters(i), stats, examples, key
             measured, outcomes = jax.device_get(measure(*arguments))
-            rows.append(measured | class_metrics(outcomes))
+            rows.append(jax.tree.map(unmark_undefined, measured) | class_metrics(outcomes))
         by_part[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return by_part
 
@@ -67,10 +67,9 @@ def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any,
 
         prepared = functools.partial(prepare, stats)
         sums, outcomes = evaluate_each(measure_batch, params, examples, key, prepare=prepared, rows=rows)
-        measured = values(sums)
-        for name, quantity in sums.items():
-            if isinstance(quantity, OutputMean | RSquared):
-                measured[f"{name}_per_output"] = quantity.per_output()
+        outputs = {name: quantity for name, quantity in sums.items() if isinstance(quantity, OutputMean | RSquared)}
+        each = mark_undefined({name: quantity.per_output() for name, quantity in outputs.items()}, outputs)
+        measured = mark_undefined(values(sums), sums) | {f"{name}_per_output": value for name, value in each.items()}
         return measured, outcomes
 
     return jax.jit(measure, compiler_options=compiler_options())

@@ -8,20 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from jaxnn.metric_labels import axis_label, is_share
 from jaxnn.plots import layout, seed_bands, style
 
-#: Metrics that are shares of all examples, drawn in percent, and how the axis of a metric is labelled.
-SHARES = ("accuracy", "exact_match", "sequence_accuracy")
-LABELS = {
-    "loss": "loss (mean per example)",
-    "accuracy": "accuracy (%)",
-    "exact_match": "exact match (%)",
-    "sequence_accuracy": "sequences without a mistake (%)",
-    "perplexity": "perplexity",
-    "bits": "bits per place",
-    "mae": "mean absolute error",
-    "r2": "R²",
-}
 SPLITS = (("train", style.BLUE, "-"), ("validation", style.VERMILLION, "--"))
 
 
@@ -42,10 +31,10 @@ def learning_curves(
     figure = layout.new_figure(width, 4.6 if rows == 1 else 3.8 * rows, title)
     axes = layout.add_panels(figure, rows, columns, len(metrics))
     for ax, metric in zip(axes, metrics, strict=True):
-        bands = _draw_splits(ax, epoch, history, metric, 100 if metric in SHARES else 1)
-        if metric not in SHARES:
+        bands = _draw_splits(ax, epoch, history, metric, 100 if is_share(metric) else 1)
+        if not is_share(metric):
             seed_bands.log_scale_if_wide(ax, bands)
-        layout.label_axes(ax, "epoch", LABELS.get(metric, metric.replace("_", " ")))
+        layout.label_axes(ax, "epoch", axis_label(metric))
     for ax in axes:
         if best_epoch is not None:
             _mark_best(ax, np.ravel(best_epoch))

@@ -22,6 +22,7 @@ from jaxnn.storage.files import atomic_write
 
 # Inches per character, for text that matplotlib does not wrap.
 TITLE_CHARACTER, LEGEND_CHARACTER = 0.13, 0.085
+TITLE_LINE = 1.25 * TITLE_SIZE / 72  # inches of a line of a title
 LEGEND_HANDLE = 0.65  # inches of the line sample in front of a legend's text
 RANGE_NOTE = "line: mean, "  # how the legend's entry begins that explains the ranges over the seeds
 
@@ -34,6 +35,12 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     lines = textwrap.fill(plain_text(title, max_length=200), int(width / TITLE_CHARACTER))
     figure.suptitle(lines, fontsize=TITLE_SIZE, fontweight="bold", color=INK)
     return figure
+
+
+def add_title_height(figure: Figure) -> None:
+    """Makes the figure higher by its title and the gaps about it, so that the panels keep the rest."""
+    lines = figure.get_suptitle().count("\n") + 1
+    figure.set_figheight(figure.get_figheight() + TITLE_LINE * lines + 0.25)
 
 
 def panel_grid(count: int, max_columns: int) -> tuple[int, int]:

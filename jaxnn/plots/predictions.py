@@ -103,7 +103,8 @@ def misclassified(
     shape = (pixels.shape[1], pixels.shape[2])
     width, height = image_grid.grid_size(count, columns, shape, inches, 2)
     shown = f"first {count} of {n}" if n > count else f"{n}"
-    figure = layout.new_figure(max(width, 5.6), height + 0.5, f"{title} ({shown}): true → predicted, probability")
+    figure = layout.new_figure(max(width, 5.6), height, f"{title} ({shown}): true → predicted, probability")
+    layout.add_title_height(figure)
     ax = image_grid.add_panel(figure)
     image_grid.draw_images(ax, pixels, labels, columns=columns, inches=inches, lines=2, limits=limits, cmap="gray")
     return layout.finalize(figure)

@@ -8,15 +8,11 @@ import numpy as np
 
 from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.experiment.scores import Scores
+from jaxnn.metric_labels import is_share
 from jaxnn.report.cells import seed_statistics
 
 #: The ends of the names of metrics that have a number for each class or each output.
 PER_CLASS, PER_OUTPUT = "_per_class", "_per_output"
-
-
-def is_share(metric: str) -> bool:
-    """Whether a metric is a share of all examples, which tables show in percent."""
-    return metric in ("accuracy", "exact_match") or metric.endswith("_accuracy")
 
 
 def score_rows(experiment: Experiment, scores: Scores) -> list[dict[str, Any]]:

@@ -61,11 +61,15 @@ class Checkpoint(NamedTuple):
 
 
 def paths(run: Path) -> list[Path]:
-    """The checkpoints of a run's folder, oldest first, damaged or not."""
+    """The checkpoints of a run's folder, oldest first, damaged or not. Raises `UserError` if it cannot be read."""
     folder = run / FOLDER
     if not folder.is_dir() or folder.is_symlink():
         return []
-    return sorted(p for p in folder.iterdir() if re.fullmatch(r"\d{12}", p.name) and p.is_dir() and not p.is_symlink())
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    return sorted(p for p in entries if re.fullmatch(r"\d{12}", p.name) and p.is_dir() and not p.is_symlink())
 
 
 def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
@@ -212,10 +216,13 @@ def remove(path: Path) -> None:
     """Removes a checkpoint's files and folder.
 
     The folder is renamed first. So an interrupted removal leaves no damaged checkpoint, only a folder that
-    `remove_leftovers` removes.
+    `remove_leftovers` removes. Raises `UserError` where it cannot be removed.
     """
     hidden = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    path.rename(hidden)
-    for name in (MANIFEST, STATE):
-        (hidden / name).unlink(missing_ok=True)
-    hidden.rmdir()
+    try:
+        path.rename(hidden)
+        for name in (MANIFEST, STATE):
+            (hidden / name).unlink(missing_ok=True)
+        hidden.rmdir()
+    except OSError as error:
+        raise UserError(f"cannot remove the checkpoint {path}: {error.strerror or error}; remove it by hand") from error

@@ -24,6 +24,7 @@ from jaxnn.storage.files import (
     read_checksummed_json,
     sha256,
     write_checksummed_json,
+    write_error,
 )
 from jaxnn.storage.locks import claimed
 
@@ -188,16 +189,11 @@ def create(path: Path, files: Mapping[str, str], manifest: dict[str, Any], start
 
     Raises `UserError` where it cannot be written.
     """
-    path = path.absolute()
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    with atomic_directory(path) as beside:
+    with atomic_directory(path, overwrite=overwrite) as beside:
         for name, text in files.items():
             atomic_write(beside / name, text.encode())
         write_manifest(beside, manifest, files)
         checkpoints.save(beside, manifest["run"], start)
-        if path.exists() and (overwrite or not any(path.iterdir())):
-            path.rename(old)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any], written: Iterable[str] = ()) -> None:
@@ -207,9 +203,12 @@ def write_manifest(folder: Path, manifest: dict[str, Any], written: Iterable[str
 
 
 def fsynced_sha256(path: Path) -> str:
-    """The SHA-256 of a file that is on the disk to stay."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """The SHA-256 of a file that is flushed to the disk. Raises `UserError` if it cannot be."""
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise write_error(path, error) from error
     return sha256(path)
 
 

@@ -104,7 +104,7 @@ def evaluated_experiment(
     target: str | None = None,
     overrides: Sequence[str] = (),
 ) -> tuple[Experiment, str]:
-    """The experiment of a run with the data to evaluate it on, and a warning where they are not the run's.
+    """The experiment of a run with the data to evaluate it on, and a warning where they are not the run's unasked.
 
     Other examples of the same form are one part, "test", prepared as the training prepared its own: the run's split
     says nothing of them. An experiment in Python has the parts that its file gives it.
@@ -125,7 +125,8 @@ def evaluated_experiment(
         return experiment_of(config, data, seeds=tuple(manifest["seeds"]), grad=manifest["grad"]), ""
     except UserError as error:
         x, y = load_other_examples(folder, manifest, config, data_dir, overrides)
-        message = f"{error}: all {len(x):,} examples found are evaluated together"
+        # Whoever names other data means them.
+        message = "" if overrides else f"{error}: all {len(x):,} examples found are evaluated together"
     experiment = predictor(folder, manifest)
     n = len(experiment.seeds)
     test = (np.broadcast_to(x, (n, *x.shape)), np.broadcast_to(y, (n, *y.shape))) if experiment.stacked else (x, y)

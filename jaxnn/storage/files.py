@@ -96,27 +96,33 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
 def write_new(path: Path, content: bytes) -> None:
     """Writes a file that must not exist yet. Raises `UserError` if it does, or if it cannot be written."""
     try:
-        with path.open("xb") as file:
-            try:
-                file.write(content)
-                file.flush()
-            except OSError:
-                path.unlink(missing_ok=True)
-                raise
+        file = path.open("xb")
     except FileExistsError:
         raise UserError(f"{path}: expected a new file, found one that exists; choose another name") from None
     except OSError as error:
         raise write_error(path, error) from error
+    try:
+        with file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fsync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise write_error(path, error) from error
 
 
 @contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
+def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Gives a temporary folder to fill with `atomic_write` and renames it to `path` at the end of the block.
 
-    If the block raises, the temporary folder is removed. Raises `UserError` if the folder cannot be written.
+    overwrite: replaces a folder at `path`; otherwise only an empty one
+    If the block raises, or the folder cannot be renamed, the temporary folder is removed and what was at `path` stays.
+    Raises `UserError` if the folder cannot be written.
     """
     path = path.absolute()
-    temporary = _temporary_sibling(path)
+    temporary, old = _temporary_sibling(path), _temporary_sibling(path)
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,12 +132,27 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         yield temporary
         try:
             fsync_folder(temporary)
-            temporary.rename(path)
-            fsync_folder(path.parent)
+            if path.exists() and (overwrite or not any(path.iterdir())):
+                path.rename(old)
+            _rename_over(temporary, path, old)
         except OSError as error:
             raise write_error(path, error) from error
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _rename_over(temporary: Path, path: Path, old: Path) -> None:
+    """Renames a folder, and flushes the rename. If one of them fails, the folder that was moved to `old` comes back."""
+    try:
+        temporary.rename(path)
+        fsync_folder(path.parent)
+    except OSError:
+        if old.exists():
+            if path.exists():
+                path.rename(temporary)
+            old.rename(path)
+        raise
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:

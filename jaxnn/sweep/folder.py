@@ -6,7 +6,6 @@ SWEEP/best.toml         the config of the best member
 """
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -143,16 +142,11 @@ def source_of(folder: Path, request: Request) -> str:
 
 def begin(folder: Path, request: Request, *, overwrite: bool) -> None:
     """Makes the folder of a sweep that begins, which the caller has locked. Raises `UserError` where it cannot be."""
-    folder = folder.absolute()
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    with atomic_directory(folder) as temporary:
+    with atomic_directory(folder, overwrite=overwrite) as temporary:
         if request.experiment is None:
             atomic_write(temporary / SOURCE, find(request.source).read_bytes())
         facts = {"format": FORMAT, "status": "running", "request": request.model_dump(), "start": now()}
         write_checksummed_json(temporary / SWEEP_FILE, facts)
-        if folder.exists() and (overwrite or not any(folder.iterdir())):
-            folder.rename(replaced)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def finish(folder: Path, result: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:

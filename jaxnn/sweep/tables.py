@@ -9,10 +9,11 @@ import numpy as np
 
 from jaxnn import plots
 from jaxnn.engine.snapshot import rows_of
+from jaxnn.metric_labels import axis_label, is_share
 from jaxnn.report import Table
 from jaxnn.report.cells import format_cell, format_epochs, seed_statistics
 from jaxnn.report.prediction_figures import Figure
-from jaxnn.report.score_table import is_share, score_rows
+from jaxnn.report.score_table import score_rows
 from jaxnn.sweep import SweepResult, Trial
 
 #: How many of the best members the learning curves show.
@@ -64,9 +65,7 @@ def figures(result: SweepResult) -> list[Figure]:
     """The metric against each value, and the learning curves of the best members."""
     part, metric = result.metric.split(".", 1)
     unit = 100 if is_share(metric) else 1
-    label = (
-        "loss (mean per example)" if metric == "loss" else metric.replace("_", " ") + (" (%)" if unit == 100 else "")
-    )
+    label = axis_label(metric)
     title = result.trials[0].experiment.title
     names = _value_names(result)
     values = {name: [trial.member.values.get(name, "") for trial in result.trials] for name in names}

@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Batch, Params
-from jaxnn.quantities import values
+from jaxnn.quantities import mark_undefined, unmark_undefined, values
 from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
 from jaxnn.train.check import check_update
 from jaxnn.train.evaluation import evaluate
@@ -40,7 +40,8 @@ class Training(NamedTuple):
     init(key, hyperparameters) -> state
     run_steps(state, data, start, count, length, learn=True) -> (state, history): the next `count` steps, the first of
         which is the `start`-th since the last evaluation; `length` rows, one for each evaluation that the steps touch,
-        0 unless its last step is among them. learn=False skips the steps: nothing is learned from them
+        0 unless its last step is among them, with values that are not defined marked by `mark_undefined`.
+        learn=False skips the steps: nothing is learned from them
 
     `start` and `count` may be traced: one compilation serves all, and how a run is cut changes no bit.
     """
@@ -135,7 +136,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
 
     def finish(update: Update, state: State, data: Data) -> tuple[State, History]:
         params, train = update.params(state.update), values(state.sums)
-        validation = {}
+        validation, sums = {}, {}
         if data.validation is not None:
             key = jax.random.fold_in(stream(state.key, "evaluate"), state.epoch)
             prepare = functools.partial(shape.prepare, data.stats)
@@ -144,7 +145,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         history = History(train, validation)
         if not best_before_update:
             state = state._replace(best=keep_best(state.best, params, getattr(history, part), state.epoch))
-        return state, history
+        return state, History(mark_undefined(train, state.sums), mark_undefined(validation, sums))
 
     def run_steps(state, data, start, count, length, learn=True):
         update = bind(_weakly_typed(state.hyperparameters))
@@ -213,6 +214,7 @@ def make_run(
     def run(key: PRNGKeyArray) -> tuple[Trained, History]:
         steps = plan.epochs * source.steps
         state, history = training.run_steps(training.init(key, {}), data, 0, steps, plan.evaluations)
+        history = jax.tree.map(unmark_undefined, history)
         if plan.patience is not None:
             measured = jnp.arange(plan.evaluations, dtype=jnp.int32) < state.epoch // plan.eval_every
             history = jax.tree.map(lambda a: jnp.where(measured, a, np.asarray(np.nan, a.dtype)), history)

@@ -51,12 +51,13 @@ def solver_steps(
     check_second_order(optimizer, model, loss)
 
     def parts(params, x, target):
-        flat, unravel = ravel_pytree(params)
+        flat, unravel = _ravel(params)
         if optimizer.name == "levenberg_marquardt":
             function = _residuals(model, loss, unravel, optimizer.l2, measure, x, target)
         else:
             function = _cost(gradient, unravel, optimizer.l2, measure, x, target)
-        solver = _solver(optimizer, _gradient(gradient, unravel, optimizer.l2, x, target))
+        eps = max(float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(params))
+        solver = _solver(optimizer, _gradient(gradient, unravel, optimizer.l2, x, target), eps)
         value, sums = jax.eval_shape(lambda flat: function(flat, None), flat)
         state = solver.init(function, flat, None, {}, value, sums, frozenset())
         return flat, unravel, function, solver, state, sums
@@ -88,12 +89,23 @@ def solver_steps(
     return SolverSteps(begin, step)
 
 
-def _solver(optimizer: SecondOrder, gradient: Callable[[Array], Array]) -> Any:
+def _ravel(params: Params) -> tuple[Array, Callable[[Array], Params]]:
+    """The parameters as one row of JAX's default type, in which Optimistix computes, and the way back to their own."""
+    flat, unravel = ravel_pytree(params)
+    return flat.astype(jnp.result_type(float)), lambda row: unravel(row.astype(flat.dtype))
+
+
+def _solver(optimizer: SecondOrder, gradient: Callable[[Array], Array], eps: float) -> Any:
+    """eps: the relative precision of the parameters, which may be lower than that of the solver"""
     rtol = atol = optimizer.tolerance
     match optimizer.name:
         case "newton":
             return Newton(
-                rtol, atol, optx.max_norm, SaddleFreeNewtonDescent(jax.jacfwd(gradient)), optx.BacktrackingArmijo()
+                rtol,
+                atol,
+                optx.max_norm,
+                SaddleFreeNewtonDescent(jax.jacfwd(gradient), eps),
+                optx.BacktrackingArmijo(),
             )
         case "dfp":
             return optx.DFP(rtol, atol)
@@ -104,7 +116,7 @@ def _solver(optimizer: SecondOrder, gradient: Callable[[Array], Array]) -> Any:
         case "nonlinear_cg":
             return optx.NonlinearCG(rtol, atol, method=getattr(optx, optimizer.method))
         case "levenberg_marquardt":
-            return LevenbergMarquardt(rtol, atol, optx.max_norm, DampedGaussNewton(), optx.ClassicalTrustRegion())
+            return LevenbergMarquardt(rtol, atol, optx.max_norm, DampedGaussNewton(eps), optx.ClassicalTrustRegion())
         case name:
             raise ValueError(f"no solver {name!r}")
 
@@ -113,6 +125,7 @@ class SaddleFreeNewtonDescent(optx.AbstractDescent[Array, Any, Array]):
     """−|H|⁻¹ g, from the eigenvalues of the Hessian that `hessian(y)` gives."""
 
     hessian: Callable[[Array], Array] = eqx.field(static=True)
+    eps: float = eqx.field(static=True)
 
     def init(self, y: Array, f_info_struct: Any) -> Array:
         del f_info_struct
@@ -123,7 +136,7 @@ class SaddleFreeNewtonDescent(optx.AbstractDescent[Array, Any, Array]):
         hessian = self.hessian(y)
         values, vectors = jnp.linalg.eigh((hessian + hessian.T) / 2)
         size = jnp.abs(values)
-        size = jnp.maximum(size, jnp.finfo(y.dtype).eps * size.max())
+        size = jnp.maximum(size, self.eps * size.max())
         return -vectors @ ((vectors.T @ f_info.grad) / size)
 
     def step(self, step_size: Array, state: Array) -> tuple[Array, optx.RESULTS]:
@@ -156,16 +169,18 @@ class DampedGaussNewton(optx.AbstractDescent[Array, Any, NormalEquations]):
     own factors J, with the damping below it, anew for each: a matrix as tall as there are residuals.
     """
 
+    eps: float = eqx.field(static=True)
+
     def init(self, y: Array, f_info_struct: Any) -> NormalEquations:
         del f_info_struct
         return NormalEquations(y, jnp.zeros((y.size, y.size), y.dtype), y)
 
     def query(self, y: Array, f_info: Any, state: NormalEquations) -> NormalEquations:
-        del state
+        del y, state
         jacobian = f_info.jac.as_matrix()
         size, vectors = jnp.linalg.eigh(jacobian.T @ jacobian)
         # What lies below the precision of JᵀJ is not known, not even its sign.
-        size = jnp.maximum(size, jnp.finfo(y.dtype).eps * size.max())
+        size = jnp.maximum(size, self.eps * size.max())
         return NormalEquations(size, vectors, vectors.T @ (jacobian.T @ f_info.residual))
 
     def step(self, step_size: Array, state: NormalEquations) -> tuple[Array, optx.RESULTS]:
@@ -197,7 +212,7 @@ def _decayed(dparams: Params, params: Params, l2: float) -> Params:
 def _gradient(gradient: ValueAndGrad, unravel, l2: float, x, target) -> Callable[[Array], Array]:
     def gradient_at(flat):
         params = unravel(flat)
-        return ravel_pytree(_decayed(gradient(params, x, target)[1], params, l2))[0]
+        return ravel_pytree(_decayed(gradient(params, x, target)[1], params, l2))[0].astype(flat.dtype)
 
     return gradient_at
 
@@ -211,14 +226,15 @@ def _cost(gradient: ValueAndGrad, unravel, l2: float, measure, x, target):
 
     @jax.custom_jvp
     def cost(flat, x, target):
-        return value_and_sums(unravel(flat), x, target)[0]
+        value, sums = value_and_sums(unravel(flat), x, target)[0]
+        return value.astype(flat.dtype), sums
 
     @cost.defjvp
     def derivative(primals, tangents):
         flat, x, target = primals
         (value, sums), dparams = value_and_sums(unravel(flat), x, target)
-        slope = jnp.vdot(ravel_pytree(dparams)[0], tangents[0])
-        return (value, sums), (slope, jax.tree.map(jnp.zeros_like, sums))
+        slope = jnp.vdot(ravel_pytree(dparams)[0].astype(flat.dtype), tangents[0])
+        return (value.astype(flat.dtype), sums), (slope, jax.tree.map(jnp.zeros_like, sums))
 
     return lambda flat, args: cost(flat, x, target)
 
@@ -237,6 +253,6 @@ def _residuals(model: Layer, loss: LossFunction, unravel, l2: float, measure, x,
         if l2:
             kept = zip(jax.tree.leaves(params), jax.tree.leaves(is_weight(params)), strict=True)
             rows += [math.sqrt(l2) * w.ravel() for w, yes in kept if yes]
-        return jnp.concatenate(rows), measure(out, target)
+        return jnp.concatenate(rows).astype(flat.dtype), measure(out, target)
 
     return residuals

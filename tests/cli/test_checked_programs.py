@@ -1,5 +1,7 @@
 """A compiled program that is not as it was written is never run."""
 
+import errno
+import os
 import random
 import subprocess
 import sys
@@ -26,8 +28,6 @@ print(compilation_cache._cache.found, compilation_cache._cache.stored)
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
-    import os
-
     for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION", "JAX_PERSISTENT", "JAX_ENABLE_C"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -61,6 +61,47 @@ def test_damaged_entry_is_removed_and_stored_again(tmp_path):
     assert programs.get("jit_f-1") is None and not list(tmp_path.glob("jit_f-1-*"))
     programs.put("jit_f-1", PROGRAM)
     assert programs.get("jit_f-1") == PROGRAM
+
+
+def test_program_is_stored_beside_one_that_a_killed_process_left_half_written(tmp_path):
+    """JAX writes an entry, and then its time of use."""
+    programs = CheckedPrograms(LRUCache(str(tmp_path), max_size=1 << 20), tmp_path)
+    programs.put("jit_f-1", PROGRAM)
+    (tmp_path / "jit_g-1-cache").write_bytes(seal(PROGRAM)[:99])
+    programs.put("jit_h-1", PROGRAM)
+    assert programs.get("jit_h-1") == PROGRAM and programs.get("jit_f-1") == PROGRAM
+    assert programs.get("jit_g-1") is None and not list(tmp_path.glob("jit_g-1-*"))
+    assert programs.stored == 2 and programs.problem is None
+
+
+@pytest.mark.parametrize("written", ["cache", "atime"])
+def test_program_that_is_half_written_is_removed(tmp_path, monkeypatch, written):
+    cache = LRUCache(str(tmp_path), max_size=1 << 20)
+    programs, path_type = CheckedPrograms(cache, tmp_path), type(cache.path)
+    write = path_type.write_bytes
+
+    def full(path, content):
+        if path.name.endswith(written):
+            write(path, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(path_type, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        programs.put("jit_f-1", PROGRAM)
+    assert not list(tmp_path.glob("jit_f-1-*")) and programs.stored == 0
+    monkeypatch.setattr(path_type, "write_bytes", write)
+    programs.put("jit_f-1", PROGRAM)
+    assert programs.get("jit_f-1") == PROGRAM
+
+
+def test_program_above_the_limit_of_the_cache_is_not_counted(tmp_path, capsys):
+    programs = CheckedPrograms(LRUCache(str(tmp_path), max_size=10), tmp_path)
+    with pytest.warns(UserWarning, match="Cache value for key"):
+        programs.put("jit_f-1", PROGRAM)
+    programs.warn_if_useless()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert programs.stored == 0 and "compiled programs are not cached" in line and "MAX_SIZE; raise it" in line
 
 
 def test_process_runs_no_damaged_program(folder):

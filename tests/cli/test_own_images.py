@@ -100,6 +100,26 @@ def test_predict_predicts_the_other_files_beside_one_that_is_no_image(folder, ru
     assert "left" in out and "right" in out
 
 
+def test_predict_of_a_folder_has_a_row_for_each_image_within_it(tmp_path, run, folder, jaxnn):
+    for place in ("b.png", "inner/a.png", "inner/deep/c.png"):
+        (tmp_path / "new" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new" / place).write_bytes((folder / "images" / "left" / "00.png").read_bytes())
+    for place in ("inner/Thumbs.db", ".hidden", "inner/bad.png"):
+        (tmp_path / "new" / place).write_bytes(b"no image")
+    (tmp_path / "empty").mkdir()
+    last = folder / "images" / "right" / "00.png"
+    code, _, err = jaxnn("predict", run, tmp_path / "new", tmp_path / "empty", last, "--json", folder / "p.json")
+    assert code == 2
+    rows = predicted(folder)["rows"]
+    images = [str(tmp_path / "new" / place) for place in ("b.png", "inner/a.png", "inner/deep/c.png")]
+    assert [row["file"] for row in rows] == [*images, str(last)]
+    lines = [line for line in err.splitlines() if "expected" in line]
+    assert len(lines) == 2 == len(predicted(folder)["unreadable"])
+    assert "empty: expected a folder with files to predict" in lines[0] and "bad.png" in lines[1]
+    (tmp_path / "new" / "inner" / "bad.png").unlink()
+    assert jaxnn("predict", run, tmp_path / "new")[0] == 0
+
+
 def test_predict_of_many_images_is_one_program(folder, run, jaxnn, monkeypatch):
     from jaxnn.runs.run import Run
 

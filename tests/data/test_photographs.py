@@ -10,7 +10,9 @@ from photographs import drawn_digit, enlarged_digit, photograph
 from jaxnn import fit
 from jaxnn.config import load
 from jaxnn.config.experiment import make_experiment
+from jaxnn.data import DigitReader
 from jaxnn.data import load as load_data
+from jaxnn.errors import UserError
 
 SHORT = ("data.train=20000", "train.epochs=3", "optimizer.schedule.decay_steps=468", "data.test=100")
 SIZES = ((480, 640), (900, 1200), (640, 480), (300, 400))
@@ -41,3 +43,16 @@ def count_right(folder):
         images.append(reader.inputs(folder / "photograph.jpg"))
         digits.append(digit)
     return (run.predict(np.concatenate(images)).argmax(1) == digits).sum()
+
+
+def test_reader_refuses_23_of_24_photographs_of_a_blank_page(tmp_path):
+    """Lines of the paper, shadows, a desk in view and the edges of the sheet are no digit."""
+    refused = 0
+    for seed in range(24):
+        page = photograph(np.zeros((560, 560), np.float32), np.random.default_rng([6, seed]), SIZES[3 * (seed % 2)])
+        page.save(tmp_path / "blank.jpg", quality="keep")
+        try:
+            DigitReader((28, 28)).inputs(tmp_path / "blank.jpg")
+        except UserError as error:
+            refused += "expected a drawing on paper, found none" in str(error)
+    assert refused >= 23

@@ -10,7 +10,7 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 
 #: The parts of the package from the lowest to the highest. A part may import from its own line and from lines above it.
 ORDER = (
-    ("errors",),
+    ("errors", "metric_labels"),
     ("layer",),
     ("shapes", "sequence", "targets", "quantities"),
     ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
@@ -31,7 +31,7 @@ MATHEMATICS = frozenset(part for part, rank in RANK.items() if rank < RANK["trai
 #: The parts that stand beside that order, and everything that each may import (a part, or a single module of one).
 BESIDE = {
     "storage": {"errors"},
-    "plots": {"errors", "storage"},
+    "plots": {"errors", "metric_labels", "storage"},
     "data": {"errors", "layer", "sequence", "storage"},
     "certify": MATHEMATICS | {"train.optimizers"},
     "pytest_plugin": {"certify"},

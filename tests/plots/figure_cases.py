@@ -60,6 +60,11 @@ def misclassified(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.misclassified(images, true, predicted, chance, HOSTILE)
 
 
+def misclassified_of_two_images(rng: np.random.Generator, transform: Transform) -> Figure:
+    images, chance = transform(rng.random((2, 8, 8))), transform(rng.random(2))
+    return plots.misclassified(images, [1, 0], [0, 1], chance, HOSTILE, title="Misclassified examples of the test part")
+
+
 def decision_boundary(rng: np.random.Generator, transform: Transform) -> Figure:
     x, y, points = np.linspace(-2, 3, 31), np.linspace(-1, 2, 23), transform(rng.normal(size=(19, 2)))
     chance = transform(1 / (1 + np.exp(-x - 2 * y[:, None])))
@@ -221,6 +226,7 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         confusion_matrix_of_two_classes,
         gradient_descent,
         misclassified,
+        misclassified_of_two_images,
         decision_boundary,
         decision_boundary_of_three_classes,
         weights,

@@ -70,6 +70,13 @@ def test_learning_curves_are_solid_for_train_and_dashed_for_validation_in_percen
     assert figure.axes[1].get_ylabel() == "accuracy (%)"
 
 
+@pytest.mark.parametrize("metric", ["exact_match", "binary_accuracy", "top5_accuracy"])
+def test_learning_curves_of_a_share_are_in_percent_as_in_the_tables(metric):
+    figure = plots.learning_curves(history(**{f"train_{metric}": np.full(7, 0.25)}))
+    assert np.allclose(curve(figure, 0, 0)[1], 25)
+    assert figure.axes[0].get_ylabel() == f"{metric.replace('_', ' ')} (%)"
+
+
 def test_learning_curves_have_a_panel_for_each_metric_that_was_measured():
     losses = {"train_generator_loss": np.ones(7), "train_critic_loss": np.ones(7)}
     figure = plots.learning_curves(

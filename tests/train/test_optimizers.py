@@ -276,3 +276,11 @@ def test_is_weight_finds_weights_of_named_tuples_and_of_dictionaries():
     weights = is_weight(params)
     assert weights["hidden"] == {"weight": True, "bias": False}
     assert (weights["head"].weight, weights["head"].bias) == (True, False)
+
+
+def test_nadam_is_listed_and_is_adam_with_nesterov_momentum():
+    expected, _ = train(optax.adam(0.1, nesterov=True))
+    params, _ = train(first_order("nadam", 0.1))
+    chex.assert_trees_all_close(params, expected, rtol=1e-6)
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(params, train(optax.adam(0.1))[0], rtol=1e-6)

@@ -57,6 +57,17 @@ def test_each_arrives_where_the_normal_equations_say(name, l2):
     assert (np.diff(loss) <= 1e-12).all() or l2, "a step that does not lower the cost is turned down"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_trains_float32_parameters_where_jax_computes_in_float64(name):
+    data = tuple(a.astype(np.float32) for a in line_data())
+    with jax.enable_x64(True):
+        params, history = trained(name, data=data)
+        assert {leaf.dtype.name for leaf in jax.tree.leaves(params.last)} == {"float32"}
+        found = np.vstack([params.last[0].weight, params.last[0].bias])
+        assert history.train["loss"].dtype == np.float32
+    np.testing.assert_allclose(found, least_squares(), atol=2e-4)
+
+
 def test_newton_needs_one_step_where_the_cost_is_quadratic():
     loss = trained("newton")[1].train["loss"]
     # Rows: the start, the start again (its evaluation), the minimum.
@@ -118,7 +129,7 @@ def test_a_damped_step_is_what_the_damped_equations_say(rows, size):
     jacobian, residual, y = (jnp.asarray(draw.normal(size=shape)) for shape in ((rows, 5), (rows,), (5,)))
     operator = lx.MatrixLinearOperator(jacobian)
     info = optx.FunctionInfo.ResidualJac(residual, operator)
-    descent = DampedGaussNewton()
+    descent = DampedGaussNewton(float(jnp.finfo(jnp.float64).eps))
     step, _ = descent.step(jnp.asarray(size), descent.query(y, info, descent.init(y, info)))
     damped = np.vstack([jacobian, np.eye(5) / np.sqrt(size)])
     expected = -np.linalg.lstsq(damped, np.concatenate([residual, np.zeros(5)]), rcond=None)[0]

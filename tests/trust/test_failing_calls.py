@@ -9,7 +9,8 @@ import pytest
 
 from jaxnn.errors import UserError
 from jaxnn.runs import checkpoints
-from jaxnn.storage.files import atomic_write, read_checksummed_json, write_checksummed_json
+from jaxnn.runs import folder as run_folder
+from jaxnn.storage.files import atomic_directory, atomic_write, read_checksummed_json, write_checksummed_json, write_new
 from tests.trust.failing_calls import failing_call
 from tests.trust.round_trips import STATES, shapes
 
@@ -69,3 +70,108 @@ def test_file_is_the_old_or_the_new_one_whichever_call_fails(tmp_path, write, nu
         assert read(folder / "file") in contents[finished:], calls.made[i]
         # Nothing lies beside it, unless it could not be removed.
         assert calls.made[i] == "unlink" or [path.name for path in folder.iterdir()] == ["file"], calls.made[i]
+
+
+def create(run, name, snapshot):
+    """A run's folder, in place of another one."""
+    run_folder.create(run, {"config.toml": name}, {"run": name}, snapshot, overwrite=True)
+
+
+def contents(run, like):
+    """What a run's folder says: its name, its config, and the steps of its newest checkpoint; all of one run."""
+    newest = checkpoints.load_newest_valid(run, like.state, like.history, pytest.fail)
+    return read_checksummed_json(run / "manifest.json")["run"], (run / "config.toml").read_text(), newest.steps
+
+
+@NUMBERS
+def test_run_that_replaces_another_leaves_one_of_them_whole_whichever_call_fails(tmp_path, number):
+    like, old = shapes("adam"), STATES["adam"]()
+    new = old._replace(steps=old.steps + 1)
+    create(tmp_path / "all" / "run", "old", old)
+    calls = calls_of(tmp_path / "all", lambda: create(tmp_path / "all" / "run", "new", new))
+    assert calls.count("rename") >= 2
+    for i in range(len(calls)):
+        run = tmp_path / str(i) / "run"
+        create(run, "old", old)
+        finished = False
+        with contextlib.suppress(UserError), failing_call(run.parent, i, number) as failed:
+            create(run, "new", new)
+            finished = True
+        found = contents(run, like)
+        assert found in [("old", "old", old.steps), ("new", "new", new.steps)][finished:], failed.made[i]
+        # Nothing lies beside it, unless it could not be removed.
+        assert finished or [path.name for path in run.parent.iterdir()] == ["run"], failed.made[i]
+        create(run, "new", new)
+        assert contents(run, like) == ("new", "new", new.steps)
+
+
+@NUMBERS
+def test_save_that_removes_an_older_checkpoint_leaves_a_whole_one_whichever_call_fails(tmp_path, number):
+    like, old = shapes("adam"), STATES["adam"]()
+    best = old.state.best._replace(epoch=old.state.best.epoch + 1)
+    new = old._replace(steps=old.steps + 1, state=old.state._replace(best=best))
+
+    def save(run):
+        checkpoints.save(run, "run", new)
+        checkpoints.prune(run, "run", 1)
+
+    checkpoints.save(tmp_path / "all", "run", old)
+    calls = calls_of(tmp_path / "all", lambda: save(tmp_path / "all"))
+    assert calls[-1] == "rmdir" and len(checkpoints.paths(tmp_path / "all")) == 1
+    for i in range(len(calls)):
+        run = tmp_path / str(i)
+        checkpoints.save(run, "run", old)
+        with contextlib.suppress(UserError), failing_call(run, i, number):
+            save(run)
+        assert checkpoints.load_newest_valid(run, like.state, like.history, pytest.fail).steps in (old.steps, new.steps)
+        save(run)
+        run_folder.remove_leftovers(run)
+        assert [path.name for path in (run / checkpoints.FOLDER).iterdir()] == [f"{new.steps:012}"], calls[i]
+
+
+@NUMBERS
+def test_new_file_is_whole_or_missing_whichever_call_fails(tmp_path, number):
+    (tmp_path / "all").mkdir()
+    calls = calls_of(tmp_path / "all", lambda: write_new(tmp_path / "all" / "file", b"new"))
+    assert calls[0] == "open xb" and "fsync" in calls
+    for i in range(len(calls)):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        with contextlib.suppress(UserError), failing_call(folder, i, number):
+            write_new(folder / "file", b"new")
+            pytest.fail(f"{calls[i]} failed without an error")
+        assert not list(folder.iterdir()), calls[i]
+        write_new(folder / "file", b"new")
+        with pytest.raises(UserError, match="found one that exists"):
+            write_new(folder / "file", b"other")
+        assert (folder / "file").read_bytes() == b"new"
+
+
+@NUMBERS
+def test_folder_that_replaces_another_leaves_one_of_them_whole_whichever_call_fails(tmp_path, number):
+    def fill(folder, content):
+        with atomic_directory(folder, overwrite=True) as temporary:
+            atomic_write(temporary / "file", content)
+
+    fill(tmp_path / "all" / "folder", b"old")
+    calls = calls_of(tmp_path / "all", lambda: fill(tmp_path / "all" / "folder", b"new"))
+    for i in range(len(calls)):
+        folder = tmp_path / str(i) / "folder"
+        fill(folder, b"old")
+        finished = False
+        with contextlib.suppress(UserError), failing_call(folder.parent, i, number):
+            fill(folder, b"new")
+            finished = True
+        assert (folder / "file").read_bytes() == (b"new" if finished else b"old"), calls[i]
+        assert finished or [path.name for path in folder.parent.iterdir()] == ["folder"], calls[i]
+
+
+def test_folder_is_not_replaced_unless_it_is_empty_or_to_be_overwritten(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with atomic_directory(tmp_path / "empty") as temporary:
+        atomic_write(temporary / "file", b"new")
+    assert (tmp_path / "empty" / "file").read_bytes() == b"new"
+    with pytest.raises(UserError, match="cannot write"), atomic_directory(tmp_path / "empty") as temporary:
+        atomic_write(temporary / "other", b"new")
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
