@@ -64,12 +64,12 @@ from .experiment import DataInfo as DataInfo
 from .experiment import Experiment as Experiment
 from .losses import Loss as Loss
 from .losses import class_weighted as class_weighted
-from .metrics import Sum as Sum
 from .metrics import accuracy as accuracy
 from .metrics import bits as bits
 from .metrics import perplexity as perplexity
 from .metrics import sequence_accuracy as sequence_accuracy
 from .precision import compute_in as compute_in
+from .quantities import Sum as Sum
 from .runs.run import Run as Run
 from .runs.run import fit as fit
 from .runs.run import load_run as load_run

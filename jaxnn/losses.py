@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from jaxnn.errors import UserError, describe
-from jaxnn.metrics import Sum
+from jaxnn.quantities import Sum
 from jaxnn.sequence import Sequence, clear_padding, join_derivative
 from jaxnn.targets import Output, Target, Weighted, binary_labels, check_target, dense_target, split_weight
 

@@ -1,4 +1,4 @@
-"""What is measured of a model: quantities that add up over batches of any size, so that a mean is over all examples.
+"""What is measured of a model.
 
 A metric is a function (prediction, target). A prediction is an array (*places, output), or a `jaxnn.Sequence` of such,
 whose padding does not count. What a target may be stands in `jaxnn.targets`.
@@ -6,137 +6,18 @@ whose padding does not count. What a target may be stands in `jaxnn.targets`.
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any
 
-import jax
-import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import UserError
+from jaxnn.quantities import OutputMean, Perplexity, Quantity, RSquared, Sum
 from jaxnn.targets import dense_target, split_weight
 
-
-@runtime_checkable
-class Quantity(Protocol):
-    """A measured quantity of one batch, as a pytree of floating arrays.
-
-    Several batches are stacked along new axes in front, such as one of the steps of an epoch. A batch of zeros counts
-    nothing.
-    """
-
-    def value(self) -> Any:
-        """The quantity of all batches together, shape (); NaN where it is not defined."""
-        ...
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Sum:
-    """A mean: the sum of its terms, and their number or the sum of their weights, both of shape (*batches)."""
-
-    total: Any
-    count: Any
-
-    def value(self) -> Any:
-        """The mean over all terms; NaN where there are none."""
-        return self.total.sum() / self.count.sum()
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Perplexity:
-    """e to the mean: the sum of −ln p of what was predicted, and the number of terms, both of shape (*batches)."""
-
-    total: Any
-    count: Any
-
-    def value(self) -> Any:
-        """The perplexity of all terms; NaN where there are none."""
-        return jnp.exp(self.total.sum() / self.count.sum())
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class OutputMean:
-    """A mean for each output: the sums of the terms (*batches, output), and their number or weight (*batches)."""
-
-    total: Any
-    count: Any
-
-    def value(self) -> Any:
-        """The mean over the outputs."""
-        return self.per_output().mean()
-
-    def per_output(self) -> Float[Array, "output"]:
-        """The mean of each output."""
-        return self.total.reshape(-1, self.total.shape[-1]).sum(0) / self.count.sum()
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class RSquared:
-    """The coefficient of determination R² = 1 − Σ (y − t)² / Σ (t − t̄)² of each output.
-
-    Every batch has the mean of its targets and the squares about that mean: plain sums of t² would cancel in float32.
-
-    residual: Σ w (y − t)² (*batches, output)
-    mean, spread: the mean of the targets and Σ w (t − mean)² (*batches, output)
-    count: Σ w (*batches)
-    """
-
-    residual: Any
-    mean: Any
-    spread: Any
-    count: Any
-
-    def value(self) -> Any:
-        """The mean over the outputs; NaN where one is not defined."""
-        return self.per_output().mean()
-
-    def per_output(self) -> Float[Array, "output"]:
-        """R² of each output; NaN where its targets are all equal."""
-        residual, mean, spread = (a.reshape(-1, a.shape[-1]) for a in (self.residual, self.mean, self.spread))
-        count = self.count.reshape(-1, 1)
-        # Relative to one of the means, so that equal targets have no spread in spite of rounding.
-        highest = jnp.where(count > 0, mean, jnp.finfo(mean.dtype).min).max(0, keepdims=True)
-        offset = jnp.where(count > 0, mean - highest, 0)
-        offset = jnp.where(count > 0, offset - (count * offset).sum(0, keepdims=True) / count.sum(), 0)
-        between = (count * offset**2).sum(0)
-        total = spread.sum(0) + between
-        return jnp.where(total > 0, 1 - residual.sum(0) / jnp.where(total > 0, total, 1), jnp.nan)
-
-
-#: Measured quantities by name.
-Sums = Mapping[str, Quantity]
 #: (prediction, target) -> Quantity, or None where the metric does not apply to targets of this type
 Metric = Callable[[Any, Any], Quantity | None]
-
-
-def values(sums: Sums) -> dict[str, Any]:
-    """The value of each quantity."""
-    return {name: quantity.value() for name, quantity in sums.items()}
-
-
-def mark_undefined(measured: Mapping[str, Any], sums: Sums) -> dict[str, Any]:
-    """Values with the lowest finite number in place of NaN, where a value is not defined although its sums are finite.
-
-    measured: the value of each quantity, of any shape
-    A compiled program that returns NaN is ended by JAX's flag `jax_debug_nans`. `unmark_undefined` is the inverse.
-    """
-    marked = {}
-    for name, value in measured.items():
-        defined = jnp.stack([jnp.isfinite(a).all() for a in jax.tree.leaves(sums[name])]).all()
-        marked[name] = jnp.where(defined & jnp.isnan(value), jnp.finfo(value.dtype).min, value)
-    return marked
-
-
-def unmark_undefined(value: Any) -> Any:
-    """NaN in place of the number that `mark_undefined` puts for it, in an array of NumPy or of JAX."""
-    where: Callable[..., Any] = np.where if isinstance(value, np.ndarray | np.generic) else jnp.where
-    return where(value == jnp.finfo(value.dtype).min, np.asarray(np.nan, value.dtype), value)
 
 
 #: Quantities of which less is better; of all others, more.

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Certify
+from jaxnn.cli.library_arguments import Certify
 from jaxnn.cli.progress import announce, report
 from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_message, print_text

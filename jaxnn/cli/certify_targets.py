@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,22 +9,22 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.case import Case, cast_floating, layer_args, make_case, normal_like
+from jaxnn.certify.case import layer_args, normal_like
 from jaxnn.certify.cases import ROWS, build_case, constructor
 from jaxnn.certify.certificate import Certificate
 from jaxnn.certify.certification import QUICK, certify, run_laws
-from jaxnn.certify.cost import CostComparison, float32_cost, residual_bytes
+from jaxnn.certify.cost import CostComparison, float32_cost
 from jaxnn.certify.finding import Finding
 from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
-from jaxnn.certify.vjp_rule import layer_rule, loss_rule, model_rule
+from jaxnn.certify.vjp_rule import layer_rule, loss_rule
 from jaxnn.cli.certify_functions import function_laws, is_function
+from jaxnn.cli.certify_nets import batch_like, labels, net_case, net_cost
 from jaxnn.config import Config, build_loss, build_model, load, shipped
-from jaxnn.config.experiment import example_input
+from jaxnn.config.experiment import example_input, with_data_sizes
 from jaxnn.errors import UserError, hint
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, tanh
@@ -50,7 +49,11 @@ class Job(NamedTuple):
     cost: Callable[[], CostComparison | None]
 
 
-def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = (), arguments: Sequence[str] = ()) -> list[Job]:
+def jobs(
+    targets: Sequence[str],
+    shapes: Sequence[tuple[int, ...]] = (),
+    arguments: Sequence[str] = (),
+) -> list[Job]:
     """A job for each target; without targets, the whole library: every public name, the course's nets, and law 4.
 
     shapes: of a batch of the user's own layer, or of the arguments of a function
@@ -123,9 +126,9 @@ def _name_cost(name: str) -> CostComparison | None:
     if name in LOSSES:
         return _loss_cost(build())
     if name == "mlp":
-        return _net_cost(build((30, 10), tanh()), LOSSES["softmax_cross_entropy"](), (784,), 10)
+        return net_cost(build((30, 10), tanh()), LOSSES["softmax_cross_entropy"](), (COST_BATCH, 784))
     if name == "cnn":
-        return _net_cost(build(), LOSSES["softmax_cross_entropy"](), (28, 28, 1), 10)
+        return net_cost(build(), LOSSES["softmax_cross_entropy"](), (COST_BATCH, 28, 28, 1))
     if name not in LAYERS or name == "transformer":
         return None
     arguments, shape = _COST_SIZES.get(name, ((), (100,)))
@@ -138,43 +141,18 @@ def _name_cost(name: str) -> CostComparison | None:
 
 def _loss_cost(loss: Loss) -> CostComparison:
     y = normal_like(0, jax.ShapeDtypeStruct((COST_BATCH, 10), jnp.float32))
-    return float32_cost(loss_rule(loss), (y, _labels(COST_BATCH, 10)))
-
-
-def _net_cost(model: Layer, loss: Loss, shape: tuple[int, ...], outputs: int) -> CostComparison:
-    """The costs of a net's training step: the gradient with respect to its parameters, and the model's residuals."""
-    args = layer_args(model, (COST_BATCH, *shape))
-    step = float32_cost(model_rule(model, loss), (*args, _labels(COST_BATCH, outputs)))
-    # The residual of a step's rule is the gradient itself: the bytes kept in between are those of the model.
-    model_bytes = residual_bytes(layer_rule(model), cast_floating(args, np.float32))
-    return CostComparison(*(cost._replace(residual_bytes=n) for cost, n in zip(step, model_bytes, strict=True)))
-
-
-def _labels(batch: int, outputs: int) -> jax.Array:
-    """Labels: every loss takes them, whatever the targets of the config are."""
-    return jnp.asarray(np.random.default_rng(2).integers(max(outputs, 2), size=batch))
+    return float32_cost(loss_rule(loss), (y, labels((COST_BATCH,), 10)))
 
 
 def _config_job(name: str) -> Job:
-    config: Config = load(name)
-    model, loss = build_model(config), build_loss(config)
-    shape = tuple(example_input(config).shape[1:])
-
-    def outputs() -> int:
-        x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        params = jax.eval_shape(model.init, jax.random.key(0), x)
-        return jax.eval_shape(model.apply, params, x).shape[-1]
-
-    def build_net_case() -> Case:
-        params, x = layer_args(model, (NET_BATCH, *shape))
-        # Scaled like initial weights: random weights of size 1 would saturate every neuron.
-        params = jax.tree.map(lambda a: a / math.sqrt(max(a.size // a.shape[-1], 1)), params)
-        return make_case(name, name, model_rule(model, loss), (params, x, _labels(NET_BATCH, outputs())))
+    config: Config = with_data_sizes(load(name))
+    model, loss, example = build_model(config), build_loss(config), example_input(config)
 
     def laws(quick: bool) -> Certificate:
-        return run_laws([build_net_case()], name, laws=QUICK if quick else tuple(LAWS))
+        case = net_case(name, model, loss, batch_like(example, NET_BATCH))
+        return run_laws([case], name, laws=QUICK if quick else tuple(LAWS))
 
-    return Job(name, laws, lambda: _net_cost(model, loss, shape, outputs()))
+    return Job(name, laws, lambda: net_cost(model, loss, batch_like(example, COST_BATCH)))
 
 
 def _fuzz_job() -> Job:
@@ -215,7 +193,12 @@ def _working_directory_on_path() -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
+def _subject_job(
+    target: str,
+    subject: Any,
+    shapes: Sequence[tuple[int, ...]],
+    arguments: Sequence[str],
+) -> Job:
     """The job of a user's layer at a batch of `shapes`, or of a function at arrays of `shapes` and at `arguments`."""
     if is_function(subject, arguments):
         return Job(target, _of_user(target, function_laws(target, subject, shapes, arguments)), lambda: None)

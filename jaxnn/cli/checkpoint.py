@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxnn.cli.arguments import Checkpoint
 from jaxnn.cli.rerun import compare
+from jaxnn.cli.run_arguments import Checkpoint
 from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError, plural
 from jaxnn.runs import checkpoints

@@ -1,6 +1,6 @@
 """`jaxnn config new --from NAME`: a config to start from, with the comments of the one that it copies."""
 
-from jaxnn.cli.arguments import Config
+from jaxnn.cli.library_arguments import Config
 from jaxnn.cli.terminal import print_file, print_text
 from jaxnn.config.shipped import find
 from jaxnn.config.toml_file import read_text

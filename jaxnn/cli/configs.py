@@ -1,6 +1,6 @@
 """`jaxnn configs [NAME]`."""
 
-from jaxnn.cli.arguments import Configs
+from jaxnn.cli.library_arguments import Configs
 from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_file
 from jaxnn.config.shipped import find, names

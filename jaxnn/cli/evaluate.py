@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxnn.cli.arguments import Evaluate
+from jaxnn.cli.run_arguments import Evaluate
 from jaxnn.cli.tables import print_scores, print_table
 from jaxnn.cli.terminal import print_warning
 

@@ -1,6 +1,6 @@
 """`jaxnn generate RUN --prompt TEXT`."""
 
-from jaxnn.cli.arguments import Generate
+from jaxnn.cli.run_arguments import Generate
 from jaxnn.cli.tables import write_json
 from jaxnn.cli.terminal import print_text
 from jaxnn.errors import UserError

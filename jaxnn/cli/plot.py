@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxnn.cli.arguments import COURSE_FIGURES, Plot
 from jaxnn.cli.progress import announce, report
+from jaxnn.cli.run_arguments import COURSE_FIGURES, Plot
 from jaxnn.cli.terminal import print_text
 from jaxnn.errors import UserError
 

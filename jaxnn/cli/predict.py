@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jaxnn.cli.arguments import Predict
 from jaxnn.cli.prediction_file import check_prediction_file, write_predictions
+from jaxnn.cli.run_arguments import Predict
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import print_message
 from jaxnn.data.array_reader import ArrayReader

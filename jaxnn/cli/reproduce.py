@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Reproduce
 from jaxnn.cli.command_line import COMMAND_LINE
+from jaxnn.cli.library_arguments import Reproduce
 from jaxnn.cli.progress import announce, report
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import one_line, print_text, printable

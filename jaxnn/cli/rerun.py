@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Rerun
 from jaxnn.cli.progress import report_training
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import print_text, print_warning
+from jaxnn.cli.training_arguments import Rerun
 from jaxnn.errors import UserError
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Resume
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.terminal import one_line, print_message, print_text, print_warning
+from jaxnn.cli.training_arguments import Resume
 
 
 def run(command: Resume, overrides: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Summary
+from jaxnn.cli.library_arguments import Summary
 from jaxnn.cli.tables import print_table
 
 

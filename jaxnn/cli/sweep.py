@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Sweep
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text, printable
+from jaxnn.cli.training_arguments import Sweep
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import jax
 
 from jaxnn.cli import device
-from jaxnn.cli.arguments import Train
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text
+from jaxnn.cli.training_arguments import Train
 from jaxnn.errors import UserError, plural
 from jaxnn.experiment.seeds import seed_range
 

@@ -9,7 +9,8 @@ from jaxnn.engine.chunks import MAX_EVALUATIONS
 from jaxnn.engine.hooks import Hooks, NonFiniteError
 from jaxnn.engine.program import Program
 from jaxnn.engine.snapshot import Snapshot, concatenate_histories, on_host
-from jaxnn.metrics import Sum, lower_is_better
+from jaxnn.metrics import lower_is_better
+from jaxnn.quantities import Sum
 from jaxnn.train.state import History, State
 
 #: A loss so many times that of the first evaluation (or 1, if that is less) has diverged.

@@ -16,7 +16,8 @@ from jaxnn.engine.snapshot import is_key, on_device
 from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
-from jaxnn.metrics import lower_is_better, unmark_undefined
+from jaxnn.metrics import lower_is_better
+from jaxnn.quantities import unmark_undefined
 from jaxnn.train.run import Data, Training
 from jaxnn.train.state import History, State
 

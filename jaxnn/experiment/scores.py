@@ -14,7 +14,7 @@ from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch, Params
-from jaxnn.metrics import OutputMean, RSquared, mark_undefined, unmark_undefined, values
+from jaxnn.quantities import OutputMean, RSquared, mark_undefined, unmark_undefined, values
 from jaxnn.train.batches import Prepare
 from jaxnn.train.evaluation import evaluate_each
 from jaxnn.train.shuffle import stream

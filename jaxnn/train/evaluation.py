@@ -7,7 +7,7 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.layer import Batch, Params
-from jaxnn.metrics import Quantity, Sums
+from jaxnn.quantities import Quantity, Sums
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Batch, Params
-from jaxnn.metrics import mark_undefined, unmark_undefined, values
+from jaxnn.quantities import mark_undefined, unmark_undefined, values
 from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
 from jaxnn.train.check import check_update
 from jaxnn.train.evaluation import evaluate

@@ -7,7 +7,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxnn.layer import Params
-from jaxnn.metrics import Quantity
+from jaxnn.quantities import Quantity
 from jaxnn.train.step import Hyperparameters
 
 

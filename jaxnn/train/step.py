@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxnn.layer import Batch, Layer, Params
-from jaxnn.metrics import Sums
+from jaxnn.quantities import Sums
 from jaxnn.train.task import Activation
 
 #: Numbers by name, such as a learning rate: inputs of the compiled program, which serves all their values.

@@ -11,7 +11,8 @@ from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Layer, Params, check_layer
 from jaxnn.losses import Loss, LossFunction, check_loss, prediction_of
-from jaxnn.metrics import Metric, Quantity, Sum
+from jaxnn.metrics import Metric
+from jaxnn.quantities import Quantity, Sum
 from jaxnn.train.diagnosis import diagnose_step
 from jaxnn.train.second_order import SecondOrder
 from jaxnn.train.step import Update

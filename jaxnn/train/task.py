@@ -7,7 +7,8 @@ from jax import numpy as jnp
 
 from jaxnn import metrics
 from jaxnn.losses import Loss, LossFunction
-from jaxnn.metrics import Metric, Sum
+from jaxnn.metrics import Metric
+from jaxnn.quantities import Sum
 from jaxnn.sequence import Sequence
 from jaxnn.targets import plain_output, plain_target
 

@@ -2,6 +2,7 @@
 
 import sys
 
+import jax
 import pytest
 
 from jaxnn.cli.certify_targets import NAMES, NETS, jobs
@@ -38,6 +39,39 @@ def test_jobs_default_to_whole_library():
 @pytest.mark.parametrize("name", NETS)
 def test_course_net_is_certified(name):
     certificate = jobs([name])[0].laws(True)
+    assert certificate.holds, certificate.failures
+
+
+SEQUENCE_CONFIG = """
+title = "sequences"
+data = {{ name = "{data}", file = "{file}"{options} }}
+net = [
+    {{ layer = "embedding", rows = "tokens", units = 3 }},
+    {{ layer = "recur", cell = {{ name = "gru", units = 5 }}{last} }},
+    {{ layer = "dense", units = "classes" }},
+]
+loss = {{ name = "softmax_cross_entropy" }}
+optimizer = {{ name = "adam", learning_rate = 0.01 }}
+train = {{ epochs = 1, best = "train.loss" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "last"),
+    [
+        ("text", ", window = 4", ""),
+        ("lines", "", ""),
+        ("labelled_lines", "", ", last = true"),
+    ],
+)
+def test_net_with_the_sizes_of_its_data_is_certified(tmp_path, data, options, last):
+    file = "texts.tsv" if data == "labelled_lines" else "text.txt"
+    (tmp_path / file).write_text("a good film\tyes\na bad one\tno\n")
+    config = tmp_path / "config.toml"
+    config.write_text(SEQUENCE_CONFIG.format(data=data, file=file, options=options, last=last))
+    job = jobs([str(config)])[0]
+    with jax.enable_x64(True):
+        certificate = job.laws(True)
     assert certificate.holds, certificate.failures
 
 

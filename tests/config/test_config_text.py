@@ -7,7 +7,9 @@ import pytest
 from jaxnn.config import load
 from jaxnn.config.data_sizes import needs_data_sizes
 from jaxnn.config.experiment import load_data, make_experiment, with_data_sizes
+from jaxnn.data import Reader
 from jaxnn.data.reader import rebuild_reader
+from jaxnn.data.text import TextReader
 from jaxnn.errors import UserError
 from jaxnn.runs.run import fit, load_run
 
@@ -26,6 +28,11 @@ train = { epochs = 2, batch_size = 3, best = "validation.loss" }
 TEXT = "the cat sat on the mat. " * 20
 
 
+def text_reader(reader: Reader | None) -> TextReader:
+    assert isinstance(reader, TextReader)
+    return reader
+
+
 @pytest.fixture
 def config_file(tmp_path):
     (tmp_path / "mine.txt").write_text(TEXT, encoding="utf-8")
@@ -42,13 +49,15 @@ def test_text_trains_by_windows_and_its_vocabulary_sizes_the_net(config_file, tm
     rows = [a.shape for a in jax.tree.leaves(experiment.bound().init(jax.random.key(0), experiment.source.example))]
     assert (len(characters), 7) in rows and (11, len(characters)) in rows
     assert experiment.source.example[0].shape == (3, 5) and experiment.source.steps == 28
-    assert experiment.validation[0].shape == (9, 5)
+    assert experiment.validation is not None and experiment.validation[0].shape == (9, 5)
     run = fit(experiment, tmp_path / "run")
-    assert run.manifest["data"]["split"] == {"train": 86, "validation": 9}
+    assert run.manifest is not None and run.manifest["data"]["split"] == {"train": 86, "validation": 9}
     # The run holds the sizes and the vocabulary: it is read without the text.
     assert not needs_data_sizes(load(tmp_path / "run" / "config.toml"))
     (tmp_path / "mine.txt").unlink()
-    reader = rebuild_reader(load_run(tmp_path / "run").manifest["data"]["reader"])
+    manifest = load_run(tmp_path / "run").manifest
+    assert manifest is not None
+    reader = text_reader(rebuild_reader(manifest["data"]["reader"]))
     assert reader.decode(reader.encode("the mat")) == "the mat"
 
 
@@ -60,10 +69,11 @@ def test_steps_of_an_epoch_may_exceed_a_pass(config_file):
 
 def test_sizes_that_follow_from_the_data_are_known_with_them(config_file):
     config = with_data_sizes(load(config_file))
-    assert config.net[0].rows == config.net[2].units == len(set(TEXT))
+    sizes = [table.model_dump() for table in config.net]
+    assert sizes[0]["rows"] == sizes[2]["units"] == len(set(TEXT))
     assert with_data_sizes(config) is config
     other = load(config_file, ['data.tokens="bytes"'])
-    assert with_data_sizes(other).net[0].rows == 256
+    assert with_data_sizes(other).net[0].model_dump()["rows"] == 256
 
 
 @pytest.mark.parametrize(
@@ -92,6 +102,6 @@ def test_size_of_classes_is_refused_for_numbers(tmp_path):
 
 def test_data_of_a_text_are_in_order_for_every_seed(config_file):
     data = load_data(load(config_file, ["data.seed=3"]))
-    reader = data.dataset.reader
-    assert reader.decode(data.splits[0].train.x) == TEXT[: len(data.splits[0].train.x)]
-    assert np.ndim(data.splits[0].validation.x) == 2
+    train, validation, _ = data.splits[0]
+    assert text_reader(data.dataset.reader).decode(train.x) == TEXT[: len(train.x)]
+    assert validation is not None and np.ndim(validation.x) == 2

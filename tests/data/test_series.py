@@ -9,6 +9,7 @@ from jaxnn.config import load as load_config
 from jaxnn.config.experiment import load_data
 from jaxnn.data import load
 from jaxnn.data.reader import rebuild_reader
+from jaxnn.data.series import SeriesReader
 from jaxnn.errors import UserError
 
 CONFIG = """
@@ -37,10 +38,13 @@ def test_series_is_scaled_by_its_training_part_and_no_target_is_in_two_parts(tmp
     (tmp_path / "config.toml").write_text(CONFIG.format(horizon=horizon))
     data = load_data(load_config(tmp_path / "config.toml"))
     train, validation, test = data.splits[0]
+    assert isinstance(data.dataset.reader, SeriesReader) and validation is not None and test is not None
     reader = data.dataset.reader
     places = 3 + train.num_examples + horizon - 1
     np.testing.assert_allclose([reader.mean, reader.scale], [values[:places].mean(), values[:places].std()], rtol=1e-5)
-    targets = [set((part.y * reader.scale + reader.mean).round(3).ravel().tolist()) for part in data.splits[0]]
+    targets = [
+        set((part.y * reader.scale + reader.mean).round(3).ravel().tolist()) for part in (train, validation, test)
+    ]
     assert not (targets[0] & targets[1] or targets[1] & targets[2])
     np.testing.assert_allclose(test.y[-1] * reader.scale + reader.mean, values[-horizon:], rtol=1e-5)
     assert validation.num_examples > 0
@@ -68,7 +72,8 @@ def test_ts_file_has_series_of_different_lengths(tmp_path):
     assert data.train.x.lengths.tolist() == [3, 1] and data.train.x.values.shape == (2, 5, 2)
     np.testing.assert_array_equal(data.train.x.values[0, :3], [[1, 4], [2, 5], [3, 6]])
     assert not data.train.x.values[0, 3:].any() and not data.train.x.values[1, 1:].any()
-    assert data.test.x.values.shape == (1, 5, 2)
+    assert data.test is not None and data.test.x.values.shape == (1, 5, 2)
+    assert data.reader is not None
     assert rebuild_reader(json.loads(json.dumps(data.reader.settings()))) == data.reader
 
 

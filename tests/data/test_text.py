@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxnn.data import split
+from jaxnn.data import Dataset, split
 from jaxnn.data.reader import rebuild_reader
-from jaxnn.data.text import UNKNOWN, text_file
+from jaxnn.data.text import UNKNOWN, TextReader, text_file
 from jaxnn.errors import UserError
 
 
@@ -15,14 +15,19 @@ def write(tmp_path, content, name="text.txt"):
     return file
 
 
+def text_reader(data: Dataset) -> TextReader:
+    assert isinstance(data.reader, TextReader)
+    return data.reader
+
+
 @pytest.mark.parametrize("tokens", ["characters", "bytes"])
 def test_text_is_what_its_tokens_say(tmp_path, tokens):
     text = "Né à l'Ω: 漢字 🙂\nend"
     data = text_file(str(write(tmp_path, text)), tokens=tokens, window=3)
     ids = np.append(data.train.x[:1], data.train.y)
-    assert data.reader.decode(ids) == text
+    assert text_reader(data).decode(ids) == text
     np.testing.assert_array_equal(data.train.x[1:], data.train.y[:-1])
-    np.testing.assert_array_equal(data.reader.encode(text), ids)
+    np.testing.assert_array_equal(text_reader(data).encode(text), ids)
     assert data.train.x.dtype == np.int32 and data.window == 3
 
 
@@ -31,7 +36,7 @@ def test_words_have_ids_by_frequency_and_rare_ones_are_unknown(tmp_path):
     data = text_file(str(file), tokens="words", window=2, min_count=2)
     assert data.classes == (UNKNOWN, "the")
     everything = text_file(str(file), tokens="words", window=2)
-    text = everything.reader.decode(np.append(everything.train.x[:1], everything.train.y))
+    text = text_reader(everything).decode(np.append(everything.train.x[:1], everything.train.y))
     assert text == "the cat, the dog. the cat's 12 cats!\nthe end"
 
 
@@ -43,7 +48,7 @@ def test_a_line_end_of_windows_and_a_byte_order_mark_are_no_tokens(tmp_path):
 
 
 def test_reader_is_rebuilt_from_its_settings(tmp_path):
-    reader = text_file(str(write(tmp_path, "abcabc")), window=2).reader
+    reader = text_reader(text_file(str(write(tmp_path, "abcabc")), window=2))
     assert reader.window == 2 and rebuild_reader(reader.settings()) == reader
     for change in (
         {"tokens": "letters"},
@@ -63,7 +68,7 @@ def test_reader_is_rebuilt_from_its_settings(tmp_path):
 
 
 def test_reader_cuts_another_file_into_windows(tmp_path):
-    reader = text_file(str(write(tmp_path, "abcabc")), window=2).reader
+    reader = text_reader(text_file(str(write(tmp_path, "abcabc")), window=2))
     other = write(tmp_path, "cabba", "other.txt")
     np.testing.assert_array_equal(reader.inputs(other), [[2, 0], [1, 1]])
     x, y = reader.examples(other)
@@ -77,6 +82,7 @@ def test_split_of_a_text_keeps_its_order(tmp_path):
     data = text_file(str(write(tmp_path, "abcdefghijklmnopqrstu")), window=2)
     parts = split(data, validation=0.1, seed=3)
     np.testing.assert_array_equal(parts.train.x, np.arange(18))
+    assert parts.validation is not None
     np.testing.assert_array_equal(parts.validation.x, [18, 19])
 
 
@@ -102,6 +108,6 @@ def test_latin_1_is_read_on_request(tmp_path):
 
 
 def test_an_unknown_character_is_named(tmp_path):
-    reader = text_file(str(write(tmp_path, "abcabc")), window=2).reader
+    reader = text_reader(text_file(str(write(tmp_path, "abcabc")), window=2))
     with pytest.raises(UserError, match="found 'x'"):
         reader.encode("abx")

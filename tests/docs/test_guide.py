@@ -18,8 +18,10 @@ from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.agreement import has_stopped
 from jaxnn.certify.laws.second import has_forward_mode
 from jaxnn.certify.library_mutants import MUTANTS
-from jaxnn.cli.arguments import Command, Summary, Sweep, Train
+from jaxnn.cli.arguments import Command
 from jaxnn.cli.command_line import reject_unknown, split_overrides, unexpected_overrides
+from jaxnn.cli.library_arguments import Summary
+from jaxnn.cli.training_arguments import Sweep, Train
 from jaxnn.config import load
 from jaxnn.config.shipped import find, names
 from jaxnn.course.systems import SYSTEMS

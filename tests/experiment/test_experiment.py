@@ -12,7 +12,7 @@ from jax import numpy as jnp
 import jaxnn
 from jaxnn.errors import UserError
 from jaxnn.layer import empty_init
-from jaxnn.metrics import Sum
+from jaxnn.quantities import Sum
 
 X = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
 LABELS = (X[:, 0] > 0).astype(np.int32)

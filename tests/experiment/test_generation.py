@@ -1,5 +1,7 @@
 """Generation: the same tokens as a loop over the whole model, whatever the lengths; the laws of drawing."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -117,6 +119,7 @@ def test_generate_refuses_what_cannot_be_continued():
     for prompt in (np.zeros((1, 0), int), np.zeros(3, int), np.ones((1, 3))):
         with pytest.raises(UserError, match="prompt of integers"):
             generate(RECURRENT, params_of(RECURRENT), prompt, 3, KEY)
-    for options in ({"top_p": 0.0}, {"temperature": -1.0}, {"top_k": -1}, {"context": 1}):
+    refused: list[dict[str, Any]] = [{"top_p": 0.0}, {"temperature": -1.0}, {"top_k": -1}, {"context": 1}]
+    for options in refused:
         with pytest.raises(UserError, match="expected a length"):
             generate(RECURRENT, params_of(RECURRENT), PROMPT, 3, KEY, **options)

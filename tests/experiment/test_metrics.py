@@ -12,7 +12,8 @@ from sklearn import metrics as sk
 import jaxnn
 from jaxnn.experiment.class_metrics import class_metrics, class_outcomes
 from jaxnn.losses import LOSSES
-from jaxnn.metrics import OutputMean, RSquared, binary_accuracy, exact_match, mae, r2, values
+from jaxnn.metrics import binary_accuracy, exact_match, mae, r2
+from jaxnn.quantities import OutputMean, RSquared, values
 from jaxnn.train.evaluation import evaluate_each
 from jaxnn.train.task import activation_of, default_metrics
 

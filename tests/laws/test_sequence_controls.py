@@ -1,4 +1,7 @@
-"""Controls of the laws in `test_sequences` and `test_dropout`: a layer that breaks a law does not pass it."""
+"""Controls of the laws of sequences, of the parts of a transformer and of dropout.
+
+A layer that breaks a law does not pass it.
+"""
 
 import jax
 import pytest
@@ -8,8 +11,10 @@ from jaxnn.combine import parallel
 from jaxnn.layer import Layer, Time, empty_init
 from jaxnn.layers import attention, dropout, layer_norm, recur, rms_norm
 from jaxnn.sequence import Sequence, clear_padding
+from tests.laws import sequence_cases as cases
 from tests.laws import test_dropout as dropout_laws
 from tests.laws import test_sequences as laws
+from tests.laws import test_transformer_parts as part_laws
 
 
 def breaks(law, *arguments) -> bool:
@@ -35,7 +40,7 @@ def mean_over_padding() -> Layer:
 
 
 def test_law_of_more_padding_notices_a_mean_over_padding(monkeypatch):
-    monkeypatch.setitem(laws.WITH_LENGTHS, "broken", mean_over_padding())
+    monkeypatch.setitem(cases.WITH_LENGTHS, "broken", mean_over_padding())
     assert breaks(laws.test_more_padding_changes_nothing, "broken")
 
 
@@ -60,20 +65,21 @@ def test_law_of_continuation_notices_a_lost_state(monkeypatch, way):
 
 @pytest.mark.parametrize("name", ["learned positions", "rotary attention", "lstm"])
 def test_law_of_extension_notices_a_memory_that_is_lost(monkeypatch, name):
-    layer = laws.CAUSAL[name]
+    layer = cases.CAUSAL[name]
+    begin, proceed = cases.start_and_extend(layer)
     first = {}
 
     def start(params, batch, length):
-        first["memory"] = layer.time.start(params, batch, length)
+        first["memory"] = begin(params, batch, length)
         return first["memory"]
 
     def extend(params, memory, x):
-        y, _ = layer.time.extend(params, memory, x)
+        y, _ = proceed(params, memory, x)
         return y, first["memory"]
 
-    monkeypatch.setitem(laws.CAUSAL, name, layer._replace(time=layer.time._replace(start=start, extend=extend)))
+    monkeypatch.setitem(cases.CAUSAL, name, layer._replace(time=Time(start=start, extend=extend)))
     assert breaks(laws.test_extend_gives_the_output_of_the_whole_sequence, name, (3, 1, 3))
-    assert not breaks(laws.test_extend_gives_the_output_of_the_whole_sequence, name, (laws.TIME,))
+    assert not breaks(laws.test_extend_gives_the_output_of_the_whole_sequence, name, (cases.TIME,))
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -89,23 +95,23 @@ def test_law_of_reversal_notices_two_layers_in_one_direction(monkeypatch, last):
     "layer", [attention(2, causal=True), attention(1, positions="rotary"), attention(2, positions="learned", length=7)]
 )
 def test_law_of_permutations_notices_an_order_of_places(layer):
-    law = laws.test_attention_without_positions_is_equivariant_under_permutations
+    law = part_laws.test_attention_without_positions_is_equivariant_under_permutations
     assert breaks(law, layer)
 
 
 def test_law_of_rows_notices_weights_that_do_not_sum_to_1(monkeypatch):
-    monkeypatch.setattr(laws, "attention", lambda heads: _scaled(attention(heads), 1.001))
-    assert breaks(laws.test_attention_of_equal_values_gives_these_values)
+    monkeypatch.setattr(part_laws, "attention", lambda heads: _scaled(attention(heads), 1.001))
+    assert breaks(part_laws.test_attention_of_equal_values_gives_these_values)
 
 
 def test_law_of_scale_notices_an_epsilon():
-    assert breaks(laws.test_norm_ignores_the_scale_of_its_input, layer_norm(epsilon=1e-3))
-    assert breaks(laws.test_norm_ignores_the_scale_of_its_input, rms_norm(epsilon=1e-3))
+    assert breaks(part_laws.test_norm_ignores_the_scale_of_its_input, layer_norm(epsilon=1e-3))
+    assert breaks(part_laws.test_norm_ignores_the_scale_of_its_input, rms_norm(epsilon=1e-3))
 
 
 def test_law_of_shift_notices_a_norm_without_a_mean(monkeypatch):
-    monkeypatch.setattr(laws, "layer_norm", rms_norm)
-    assert breaks(laws.test_layer_norm_ignores_a_shift_and_its_derivative_sums_to_zero)
+    monkeypatch.setattr(part_laws, "layer_norm", rms_norm)
+    assert breaks(part_laws.test_layer_norm_ignores_a_shift_and_its_derivative_sums_to_zero)
 
 
 def test_law_far_from_zero_notices_a_variance_as_a_difference(monkeypatch):
@@ -117,8 +123,8 @@ def test_law_far_from_zero_notices_a_variance_as_a_difference(monkeypatch):
 
         return layer_norm()._replace(forward=forward)
 
-    monkeypatch.setattr(laws, "layer_norm", careless)
-    assert breaks(laws.test_layer_norm_is_exact_far_from_zero_in_float32)
+    monkeypatch.setattr(part_laws, "layer_norm", careless)
+    assert breaks(part_laws.test_layer_norm_is_exact_far_from_zero_in_float32)
 
 
 def test_law_of_memory_notices_kept_weights(monkeypatch):
@@ -131,8 +137,8 @@ def test_law_of_memory_notices_kept_weights(monkeypatch):
 
         return layer._replace(forward=forward)
 
-    monkeypatch.setattr(laws, "attention", keeps_weights)
-    assert breaks(laws.test_attention_keeps_nothing_that_grows_with_the_square_of_time)
+    monkeypatch.setattr(part_laws, "attention", keeps_weights)
+    assert breaks(part_laws.test_attention_keeps_nothing_that_grows_with_the_square_of_time)
 
 
 def test_laws_of_dropout_notice_a_lost_scale_and_a_mask_for_each_place(monkeypatch):

@@ -8,84 +8,33 @@ import numpy as np
 import pytest
 from jax import numpy as jnp
 
-from jaxnn.combine import parallel, residual, serial, share
+from jaxnn.combine import serial
 from jaxnn.layer import Layer
 from jaxnn.layers import (
     attention,
     bidirectional,
     dense,
-    dropout,
-    embedding,
-    layer_norm,
     pool_sequence,
-    positional_embedding,
     recur,
-    rms_norm,
-    tanh,
-    transformer,
-    unembedding,
 )
 from jaxnn.layers.cell import autodiff_cell
-from jaxnn.layers.cells import gru, lstm, simple
+from jaxnn.layers.cells import gru, simple
 from jaxnn.sequence import Sequence
-
-BATCH, TIME, UNITS, VOCABULARY = 3, 7, 6, 11
-CELLS = {"simple": simple(5), "relu": simple(5, "relu"), "lstm": lstm(5), "gru": gru(5)}
-LANGUAGE_MODEL = serial(
-    embed=embedding(VOCABULARY, UNITS),
-    positions=positional_embedding(TIME + 3),
-    body=transformer(2, 2, UNITS),
-    head=share("embed", unembedding(VOCABULARY)),
+from tests.laws.sequence_cases import (
+    BATCH,
+    CAUSAL,
+    CELLS,
+    LANGUAGE_MODEL,
+    LENGTHS,
+    TIME,
+    VOCABULARY,
+    WITH_LENGTHS,
+    assert_close,
+    backward,
+    batch,
+    start_and_extend,
+    with_params,
 )
-#: Layers whose output at a place depends on earlier places only.
-CAUSAL = {
-    **{name: recur(cell) for name, cell in CELLS.items()},
-    "attention": attention(2, causal=True),
-    "rotary attention": attention(1, causal=True, positions="rotary"),
-    "learned positions": attention(2, causal=True, positions="learned", length=TIME + 3),
-    "transformer": transformer(1, 2, UNITS, positions="none"),
-    "recurrent net": serial(recur(lstm(5)), layer_norm(), residual(recur(gru(5))), dense(3)),
-    "parallel": parallel(recur(gru(3)), dense(4), combine="concatenate"),
-}
-#: Layers that take sequences of different lengths.
-WITH_LENGTHS = {
-    **CAUSAL,
-    **{f"{name}, reverse": recur(cell, reverse=True) for name, cell in CELLS.items()},
-    **{f"{name}, last": recur(cell, last=True) for name, cell in CELLS.items()},
-    "bidirectional": bidirectional(gru(5)),
-    "bidirectional, last": bidirectional(lstm(5), last=True),
-    "attention, all places": attention(2),
-    "mean": pool_sequence("mean"),
-    "max": pool_sequence("max"),
-    "last": pool_sequence("last"),
-    "places alike": serial(dense(5), tanh(), rms_norm(), dropout(0.3)),
-}
-
-
-def with_params(layer: Layer, x):
-    params = layer.init(jax.random.key(0), x)
-    leaves, structure = jax.tree.flatten(params)
-    rng = np.random.default_rng(1)
-    return jax.tree.unflatten(structure, [a + 0.3 * jnp.asarray(rng.normal(size=a.shape), a.dtype) for a in leaves])
-
-
-def batch(seed: int = 0, time: int = TIME):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=(BATCH, time, UNITS)))
-
-
-def backward(layer: Layer, params, x, dy):
-    _, res = layer.forward(params, x, None)
-    return layer.backward(params, res, dy)
-
-
-def assert_same_bits(first, second):
-    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
-        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-
-
-def assert_close(first, second, bound=1e-12):
-    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
-        assert np.max(np.abs(np.asarray(a) - np.asarray(b)), initial=0) <= bound
 
 
 def is_causal(layer: Layer) -> bool:
@@ -111,9 +60,6 @@ def test_causal_layer_does_not_see_later_places(name):
 @pytest.mark.parametrize("layer", [attention(2), bidirectional(gru(3)), recur(gru(3), reverse=True)])
 def test_causal_law_notices_a_layer_that_sees_later_places(layer):
     assert not is_causal(layer)
-
-
-LENGTHS = jnp.asarray([TIME, 0, 4], jnp.int32)
 
 
 def ignores_padding(layer: Layer) -> bool:
@@ -205,9 +151,10 @@ def test_extend_gives_the_output_of_the_whole_sequence(name, pieces):
     else:
         layer, x = CAUSAL[name], batch()
     params = with_params(layer, x)
-    memory, outputs, place = layer.time.start(params, BATCH, TIME + 1), [], 0
+    start, extend = start_and_extend(layer)
+    memory, outputs, place = start(params, BATCH, TIME + 1), [], 0
     for places in pieces:
-        y, memory = layer.time.extend(params, memory, x[:, place : place + places])
+        y, memory = extend(params, memory, x[:, place : place + places])
         outputs.append(y)
         place += places
     assert_close(jnp.concatenate(outputs, 1), layer.apply(params, x), 1e-12)
@@ -215,8 +162,8 @@ def test_extend_gives_the_output_of_the_whole_sequence(name, pieces):
 
 @pytest.mark.parametrize("layer", [attention(2), bidirectional(gru(3)), recur(gru(3), reverse=True), pool_sequence()])
 def test_layer_that_sees_later_places_cannot_be_extended(layer):
-    assert layer.time.start is None
-    assert serial(dense(3), layer).time.start is None
+    for outer in (layer, serial(dense(3), layer)):
+        assert outer.time is not None and outer.time.start is None
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -238,57 +185,6 @@ def test_reversing_the_valid_part_swaps_the_halves_of_bidirectional(name, last):
         assert_close(np.asarray(other.values)[i, :n], np.concatenate([expected[:, 5:], expected[:, :5]], -1))
 
 
-@pytest.mark.parametrize("layer", [attention(2), transformer(1, 2, UNITS, causal=False)])
-def test_attention_without_positions_is_equivariant_under_permutations(layer):
-    x, order = batch(), np.random.default_rng(4).permutation(TIME)
-    params = with_params(layer, x)
-    dy = batch(6)
-    dparams, dx = backward(layer, params, x, dy)
-    permuted = backward(layer, params, x[:, order], dy[:, order])
-    assert_close(layer.apply(params, x[:, order]), layer.apply(params, x)[:, order])
-    assert_close(permuted, (dparams, dx[:, order]))
-
-
-def test_attention_of_equal_values_gives_these_values():
-    layer, x = attention(2), batch()
-    params = with_params(layer, x)
-    # Values of 1 for every place: the weights of each row add up to 1, so queries and keys have no influence.
-    weight = params.query_key_value.weight.at[:, 2 * UNITS :].set(0).at[0, 2 * UNITS :].set(1)
-    params = params._replace(
-        query_key_value=params.query_key_value._replace(weight=weight),
-        output=params.output._replace(weight=jnp.eye(UNITS)),
-    )
-    x = x.at[..., 0].set(1)
-    assert_close(layer.apply(params, x), jnp.ones_like(x), 1e-14)
-    dparams, _ = backward(layer, params, x, batch(7))
-    assert_close(dparams.query_key_value.weight[:, : 2 * UNITS], jnp.zeros((UNITS, 2 * UNITS)), 1e-14)
-
-
-@pytest.mark.parametrize("layer", [layer_norm(epsilon=0.0), rms_norm(epsilon=0.0)])
-def test_norm_ignores_the_scale_of_its_input(layer):
-    x = batch()
-    params = with_params(layer, x)
-    assert_close(layer.apply(params, 37.0 * x), layer.apply(params, x), 1e-13)
-    dx = backward(layer, params, x, batch(8))[1]
-    assert_close((dx * x).sum(-1), jnp.zeros((BATCH, TIME)), 1e-13)
-
-
-def test_layer_norm_ignores_a_shift_and_its_derivative_sums_to_zero():
-    layer, x = layer_norm(epsilon=0.0), batch()
-    params = with_params(layer, x)
-    assert_close(layer.apply(params, x + 5.0), layer.apply(params, x), 1e-13)
-    assert_close(backward(layer, params, x, batch(8))[1].sum(-1), jnp.zeros((BATCH, TIME)), 1e-13)
-
-
-def test_layer_norm_is_exact_far_from_zero_in_float32():
-    layer = layer_norm()
-    x = np.asarray(batch(), np.float32) + np.float32(1e4)
-    params = layer.init(jax.random.key(0), jnp.asarray(x))
-    exact = x.astype(np.float64)
-    exact = (exact - exact.mean(-1, keepdims=True)) / np.sqrt(exact.var(-1, keepdims=True) + 1e-5)
-    assert np.abs(np.asarray(layer.apply(params, jnp.asarray(x))) - exact).max() < 2e-3
-
-
 def test_own_cell_by_autodiff_is_trained_as_the_cell_by_hand():
     cell, x = gru(5), batch()
     params = with_params(recur(cell), x)
@@ -300,15 +196,3 @@ def test_own_cell_by_autodiff_is_trained_as_the_cell_by_hand():
     assert_close(own.apply(params, x), recur(cell).apply(params, x), 1e-14)
     dy = jnp.asarray(np.random.default_rng(3).normal(size=(BATCH, TIME, 5)))
     assert_close(backward(own, params, x, dy), backward(recur(cell), params, x, dy), 1e-12)
-
-
-def test_attention_keeps_nothing_that_grows_with_the_square_of_time():
-    layer = attention(2, causal=True)
-
-    def kept(time):
-        x = jax.ShapeDtypeStruct((1, time, UNITS), jnp.float32)
-        params = jax.eval_shape(layer.init, jax.random.key(0), x)
-        _, res = jax.eval_shape(lambda p, x: layer.forward(p, x, None), params, x)
-        return sum(a.size for a in jax.tree.leaves(res))
-
-    assert kept(512) == 2 * kept(256)

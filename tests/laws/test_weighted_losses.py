@@ -8,7 +8,7 @@ from jax import numpy as jnp
 from jaxnn import Weighted, accuracy, class_weighted
 from jaxnn.errors import UserError
 from jaxnn.losses import LOSSES, prediction_of
-from jaxnn.metrics import values
+from jaxnn.quantities import values
 
 LOSS = pytest.mark.parametrize("name", sorted(LOSSES))
 REDUCTION = pytest.mark.parametrize("reduction", ["mean", "sum"])

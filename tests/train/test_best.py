@@ -8,7 +8,7 @@ from jax import numpy as jnp
 from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks
 from jaxnn.engine.job import Job
-from jaxnn.metrics import Sum
+from jaxnn.quantities import Sum
 from jaxnn.train import Plan, Update, generated
 
 EPOCHS, SEEDS = 12, (0, 1, 2)

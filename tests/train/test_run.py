@@ -15,7 +15,7 @@ from jaxnn.engine.driver import drive
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import default_strategy, map_seeds, seed_devices
 from jaxnn.errors import UserError
-from jaxnn.metrics import values
+from jaxnn.quantities import values
 from jaxnn.train import Plan, Source, Update, evaluate, generated, in_memory, make_run, optimizer, streamed, supervised
 from jaxnn.train.run import Data, make_training, shape_of
 from jaxnn.train.second_order import newton

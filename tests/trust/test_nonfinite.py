@@ -18,7 +18,7 @@ from jaxnn import autodiff, dense, flatten, mean_squared_error, residual, serial
 from jaxnn.engine import nonfinite
 from jaxnn.engine.hooks import NonFiniteError
 from jaxnn.engine.snapshot import Snapshot
-from jaxnn.metrics import Sum
+from jaxnn.quantities import Sum
 from jaxnn.train import Plan
 from jaxnn.train.diagnosis import diagnose_step, finite
 from tests.trust.fault_injection import DATA, EXAMPLES, SAID, SPIKES, VALUES, Run, met, spike, train
