@@ -16,7 +16,7 @@ from jaxnn.storage.files import atomic_write
 #: Compiling one certificate takes one core.
 WORKERS = 2
 #: What the whole library takes on two cores.
-TIME, QUICK_TIME, MUTANTS_TIME = "about 5 minutes", "about 1 minute", "about 1 minute"
+TIME, QUICK_TIME, MUTANTS_TIME = "about 10 minutes", "about 2 minutes", "about 1 minute"
 
 
 LEGEND = """float64: largest relative difference from autodiff; differences: from finite differences
