@@ -197,7 +197,10 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
     def derivative(z, target):
         return (z >= 0).astype(z.dtype) - dense_target(target, z)
 
-    return _loss("perceptron", lambda z, t: (z * derivative(z, t)).sum(-1), derivative, reduction)
+    def terms(z, t):
+        return (z * (_threshold(z) - dense_target(t, z))).sum(-1)
+
+    return _loss("perceptron", terms, derivative, reduction)
 
 
 #: name -> constructor

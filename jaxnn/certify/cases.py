@@ -136,6 +136,7 @@ ROWS: tuple[Row, ...] = (
         layer_row("recur", f"{cell}, state", _recur(cell, state=True), (SEQUENCE, ((5, 3),) * states))
         for cell, states in (("simple", 1), ("lstm", 2), ("gru", 1))
     ),
+    layer_row("recur", "last and state", _recur("lstm", last=True, state=True), (SEQUENCE, ((5, 3), (5, 3)))),
     layer_row("bidirectional", "", lambda make: make({"name": "gru", "units": 3}), (3, 5, 7)),
     layer_row("bidirectional", "a sequence", lambda make: make({"name": "lstm", "units": 3}), SEQUENCE),
     layer_row("layer_norm", "", without_arguments, (3, 5, 7)),

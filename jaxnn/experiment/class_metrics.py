@@ -26,11 +26,11 @@ MAX_NUMBERS = 20_000_000
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ClassOutcomes:
-    """What was predicted and what is true of each example, with a leading axis of examples.
+    """What was predicted and what is true at each place, with a leading axis of examples.
 
-    predicted, true: a label (); in a multilabel task 0 or 1 for each label (*places, label)
-    scores: of a class against all others, larger where it is likelier: of the second of two classes (), of each label
-        (*places, label); None for more classes
+    predicted, true: labels (*places); in a multilabel task 0 or 1 for each label (*places, label)
+    scores: of a class against all others, larger where it is likelier: of the second of two classes (*places), of each
+        label (*places, label); None for more classes
     weight: of each place; None where all count alike
     """
 
@@ -43,7 +43,7 @@ class ClassOutcomes:
 
 
 def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> ClassOutcomes | None:
-    """The outcomes of a batch (x, target); None for a task without classes, and for a class at each of several places.
+    """The outcomes of a batch (x, target); None for a task without classes, and for a token at each place of tokens.
 
     limit: the numbers of an example, beyond which there are none
     """
@@ -54,7 +54,9 @@ def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> 
     task = task_of(update.activation, y, target)
     if task not in ("classification", "multilabel") or y.shape[-1] > MAX_CLASSES or y[0].size > limit:
         return None
-    if task == "classification" and y.ndim > 2:  # the places of an example, such as those of a text, are no sample
+    x = plain_output(batch[0])
+    if task == "classification" and y.ndim > 2 and jnp.issubdtype(getattr(x, "dtype", float), jnp.integer):
+        # A language model: how well it tells each token says nothing that its loss does not.
         return None
     weight = split_weight(task, prediction, batch[1])[2]
     outputs = y.shape[-1]

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 from jax import numpy as jnp
 
@@ -142,3 +143,18 @@ def test_loss_of_sequences_refuses_a_target_for_each_sequence():
         LOSSES["softmax_cross_entropy"]()(y, LABELS[:, 0])
     with pytest.raises(UserError, match="expected a target for each sequence"):
         LOSSES["softmax_cross_entropy"]()(jnp.asarray(Y[:, 0]), Sequence(LABELS, LENGTHS))
+
+
+def test_classes_of_places_are_measured_but_not_those_of_a_language_model():
+    def measured(x):
+        update = jaxnn.supervised(
+            jaxnn.serial(jaxnn.embedding(OUT, 4), jaxnn.dense(OUT)) if x.dtype == np.int32 else jaxnn.dense(OUT),
+            jaxnn.softmax_cross_entropy(),
+            optax.sgd(0.1),
+        )
+        source = jaxnn.in_memory(x, LABELS, batch_size=BATCH)
+        run = jaxnn.fit(jaxnn.Experiment(update, source, jaxnn.Plan(1, best="train.loss"), test=(x, LABELS)))
+        return set(run.scores["test"])
+
+    assert {"balanced_accuracy", "f1_macro"} <= measured(RNG.normal(size=(BATCH, TIME, 3)).astype(np.float32))
+    assert measured(LABELS) == {"loss", "accuracy", "perplexity", "bits"}
