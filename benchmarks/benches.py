@@ -11,7 +11,7 @@ from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.runner import Workload
 from benchmarks.timing import Timing, time_contestants
 from benchmarks.workloads import WORKLOADS
-from jaxnn.config import build_loss, build_model, load
+from jaxnn.config import build_loss, load
 from jaxnn.summary import flops
 
 JAX_PEERS = ("Keras", "Flax NNX", "Equinox")
@@ -180,9 +180,9 @@ def _unit(workload: Workload) -> str:
 
 def step_flops(workload: Workload) -> int:
     """Floating-point operations of one step: forward, backward and loss."""
-    config = load(workload.config, workload.overrides)
-    x, y = make_workload_experiment(workload).source.example
-    model = build_model(config)
+    experiment, config = make_workload_experiment(workload), load(workload.config, workload.overrides)
+    model, (x, y) = experiment.bound().model, experiment.source.example
+    assert model is not None
     params = jax.eval_shape(model.init, jax.random.key(0), x)
     return flops(jaxnn.value_and_grad(model, build_loss(config)), params, x, y)
 

@@ -22,6 +22,10 @@ LIMITS = {
         "ninety_nine": "convolutions of several channels, which PyTorch's library computes in less time",
         "autodiff_of_lax": "the matmuls of the course's net; on this processor autodiff of lax takes half as long as "
         "on the processor for which the target was set",
+        "lstm_text": "the loop over 64 places is a sequence of small products and elementwise operations, each started "
+        "by itself, where PyTorch calls one library routine for a whole layer; not profiled further",
+        "gpt": "of a step of 26 ms a third is spent in matrix products at the machine's rate; the rest are passes over "
+        "arrays of 768 × 512 numbers (GELU, norms, softmax) and the update, which were not profiled further",
         "examples": "five times the steps, and a gather from 196 MB, which no cache holds",
     },
     "gpu": {
