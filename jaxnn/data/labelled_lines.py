@@ -11,7 +11,7 @@ from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.labels import number_classes
 from jaxnn.data.lines import file_lines
-from jaxnn.data.padding import pad_sequences, resized
+from jaxnn.data.padding import pad_sequences
 from jaxnn.data.table_text import make_style, read_blocks
 from jaxnn.data.text import (
     Encoding,
@@ -20,6 +20,7 @@ from jaxnn.data.text import (
     file_text,
     make_vocabulary,
     rebuild_text_reader,
+    split_lines,
     text_tokens,
 )
 from jaxnn.errors import UserError
@@ -53,6 +54,14 @@ class Columns(NamedTuple):
         return pairs
 
 
+class LabelledLines(NamedTuple):
+    """The tokens of each text of a table or a folder, and the name of its class."""
+
+    file: Path
+    lines: list[list[str]]
+    names: list[str]
+
+
 class LabelledLineReader(NamedTuple):
     """Turns texts into ids of tokens, and the names of their classes into labels."""
 
@@ -70,21 +79,20 @@ class LabelledLineReader(NamedTuple):
 
     def examples(self, file: Path) -> Part:
         """The texts of a table or a folder with their labels. Raises UserError for a class that is not known."""
-        lines, names = read_examples(file, self.text.tokens, self.text.encoding, self.columns)
-        unknown = next((name for name in names if name not in self.classes), None)
-        if unknown is not None:
-            raise UserError(f"{file}: expected classes of {', '.join(self.classes)[:_MAX_NAME]}, found {unknown!r}")
-        return self.part(lines, names, file)
+        return self.part(read_examples(file, self.text.tokens, self.text.encoding, self.columns))
 
-    def part(self, lines: list[list[str]], names: list[str], file: Path) -> Part:
-        """The examples of lines of tokens and the names of their classes."""
+    def part(self, read: LabelledLines) -> Part:
+        """The examples of texts with the names of their classes. Raises UserError as `examples` does."""
+        unknown = next((name for name in read.names if name not in self.classes), None)
+        if unknown is not None:
+            raise UserError(
+                f"{read.file}: expected classes of {', '.join(self.classes)[:_MAX_NAME]}, found {unknown!r}"
+            )
         labels = {name: i for i, name in enumerate(self.classes)}
-        return Part(self._sequences(lines, file), np.array([labels[name] for name in names], np.int32))
+        return Part(self._sequences(read.lines, read.file), np.array([labels[name] for name in read.names], np.int32))
 
     def _sequences(self, lines: list[list[str]], file: Path) -> "Sequence":
-        lines = [line[: self.length or None] for line in lines]
-        ids = self.text.ids_of([token for line in lines for token in line], str(file))
-        return pad_sequences(np.split(ids, np.cumsum([len(line) for line in lines])[:-1]), self.time)
+        return pad_sequences(self.text.rows_of([line[: self.length or None] for line in lines], str(file)), self.time)
 
     def settings(self) -> dict[str, Any]:
         columns = None if self.columns is None else [self.columns.text, self.columns.label]
@@ -146,26 +154,31 @@ def labelled_lines(
         )
     path = find_path(file, data_dir)
     columns = None if path.is_dir() else Columns(text, label, encoding)
-    lines, names = read_examples(path, tokens, encoding, columns)
-    pieces = [token for line in lines for token in line]
+    train = read_examples(path, tokens, encoding, columns)
+    held_out = [
+        read_examples(find_path(name, data_dir), tokens, encoding, columns) if name else None
+        for name in (validation_file, test_file)
+    ]
+    pieces = [token for line in train.lines for token in line]
     words = TextReader(tokens, make_vocabulary(pieces, tokens, min_count), encoding)
-    classes = number_classes(names)[1]
-    reader = LabelledLineReader(words, 1, length, classes, columns)
-    parts = [reader.examples(find_path(name, data_dir)) if name else None for name in (validation_file, test_file)]
-    train = reader.part(lines, names, path)
     # One shape for all parts: that of the longest text.
-    longest = max(int(part.x.lengths.max()) for part in (train, *parts) if part is not None)
-    train, validation, test = (part and part._replace(x=resized(part.x, longest)) for part in (train, *parts))
-    assert train is not None
-    reader = reader._replace(time=longest)
-    ids = len(words.vocabulary)
-    return Dataset("labelled_lines", train, test, classes, 1.0, reader, validation=validation, tokens=ids)
+    longest = max(len(line[: length or None]) for part in (train, *held_out) if part is not None for line in part.lines)
+    reader = LabelledLineReader(words, longest, length, number_classes(train.names)[1], columns)
+    validation, test = (None if part is None else reader.part(part) for part in held_out)
+    return Dataset(
+        "labelled_lines",
+        reader.part(train),
+        test,
+        reader.classes,
+        1.0,
+        reader,
+        validation=validation,
+        tokens=len(words.vocabulary),
+    )
 
 
-def read_examples(
-    path: Path, tokens: Tokens, encoding: str, columns: Columns | None
-) -> tuple[list[list[str]], list[str]]:
-    """The tokens of each text, and the name of its class, of a table or of a folder of files."""
+def read_examples(path: Path, tokens: Tokens, encoding: str, columns: Columns | None) -> LabelledLines:
+    """What stands in a table or in a folder of files. Raises UserError as `labelled_lines` does."""
     if path.is_dir():
         return _folder_examples(path, tokens, encoding)
     if columns is None:
@@ -177,10 +190,10 @@ def read_examples(
             raise UserError(f"{path}: expected text in every row, found {text[:40]!r} in row {len(lines) + 1}")
         lines.append(pieces)
         names.append(name)
-    return lines, names
+    return LabelledLines(path, lines, names)
 
 
-def _folder_examples(folder: Path, tokens: Tokens, encoding: str) -> tuple[list[list[str]], list[str]]:
+def _folder_examples(folder: Path, tokens: Tokens, encoding: str) -> LabelledLines:
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     if len(files) < 2:
         raise UserError(f"{folder}: expected a file of lines for each of two or more classes, found {len(files)}")
@@ -190,12 +203,11 @@ def _folder_examples(folder: Path, tokens: Tokens, encoding: str) -> tuple[list[
         rows = file_lines(file, tokens, encoding)
         lines += rows
         names += [file.suffix.removeprefix(".") if same_stem else file.stem] * len(rows)
-    return lines, names
+    return LabelledLines(folder, lines, names)
 
 
 def _tab_rows(file: Path, encoding: str) -> list[tuple[int, list[str]]]:
-    lines = [line.removesuffix("\r") for line in file_text(file, encoding).split("\n")]
-    return [(i, line.split("\t")) for i, line in enumerate(lines, 1) if line]
+    return [(i, line.split("\t")) for i, line in enumerate(split_lines(file_text(file, encoding)), 1) if line]
 
 
 def _comma_rows(file: Path, columns: Columns) -> list[tuple[int, list[str]]]:

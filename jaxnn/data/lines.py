@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, Integer
+from jaxtyping import Integer
 
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.padding import pad_sequences
-from jaxnn.data.text import Encoding, TextReader, Tokens, file_text, make_vocabulary, rebuild_text_reader, text_tokens
+from jaxnn.data.text import (
+    Encoding,
+    TextReader,
+    Tokens,
+    byte_tokens,
+    file_text,
+    make_vocabulary,
+    rebuild_text_reader,
+    split_lines,
+    text_tokens,
+)
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,10 +41,6 @@ class LineReader(NamedTuple):
     def vocabulary(self) -> tuple[str, ...]:
         return self.text.vocabulary
 
-    def encode(self, text: str) -> Int32[np.ndarray, "places"]:
-        """The ids of a text. Raises UserError for a token outside the vocabulary, which it names."""
-        return self.text.encode(text)
-
     def decode(self, ids: Integer[np.ndarray, "places"]) -> str:
         return self.text.decode(ids)
 
@@ -51,8 +57,7 @@ class LineReader(NamedTuple):
 
     def part(self, lines: list[list[str]], file: Path) -> Part:
         """The examples of lines of tokens. Raises UserError for unknown tokens; `file` is named in the message."""
-        ids = self.text.ids_of([token for line in lines for token in (LINE_END_OF[self.text.tokens], *line)], str(file))
-        rows = np.split(ids, np.cumsum([len(line) + 1 for line in lines])[:-1])
+        rows = self.text.rows_of([[LINE_END_OF[self.text.tokens], *line] for line in lines], str(file))
         targets = [np.append(row[1:], row[:1]) for row in rows]
         return Part(pad_sequences(rows, self.time), pad_sequences(targets, self.time).values)
 
@@ -102,10 +107,9 @@ def lines_file(
 def file_lines(file: Path, tokens: Tokens, encoding: str) -> list[list[str]]:
     """The tokens of each line that has some. Raises UserError for a file that is no text, and for one without lines."""
     # Bytes are those of the file: Latin-1 has a character for each.
-    text = file_text(file, "latin-1" if tokens == "bytes" else encoding)
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = split_lines(file_text(file, "latin-1" if tokens == "bytes" else encoding))
     if tokens == "bytes":
-        rows = [[f"{byte:02x}" for byte in line.encode("latin-1")] for line in lines]
+        rows = [byte_tokens(line.encode("latin-1")) for line in lines]
     else:
         rows = [text_tokens(line, tokens) for line in lines]
     if not any(rows):

@@ -49,11 +49,3 @@ def pad_sequences(sequences: List[Shaped[np.ndarray, "..."]], time: int = 0) -> 
     for row, array in zip(values, arrays, strict=True):
         row[: len(array)] = array
     return Sequence(values, lengths)
-
-
-def resized(batch: "Sequence", time: int) -> "Sequence":
-    """The same sequences in an array of `time` places, at least those of the longest."""
-    values = np.zeros((len(batch.values), time, *batch.values.shape[2:]), batch.values.dtype)
-    places = min(time, batch.values.shape[1])
-    values[:, :places] = batch.values[:, :places]
-    return batch._replace(values=values)

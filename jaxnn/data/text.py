@@ -68,6 +68,11 @@ class TextReader(NamedTuple):
             )
         return np.array(ids, np.int32)
 
+    def rows_of(self, lines: Sequence[Sequence[str]], where: str) -> list[Int32[np.ndarray, "places"]]:
+        """The ids of each of several lines of tokens. Raises UserError as `ids_of` does."""
+        ids = self.ids_of([token for line in lines for token in line], where)
+        return np.split(ids, np.cumsum([len(line) for line in lines])[:-1])
+
     def decode(self, ids: Integer[np.ndarray, "places"]) -> str:
         """The text of ids. Words are joined by a space, except before a mark such as a comma."""
         pieces = [self.vocabulary[int(i)] for i in ids]
@@ -172,7 +177,7 @@ def check_options(name: str, tokens: str, encoding: str) -> None:
 def file_tokens(file: Path, tokens: Tokens, encoding: str) -> list[str]:
     """The tokens of a file. Raises UserError for one that is missing or too large, and for bytes that are no text."""
     if tokens == "bytes":
-        return [f"{byte:02x}" for byte in file_bytes(file)]
+        return byte_tokens(file_bytes(file))
     return text_tokens(file_text(file, encoding), tokens)
 
 
@@ -198,10 +203,20 @@ def file_text(file: Path, encoding: str) -> str:
         ) from error
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, which end at a line feed alone, with or without a carriage return before it."""
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def byte_tokens(content: bytes) -> list[str]:
+    """Each byte as two hexadecimal digits."""
+    return [f"{byte:02x}" for byte in content]
+
+
 def text_tokens(text: str, tokens: Tokens) -> list[str]:
     """The tokens of a text. A byte is written with two hexadecimal digits; a line ends with one `\\n`."""
     if tokens == "bytes":
-        return [f"{byte:02x}" for byte in text.encode()]
+        return byte_tokens(text.encode())
     text = text.replace("\r\n", "\n")
     return list(text) if tokens == "characters" else _WORD.findall(text.lower())
 
@@ -209,7 +224,7 @@ def text_tokens(text: str, tokens: Tokens) -> list[str]:
 def make_vocabulary(pieces: Sequence[str], tokens: Tokens, min_count: int = 1) -> tuple[str, ...]:
     """The tokens that have an id, in order: 256 bytes, the characters sorted, or the words from frequent to rare."""
     if tokens == "bytes":
-        return tuple(f"{byte:02x}" for byte in range(256))
+        return tuple(byte_tokens(bytes(range(256))))
     if tokens == "characters":
         return tuple(sorted(set(pieces)))
     counts = Counter(pieces)

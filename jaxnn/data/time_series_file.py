@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.number_cells import parse_number
-from jaxnn.data.padding import pad_sequences, resized
+from jaxnn.data.padding import pad_sequences
 from jaxnn.data.table_text import Style
 from jaxnn.data.text import file_text
 from jaxnn.errors import UserError
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 _STYLE = Style()
 _SHOWN = 40  # characters of a cell in a message
+
+
+class TimeSeries(NamedTuple):
+    """The series of a file, each with the name of its class, and the classes that the header names."""
+
+    file: Path
+    classes: tuple[str, ...]
+    series: list[Float32[np.ndarray, "_ dimensions"]]
+    names: list[str]
 
 
 class TimeSeriesReader(NamedTuple):
@@ -36,13 +45,17 @@ class TimeSeriesReader(NamedTuple):
 
     def examples(self, file: Path) -> Part:
         """The series of a file with their labels. Raises UserError for other dimensions and unknown classes."""
-        classes, series, names = read_time_series(file)
-        if not set(classes) <= set(self.classes) or series[0].shape[1] != self.dimensions:
+        return self.part(read_time_series(file))
+
+    def part(self, read: TimeSeries) -> Part:
+        """The examples of the series of a file. Raises UserError as `examples` does."""
+        if not set(read.classes) <= set(self.classes) or read.series[0].shape[1] != self.dimensions:
             raise UserError(
-                f"{file}: expected {self.dimensions} dimensions and classes of {', '.join(self.classes)}, found "
-                f"{series[0].shape[1]} and {', '.join(classes)}"
+                f"{read.file}: expected {self.dimensions} dimensions and classes of {', '.join(self.classes)}, found "
+                f"{read.series[0].shape[1]} and {', '.join(read.classes)}"
             )
-        return Part(pad_sequences(series, self.time), np.array([self.classes.index(name) for name in names], np.int32))
+        labels = np.array([self.classes.index(name) for name in read.names], np.int32)
+        return Part(pad_sequences(read.series, self.time), labels)
 
     def settings(self) -> dict[str, Any]:
         return {"kind": "ts", "dimensions": self.dimensions, "classes": list(self.classes), "time": self.time}
@@ -68,19 +81,18 @@ def time_series_file(file: str, test_file: str = "", data_dir: str | os.PathLike
     Raises UserError, which names file, line and remedy, for a file without classes, with time stamps, with missing
     numbers, and for dimensions of different lengths in a line.
     """
-    path = find_path(file, data_dir)
-    classes, series, _ = read_time_series(path)
-    reader = TimeSeriesReader(series[0].shape[1], classes, 1)
-    parts = [reader.examples(path), reader.examples(find_path(test_file, data_dir)) if test_file else None]
-    longest = max(int(part.x.lengths.max()) for part in parts if part is not None)
-    train, test = (part and part._replace(x=resized(part.x, longest)) for part in parts)
-    assert train is not None
-    return Dataset("ts", train, test, classes, 1.0, reader._replace(time=longest))
+    read = [read_time_series(find_path(name, data_dir)) for name in (file, test_file) if name]
+    # One shape for both parts: that of the longest series.
+    longest = max(len(series) for part in read for series in part.series)
+    reader = TimeSeriesReader(read[0].series[0].shape[1], read[0].classes, longest)
+    parts = [reader.part(part) for part in read]
+    return Dataset("ts", parts[0], parts[1] if test_file else None, reader.classes, 1.0, reader)
 
 
-def read_time_series(file: Path) -> tuple[tuple[str, ...], list[Float32[np.ndarray, "time dimensions"]], list[str]]:
-    """The classes that the header names, the series of a file, and the class of each. Raises UserError."""
+def read_time_series(file: Path) -> TimeSeries:
+    """What stands in a file. Raises UserError, which names file and line, as `time_series_file` says."""
     header: dict[str, list[str]] = {}
+    classes: tuple[str, ...] = ()
     series, names = [], []
     for number, line in enumerate(file_text(file, "utf-8").split("\n"), 1):
         text, where = line.strip(), f"{file} line {number}"
@@ -97,15 +109,15 @@ def read_time_series(file: Path) -> tuple[tuple[str, ...], list[Float32[np.ndarr
             raise UserError(
                 f"{where}: expected {series[0].shape[1]} dimensions, as in the first series, found {values.shape[1]}"
             )
-        classes = _classes(file, header)
+        classes = classes or _classes(file, header)
         if name not in classes:
             raise UserError(f"{where}: expected a class of {', '.join(classes)}, found {name[:_SHOWN]!r}")
         series.append(values)
         names.append(name)
-    classes = _classes(file, header)
+    classes = classes or _classes(file, header)
     if not series:
         raise UserError(f"{file}: expected series behind @data, found none")
-    return classes, series, names
+    return TimeSeries(file, classes, series, names)
 
 
 def _classes(file: Path, header: Mapping[str, list[str]]) -> tuple[str, ...]:
