@@ -34,6 +34,13 @@ GetResult = Callable[[], tuple["SystemResult", "Draw"]]
 #: A row of the table: the system, a measurement, its summary, the number of seeds, seconds (0: none are shown).
 MakeRow = Callable[["System", "SeedMeasurement | None", str, int, float], dict[str, Any]]
 
+#: Kinds of systems -> the headings of the number that others give, and of what ours says of it.
+HEADINGS = {
+    "S": ("course", "the course's number lies"),
+    "T": ("published", "target"),
+    "ST": ("published", "comparison"),
+}
+
 
 def run(command: Reproduce) -> None:
     if command.seeds is not None:
@@ -65,6 +72,7 @@ def run_systems(
     folder.mkdir(exist_ok=True)
     atomic_write(folder / RESULTS, b"[]\n")  # a reproduction that was interrupted is recognised, too
     run_all = run_two_at_a_time if command.quick else run_sequentially
+    make_row = row_of(systems)
     rows: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     saved: list[Future[list[Any]]] = []
@@ -78,9 +86,9 @@ def run_systems(
                 result, draw = get_result()
             except UserError as error:
                 failures.append(f"{system.id} {system.config}: {error}")
-                rows.append(make_row(system)(system, None, str(error), 0, 0.0))
+                rows.append(make_row(system, None, str(error), 0, 0.0))
                 continue
-            rows += result_rows(result)
+            rows += result_rows(result, make_row)
             results.append(result_json(result))
             saved.append(drawing.submit(save_figures, folder / "figures", system, draw))
         report("drawing figures")
@@ -137,44 +145,41 @@ def save_figures(folder: Path, system: "System", draw: "Draw") -> list[Any]:
     return save_figures(folder, iter(figures))
 
 
-def result_rows(result: "SystemResult") -> list[dict[str, Any]]:
+def result_rows(result: "SystemResult", make_row: MakeRow) -> list[dict[str, Any]]:
     """A row for each measurement; the first row has the time."""
-    row = make_row(result.system)
     return [
-        row(result.system, measurement, measurement.summary, result.seeds, result.seconds if i == 0 else 0.0)
+        make_row(result.system, measurement, measurement.summary, result.seeds, result.seconds if i == 0 else 0.0)
         for i, measurement in enumerate(result.measurements)
     ]
 
 
-def make_row(system: "System") -> MakeRow:
-    return {"R": record_row, "T": sequence_row}.get(system.id[0], course_row)
+def row_of(systems: Sequence["System"]) -> MakeRow:
+    """The rows of a table of these systems, which all have the same columns."""
+    kinds = {system.id[0] for system in systems}
+    if kinds == {"R"}:
+        return record_row
+    return functools.partial(comparison_row, *HEADINGS["".join(sorted(kinds))])
 
 
-def course_row(
-    system: "System", measurement: "SeedMeasurement | None", summary: str, seeds: int, seconds: float
+def comparison_row(
+    given: str,
+    verdict: str,
+    system: "System",
+    measurement: "SeedMeasurement | None",
+    summary: str,
+    seeds: int,
+    seconds: float,
 ) -> dict[str, Any]:
-    course = None if measurement is None else measurement.course_value
+    """A number that others give, beside ours. given, verdict: the headings of their columns"""
+    number = None if measurement is None else measurement.course_value
+    # A published number is of another net: without a target, its place among ours says nothing.
+    judged = system.id.startswith("S") or measurement is None or measurement.target is not None
     return {
         "system": f"{system.id} {system.config or system.study}",
         "number": "–" if measurement is None else measurement.name,
-        "course": "–" if course is None else course,
+        given: "–" if number is None else number,
         "ours": "–" if measurement is None else measurement.statistics,
-        "the course's number lies": summary,
-        "seeds": seeds,
-        "s": round(seconds, 1) if seconds else "",
-    }
-
-
-def sequence_row(
-    system: "System", measurement: "SeedMeasurement | None", summary: str, seeds: int, seconds: float
-) -> dict[str, Any]:
-    published = None if measurement is None else measurement.course_value
-    return {
-        "system": f"{system.id} {system.config}",
-        "number": "–" if measurement is None else measurement.name,
-        "published": "–" if published is None else published,
-        "ours": "–" if measurement is None else measurement.statistics,
-        "target": summary if measurement is None or measurement.target is not None else "–",
+        verdict: summary if judged else "–",
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxnn.course import systems
-from jaxnn.course.systems import RECORDS, SYSTEMS
+from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS
 
 CHEAP = ("S01", "S03", "S13", "S22")
 DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow", "jax_enable_x64": False}
@@ -51,6 +51,20 @@ def test_reproduce_records_shows_targets_and_the_standard_error(jaxnn, tmp_path,
     assert "98.6" in table and "standard" in table
     code, _, err = jaxnn("reproduce", "S03", "--records", "--out", tmp_path)
     assert code != 0 and "R1" in err
+
+
+def test_reproduce_of_the_course_and_of_sequences_has_one_table(jaxnn, tmp_path, monkeypatch):
+    monkeypatch.setattr(systems, "SEQUENCES", (SEQUENCES[3]._replace(config="digits_mlp"),))
+    file = tmp_path / "rows.json"
+    code, _, err = jaxnn("reproduce", "S03", "T02", "--quick", "--json", file, "--out", tmp_path / "out")
+    assert code == 0, err
+    rows = json.loads(file.read_text())["rows"]
+    assert len({tuple(row) for row in rows}) == 1 and {row["system"][:3] for row in rows} == {"S03", "T02"}
+    assert "97" in next(row["comparison"] for row in rows if row["system"].startswith("T02"))
+    code, _, err = jaxnn("reproduce", "T02", "--quick", "--json", file, "--out", tmp_path / "out")
+    assert code == 0, err
+    (row,) = json.loads(file.read_text())["rows"]
+    assert list(row)[2:5] == ["published", "ours", "target"]
 
 
 def test_reproduce_names_a_system_without_its_data_and_runs_the_others(jaxnn, tmp_path, monkeypatch):
