@@ -16,7 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxnn.certify.arguments import Arguments, bind
 from jaxnn.certify.case import is_number
-from jaxnn.certify.intent import Intent, meant_gradient, selection, whole_cotangent
+from jaxnn.certify.intent import Intent, compose, meant_gradient, selection, whole_cotangent
 from jaxnn.certify.pullback import whole_rule
 from jaxnn.certify.vjp_rule import Reduction, VjpRule, without_float0
 from jaxnn.errors import UserError, hint
@@ -76,14 +76,14 @@ def foreign_rule(
         if axis_names:
             function = _over_devices(function, arguments, batched, reduction, axis_names)
             batched = ()
-        function = _compose(select, function)
+        function = compose(select, function)
         forward, backward = whole_rule(function)
     else:
-        function = _compose(select, arguments.bound(primal))
+        function = compose(select, arguments.bound(primal))
         forward, backward = _parts(f, fwd, bwd, arguments, nondiff, intent.outputs)
     names = arguments.names
     rule = VjpRule(
-        function if intent.reference is None else _compose(select, arguments.bound(intent.reference)),
+        function if intent.reference is None else compose(select, arguments.bound(intent.reference)),
         forward,
         backward,
         names,
@@ -108,10 +108,6 @@ def _check_arguments(arguments: Arguments, batched: tuple[bool, ...], intent: In
         if name.split(".")[0] not in names:
             expected = f"expected names among {', '.join(names)}, found {name!r}{hint(name, names, repr)}"
             raise UserError(f"certify_vjp: stopped: {expected}")
-
-
-def _compose(outer: Callable[[Any], Any], inner: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arrays: outer(inner(*arrays))
 
 
 def _parts(

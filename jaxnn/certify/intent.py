@@ -72,12 +72,16 @@ def whole_cotangent(y: Any, outputs: tuple[Any, ...], dy: tuple[Any, ...]) -> An
     return structure.unflatten([selected.get(key, zero) for key, zero in zip(keys, zeros, strict=True)])
 
 
+def compose(outer: Callable[[Any], Any], inner: Callable[..., Any]) -> Callable[..., Any]:
+    """`outer` of the result of `inner`."""
+    return lambda *arrays: outer(inner(*arrays))
+
+
 def meant_gradient(meant: Callable[..., Any], arguments: Arguments, select: Callable[[Any], Any]) -> Meant:
     """The gradient that is meant, from a function of the arguments, or of the arguments and dy."""
     n = len(arguments.items)
     if not _takes(meant, n + 1):
-        bound = arguments.bound(meant)
-        f = lambda *arrays: select(bound(*arrays))  # noqa: E731
+        f = compose(select, arguments.bound(meant))
         forward, backward = whole_rule(f)
         return Meant(lambda args, dy: backward(forward(*args)[1], dy), f)
 

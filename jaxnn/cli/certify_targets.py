@@ -49,11 +49,7 @@ class Job(NamedTuple):
     cost: Callable[[], CostComparison | None]
 
 
-def jobs(
-    targets: Sequence[str],
-    shapes: Sequence[tuple[int, ...]] = (),
-    arguments: Sequence[str] = (),
-) -> list[Job]:
+def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = (), arguments: Sequence[str] = ()) -> list[Job]:
     """A job for each target; without targets, the whole library: every public name, the course's nets, and law 4.
 
     shapes: of a batch of the user's own layer, or of the arguments of a function
@@ -193,12 +189,7 @@ def _working_directory_on_path() -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _subject_job(
-    target: str,
-    subject: Any,
-    shapes: Sequence[tuple[int, ...]],
-    arguments: Sequence[str],
-) -> Job:
+def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
     """The job of a user's layer at a batch of `shapes`, or of a function at arrays of `shapes` and at `arguments`."""
     if is_function(subject, arguments):
         return Job(target, _of_user(target, function_laws(target, subject, shapes, arguments)), lambda: None)

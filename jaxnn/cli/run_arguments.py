@@ -6,14 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from jaxnn.cli.options import (
-    Cache,
-    DataDir,
-    Device,
-    ExperimentTarget,
-    Json,
-    RunFolder,
-)
+from jaxnn.cli.options import Cache, DataDir, Device, ExperimentTarget, Json, RunFolder
 
 #: The figures that `jaxnn plot` draws without a run.
 COURSE_FIGURES = ("activations", "costs", "preprocessing", "gradient-norms", "filters", "optimizers")

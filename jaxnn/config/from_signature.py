@@ -70,7 +70,7 @@ def _with_lists(annotation: Any) -> Any:
     if typing.get_origin(annotation) is tuple:
         return Annotated[annotation, Strict(False)]
     if _is_union(annotation):
-        return Union[tuple(_with_lists(member) for member in typing.get_args(annotation))]  # noqa: UP007
+        return Union[tuple(_with_lists(member) for member in typing.get_args(annotation))]  # noqa: UP007  # `|` takes no tuple of types
     return annotation
 
 

@@ -57,7 +57,6 @@ class Dataset(NamedTuple):
     for features. ``reader`` reads further files in the form of ``x``, such as those that `jaxnn predict` is given.
     With a ``window`` the rows are places of one long sequence, and an example is a window of so many of them.
     ``tokens``: the ids that ``x`` may hold, 0 where it holds no tokens.
-    ``ordered``: the rows follow each other in time, so that a split keeps their order.
     ``horizon``: the inputs and targets are numbers of one series, of which a target has so many; ``scale_series``
     scales them.
     ``has_missing``: NaN in ``x`` stands for a missing number, which `jaxnn.data.missing.fill_missing` replaces.
@@ -75,8 +74,12 @@ class Dataset(NamedTuple):
     validation: Part | None = None
     targets: tuple[str, ...] = ()
     tokens: int = 0
-    ordered: bool = False
     horizon: int = 0
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the rows follow each other in time, so that a split keeps their order."""
+        return self.window > 0 or self.horizon > 0
 
 
 class Splits(NamedTuple):

@@ -99,7 +99,7 @@ def series(
         raise UserError(f"series: expected a window and a horizon of at least 1, found {window} and {horizon}")
     reader = SeriesReader(column, window, horizon, delimiter)
     part = reader.examples(find_path(file, data_dir))
-    return Dataset("series", part, None, (), 1.0, reader, ordered=True, horizon=horizon)
+    return Dataset("series", part, None, (), 1.0, reader, horizon=horizon)
 
 
 def scale_series(dataset: Dataset, splits: Splits) -> tuple[Dataset, Splits]:

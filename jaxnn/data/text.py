@@ -153,7 +153,6 @@ def text_file(
         reader,
         window=window,
         tokens=len(reader.vocabulary),
-        ordered=True,
     )
 
 

@@ -79,7 +79,7 @@ def memory_saver():
         d = dy * (1 - jnp.tanh(s @ c.T) ** 2)
         return ((d @ c) * c - (d.T @ s) * s,)
 
-    f = lambda x: jnp.tanh(jnp.sin(x) @ jnp.cos(x).T)  # noqa: E731
+    f = lambda x: jnp.tanh(jnp.sin(x) @ jnp.cos(x).T)
     return custom(f, lambda x: (f(x), x), bwd)
 
 
@@ -91,8 +91,8 @@ def calls_itself():
 
 
 def gather():
-    f = lambda x, i, mask: jnp.where(mask, x[i], 0.0)  # noqa: E731
-    bwd = lambda r, dy: (jnp.zeros(5, dy.dtype).at[r[0]].add(jnp.where(r[1], dy, 0)), None, None)  # noqa: E731
+    f = lambda x, i, mask: jnp.where(mask, x[i], 0.0)
+    bwd = lambda r, dy: (jnp.zeros(5, dy.dtype).at[r[0]].add(jnp.where(r[1], dy, 0)), None, None)
     return custom(f, lambda x, i, mask: (f(x, i, mask), (i, mask, x.shape)), bwd)
 
 
@@ -112,8 +112,8 @@ def complex_square(factor):
 
 def modulus(mistake):
     """s |z|²; JAX's convention for the cotangent of z is 2 s z̄ dy."""
-    f = lambda z, s: s * jnp.abs(z) ** 2  # noqa: E731
-    bwd = lambda r, dy: (2 * r[1] * jnp.conj(r[0]) * dy + 1j * mistake * dy, (jnp.abs(r[0]) ** 2 * dy).sum())  # noqa: E731
+    f = lambda z, s: s * jnp.abs(z) ** 2
+    bwd = lambda r, dy: (2 * r[1] * jnp.conj(r[0]) * dy + 1j * mistake * dy, (jnp.abs(r[0]) ** 2 * dy).sum())
     return custom(f, lambda z, s: (f(z, s), (z, s)), bwd)
 
 
@@ -131,7 +131,7 @@ def reversal():
 
 def untraceable():
     """A branch on a value, which JAX cannot trace."""
-    f = lambda x: x * x if float(x.sum()) > 0 else -x  # noqa: E731
+    f = lambda x: x * x if float(x.sum()) > 0 else -x
     return custom(f, lambda x: (f(x), x), lambda x, dy: (2 * x * dy,))
 
 
