@@ -39,21 +39,34 @@ def split_weight(name: str, output: Any, target: Any) -> tuple[Output, Target, F
     name: the loss or metric, for the message. Raises `UserError` for a target or a weight that does not fit.
     """
     y, plain = jnp.asarray(plain_output(output)), plain_target(target)
-    weight = target.weight if isinstance(target, Weighted) else None
-    if weight is not None:
-        weight = spread_weight(name, weight, y.shape[:-1], y.dtype)
-    for item in (output, target.target if isinstance(target, Weighted) else target):
-        if isinstance(item, Sequence):
-            if len(y.shape) < 3 or y.shape[1] != item.values.shape[1]:
-                raise UserError(
-                    f"{name}: expected a target for each sequence, or outputs (batch, {item.values.shape[1]}, n), one "
-                    f"for each place, found outputs of shape {tuple(y.shape)} and a Sequence"
-                )
-            valid = spread_weight(name, valid_places(jnp.asarray(item.lengths), y.shape[1]), y.shape[:-1], y.dtype)
-            # A select: what stands at padding may be NaN.
-            weight = valid if weight is None else jnp.where(valid == 0, 0, weight)
+    weight = place_weight(name, output, target, y.shape, y.dtype)
     check_target(name, plain, y.shape, weight)
     return y, plain, weight
+
+
+def place_weight(
+    name: str, output: Any, target: Any, shape: tuple[int, ...], dtype: Any
+) -> Float[Array, "*places"] | None:
+    """The weight of each place of an output of this shape, 0 at padding; None where all places count alike.
+
+    output: a `Sequence` whose padding does not count, or anything else
+    name: as for `split_weight`, which raises as this does
+    """
+    plain, weight = (target.target, target.weight) if isinstance(target, Weighted) else (target, None)
+    places = shape[:-1]
+    if weight is not None:
+        weight = spread_weight(name, weight, places, dtype)
+    for item in (output, plain):
+        if isinstance(item, Sequence):
+            if len(shape) < 3 or shape[1] != item.values.shape[1]:
+                raise UserError(
+                    f"{name}: expected a target for each sequence, or outputs (batch, {item.values.shape[1]}, n), one "
+                    f"for each place, found outputs of shape {tuple(shape)} and a Sequence"
+                )
+            valid = spread_weight(name, valid_places(jnp.asarray(item.lengths), shape[1]), places, dtype)
+            # A select: what stands at padding may be NaN.
+            weight = valid if weight is None else jnp.where(valid == 0, 0, weight)
+    return weight
 
 
 def plain_target(target: Any) -> Any:

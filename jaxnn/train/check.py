@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
 from jaxnn.sequence import Sequence
-from jaxnn.targets import Weighted, check_labels, plain_output, plain_target, spread_weight
+from jaxnn.targets import check_labels, place_weight, plain_output, plain_target
 from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.step import Update
@@ -55,20 +55,13 @@ def _check_classes(update: Update, params: Any, source: Source, examples: Batch 
     prediction = jax.eval_shape(update.predict, params, source.example[0])
     shape: tuple[int, ...] = getattr(plain_output(prediction), "shape", ())
     if shape and len(shape) == target.ndim + 1:
-        check_labels("targets", np.asarray(target), shape[-1], _weight_of_places(*examples, prediction))
+        weight = _weight_of_places(*examples, prediction, (*target.shape, shape[-1]))
+        check_labels("targets", np.asarray(target), shape[-1], weight)
 
 
-def _weight_of_places(x: Any, target: Any, prediction: Any) -> Any:
-    """The weight of each place of a target, 0 at the padding of a `Sequence`; None where all count alike."""
-    shape = plain_target(target).shape
-    weight = spread_weight("targets", target.weight, shape, np.float32) if isinstance(target, Weighted) else None
-    sequences = [target.target if isinstance(target, Weighted) else target]
-    sequences += [x] if isinstance(prediction, Sequence) else []
-    for item in sequences:
-        if isinstance(item, Sequence):
-            valid = np.arange(shape[1]) < np.asarray(item.lengths)[:, None]
-            weight = valid if weight is None else weight * valid
-    return weight
+def _weight_of_places(x: Any, target: Any, prediction: Any, shape: tuple[int, ...]) -> Any:
+    """The weight of each place of a prediction of this shape; where it is a `Sequence`, its lengths are those of x."""
+    return place_weight("targets", x if isinstance(prediction, Sequence) else None, target, shape, np.float32)
 
 
 def _check_values(update: Update, params: Any, source: Source, examples: Batch | None) -> None:
@@ -83,8 +76,9 @@ def _check_values(update: Update, params: Any, source: Source, examples: Batch |
     if not hasattr(target, "dtype") or np.shape(target)[1:] != shape[1:]:
         return
     rows = np.asarray(target)
-    if isinstance(examples[1], Weighted):
-        rows = rows[np.asarray(examples[1].weight) > 0]
+    weight = _weight_of_places(*examples, prediction, rows.shape)
+    if weight is not None:
+        rows = rows[np.asarray(weight) > 0]
     if not rows.size:
         return
     sums = rows.sum(axis=-1)

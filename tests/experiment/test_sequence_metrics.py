@@ -158,3 +158,13 @@ def test_classes_of_places_are_measured_but_not_those_of_a_language_model():
 
     assert {"balanced_accuracy", "f1_macro"} <= measured(RNG.normal(size=(BATCH, TIME, 3)).astype(np.float32))
     assert measured(LABELS) == {"loss", "accuracy", "perplexity", "bits"}
+
+
+def test_probabilities_at_padding_are_not_checked():
+    x = Sequence(RNG.normal(size=(BATCH, TIME, 3)).astype(np.float32), np.maximum(LENGTHS, 1))
+    target = Sequence(np.where(VALID[..., None], np.eye(OUT, dtype=np.float32)[LABELS], 0), LENGTHS)
+    update = jaxnn.supervised(jaxnn.serial(jaxnn.dense(OUT)), jaxnn.softmax_cross_entropy(), optax.sgd(0.1))
+    jaxnn.make_run(update, jaxnn.in_memory(x, target), jaxnn.Plan(1, best="train.loss"))
+    wrong = target._replace(values=2 * target.values)
+    with pytest.raises(UserError, match="rows of probabilities"):
+        jaxnn.make_run(update, jaxnn.in_memory(x, wrong), jaxnn.Plan(1, best="train.loss"))
