@@ -5,8 +5,9 @@ from typing import Any, Literal
 import jax
 from jax import numpy as jnp
 
+from jaxnn.combined_time import combined_time, in_a_row
 from jaxnn.errors import UserError, describe
-from jaxnn.layer import Layer, Params, Part, Shared, Time, check_entries, check_layer, params_of, part_key
+from jaxnn.layer import Layer, Params, Part, Shared, check_entries, check_layer, params_of, part_key
 from jaxnn.sequence import join_derivative, join_lengths, per_place, split_derivative, split_lengths
 from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, is_shape, same_shapes, shapes_of
 
@@ -112,7 +113,7 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
             gradients[part.params] = _add(gradients[part.params], dparams) if shared else dparams
         return gradients if named else tuple(reversed(gradients.values())), dy
 
-    return Layer(init, forward, backward, "serial", parts, _time(parts, _in_a_row))
+    return Layer(init, forward, backward, "serial", parts, combined_time(parts, in_a_row))
 
 
 def _check_shared(part: Part, params: Params, x: Any) -> None:
@@ -187,7 +188,7 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
         outputs = [apply(part, x) for part in parts]
         return _add(*outputs) if combine == "sum" else jnp.concatenate(outputs, -1)
 
-    return Layer(init, forward, backward, "parallel", parts, _time(parts, side_by_side))
+    return Layer(init, forward, backward, "parallel", parts, combined_time(parts, side_by_side))
 
 
 def _join(first: Any, *others: Any) -> Any:
@@ -251,42 +252,4 @@ def residual(layer: Layer) -> Layer:
         return _add(x, apply(parts[0], x))
 
     parts = (Part("0", inner, ""),)
-    return Layer(init, forward, backward, "residual", parts, _time(parts, around))
-
-
-def _time(parts: tuple[Part, ...], run: Any) -> Time | None:
-    """How a combination continues a sequence: as its parts do. None where all parts treat all places alike.
-
-    run(parts, x, apply): the output, from `apply(part, x)` for each part
-    """
-    if all(part.layer.time is None for part in parts):
-        return None
-    starts, extends, grows = {}, {}, False
-    for part in parts:
-        if (time := part.layer.time) is not None:
-            if time.start is None or time.extend is None:
-                return Time()
-            starts[part.name], extends[part.name] = time.start, time.extend
-            grows = grows or time.grows
-
-    def start(params, batch, length):
-        return {p.name: starts[p.name](params_of(p, params), batch, length) for p in parts if p.name in starts}
-
-    def extend(params, memory, x):
-        memories = {}
-
-        def apply(part, x):
-            if part.name not in extends:
-                return part.layer.apply(params_of(part, params), x)
-            y, memories[part.name] = extends[part.name](params_of(part, params), memory[part.name], x)
-            return y
-
-        return run(parts, x, apply), memories
-
-    return Time(start, extend, grows)
-
-
-def _in_a_row(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
-    for part in parts:
-        x = apply(part, x)
-    return x
+    return Layer(init, forward, backward, "residual", parts, combined_time(parts, around))

@@ -12,7 +12,7 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 ORDER = (
     ("errors", "metric_labels"),
     ("layer",),
-    ("shapes", "sequence", "targets", "quantities"),
+    ("combined_time", "shapes", "sequence", "targets", "quantities"),
     ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
     ("traverse", "layers", "backprop", "models", "summary", "generation"),
     ("train",),
