@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 MAX_SEED = 2**32 - 1
+#: (*sizes) -> a strategy of arrays
+ArrayStrategy = Callable[..., "SearchStrategy[np.ndarray]"]
 
 
 def sizes(least: int = 1, most: int = 8) -> "SearchStrategy[int]":
@@ -34,51 +36,23 @@ def sizes(least: int = 1, most: int = 8) -> "SearchStrategy[int]":
     return st.integers(least, most)
 
 
-def _strategy(generator: Callable[..., Domain], sizes: "tuple[int | SearchStrategy[int], ...]") -> Any:
-    drawn = [size if isinstance(size, st.SearchStrategy) else st.just(size) for size in sizes]
-    return st.builds(lambda seed, *shape: generator(*shape, seed=seed).value, st.integers(0, MAX_SEED), *drawn)
+def _strategy(generator: Callable[..., Domain]) -> ArrayStrategy:
+    """The arrays of a generator of `domains`, whose docstring the strategy has."""
+
+    def strategy(*sizes: Any) -> "SearchStrategy[np.ndarray]":
+        drawn = [size if isinstance(size, st.SearchStrategy) else st.just(size) for size in sizes]
+        return st.builds(lambda seed, *shape: generator(*shape, seed=seed).value, st.integers(0, MAX_SEED), *drawn)
+
+    strategy.__name__, strategy.__doc__ = generator.__name__, generator.__doc__
+    return strategy
 
 
-def normal(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Normal random numbers."""
-    return _strategy(domains.normal, shape)
-
-
-def positive(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Numbers between 0.2 and 3."""
-    return _strategy(domains.positive, shape)
-
-
-def probabilities(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Independent numbers between 0.05 and 0.95."""
-    return _strategy(domains.probabilities, shape)
-
-
-def simplex(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Positive numbers whose sum over the last axis is 1."""
-    return _strategy(domains.simplex, shape)
-
-
-def unit(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Vectors of length 1 along the last axis."""
-    return _strategy(domains.unit, shape)
-
-
-def spd(n: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """A symmetric positive definite matrix (n, n)."""
-    return _strategy(domains.spd, (n,))
-
-
-def sorted(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Normal random numbers in ascending order along the last axis."""
-    return _strategy(domains.sorted, shape)
-
-
-def permutation(*shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """The integers from 0 to n − 1 in random order along the last axis, of size n."""
-    return _strategy(domains.permutation, shape)
-
-
-def integers(n: "int | SearchStrategy[int]", *shape: "int | SearchStrategy[int]") -> "SearchStrategy[np.ndarray]":
-    """Integers from 0 to n − 1; n comes before the shape."""
-    return _strategy(domains.integers, (n, *shape))
+normal: ArrayStrategy = _strategy(domains.normal)
+positive: ArrayStrategy = _strategy(domains.positive)
+probabilities: ArrayStrategy = _strategy(domains.probabilities)
+simplex: ArrayStrategy = _strategy(domains.simplex)
+unit: ArrayStrategy = _strategy(domains.unit)
+spd: ArrayStrategy = _strategy(domains.spd)
+sorted: ArrayStrategy = _strategy(domains.sorted)
+permutation: ArrayStrategy = _strategy(domains.permutation)
+integers: ArrayStrategy = _strategy(domains.integers)
