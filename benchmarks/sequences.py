@@ -9,6 +9,8 @@ from benchmarks.digits import digits
 from benchmarks.runner import Workload
 from jaxnn.data.data_dir import find_path
 
+#: The nets: units of a layer, blocks and heads of the transformer.
+UNITS, LAYERS, HEADS = 128, 4, 4
 #: Characters of the places that a model sees at once, by the net.
 PLACES = {"lstm_text": 64, "gpt": 64}
 #: Test windows: enough to see that a net has learnt.

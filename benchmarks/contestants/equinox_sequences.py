@@ -5,11 +5,9 @@ import jax
 import optax
 from jax import numpy as jnp
 
-from benchmarks.contestants.flax_sequences import optimizer_of
+from benchmarks.contestants.optimizers import optimizer_of
 from benchmarks.runner import Contestant, Workload
-from benchmarks.sequences import PLACES, batches, sequences
-
-UNITS, LAYERS, HEADS = 128, 4, 4
+from benchmarks.sequences import HEADS, LAYERS, PLACES, UNITS, batches, sequences
 
 
 def scan_cell(cell, x):

@@ -4,10 +4,9 @@ import optax
 from flax import nnx
 from jax import numpy as jnp
 
+from benchmarks.contestants.optimizers import optimizer_of
 from benchmarks.runner import Contestant, Workload
-from benchmarks.sequences import PLACES, batches, sequences
-
-UNITS, LAYERS, HEADS = 128, 4, 4
+from benchmarks.sequences import HEADS, LAYERS, PLACES, UNITS, batches, sequences
 
 
 class RowsLSTM(nnx.Module):
@@ -70,14 +69,6 @@ def train_step(model, optimizer, x, y):
     value, grads = nnx.value_and_grad(lambda model: cross_entropy(model(x), y))(model)
     optimizer.update(model, grads)
     return value
-
-
-def optimizer_of(workload: Workload) -> optax.GradientTransformation:
-    """Adam; nanoGPT's AdamW and clipping for the GPT."""
-    rate = workload.learning_rate
-    if workload.net == "gpt":
-        return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, 0.9, 0.99, weight_decay=0.1))
-    return optax.adam(rate)
 
 
 class Loop:

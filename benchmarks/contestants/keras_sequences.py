@@ -8,9 +8,7 @@ import keras
 import numpy as np
 
 from benchmarks.runner import Contestant, Workload
-from benchmarks.sequences import PLACES, batches, sequences
-
-UNITS = 128
+from benchmarks.sequences import PLACES, UNITS, batches, sequences
 
 
 def net(name: str, classes: int) -> keras.Model:
