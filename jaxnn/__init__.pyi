@@ -7,6 +7,7 @@ from .combine import parallel as parallel
 from .combine import residual as residual
 from .combine import serial as serial
 from .combine import share as share
+from .combine import with_input as with_input
 from .errors import UserError as UserError
 from .generation import generate as generate
 from .kernels.xla_options import compiler_options as compiler_options
@@ -22,6 +23,7 @@ from .layers import dropout as dropout
 from .layers import elu as elu
 from .layers import embedding as embedding
 from .layers import flatten as flatten
+from .layers import gaussian as gaussian
 from .layers import gelu as gelu
 from .layers import identity as identity
 from .layers import l2_pool as l2_pool
@@ -47,6 +49,7 @@ from .layers.cell import autodiff_cell as autodiff_cell
 from .layers.cells import gru as gru
 from .layers.cells import lstm as lstm
 from .layers.cells import simple as simple
+from .losses import elbo as elbo
 from .losses import mean_squared_error as mean_squared_error
 from .losses import perceptron as perceptron
 from .losses import quadratic as quadratic

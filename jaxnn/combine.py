@@ -204,6 +204,38 @@ def _columns(dy: Any, outputs: tuple[Shape, ...]) -> list[Any]:
     return jnp.split(dy, ends, axis=-1)
 
 
+def with_input(layer: Layer) -> Layer:
+    """A layer whose output has its input beside it.
+
+    y = (f(x), x)
+    dx = f.backward(dy₀) + dy₁
+
+    Derivation: x goes into f and stands in the output, and what stands twice gathers both derivatives.
+
+    A variational autoencoder gives its code to its loss: `serial(encoder, with_input(serial(gaussian(), decoder)))`.
+    params and dparams are those of f; x may be a pytree. Raises `UserError` for what is no layer.
+    """
+    check_layer("with_input", layer)
+    inner = per_place(layer)
+
+    def forward(params, x, key):
+        y, res = inner.forward(params, x, key)
+        return (y, x), (res, shapes_of((y, x)))
+
+    def backward(params, res, dy):
+        inner_res, y = res
+        check_dy_tree("with_input", dy, y)
+        dparams, dx = inner.backward(params, inner_res, dy[0])
+        return dparams, _add_derivatives(dx, dy[1])
+
+    return Layer(inner.init, forward, backward, "with_input", (Part("0", inner, ""),))
+
+
+def _add_derivatives(dx: Any, other: Any) -> Any:
+    """The sum of two derivatives with respect to the same x, which are None where x holds integers."""
+    return jax.tree.map(lambda d, e: None if d is None else d + e, dx, other, is_leaf=lambda node: node is None)
+
+
 def residual(layer: Layer) -> Layer:
     """A layer and a way around it.
 
@@ -244,9 +276,7 @@ def residual(layer: Layer) -> Layer:
         check_dy_tree("residual", dy, y)
         dparams, dx = inner.backward(params, inner_res, dy)
         shortcut = dy if lengths is None else join_derivative(split_derivative(dy, lengths), lengths)
-        return dparams, jax.tree.map(
-            lambda d, past: None if d is None else d + past, dx, shortcut, is_leaf=lambda node: node is None
-        )
+        return dparams, _add_derivatives(dx, shortcut)
 
     def around(parts, x, apply):
         return _add(x, apply(parts[0], x))

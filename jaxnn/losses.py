@@ -17,7 +17,17 @@ from jaxtyping import Array, Float
 from jaxnn.errors import UserError, describe
 from jaxnn.quantities import Sum
 from jaxnn.sequence import Sequence, clear_padding, join_derivative
-from jaxnn.targets import Output, Target, Weighted, binary_labels, check_target, dense_target, split_weight
+from jaxnn.shapes import describe_shapes
+from jaxnn.targets import (
+    Output,
+    Target,
+    Weighted,
+    binary_labels,
+    check_target,
+    dense_target,
+    split_weight,
+    spread_weight,
+)
 
 Reduction = Literal["mean", "sum"]
 
@@ -39,6 +49,9 @@ class Loss(NamedTuple):
     terms(y, target) -> (*places): the loss of each place
     derivative(y, target) -> (*places, output): the derivative of each term with respect to its own output
     class_weights: a weight for each class, by which its places count
+    split(name, output, target) -> (y, target, weight of each place): the arrays that `terms` takes. They may be pytrees
+    summands: what else is measured, such as the two terms of a sum: name -> function (y, target) -> (*places)
+    draws: whether the loss is a mean over draws inside the model, so that an evaluation needs a key, too
     """
 
     name: str
@@ -46,6 +59,9 @@ class Loss(NamedTuple):
     derivative: Callable[[Output, Target], Output]
     reduction: Reduction
     class_weights: tuple[float, ...] = ()
+    split: Callable[[str, Any, Any], tuple[Any, Any, Any]] = split_weight
+    summands: tuple[tuple[str, Callable[[Any, Any], Float[Array, "*places"]]], ...] = ()
+    draws: bool = False
 
     def __call__(self, y: Any, target: Any) -> tuple[Float[Array, ""], Any]:
         """The value and its derivative with respect to y. Raises `UserError` for a target that does not fit y.
@@ -61,25 +77,37 @@ class Loss(NamedTuple):
             if self.reduction == "sum":
                 return terms.sum(), dy
             # Each term is divided before they are added: two of 2e38 have a mean in float32, but no sum.
-            return (terms / terms.size).sum(), dy / terms.size
+            return (terms / terms.size).sum(), jax.tree.map(lambda dy: dy / terms.size, dy)
         total = weight.sum() if self.reduction == "mean" else jnp.ones((), terms.dtype)
         share = weight / jnp.where(total == 0, 1, total)
         # A select, not a product with 0: a masked place may hold infinity or NaN.
         value = jnp.where(share == 0, 0, share * terms).sum()
-        share = share[..., None]
-        return value, jnp.where(share == 0, 0, share * dy)
+
+        def weighted(dy: Float[Array, "..."]) -> Float[Array, "..."]:
+            factor = share.reshape(*share.shape, *[1] * (dy.ndim - share.ndim))
+            return jnp.where(factor == 0, 0, factor * dy)
+
+        return value, jax.tree.map(weighted, dy)
 
     def sums(self, y: Any, target: Any) -> Sum:
         """The loss as a metric: its terms added up, and their number (or the sum of their weights)."""
+        return self.measured(y, target)["loss"]
+
+    def measured(self, y: Any, target: Any) -> dict[str, Sum]:
+        """The loss and its summands as metrics, by name."""
         y, plain, weight = self._split(y, target)
-        terms = self.terms(y, plain)
-        if weight is None:
-            return Sum(terms.sum(), jnp.full((), terms.size, terms.dtype))
-        return Sum(jnp.where(weight == 0, 0, weight * terms).sum(), weight.sum())
+
+        def add_up(terms: Float[Array, "*places"]) -> Sum:
+            if weight is None:
+                return Sum(terms.sum(), jnp.full((), terms.size, terms.dtype))
+            return Sum(jnp.where(weight == 0, 0, weight * terms).sum(), weight.sum())
+
+        terms = {"loss": self.terms, **dict(self.summands)}
+        return {name: add_up(function(y, plain)) for name, function in terms.items()}
 
     def _split(self, output: Any, target: Any) -> tuple[Output, Target, Float[Array, "*places"] | None]:
         """The output and the target as arrays, and the weight of each place; None where all count alike."""
-        y, plain, weight = split_weight(self.name, output, target)
+        y, plain, weight = self.split(self.name, output, target)
         if self.class_weights:
             if len(self.class_weights) != (classes := max(y.shape[-1], 2)):
                 raise UserError(
@@ -203,10 +231,78 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
     return _loss("perceptron", terms, derivative, reduction)
 
 
+def elbo(reduction: Reduction = "mean", beta: float = 1.0) -> Loss:
+    """The negative evidence lower bound of a variational autoencoder, in nats for each example, from logits of pixels.
+
+    y = (logits l, code [μ ℓ]): what `with_input(serial(gaussian(), decoder))` gives
+    C = Σₖ [tₖ softplus(−lₖ) + (1 − tₖ) softplus(lₖ)] + β ½ Σⱼ (μⱼ² + e^{ℓⱼ} − 1 − ℓⱼ)
+    dl = σ(l) − t,  dμ = β μ,  dℓ = β ½ (e^ℓ − 1)
+
+    The first sum is −ln p(t | z) of pixels that are 0 or 1 (a grey value counts as its share of ones), and the second
+    is the divergence KL(N(μ, e^ℓ) ‖ N(0, 1)). They are measured as "reconstruction" and "divergence".
+
+    Derivation: the first sum is the sigmoid cross-entropy. In the second, ∂/∂μ ½ μ² = μ and ∂/∂ℓ ½ (e^ℓ − ℓ) =
+    ½ (e^ℓ − 1).
+
+    l and t of one shape (batch, ...), the code (batch, 2 n). (Kingma and Welling 2014; β: Higgins et al. 2017.)
+    Raises `UserError` for other outputs, and for a negative β.
+    """
+    if isinstance(beta, float | int) and beta < 0:
+        raise UserError(f"elbo: expected beta of at least 0, found {beta}")
+
+    def reconstruction(y, target):
+        logits = y[0]
+        t = jnp.asarray(target, logits.dtype)
+        terms = t * jax.nn.softplus(-logits) + (1 - t) * jax.nn.softplus(logits)
+        return terms.reshape(len(logits), -1).sum(-1)
+
+    def divergence(y, target):
+        del target
+        mean, log_variance = jnp.split(y[1], 2, -1)
+        return 0.5 * (mean**2 + jnp.expm1(log_variance) - log_variance).sum(-1)
+
+    def derivative(y, target):
+        logits, code = y
+        t = jnp.asarray(target, logits.dtype)
+        mean, log_variance = jnp.split(code, 2, -1)
+        dcode = jnp.concatenate([mean, 0.5 * jnp.expm1(log_variance)], -1)
+        return (1 - t) * jax.nn.sigmoid(logits) - t * jax.nn.sigmoid(-logits), beta * dcode
+
+    loss = _loss("elbo", lambda y, t: reconstruction(y, t) + beta * divergence(y, t), derivative, reduction)
+    summands = (("reconstruction", reconstruction), ("divergence", divergence))
+    return loss._replace(split=_split_code, summands=summands, draws=True)
+
+
+def _split_code(name: str, output: Any, target: Any) -> tuple[Any, Any, Any]:
+    """The output of a variational autoencoder, its target, and the weight of each example."""
+    pair = isinstance(output, tuple) and len(output) == 2 and all(hasattr(a, "shape") for a in output)
+    logits, code = output if pair else (None, None)
+    if logits is None or code.ndim != 2 or code.shape[-1] % 2 or code.shape[0] != logits.shape[0]:
+        raise UserError(
+            f"{name}: expected the output (logits, code), with a code (batch, 2 n), found {describe_shapes(output)}; "
+            "end the net with with_input around gaussian and the decoder"
+        )
+    plain, weight = (target.target, target.weight) if isinstance(target, Weighted) else (target, None)
+    if tuple(getattr(plain, "shape", ())) != tuple(logits.shape):
+        raise UserError(
+            f"{name}: expected targets of the logits' shape {tuple(logits.shape)}, found {describe_shapes(plain)}"
+        )
+    if weight is not None:
+        weight = spread_weight(name, weight, logits.shape[:1], logits.dtype)
+    return output, plain, weight
+
+
 #: name -> constructor
 LOSSES: dict[str, Callable[..., Loss]] = {
     constructor.__name__: constructor
-    for constructor in (quadratic, mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy, perceptron)
+    for constructor in (
+        quadratic,
+        mean_squared_error,
+        sigmoid_cross_entropy,
+        softmax_cross_entropy,
+        perceptron,
+        elbo,
+    )
 }
 
 
@@ -223,6 +319,7 @@ PREDICTIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid_cross_entropy": jax.nn.sigmoid,
     "softmax_cross_entropy": jax.nn.softmax,
     "perceptron": _threshold,
+    "elbo": lambda y: jax.nn.sigmoid(y[0]),
 }
 
 

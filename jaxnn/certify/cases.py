@@ -15,6 +15,7 @@ from jaxnn.certify.rows import (
     autodiff_embedding,
     autodiff_scaled_embedding,
     autodiff_tanh,
+    elbo_row,
     layer_row,
     loss_row,
     model_row,
@@ -29,7 +30,9 @@ from jaxnn.layers import (
     LAYERS,
     conv,
     dense,
+    embedding,
     flatten,
+    gaussian,
     gelu,
     identity,
     l2_pool,
@@ -158,6 +161,12 @@ ROWS: tuple[Row, ...] = (
         seed=2,
     ),
     *(layer_row("pool_sequence", "" if kind == "mean" else kind, _pool(kind), SEQUENCE, full=True) for kind in POOLS),
+    layer_row("gaussian", "", without_arguments, (7, 10), seed=2),
+    layer_row("gaussian", "evaluation", without_arguments, (7, 10)),
+    layer_row("gaussian", "three axes", without_arguments, (3, 5, 2), seed=2),
+    layer_row("with_input", "", lambda make: make(serial(dense(11), tanh())), (7, 13)),
+    layer_row("with_input", "a draw", lambda make: make(serial(gaussian(), dense(11))), (7, 6), seed=2),
+    layer_row("with_input", "tokens", lambda make: make(embedding(11, 5)), TOKENS),
     layer_row("serial", "", lambda make: make(dense(11), tanh(), dense(5), softplus()), (7, 13)),
     layer_row("serial", "images", lambda make: make(conv(5, 3), gelu(), l2_pool(2), flatten(), dense(3)), (2, 7, 9, 3)),
     layer_row("serial", "no layers", without_arguments, (7, 13)),
@@ -201,8 +210,9 @@ ROWS: tuple[Row, ...] = (
         for name in LOSSES
         for reduction in _REDUCTIONS
         for target in _TARGETS
-        if (name, target[1]) != ("softmax_cross_entropy", 1)
+        if (name, target[1]) != ("softmax_cross_entropy", 1) and name != "elbo"
     ),
+    *(elbo_row(reduction, beta) for reduction in _REDUCTIONS for beta in (1.0, 0.3)),
     layer_row("mlp", "", lambda make: make((11, 7, 5), tanh()), (3, 13)),
     model_row("mlp", lambda: mlp((11, 5), sigmoid()), (7, 13), 5),
     layer_row("cnn", "", lambda make: make(5, 3, 3, 7), (2, 7, 9, 1)),

@@ -9,6 +9,7 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.certify.cases import Constructor, constructor
+from jaxnn.certify.generative_mutants import GENERATIVE_MUTANTS
 from jaxnn.certify.mutant import Mutant
 from jaxnn.certify.sequence_mutants import SEQUENCE_MUTANTS
 
@@ -149,9 +150,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("parallel: columns split off by one", "parallel", "jnp.split(dy, ends, axis=-1)",
            "jnp.split(dy, [1 + end for end in ends], axis=-1)"),
     Mutant("residual: shortcut dropped", "residual",
-           "lambda d, past: None if d is None else d + past", "lambda d, past: d"),
+           "None if d is None else d + e", "d"),
     Mutant("residual: the layer's dx dropped", "residual",
-           "lambda d, past: None if d is None else d + past", "lambda d, past: past"),
+           "None if d is None else d + e", "e"),
     # Losses.
     Mutant("quadratic: factor 2", "quadratic", "lambda y, t: y - dense_target(t, y),",
            "lambda y, t: 2 * (y - dense_target(t, y)),"),
@@ -171,13 +172,13 @@ MUTANTS: tuple[Mutant, ...] = (
            "t.sum(-1, keepdims=True) * jax.nn.softmax(y) - t", "jax.nn.softmax(y) - t"),
     Mutant("perceptron: wrong sign", "perceptron", "terms, derivative, reduction)",
            "terms, lambda z, t: -derivative(z, t), reduction)"),
-    Mutant("losses: sum for mean", "softmax_cross_entropy", "sum(), dy / terms.size", "sum(), dy"),
+    Mutant("losses: sum for mean", "softmax_cross_entropy", "lambda dy: dy / terms.size", "lambda dy: dy"),
     Mutant("losses: a mean divided after its sum overflows", "sigmoid_cross_entropy",
-           "(terms / terms.size).sum(), dy / terms.size", "terms.sum() / terms.size, dy / terms.size"),
+           "(terms / terms.size).sum()", "terms.sum() / terms.size"),
     Mutant("losses: gradient of a weighted mean without weights", "softmax_cross_entropy",
-           "jnp.where(share == 0, 0, share * dy)", "jnp.where(share == 0, 0, dy)"),
+           "jnp.where(factor == 0, 0, factor * dy)", "jnp.where(factor == 0, 0, dy)"),
     Mutant("losses: a masked place gets a gradient", "softmax_cross_entropy",
-           "jnp.where(share == 0, 0, share * dy)", "jnp.where(share == 0, dy, share * dy)"),
+           "jnp.where(factor == 0, 0, factor * dy)", "jnp.where(factor == 0, dy, factor * dy)"),
     # What trains.
     Mutant("value_and_grad: dy of the loss dropped", "value_and_grad", "model.backward(params, res, dy)",
            "model.backward(params, res, jnp.ones_like(dy))"),
@@ -188,6 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("optimizer: a penalty on biases", "optimizer", "optax.add_decayed_weights(l2, mask=is_weight)",
            "optax.add_decayed_weights(l2)"),
     *SEQUENCE_MUTANTS,
+    *GENERATIVE_MUTANTS,
 )  # fmt: skip
 
 

@@ -74,6 +74,17 @@ def loss_row(
     return Row(name, f"{reduction}, {note}", build_rule, (reduction, note) == ("mean", "labels"))
 
 
+def elbo_row(reduction: Reduction, beta: float) -> Row:
+    """A row of the evidence lower bound, whose output is a pair of logits and a code; full for the mean and β = 1."""
+
+    def build_rule(constructor):
+        rng = np.random.default_rng(0)
+        y = (3 * rng.normal(size=(7, 3, 5)), rng.normal(size=(7, 4)))
+        return loss_rule(constructor(reduction, beta)), (y, rng.uniform(size=(7, 3, 5)))
+
+    return Row("elbo", f"{reduction}, β = {beta:g}", build_rule, (reduction, beta) == ("mean", 1.0))
+
+
 def model_row(note: str, build: Callable[[], Layer], shape: tuple[int, ...], classes: int) -> Row:
     """A row of `value_and_grad` for a model with the softmax cross-entropy."""
 

@@ -109,7 +109,7 @@ def loss_rule(loss: ReducedLoss) -> VjpRule:
         return loss(y, target)[0]
 
     def backward(dy, dvalue):
-        return dvalue * dy, None
+        return jax.tree.map(lambda dy: dvalue * dy, dy), None
 
     return VjpRule(f, loss.__call__, backward, ("y", "target"), (0,), (True, True), loss.reduction)
 
@@ -127,7 +127,7 @@ def weighted_loss_rule(loss: ReducedLoss) -> VjpRule:
         return loss(y, Weighted(target, weight))
 
     def backward(dy, dvalue):
-        return dvalue * dy, None, None
+        return jax.tree.map(lambda dy: dvalue * dy, dy), None, None
 
     batched = (True, True, True) if loss.reduction == "sum" else ()
     return VjpRule(f, forward, backward, ("y", "target", "weight"), (0,), batched, loss.reduction)

@@ -120,7 +120,7 @@ def _name_cost(name: str) -> CostComparison | None:
     """The costs of a layer, loss or model at the course's sizes; None for a combination of layers."""
     build = constructor(name)
     if name in LOSSES:
-        return _loss_cost(build())
+        return _loss_cost(name, build())
     if name == "mlp":
         return net_cost(build((30, 10), tanh()), LOSSES["softmax_cross_entropy"](), (COST_BATCH, 784))
     if name == "cnn":
@@ -128,14 +128,17 @@ def _name_cost(name: str) -> CostComparison | None:
     if name not in LAYERS or name == "transformer":
         return None
     arguments, shape = _COST_SIZES.get(name, ((), (100,)))
-    layer, key = build(*arguments), jax.random.key(0) if name == "dropout" else None
+    layer, key = build(*arguments), jax.random.key(0) if name in ("dropout", "gaussian") else None
     x: Any = (COST_BATCH, *shape)
     if name == "embedding":
         x = jax.ShapeDtypeStruct(x, jnp.int32)
     return float32_cost(layer_rule(layer, key), layer_args(layer, x))
 
 
-def _loss_cost(loss: Loss) -> CostComparison:
+def _loss_cost(name: str, loss: Loss) -> CostComparison:
+    if name == "elbo":
+        y = normal_like(0, tuple(jax.ShapeDtypeStruct((COST_BATCH, n), jnp.float32) for n in (784, 40)))
+        return float32_cost(loss_rule(loss), (y, jax.nn.sigmoid(y[0])))
     y = normal_like(0, jax.ShapeDtypeStruct((COST_BATCH, 10), jnp.float32))
     return float32_cost(loss_rule(loss), (y, labels((COST_BATCH,), 10)))
 

@@ -82,6 +82,9 @@ def run_systems(
         for i, (system, get_result) in enumerate(zip(systems, run_all(session, systems), strict=True)):
             print_text(f"{system.id} {one_line(system.title)} …")
             report(f"{system.id} {system.title}, {i + 1} of {len(systems)}", i / len(systems))
+            if not session.can_run(system):
+                rows.append(make_row(system, None, "not run: it takes hours on a CPU; use --device gpu", 0, 0.0))
+                continue
             try:
                 result, draw = get_result()
             except UserError as error:

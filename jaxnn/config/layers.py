@@ -94,7 +94,7 @@ class _CombinatorTable(LayerTable):
         if self.layer == "parallel":
             return _combinators()["parallel"](*(layer.build() for layer in self.layers), **options)
         model = build_serial(self.layers)
-        return _combinators()["residual"](model) if self.layer == "residual" else model
+        return model if self.layer == "serial" else _combinators()[self.layer](model)
 
 
 @cache
@@ -120,6 +120,6 @@ def build_serial(tables: Sequence[LayerTable]) -> "Layer":
 
 
 def _combinators() -> dict[str, Any]:
-    from jaxnn.combine import parallel, residual, serial
+    from jaxnn.combine import parallel, residual, serial, with_input
 
-    return {"serial": serial, "parallel": parallel, "residual": residual}
+    return {"serial": serial, "parallel": parallel, "residual": residual, "with_input": with_input}

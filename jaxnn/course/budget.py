@@ -2,15 +2,20 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from jaxnn.config import Config
+from jaxnn.config.experiment import LoadedData
+from jaxnn.data import Part, Splits
+from jaxnn.data.dataset import map_arrays
 
 
 class Budget(NamedTuple):
     """Limits of a reproduction. None: no limit.
 
     seeds: seeds of each system, in place of the system's own number
-    train_examples, test_examples: of configs that set the number of training examples; the limit of the test part also
-        holds for the validation part
+    train_examples, test_examples: of the parts; the limit of the test part also holds for the validation part
+    windows: of a long sequence, such as a text, in a batch and in an epoch; they take the place of examples
     steps: of a run whose batch is the whole training part
     epochs: of a run in mini-batches
     optimizers: the names of the optimizers to compare
@@ -23,6 +28,7 @@ class Budget(NamedTuple):
     seeds: int | None = None
     train_examples: int | None = None
     test_examples: int | None = None
+    windows: int | None = None
     steps: int | None = None
     epochs: int | None = None
     optimizers: tuple[str, ...] | None = None
@@ -39,6 +45,7 @@ QUICK = Budget(
     seeds=2,
     train_examples=500,
     test_examples=200,
+    windows=2,
     steps=100,
     epochs=2,
     optimizers=("adam", "bfgs"),
@@ -51,17 +58,49 @@ QUICK = Budget(
 
 
 def limit_config(config: Config, budget: Budget) -> Config:
-    """The config with no more examples and epochs than the budget allows."""
+    """The config with no more epochs, and no more examples where it sets their number, than the budget allows."""
     data, train = config.data, config.train
     most = budget.train_examples
     if most is not None and isinstance(data.train, int) and data.train > most:
         validation = budget.test_examples if data.validation else data.validation
         data = data.model_copy(update={"train": most, "test": budget.test_examples, "validation": validation})
     epochs = at_most(train.epochs, budget.steps if train.batch_size is None else budget.epochs)
-    eval_every = min(train.eval_every, epochs)
-    return config.model_copy(
-        update={"data": data, "train": train.model_copy(update={"epochs": epochs, "eval_every": eval_every})}
+    limits = {"epochs": epochs, "eval_every": min(train.eval_every, epochs)}
+    if train.steps is not None:
+        limits |= {"steps": at_most(train.steps, budget.windows)}
+    return config.model_copy(update={"data": data, "train": train.model_copy(update=limits)})
+
+
+def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config, LoadedData]:
+    """The parts cut to what the budget allows, and the config with a batch that they fill.
+
+    Of a long sequence its first places are left, of examples some that are spread over the part: its order may be that
+    of the classes.
+    """
+    if budget.train_examples is None:
+        return config, data
+    window, batch_size = data.dataset.window, config.train.batch_size
+    train, held_out = budget.train_examples, budget.test_examples
+    if window and batch_size is not None:
+        batch_size, held_out = at_most(batch_size, budget.windows), budget.windows
+        train = window * (2 * batch_size + 1)
+        config = config.model_copy(update={"train": config.train.model_copy(update={"batch_size": batch_size})})
+
+    def cut(part: Part | None, most: int | None, *, spread: bool = True) -> Part | None:
+        if part is None or most is None or part.num_examples <= most:
+            return part
+        rows = np.arange(most) * (part.num_examples if spread else most) // most
+        return Part(*(map_arrays(lambda a: a[rows], arrays) for arrays in part))
+
+    splits = tuple(
+        Splits(
+            cut(parts.train, train, spread=not window) or parts.train,
+            cut(parts.validation, held_out),
+            cut(parts.test, held_out),
+        )
+        for parts in data.splits
     )
+    return config, data._replace(splits=splits)
 
 
 def at_most(number: int, limit: int | None) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn.config import load
-from jaxnn.config.experiment import make_experiment
-from jaxnn.course.budget import FULL, Budget, limit_config
+from jaxnn.config.experiment import experiment_of, load_data
+from jaxnn.course.budget import FULL, Budget, limit_config, limit_data
 from jaxnn.course.seed_measurement import SeedMeasurement
 from jaxnn.course.systems import Quantity, System
 from jaxnn.engine.hooks import Hooks, Progress
@@ -55,7 +55,9 @@ def reproduce(
     n = (budget.seeds or system.seeds) if seeds is None else seeds
     first_seed = config.train.seed
     with jax.enable_x64(config.train.precision == "float64"):
-        experiment = make_experiment(config, data_dir=data_dir, seeds=range(first_seed, first_seed + n))
+        seeds_of_run = range(first_seed, first_seed + n)
+        config, data = limit_data(config, load_data(config, data_dir=data_dir, seeds=seeds_of_run), budget)
+        experiment = experiment_of(config, data, seeds=seeds_of_run)
         snapshots: list[Snapshot] = []
         result = run(experiment, Hooks(report=report, save=snapshots.append))
         measurements = measure(experiment, result, system.quantities, last_params(experiment, snapshots[0].state))

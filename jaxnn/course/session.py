@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
+import jax
 import numpy as np
 
 from jaxnn.config import build_model, load
@@ -37,6 +38,10 @@ class CourseSession:
         self.runs: dict[str, SystemResult] = {}
         self.pending_studies: dict[str, set[str]] = {config: set(studies) for config, studies in STUDIES_OF_RUN.items()}
         self.locks: dict[str, Lock] = {config: Lock() for config in STUDIES_OF_RUN}
+
+    def can_run(self, system: System) -> bool:
+        """False for a system that would take hours on this machine's device."""
+        return not system.needs_gpu or jax.default_backend() != "cpu"
 
     def run(self, system: System) -> tuple[SystemResult, Draw]:
         """The numbers of a system, and the function that draws its figures."""

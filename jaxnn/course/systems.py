@@ -44,6 +44,7 @@ class System(NamedTuple):
     """A row of the course: a config and the quantities to measure in its run, or the name of a study.
 
     study: the method of `CourseSession` that reproduces this system; "" if its config is run and measured
+    needs_gpu: whether it takes hours on a CPU
     """
 
     id: str
@@ -53,6 +54,7 @@ class System(NamedTuple):
     seeds: int = 1
     quantities: tuple[Quantity, ...] = ()
     study: str = ""
+    needs_gpu: bool = False
 
 
 def _numpy(
@@ -205,7 +207,7 @@ SEQUENCES: tuple[System, ...] = (
     System("T06", "a transformer on Shakespeare, of a size for a CPU", "A", "shakespeare_gpt_cpu", 5,
            _sequences("loss", "1.88", 1.88, part="validation")),
     System("T07", "a transformer on Shakespeare, of a size for a GPU", "A", "shakespeare_gpt", 1,
-           _sequences("loss", "1.4697", 1.47, part="validation")),
+           _sequences("loss", "1.4697", 1.47, part="validation"), needs_gpu=True),
     System("T08", "sentences, positive or negative, GRU", "A, C, D", "polarity_gru", 3,
            _sequences("accuracy", "76.1", 76.1)),
     System("T08", "sentences, positive or negative, attention", "A, C, D", "polarity_attention", 3,

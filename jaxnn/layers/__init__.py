@@ -20,6 +20,7 @@ from jaxnn.layers.elementwise import threshold as threshold
 from jaxnn.layers.embedding import embedding as embedding
 from jaxnn.layers.embedding import positional_embedding as positional_embedding
 from jaxnn.layers.embedding import unembedding as unembedding
+from jaxnn.layers.gaussian import gaussian as gaussian
 from jaxnn.layers.norm import layer_norm as layer_norm
 from jaxnn.layers.norm import rms_norm as rms_norm
 from jaxnn.layers.pool import average_pool as average_pool
@@ -40,6 +41,6 @@ LAYERS = {
         identity, sigmoid, tanh, relu, softplus, leaky_relu, elu, gelu, silu, threshold, softmax,
         dense, conv, conv_max_pool, max_pool, average_pool, l2_pool, flatten, reshape, dropout,
         embedding, unembedding, positional_embedding, recur, bidirectional, layer_norm, rms_norm, attention,
-        transformer, pool_sequence,
+        transformer, pool_sequence, gaussian,
     )
 }  # fmt: skip

@@ -69,10 +69,11 @@ def supervised(
     def init(key, example):
         return restart(model.init(key, example[0]), example)
 
+    draws = isinstance(loss, Loss) and loss.draws
+
     def evaluate(params, batch, key):
-        del key
         x, target = batch
-        return measure(loss, metrics, prediction, model.apply(params, x), target)
+        return measure(loss, metrics, prediction, model.apply(params, x, key if draws else None), target)
 
     def params_of(state: Learner) -> Params:
         return state.params if average is None else state.average
@@ -96,7 +97,8 @@ def measure(
     loss: LossFunction, metrics: Mapping[str, Metric], prediction: Callable[[Any], Any], y: Any, target: Any
 ) -> dict[str, Quantity]:
     """The loss and the metrics of a batch of outputs."""
-    sums: dict[str, Quantity] = {"loss": loss.sums(y, target) if isinstance(loss, Loss) else _loss_sum(loss, y, target)}
+    sums: dict[str, Quantity] = {}
+    sums |= loss.measured(y, target) if isinstance(loss, Loss) else {"loss": _loss_sum(loss, y, target)}
     if metrics:
         predicted = prediction(y)
         measured = {name: metric(predicted, target) for name, metric in metrics.items()}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxnn.config import find, load
+from jaxnn.config.experiment import experiment_of, load_data
 from jaxnn.course import (
     FULL,
     QUICK,
@@ -20,7 +21,7 @@ from jaxnn.course import (
     select_systems,
     session,
 )
-from jaxnn.course.budget import limit_config
+from jaxnn.course.budget import limit_config, limit_data
 from jaxnn.course.claims import format_claims, head_comment, parse_claims
 from jaxnn.course.optimizer_comparison import MAX_SHOWN_DISTANCE, optimizer_label, project_paths
 from jaxnn.course.run_system import ensemble_metrics
@@ -137,6 +138,35 @@ def test_limit_config_changes_nothing_without_limits(config):
     assert limit_config(full, FULL) == full
     quick = limit_config(full, QUICK).train
     assert quick.epochs == min(full.train.epochs, 100 if full.train.batch_size is None else 2)
+
+
+def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
+    config = load("digits_rows_lstm")
+    data = load_data(config)
+    same, limited = limit_data(config, data, QUICK)
+    assert same == config
+    assert [len(part.y) for part in limited.splits[0]] == [500, 180, 200]
+    whole = data.splits[0].train
+    assert np.array_equal(limited.splits[0].train.x, whole.x[np.arange(500) * len(whole.x) // 500])
+    assert limit_data(config, data, FULL) == (config, data)
+
+    (tmp_path / "text.txt").write_text("".join(chr(97 + i % 7) for i in range(9000)), "utf-8")
+    config = load("shakespeare_gpt_cpu", [f"data.file={tmp_path / 'text.txt'}"])
+    config, limited = limit_data(limit_config(config, QUICK), load_data(config), QUICK)
+    train, validation, _ = limited.splits[0]
+    assert (config.train.batch_size, config.train.steps) == (2, 2)
+    assert train.num_examples == 5 * 64
+    assert validation.x.shape == (2, 64)
+    assert experiment_of(config, limited, seeds=(0,)).source.steps == 2
+
+
+def test_system_for_a_gpu_is_not_run_on_a_cpu(monkeypatch):
+    system = next(system for system in SEQUENCES if system.config == "shakespeare_gpt")
+    course = CourseSession(FULL, None, None)
+    assert not course.can_run(system)
+    assert course.can_run(SYSTEMS[0])
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert course.can_run(system)
 
 
 def test_ensemble_loss_is_at_most_the_mean_loss_of_its_members():

@@ -137,7 +137,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
+@pytest.mark.parametrize("name", LOSSES)
 def test_loss_agrees_with_pytorch(name):
     rng = np.random.default_rng(0)
     y, target = rng.normal(size=(7, 11)), rng.integers(11, size=7)
@@ -146,6 +146,24 @@ def test_loss_agrees_with_pytorch(name):
     value.backward()
     ours = losses.LOSSES[name]("sum")(jnp.asarray(y), jnp.asarray(target, jnp.int32))
     _agree(ours, (value.detach().numpy(), logits.grad.numpy()))
+
+
+def test_every_loss_is_compared_with_pytorch():
+    assert {*LOSSES, "elbo"} == set(losses.LOSSES)
+
+
+def test_elbo_agrees_with_pytorch():
+    rng = np.random.default_rng(0)
+    logits, mean, log_variance = (_tensor(rng.normal(size=(7, n))) for n in (11, 3, 3))
+    target = rng.uniform(size=(7, 11))
+    posterior = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    divergence = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum()
+    value = nn.binary_cross_entropy_with_logits(logits, torch.tensor(target), reduction="sum") + 0.3 * divergence
+    value.backward()
+    y = tuple(jnp.asarray(a.detach().numpy()) for a in (logits, torch.cat([mean, log_variance], 1)))
+    found, (dlogits, dcode) = losses.elbo("sum", 0.3)(y, jnp.asarray(target))
+    expected = value.detach().numpy(), logits.grad.numpy(), np.hstack([mean.grad.numpy(), log_variance.grad.numpy()])
+    _agree((found, dlogits, dcode), expected)
 
 
 def test_net_agrees_with_pytorch():

@@ -10,7 +10,7 @@ from jaxnn.layers import conv_max_pool
 from jaxnn.losses import LOSSES
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "elbo"])
 @pytest.mark.parametrize(("outputs", "label"), [(10, -1), (10, 10), (1, 2), (1, -1)])
 def test_loss_refuses_a_label_outside_its_classes(name, outputs, label):
     y = jnp.zeros((3, outputs), jnp.float32)
@@ -18,7 +18,7 @@ def test_loss_refuses_a_label_outside_its_classes(name, outputs, label):
         LOSSES[name]()(y, jnp.asarray([0, label, 1], jnp.int32))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "elbo"])
 def test_loss_accepts_every_class_label(name):
     value, dy = LOSSES[name]()(jnp.zeros((10, 10), jnp.float32), jnp.arange(10, dtype=jnp.int32))
     assert np.isfinite(value) and np.isfinite(dy).all()
