@@ -100,6 +100,24 @@ class RSquared:
         return jnp.where(total > 0, 1 - residual.sum(0) / jnp.where(total > 0, total, 1), jnp.nan)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Covered:
+    """How many classes samples cover: those with at least a fifth of an even share of all samples.
+
+    hits: the samples of each class (*batches, classes); count: all samples (*batches)
+    """
+
+    hits: Any
+    count: Any
+
+    def value(self) -> Any:
+        """The number of classes."""
+        classes = self.hits.shape[-1]
+        least = self.count.sum() / (5 * classes)
+        return (self.hits.reshape(-1, classes).sum(0) >= least).sum().astype(self.count.dtype)
+
+
 #: Measured quantities by name.
 Sums = Mapping[str, Quantity]
 

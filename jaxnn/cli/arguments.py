@@ -5,7 +5,7 @@ from typing import Annotated
 from tyro.conf import subcommand
 
 from jaxnn.cli.library_arguments import Certify, Config, Configs, Reproduce, Summary
-from jaxnn.cli.run_arguments import Checkpoint, Evaluate, Generate, Plot, Predict
+from jaxnn.cli.run_arguments import Checkpoint, Evaluate, Generate, Plot, Predict, Sample
 from jaxnn.cli.training_arguments import Rerun, Resume, Sweep, Train
 
 Command = (
@@ -17,6 +17,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Generate, subcommand("generate")]
+    | Annotated[Sample, subcommand("sample")]
     | Annotated[Summary, subcommand("summary")]
     | Annotated[Plot, subcommand("plot")]
     | Annotated[Reproduce, subcommand("reproduce")]
@@ -27,7 +28,7 @@ Command = (
 
 
 #: Arguments that are texts, in which `~` is no folder.
-TEXTS = ("prompt", "stop")
+TEXTS = ("prompt", "stop", "class_name")
 #: The commands of a run take overrides of its data, such as --data.path.
 DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.

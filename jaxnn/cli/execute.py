@@ -57,7 +57,7 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | N
 
 def best_epoch_text(plan: Plan, best_epoch: Sequence[int]) -> str:
     """Which epochs have the best parameters, and by which rule."""
-    rule = f"by {plan.best}"
-    if plan.best_metric != "loss":
+    rule = f"by {plan.best}" if plan.best_metric else "the last"
+    if plan.best_metric not in ("", "loss"):
         rule += f"; of equal ones that with the lowest {plan.best_part}.loss, then the first"
     return f"best epoch: {format_epochs(best_epoch)} of {plan.epochs:,}, {rule}"

@@ -90,6 +90,35 @@ class Generate:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Make new examples with the generative net of a run, as an array and, of images, as pictures."""
+
+    run: RunFolder
+    count: int = 64
+    """Number of examples."""
+    seed: int = 0
+    """Seed of what is drawn: the same seed gives the same examples."""
+    class_name: Annotated[
+        str | None, arg(name="class", metavar="CLASS", help="The class of all, by name or number (default: any).")
+    ] = None
+    judge: Annotated[
+        Path | None, arg(metavar="RUN", help="A classifier's run, which says how real the examples look.")
+    ] = None
+    run_seed: int = 0
+    """Position of the trained seed, 0 for the first one of the run."""
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="Folder of what is made (default: samples in the run's folder).")
+    ] = None
+    overwrite: bool = False
+    """Replace an earlier folder of samples."""
+    experiment: ExperimentTarget = None
+    data_dir: DataDir = None
+    device: Device = None
+    cache: Cache = True
+    json: Json = None
+
+
+@dataclass(frozen=True)
 class Plot:
     """Draw a run's figures and report again, or draw figures of the course into the folder --out."""
 

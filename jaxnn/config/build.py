@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from jaxnn.config.schema import Config
+from jaxnn.config.schema import AdversarialTable, Config, NoiseTable
+from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
     import optax
@@ -26,9 +27,11 @@ def build_model(config: Config) -> "Layer":
 
 
 def build_loss(config: Config) -> "Loss":
-    """The loss, with its reduction and its class weights."""
+    """The loss, with its reduction and its class weights. Raises `UserError` for a config of two players."""
     from jaxnn.losses import LOSSES, class_weighted
 
+    if config.loss is None:
+        raise UserError(f"{config.title}: expected a net with one loss, found two players; each of them has its own")
     loss = LOSSES[config.loss.name](**config.loss.options)
     return class_weighted(loss, config.loss.class_weights) if config.loss.class_weights else loss
 
@@ -47,6 +50,8 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
     from jaxnn.train.augment import Augment, augmented
     from jaxnn.train.supervised import supervised
 
+    if config.adversarial is not None:
+        return build_adversarial(config, config.adversarial)
     update = supervised(
         build_model(config),
         build_loss(config),
@@ -54,4 +59,39 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
         grad=GRADIENTS[grad],
         average=config.optimizer.average,
     )
+    if config.noise is not None:
+        update = build_noise(config.noise, update)
     return update if config.augment is None else augmented(update, Augment(**dict(config.augment)))
+
+
+def build_noise(table: NoiseTable, update: "Update") -> "Update":
+    """The update with the noise that the table names."""
+    from jaxnn.train.flow import flow
+    from jaxnn.train.noise import NOISES, noisy
+
+    if table.name == "flow":
+        return flow(update, **table.options)
+    return noisy(update, NOISES[table.name](**table.options))
+
+
+def build_adversarial(config: Config, table: AdversarialTable) -> "Update":
+    """The training step of two players: `[[net]]` is the generator."""
+    from jaxnn.config.layers import build_serial
+    from jaxnn.train.adversarial import Penalty, adversarial
+    from jaxnn.train.games import GAMES
+
+    generator_optimizer, critic_optimizer = build_optimizer(config), table.optimizer.build()
+    return adversarial(
+        build_model(config),
+        build_serial(table.critic),
+        generator_optimizer,  # pyright: ignore[reportArgumentType]  # `adversarial` refuses a second-order method
+        critic_optimizer,  # pyright: ignore[reportArgumentType]
+        latent=table.latent,
+        game=GAMES[table.game](),
+        order=table.order,
+        rounds=table.rounds,
+        penalty=None if table.penalty is None else Penalty(table.penalty.kind, table.penalty.weight),
+        average=config.optimizer.average,
+        classes=table.classes,
+        conditional=table.conditional,
+    )

@@ -11,6 +11,13 @@ def cross_check(tables: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     """The contradictions between keys of `tables`, which need not be valid: a value of a wrong type is skipped."""
     for path, optimizer in _optimizers(tables):
         yield from _check_learning_rate(path, optimizer)
+    if "loss" in tables and "adversarial" in tables:
+        yield ConfigProblem(("loss",), "expected [loss] or [adversarial], found both; its players have their own")
+    elif "loss" not in tables and "adversarial" not in tables:
+        yield ConfigProblem(("loss",), "expected the table [loss], found none")
+    for key in ("noise", "augment"):
+        if key in tables and "adversarial" in tables:
+            yield ConfigProblem((key,), f"expected no [{key}] beside [adversarial], found one; remove it")
     data, optimizer, train = (_table(tables, key) for key in ("data", "optimizer", "train"))
     if isinstance(train.get("batch_size"), int) and _is_second_order(optimizer):
         message = f"{optimizer['name']} uses the whole training set in every step: expected full, found"

@@ -10,7 +10,7 @@ from jaxnn.config.errors import KeyPath, dotted_path
 from jaxnn.config.schema import Config
 
 #: The tables that a training step is made of.
-TRAINED_SECTIONS = ("net", "loss", "optimizer", "augment")
+TRAINED_SECTIONS = ("net", "loss", "optimizer", "augment", "noise", "adversarial")
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 

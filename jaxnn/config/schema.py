@@ -11,10 +11,12 @@ from jaxnn.config.sections import (
     Count,
     DataTable,
     LossTable,
+    NoiseTable,
     OptimizerTable,
     Seed,
     data_table,
     loss_table,
+    noise_table,
     optimizer_table,
 )
 
@@ -39,10 +41,10 @@ class TrainTable(Table):
         "validation.accuracy", "validation.loss", "validation.exact_match", "validation.mae", "validation.r2",
         "validation.perplexity", "validation.bits", "validation.sequence_accuracy",
         "train.accuracy", "train.loss", "train.exact_match", "train.mae", "train.r2",
-        "train.perplexity", "train.bits", "train.sequence_accuracy",
+        "train.perplexity", "train.bits", "train.sequence_accuracy", "last",
     ] = Field(
         "validation.accuracy",
-        description="the metric that selects the best epoch; of equal ones that with the lowest loss of this part",
+        description="the metric that selects the best epoch, of equal ones that with the lowest loss; or last",
     )  # fmt: skip
     patience: Count | None = Field(
         None, description="stop after more than so many epochs without a better one by best and its ties"
@@ -75,6 +77,35 @@ class AugmentTable(Table):
     smoothness: Annotated[float, Gt(0)] = Field(4.0, description="standard deviation of the smoothing, in pixels")
 
 
+class PenaltyTable(Table):
+    """`[adversarial.penalty]`: a bound on the critic's slope; see `jaxnn.train.adversarial.Penalty`."""
+
+    kind: Literal["r1", "slope_one"] = Field(description="r1: of the slope at real examples; slope_one: from 1")
+    weight: Annotated[float, Gt(0)] = Field(description="factor of the penalty in the critic's loss")
+
+
+class AdversarialTable(Table):
+    """`[adversarial]`: the critic of a generator, which is `[[net]]`; see `jaxnn.train.adversarial`."""
+
+    latent: Count = Field(description="numbers that the generator makes a sample of")
+    game: Literal["non_saturating", "hinge", "wasserstein"] = Field(
+        "non_saturating", description="the losses of both players"
+    )
+    order: Literal["alternating", "simultaneous"] = Field(
+        "alternating", description="whether the generator answers the critic after or before its update"
+    )
+    rounds: Count = Field(1, description="updates of the critic in a step")
+    classes: Annotated[int, Ge(0)] = Field(0, description="classes of the labels, whose coverage is measured")
+    conditional: bool = Field(False, description="whether both players are told the class")
+    critic: Layers = Field(description="the layers of the critic, whose output is one number for each example")
+    optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Expected("the table optimizer")] = Field(
+        description="the critic's optimizer, as in [optimizer]"
+    )
+    penalty: Annotated[PenaltyTable | None, Expected("the table [adversarial.penalty]")] = Field(
+        None, description="a bound on the critic's slope; absent: none"
+    )
+
+
 class CompareTable(Table):
     """`[[compare]]`: another optimizer for the same net, and its batch size if it uses mini-batches."""
 
@@ -90,7 +121,9 @@ class Config(Table):
     title: str = Field(description="what the config shows, in one line")
     data: Annotated[DataTable, PlainValidator(data_table), Expected("the table [data]")]
     net: Layers = Field(description="the layers, first to last")
-    loss: Annotated[LossTable, PlainValidator(loss_table), Expected("the table [loss]")]
+    loss: Annotated[LossTable | None, PlainValidator(loss_table), Expected("the table [loss]")] = Field(
+        None, description="the loss; absent with [adversarial], whose players have losses of their own"
+    )
     optimizer: Annotated[OptimizerTable, PlainValidator(optimizer_table), Expected("the table [optimizer]")]
     train: Annotated[TrainTable, Expected("the table [train]")]
     checkpoint: Annotated[CheckpointTable, Expected("the table [checkpoint]")] = Field(
@@ -98,6 +131,12 @@ class Config(Table):
     )
     augment: Annotated[AugmentTable | None, Expected("the table [augment]")] = Field(
         None, description="random changes of the training images; absent: none"
+    )
+    noise: Annotated[NoiseTable | None, PlainValidator(noise_table), Expected("the table [noise]")] = Field(
+        None, description="noise made in each step; absent: none"
+    )
+    adversarial: Annotated[AdversarialTable | None, Expected("the table [adversarial]")] = Field(
+        None, description="a critic, against which the net generates samples; absent: none"
     )
     compare: Annotated[
         tuple[CompareTable, ...], Strict(False), Expected("a list of tables, each with its optimizer")

@@ -75,6 +75,17 @@ class LossTable(Table):
         return self.extra_options(LossTable)
 
 
+class NoiseTable(Table):
+    """`[noise]`: noise made in each step, with the keyword arguments of its constructor."""
+
+    name: str = Field(description="a noise of jaxnn.train.noise.NOISES, or flow")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of this noise's constructor."""
+        return self.extra_options(NoiseTable)
+
+
 class ScheduleTable(Table):
     """`[optimizer.schedule]`: a learning rate that is a function of the step."""
 
@@ -227,6 +238,24 @@ def loss_class(name: str) -> type[LossTable]:
     from jaxnn.losses import LOSSES
 
     return table_class(LossTable, name, constructor_fields(LOSSES[name]))
+
+
+def noise_table(table: Any) -> NoiseTable:
+    """`[noise]`, validated as the noise that it names."""
+    return select_variant(table, "name", NoiseTable, _noises(), noise_class)
+
+
+@cache
+def noise_class(name: str) -> type[NoiseTable]:
+    """The table of the noise `name`."""
+    return table_class(NoiseTable, name, constructor_fields(_noises()[name]))
+
+
+def _noises() -> Mapping[str, Any]:
+    from jaxnn.train.flow import flow_noise
+    from jaxnn.train.noise import NOISES
+
+    return {**NOISES, "flow": flow_noise}
 
 
 def optimizer_table(table: Any) -> OptimizerTable:

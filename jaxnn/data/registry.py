@@ -15,7 +15,7 @@ from jaxnn.data.labelled_lines import labelled_lines
 from jaxnn.data.lines import lines_file
 from jaxnn.data.mnist import EXAMPLE_SHAPE, mnist
 from jaxnn.data.series import series
-from jaxnn.data.synthetic import adding, beach, blobs, circles, cosine, digits, moons, parabola
+from jaxnn.data.synthetic import adding, beach, blobs, circles, cosine, digits, gaussians, moons, parabola
 from jaxnn.data.text import text_file
 from jaxnn.data.tfds import tfds
 from jaxnn.data.time_series_file import time_series_file
@@ -25,6 +25,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "blobs": blobs,
     "circles": circles,
     "moons": moons,
+    "gaussians": gaussians,
     "beach": beach,
     "parabola": parabola,
     "cosine": cosine,

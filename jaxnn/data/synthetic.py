@@ -70,6 +70,26 @@ def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     return _make_dataset("moons", x, y, 2)
 
 
+def gaussians(n: int = 4000, modes: int = 8, radius: float = 2.0, noise: float = 0.05, seed: int = 0) -> Dataset:
+    """``n`` points in Gaussian clouds whose centres lie on a circle, one class for each. x (n, 2).
+
+    n: number of points
+    modes: number of clouds, at least 2
+    radius: of the circle
+    noise: standard deviation of a cloud
+
+    Source: the ring of Metz et al. 2017, on which a generative adversarial network shows whether it misses modes.
+    """
+    _check_point_options("gaussians", n, noise)
+    _check_option("gaussians", "modes", modes, 2 <= modes <= n, f"from 2 to {n}")
+    _check_option("gaussians", "radius", radius, 0 < radius <= _MAX_OPTION, "a positive number up to 1e30")
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % modes
+    angle = 2 * np.pi * labels / modes
+    centers = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return _make_dataset("gaussians", centers + noise * rng.normal(size=(n, 2)), labels, modes)
+
+
 def beach() -> Dataset:
     """Seven days with three grades 1..3 (cloudy, hot, windy) and the answer: do we go to the beach? x (7, 3).
 

@@ -32,10 +32,13 @@ def scores(experiment: Experiment, params: Params) -> Scores:
     by_part: Scores = {}
     # Cut apart on the host: on the device each leaf's slice is a program to compile.
     params = jax.device_get(params)
-    measure = _measure(experiment.bind, experiment.source.prepare, experiment.source.rows, tuple(local_devices()))
+    source, devices = experiment.source, tuple(local_devices())
+    has_score = experiment.bound().score is not None
     job = experiment.job()
     for part in experiment.parts():
         rows = []
+        whole = has_score and part != "train"
+        measure = _measure(experiment.bind, source.prepare, source.rows, devices, whole)
         data = _on_device(experiment, part, 0)  # what all seeds share is sent to the device once
         for i, seed in enumerate(experiment.seeds):
             stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
@@ -53,8 +56,8 @@ def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch
 
 
 @functools.lru_cache(MAX_PROGRAMS)
-def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any, ...]) -> Any:
-    """Compiled once for a model on these devices, however often it is used."""
+def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any, ...], whole: bool) -> Any:
+    """Compiled once for a model on these devices, however often it is used. whole: with what `Update.score` measures"""
     del devices
 
     def measure(params, hyperparameters, stats, examples, key):
@@ -63,7 +66,10 @@ def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any,
 
         def measure_batch(params, batch, key):
             # The compiler computes the output once for both.
-            return update.evaluate(params, batch, key), class_outcomes(update, params, batch, limit)
+            sums = dict(update.evaluate(params, batch, key))
+            if whole and update.score is not None:
+                sums |= update.score(params, batch, key)
+            return sums, class_outcomes(update, params, batch, limit)
 
         prepared = functools.partial(prepare, stats)
         sums, outcomes = evaluate_each(measure_batch, params, examples, key, prepare=prepared, rows=rows)

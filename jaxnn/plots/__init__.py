@@ -15,6 +15,8 @@ from jaxnn.plots.predictions import confusion_matrix as confusion_matrix
 from jaxnn.plots.predictions import denoised_signals as denoised_signals
 from jaxnn.plots.predictions import misclassified as misclassified
 from jaxnn.plots.predictions import parity as parity
+from jaxnn.plots.samples import sample_images as sample_images
+from jaxnn.plots.samples import sample_points as sample_points
 from jaxnn.plots.sequences import attention_maps as attention_maps
 from jaxnn.plots.sequences import gates_over_text as gates_over_text
 from jaxnn.plots.sequences import gradient_by_distance as gradient_by_distance

@@ -10,10 +10,14 @@ import numpy as np
 from jaxnn import plots
 from jaxnn.errors import plural
 from jaxnn.experiment.definition import Experiment, seed_params
+from jaxnn.experiment.sampling import draw_samples, samples_examples
 from jaxnn.experiment.trajectory import loss_surface, parameter_trajectory
 from jaxnn.layer import Params
 from jaxnn.report import Picture
 from jaxnn.report.prediction_figures import GRID, Figure, prediction_figures
+
+#: Samples in the figure of a run: points; images; of a net that is told classes, images of each of at most so many.
+SAMPLED_POINTS, SAMPLED_IMAGES, SAMPLES_OF_A_CLASS, MAX_SAMPLED_CLASSES = 1000, 60, 10, 20
 
 
 def run_figures(
@@ -31,6 +35,7 @@ def run_figures(
     yield from prediction_figures(experiment, first)
     if sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1 and experiment.examples("train") is not None:
         yield descent_figure(experiment)
+    yield from sample_figures(experiment, first)
     yield from first_layer_figures(experiment, first, seed)
 
 
@@ -39,6 +44,29 @@ def measured_parts(history: Mapping[str, np.ndarray]) -> list[str]:
     measured = {key.split("_", 1)[0] for key, values in history.items() if np.isfinite(values).any()}
     words = {"train": "the training part", "validation": "the validation part"}
     return [words[part] for part in words if part in measured] or ["no part"]
+
+
+def sample_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
+    """What a generative net makes with the parameters of the first seed: images, or points of the plane."""
+    if not samples_examples(experiment):
+        return
+    seed, classes = experiment.seeds[0], experiment.bound().sample_classes
+    shape = jax.tree.leaves(experiment.source.example)[0].shape[1:]
+    key, title = jax.random.key(0), f"Samples, seed {seed}"
+    if shape == (2,):
+        real = experiment.source.training_examples()
+        points = None if real is None else np.asarray(jax.tree.leaves(real)[0])
+        samples = draw_samples(experiment, params, SAMPLED_POINTS, key)
+        figure = plots.sample_points(samples, points, title=title)
+        yield Figure("samples", "Samples", figure, f"{SAMPLED_POINTS:,} samples over the training points.")
+    elif len(shape) == 3 and shape[-1] in (1, 3):
+        rows = [
+            draw_samples(experiment, params, SAMPLES_OF_A_CLASS, jax.random.fold_in(key, label), label)
+            for label in range(min(classes, MAX_SAMPLED_CLASSES))
+        ]
+        images = np.concatenate(rows) if rows else draw_samples(experiment, params, SAMPLED_IMAGES, key)
+        alt = f"{len(images)} samples" + (", a row for each class." if rows else ".")
+        yield Figure("samples", "Samples", plots.sample_images(images, title=title), alt)
 
 
 def descent_figure(experiment: Experiment) -> Figure:

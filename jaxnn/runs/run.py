@@ -15,6 +15,7 @@ from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.errors import UserError, describe
 from jaxnn.experiment.definition import Experiment, seed_params, with_class_names
 from jaxnn.experiment.run import run
+from jaxnn.experiment.sampling import draw_samples
 from jaxnn.experiment.scores import Scores, predict
 from jaxnn.experiment.text_generation import generate_texts
 from jaxnn.layer import Batch, Params
@@ -98,6 +99,18 @@ class Run:
             top_k=top_k,
             top_p=top_p,
         )
+
+    def sample(self, count: int = 64, *, seed: int = 0, label: int | None = None, run_seed: int = 0) -> np.ndarray:
+        """`count` new examples of a generative net, in the units in which the model sees examples: (count, …).
+
+        seed: of what is drawn; equal arguments give equal samples
+        label: the class of all samples, for a net that is told classes; None draws one for each
+        run_seed: the position of the trained seed
+
+        Raises `UserError` for a run that makes no samples, and for an unknown class.
+        """
+        params = seed_params(self.params, run_seed)
+        return draw_samples(self.experiment, params, count, jax.random.key(seed), label, run_seed)
 
     def figures(self) -> list[Figure]:
         """The figures that apply to the run, as its report has them; `figure.figure` is matplotlib's.

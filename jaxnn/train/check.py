@@ -29,7 +29,7 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
     state = jax.eval_shape(update.init, key, source.example)
     _, sums = jax.eval_shape(update.step, state, source.example, key)
     params = jax.eval_shape(update.params, state)
-    part, metrics = plan.best.split(".", 1)[0], tuple(sums)
+    part, metrics = plan.best_part, tuple(sums)
     for i, examples in enumerate(held_out):
         if examples is not None:
             rows = count_examples(examples)

@@ -14,7 +14,8 @@ class Plan(NamedTuple):
     """How long to train, and what to keep.
 
     epochs: times that the source is gone through
-    best: the part and the metric that choose the best parameters: "train.loss", "validation.accuracy". Of epochs with
+    best: the part and the metric that choose the best parameters: "train.loss", "validation.accuracy"; "last" takes
+        those of the last evaluation, as two players have no best. Of epochs with
         equal values the one with the lowest loss on the same part is the best, then the first. In full-batch training a
         "train" metric is measured in every step, before its update; otherwise after the updates, at every evaluation
     patience: stop after more than so many epochs without a better one, by `best` and its ties
@@ -40,11 +41,11 @@ class Plan(NamedTuple):
 
     @property
     def best_part(self) -> str:
-        return self.best.split(".", 1)[0]
+        return self.best.partition(".")[0]
 
     @property
     def best_metric(self) -> str:
-        return self.best.split(".", 1)[1]
+        return self.best.partition(".")[2]
 
     @property
     def sign(self) -> int:
@@ -62,8 +63,10 @@ def check_plan(plan: Plan, metrics: tuple[str, ...], *, validation: bool) -> Non
             f"expected epochs to be a positive multiple of eval_every, found {plan.epochs} and {plan.eval_every}"
         )
     part, _, metric = plan.best.partition(".")
+    if plan.best == "last":
+        return
     if part not in ("train", "validation") or not metric:
-        raise UserError(f"expected best as 'train.METRIC' or 'validation.METRIC', found {plan.best!r}")
+        raise UserError(f"expected best as 'train.METRIC', 'validation.METRIC' or 'last', found {plan.best!r}")
     if part == "validation" and not validation:
         raise UserError(f"expected a validation part for best = {plan.best!r}, found none; 'train.loss' needs none")
     if metric not in metrics:

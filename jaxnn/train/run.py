@@ -88,7 +88,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
 
     The same functions for the same arguments, so that what was compiled is found again.
     """
-    part, metric = shape.best.split(".", 1)
+    part, _, metric = shape.best.partition(".")
     # In full-batch training a "train" metric is measured before each update, so it chooses among those parameters.
     best_before_update = shape.constant and part == "train"
 
@@ -104,7 +104,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
     def keep_best(best: Best, params: Params, metrics: dict[str, Any], epoch) -> Best:
         dtype = best.score.dtype
         tie_breaker = -metrics["loss"].astype(dtype) if "loss" in metrics else jnp.asarray(no_score(dtype))
-        new = Best(params, shape.sign * metrics[metric].astype(dtype), tie_breaker, epoch)
+        score = shape.sign * metrics[metric].astype(dtype) if metric else epoch.astype(dtype)
+        new = Best(params, score, tie_breaker, epoch)
         tie = (new.score == best.score) & (new.tie_breaker > best.tie_breaker)
         better = (new.score > best.score) | tie
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
@@ -144,7 +145,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
             validation = values(sums)
         history = History(train, validation)
         if not best_before_update:
-            state = state._replace(best=keep_best(state.best, params, getattr(history, part), state.epoch))
+            measured = getattr(history, part if metric else "train")
+            state = state._replace(best=keep_best(state.best, params, measured, state.epoch))
         return state, History(mark_undefined(train, state.sums), mark_undefined(validation, sums))
 
     def run_steps(state, data, start, count, length, learn=True):

@@ -28,6 +28,11 @@ class Update(NamedTuple):
     one_device: whether the step cannot run inside `jax.shard_map`, so that all seeds share the first device
     full_batch: whether every step must see the same batch
     model: the layer whose output `predict` makes a prediction of, as generation needs it; None: no single layer
+    sample(params, key, x, label) -> x      new examples: as many as x has and in its shape, which is all that is used;
+        label: the class of all of them, or None. None: it makes none
+    sample_classes: the classes that a sample can be asked for
+    score(params, batch, key) -> sums       what takes too long to be measured in every epoch: of the best parameters,
+        on the validation and test parts. None: nothing
     activation: what turned the model's output into the prediction, so that it is known what the prediction means
     """
 
@@ -40,6 +45,9 @@ class Update(NamedTuple):
     restart: Callable[[Params, Batch], Any] | None = None
     one_device: bool = False
     full_batch: bool = False
+    sample: Callable[[Params, PRNGKeyArray, Batch, Any], Batch] | None = None
+    sample_classes: int = 0
+    score: Callable[[Params, Batch, PRNGKeyArray], Sums] | None = None
     activation: Activation = ""
     model: Layer | None = None
 

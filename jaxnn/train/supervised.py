@@ -17,6 +17,7 @@ from jaxnn.train.diagnosis import diagnose_step
 from jaxnn.train.second_order import SecondOrder
 from jaxnn.train.step import Update
 from jaxnn.train.task import activation_of, default_metrics
+from jaxnn.variational import log_likelihood, sample_prior
 
 
 class Learner(NamedTuple):
@@ -78,11 +79,21 @@ def supervised(
     def params_of(state: Learner) -> Params:
         return state.params if average is None else state.average
 
+    def sample(params, key, x, label):
+        del label
+        return sample_prior(model, params, key, x)
+
+    def score(params, batch, key):
+        likelihood = log_likelihood(model, params, *batch, key)
+        return {"likelihood": Sum(likelihood.sum(), jax.numpy.full((), len(likelihood), likelihood.dtype))}
+
     return Update(
         init,
         step,
         evaluate,
         params_of,
+        sample=sample if draws else None,
+        score=score if draws else None,
         predict=lambda params, x: prediction(model.apply(params, x)),
         diagnose=lambda state, batch, key, rows: diagnose_step(model, loss, state.params, batch, key, rows),
         restart=restart,

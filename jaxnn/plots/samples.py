@@ -1,0 +1,46 @@
+"""Figures of generative nets: what they make, beside real examples, and how it changes while they learn."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxnn.plots import image_grid, layout, style
+
+#: Columns of a grid of samples, and the inches of an image.
+COLUMNS, INCHES = 10, 0.62
+#: Points of each kind in a panel.
+MAX_POINTS = 2000
+
+
+def sample_images(images: np.ndarray, labels: Sequence[str] = (), *, title: str, columns: int = COLUMNS) -> Figure:
+    """Images (n, h, w, channels) in a grid; labels stand above them where there are any."""
+    pixels, limits = image_grid.scale_pixels(images)
+    lines = 1 if labels else 0
+    shape = (images.shape[1], images.shape[2])
+    width, height = image_grid.grid_size(len(images), columns, shape, INCHES, lines)
+    figure = layout.new_figure(width + 0.4, height + 0.7, title)
+    image_grid.draw_images(
+        image_grid.add_panel(figure),
+        pixels,
+        labels or [""] * len(images),
+        columns=columns,
+        inches=INCHES,
+        lines=lines,
+        limits=limits,
+        cmap="gray_r",
+    )
+    return layout.finalize(figure)
+
+
+def sample_points(samples: np.ndarray, real: np.ndarray | None, *, title: str) -> Figure:
+    """Points of the plane (n, 2): samples over real examples."""
+    figure = layout.new_figure(5.2, 5.2, title)
+    (ax,) = layout.add_panels(figure, 1, 1)
+    if real is not None:
+        ax.scatter(*real[:MAX_POINTS].T, s=9, color=style.GREY, alpha=0.5, linewidths=0, label="real")
+    ax.scatter(*samples[:MAX_POINTS].T, s=9, color=style.VERMILLION, alpha=0.6, linewidths=0, label="samples")
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.legend(loc="upper right")
+    layout.label_axes(ax, "first number", "second number")
+    return layout.finalize(figure)
