@@ -47,16 +47,20 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
     grad: "hand" or "auto", the kind of gradient
     """
     from jaxnn.backprop import GRADIENTS
+    from jaxnn.losses import prediction_of
     from jaxnn.train.augment import Augment, augmented
     from jaxnn.train.supervised import supervised
 
     if config.adversarial is not None:
         return build_adversarial(config, config.adversarial)
+    loss = build_loss(config)
     update = supervised(
         build_model(config),
-        build_loss(config),
+        loss,
         build_optimizer(config),
         grad=GRADIENTS[grad],
+        # A net that says its input again predicts numbers, not classes, whatever its loss.
+        predict=prediction_of(loss) if config.train.target == "input" else None,
         average=config.optimizer.average,
     )
     if config.noise is not None:

@@ -96,7 +96,7 @@ def experiment_of(
     traced: the names of the numbers that are inputs of the program; default: all that can be
     """
     config = with_sizes_of(config, data.dataset)
-    prepare = preparer(config.train.precision)
+    prepare = preparer(config.train.precision, config.train.target)
     splits, stats = data.splits[0], data.stats[0]
     dataset, table = data.dataset, config.train
     if dataset.window:
@@ -188,12 +188,16 @@ def plan_of(config: Config) -> Plan:
 
 
 @functools.cache
-def preparer(precision: str) -> Prepare:
-    """What the model sees of a batch (x, target): x preprocessed, in a precision."""
+def preparer(precision: str, wanted: str = "data") -> Prepare:
+    """What the model sees of a batch (x, target): x preprocessed, in a precision.
+
+    wanted: "data" leaves the target as it is; "input" puts the prepared x in its place, as an autoencoder needs it
+    """
 
     def prepare(stats, batch):
         x, target = batch
-        return jax.tree.map(in_precision, preprocess.apply(stats, x)), target
+        x = jax.tree.map(in_precision, preprocess.apply(stats, x))
+        return x, x if wanted == "input" else target
 
     def in_precision(a):
         return a.astype(jnp.dtype(precision)) if jnp.issubdtype(a.dtype, jnp.floating) else a

@@ -50,6 +50,9 @@ class TrainTable(Table):
         None, description="stop after more than so many epochs without a better one by best and its ties"
     )
     eval_every: Count = Field(1, description="epochs from one row of the history to the next")
+    target: Literal["data", "input"] = Field(
+        "data", description="what the net is to say: the targets of the data, or, as an autoencoder does, its input"
+    )
     precision: Literal["float32", "float64", "bfloat16"] = Field("float32", description="dtype of the parameters")
     compute: Literal["float32", "bfloat16"] | None = Field(
         None, description="dtype of the forward and backward passes; absent: that of precision"

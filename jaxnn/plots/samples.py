@@ -33,6 +33,14 @@ def sample_images(images: np.ndarray, labels: Sequence[str] = (), *, title: str,
     return layout.finalize(figure)
 
 
+def reconstructions(target: np.ndarray, output: np.ndarray, *, title: str) -> Figure:
+    """Images (n, h, w, channels) in the upper row of each pair, and what a net makes of them in the lower one."""
+    n = len(target) // COLUMNS * COLUMNS or len(target)
+    columns = min(COLUMNS, n)
+    rows = [part[i : i + columns] for i in range(0, n, columns) for part in (target, output)]
+    return sample_images(np.concatenate(rows), title=title, columns=columns)
+
+
 def sample_points(samples: np.ndarray, real: np.ndarray | None, *, title: str) -> Figure:
     """Points of the plane (n, 2): samples over real examples."""
     figure = layout.new_figure(5.2, 5.2, title)

@@ -25,6 +25,8 @@ MAX_CLASSES = 1000
 #: Outputs of a regression that are drawn, each in a panel, and points of a panel.
 MAX_PARITY_PANELS = 6
 MAX_PARITY_POINTS = 5000
+#: Images whose reconstructions are shown.
+MAX_SHOWN = 20
 
 
 class Figure(NamedTuple):
@@ -68,7 +70,10 @@ def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
     if part is None or not (isinstance(examples, tuple) and len(examples) == 2):
         return None
     x = np.asarray(examples[0]) if hasattr(examples[0], "dtype") else None
-    output, target, weight = split_weight(part, predict(experiment, params, examples[0]), examples[1])
+    single_seed = experiment.of_seed(0)
+    # Prepared: an autoencoder's target is its input.
+    _, wanted = single_seed.source.prepare(single_seed.source.stats, jax.tree.map(jnp.asarray, examples))
+    output, target, weight = split_weight(part, predict(experiment, params, examples[0]), wanted)
     output, target = np.asarray(output), np.asarray(target)
     if weight is not None:
         counts = np.asarray(weight) > 0
@@ -164,6 +169,10 @@ def regression_figure(experiment: Experiment, predictions: Predictions) -> Figur
     """Predicted against true values, or, of a net whose many outputs are its inputs without noise, the signals."""
     part, x, target, output = predictions
     title, outputs = f"{experiment.title}: {part} part, seed {experiment.seeds[0]}", output.shape[-1]
+    if target.ndim == 4 and outputs in (1, 3):
+        figure = plots.reconstructions(target[:MAX_SHOWN], output[:MAX_SHOWN], title=title)
+        alt = f"Images of the {part} part in the upper row of each pair, and what the net makes of them in the lower."
+        return Figure("reconstructions", "Reconstructions", figure, alt)
     if x is not None and x.shape == target.shape and x.ndim == 2 and outputs > MAX_PARITY_PANELS:
         figure = plots.denoised_signals(target, x, output, title=title)
         count = plural(min(len(x), MAX_SIGNALS), "example")
