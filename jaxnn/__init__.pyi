@@ -18,6 +18,7 @@ from .layers import average_pool as average_pool
 from .layers import bidirectional as bidirectional
 from .layers import conv as conv
 from .layers import conv_max_pool as conv_max_pool
+from .layers import conv_transpose as conv_transpose
 from .layers import dense as dense
 from .layers import dropout as dropout
 from .layers import elu as elu
@@ -25,11 +26,13 @@ from .layers import embedding as embedding
 from .layers import flatten as flatten
 from .layers import gaussian as gaussian
 from .layers import gelu as gelu
+from .layers import group_norm as group_norm
 from .layers import identity as identity
 from .layers import l2_pool as l2_pool
 from .layers import layer_norm as layer_norm
 from .layers import leaky_relu as leaky_relu
 from .layers import max_pool as max_pool
+from .layers import part as part
 from .layers import pool_sequence as pool_sequence
 from .layers import positional_embedding as positional_embedding
 from .layers import recur as recur
@@ -44,6 +47,7 @@ from .layers import tanh as tanh
 from .layers import threshold as threshold
 from .layers import transformer as transformer
 from .layers import unembedding as unembedding
+from .layers import upsample as upsample
 from .layers.cell import Cell as Cell
 from .layers.cell import autodiff_cell as autodiff_cell
 from .layers.cells import gru as gru
@@ -55,6 +59,7 @@ from .losses import perceptron as perceptron
 from .losses import quadratic as quadratic
 from .losses import sigmoid_cross_entropy as sigmoid_cross_entropy
 from .losses import softmax_cross_entropy as softmax_cross_entropy
+from .mixture_of_experts import mixture as mixture
 from .models import cnn as cnn
 from .models import mlp as mlp
 from .summary import summary as summary

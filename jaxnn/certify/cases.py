@@ -76,6 +76,14 @@ def _pool(kind: str) -> Callable[[Constructor], Layer]:
     return lambda make: make(kind)
 
 
+def _experts() -> tuple[Layer, ...]:
+    return tuple(conv(2, kernel) for kernel in (1, 1, 1))
+
+
+def _token_gate() -> Layer:
+    return serial(embedding(11, 3), flatten(), dense(2))
+
+
 ROWS: tuple[Row, ...] = (
     *(layer_row(name, "", without_arguments, (3, 5, 7)) for name in _ELEMENTWISE),
     layer_row("leaky_relu", "slope 0.3", lambda make: make(0.3), (7, 13)),
@@ -164,6 +172,21 @@ ROWS: tuple[Row, ...] = (
     layer_row("gaussian", "", without_arguments, (7, 10), seed=2),
     layer_row("gaussian", "evaluation", without_arguments, (7, 10)),
     layer_row("gaussian", "three axes", without_arguments, (3, 5, 2), seed=2),
+    layer_row("conv_transpose", "", lambda make: make(5, 3, 2), (2, 3, 5, 7)),
+    layer_row("conv_transpose", "VALID, stride (2, 3)", lambda make: make(5, [3, 2], [2, 3], "VALID"), (2, 3, 5, 7)),
+    layer_row("conv_transpose", "stride larger than the kernel", lambda make: make(3, 2, 3), (2, 3, 5, 1)),
+    layer_row("conv_transpose", "no bias", lambda make: make(3, [2, 3], bias=False), (2, 5, 3, 11)),
+    layer_row("upsample", "", lambda make: make([2, 3]), (2, 3, 5, 7)),
+    layer_row("upsample", "bilinear", lambda make: make([3, 2], "bilinear"), (2, 3, 5, 7)),
+    layer_row("upsample", "bilinear, one row", lambda make: make(2, "bilinear"), (2, 1, 5, 3)),
+    layer_row("group_norm", "", lambda make: make(3), (2, 3, 5, 6)),
+    layer_row("group_norm", "one group", without_arguments, (5, 7)),
+    layer_row("group_norm", "instances", lambda make: make(3), (2, 5, 7, 3)),
+    layer_row("part", "", lambda make: make([[1, 3], [2, 7]]), (2, 5, 11, 3)),
+    layer_row("part", "columns", lambda make: make([[3, 13]]), (7, 17)),
+    layer_row("mixture", "", lambda make: make(dense(2), dense(5), serial(dense(3), tanh(), dense(5))), (7, 13)),
+    layer_row("mixture", "images", lambda make: make(serial(flatten(), dense(3)), *_experts()), (2, 5, 7, 3)),
+    layer_row("mixture", "tokens", lambda make: make(_token_gate(), embedding(11, 5), embedding(11, 5)), TOKENS),
     layer_row("with_input", "", lambda make: make(serial(dense(11), tanh())), (7, 13)),
     layer_row("with_input", "a draw", lambda make: make(serial(gaussian(), dense(11))), (7, 6), seed=2),
     layer_row("with_input", "tokens", lambda make: make(embedding(11, 5)), TOKENS),
@@ -229,6 +252,7 @@ assert len(TABLE) == len(ROWS), "two rows of the table have one name"
 #: The modules of the public names that are not a layer, combinator, loss or model.
 _OTHER_MODULES = {
     "autodiff": "jaxnn.backprop",
+    "mixture": "jaxnn.mixture_of_experts",
     "value_and_grad": "jaxnn.backprop",
     "optimizer": "jaxnn.train.optimizers",
 }

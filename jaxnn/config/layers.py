@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from jaxnn.layer import Layer
 
 
+#: The combinations whose layers all see the input; the first of a mixture is its gate.
+SIDE_BY_SIDE = ("parallel", "mixture")
+
+
 class LayerTable(Table):
     """A layer by its name, which determines the other keys."""
 
@@ -85,14 +89,16 @@ class _CombinatorTable(LayerTable):
 
     @model_validator(mode="after")
     def _check_shares(self) -> "_CombinatorTable":
-        if self.layer == "parallel" and any(table.share for table in self.layers):
-            raise UserError("parallel: expected layers with weights of their own, found share; a row of layers has it")
+        if self.layer in SIDE_BY_SIDE and any(table.share for table in self.layers):
+            raise UserError(
+                f"{self.layer}: expected layers with weights of their own, found share; a row of layers has it"
+            )
         return self
 
     def build(self) -> "Layer":
         options = self.extra_options(_CombinatorTable)
-        if self.layer == "parallel":
-            return _combinators()["parallel"](*(layer.build() for layer in self.layers), **options)
+        if self.layer in SIDE_BY_SIDE:
+            return _combinators()[self.layer](*(layer.build() for layer in self.layers), **options)
         model = build_serial(self.layers)
         return model if self.layer == "serial" else _combinators()[self.layer](model)
 
@@ -121,5 +127,6 @@ def build_serial(tables: Sequence[LayerTable]) -> "Layer":
 
 def _combinators() -> dict[str, Any]:
     from jaxnn.combine import parallel, residual, serial, with_input
+    from jaxnn.mixture_of_experts import mixture
 
-    return {"serial": serial, "parallel": parallel, "residual": residual, "with_input": with_input}
+    return {constructor.__name__: constructor for constructor in (serial, parallel, residual, with_input, mixture)}

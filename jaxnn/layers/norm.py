@@ -14,6 +14,7 @@ from jaxnn.shapes import check_floating, checked
 
 Values = Float[AnyArray, "batch *rest n"]
 PerRow = Float[AnyArray, "batch *rest 1"]
+PerGroup = Float[AnyArray, "batch 1 groups 1"]
 Features = Float[Array, "n"]
 
 
@@ -96,6 +97,57 @@ def rms_norm(epsilon: float = 1e-6) -> Layer:
         return NormParams(sum_leading(product), None), dx
 
     return checked(Layer(init, forward, backward, "rms_norm"))
+
+
+def group_norm(groups: int = 1, epsilon: float = 1e-5) -> Layer:
+    """Group normalization: the channels of each example are normalized in groups, over all places of the example.
+
+    x̂ = (x − μ) r,  r = 1 / √(σ² + ε);  y = γ x̂ + β,  with μ and σ² over the places and the channels of a group
+    g = γ dy;  dx = r (g − mean g − x̂ mean(g x̂)) with the means over the group;  dγ = Σ dy x̂,  dβ = Σ dy
+
+    Derivation: that of `layer_norm`, with the numbers of a group in place of the features of a place.
+
+    x and y (batch, …, channel), γ and β (channel). One group is layer normalization of a whole image, a group for each
+    channel is instance normalization. Kept: x, and μ and r of each group. (Wu and He 2018.)
+    Raises `UserError` for ε below 0, and for channels that do not divide into the groups.
+    """
+    _check_epsilon("group_norm", epsilon)
+    if groups < 1:
+        raise UserError(f"group_norm: expected at least 1 group, found {groups}")
+
+    def init(key: PRNGKeyArray, x: Float[ArrayOrShape, "batch *rest n"]) -> NormParams:
+        del key
+        check_floating("group_norm", x, axes=2)
+        n = x.shape[-1]
+        if n % groups:
+            raise UserError(f"group_norm: expected channels that divide into {groups} groups, found {n}")
+        return NormParams(jnp.ones((n,), x.dtype), jnp.zeros((n,), x.dtype))
+
+    def grouped(a: Values) -> Float[Array, "batch places groups channels"]:
+        return a.reshape(a.shape[0], -1, groups, a.shape[-1] // groups)
+
+    def mean(a: Values) -> Values:
+        """The mean over the group of each number, in the shape of `a`."""
+        means = grouped(a).mean((1, 3), keepdims=True)
+        return jnp.broadcast_to(means, grouped(a).shape).reshape(a.shape)
+
+    def forward(params: NormParams, x: Values, key: Key) -> tuple[Values, tuple[Values, PerGroup, PerGroup]]:
+        del key
+        parts = grouped(x)
+        middle = parts.mean((1, 3), keepdims=True)
+        root = jax.lax.rsqrt(((parts - middle) ** 2).mean((1, 3), keepdims=True) + epsilon)
+        y = ((parts - middle) * root).reshape(x.shape) * _row(params.scale, x) + _row(params.offset, x)
+        return y, (x, middle, root)
+
+    def backward(params: NormParams, res: tuple[Values, PerGroup, PerGroup], dy: Values) -> tuple[NormParams, Values]:
+        x, middle, root = res
+        normal = ((grouped(x) - middle) * root).reshape(x.shape)
+        product, g = dy * normal, dy * _row(params.scale, dy)
+        inner = g - mean(g) - normal * mean(g * normal)
+        dx = (grouped(inner) * root).reshape(x.shape)
+        return NormParams(sum_leading(product), sum_leading(dy)), dx
+
+    return checked(Layer(init, forward, backward, "group_norm"))
 
 
 def _row(feature: Features, x: Values) -> Values:

@@ -148,7 +148,9 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
     blank_target = None if facts is None else np.broadcast_to(np.zeros((), facts["dtype"]), (1, *facts["shape"]))
     try:
         one_stats = jax.tree.map(lambda a: a[0], stats) if info["stacked"] else stats
-        source = in_memory(x, blank_target, prepare=preparer(config.train.precision, config.train.target), stats=one_stats)
+        source = in_memory(
+            x, blank_target, prepare=preparer(config.train.precision, config.train.target), stats=one_stats
+        )
     except (IndexError, TypeError, ValueError) as error:
         raise UserError(f"{folder}: expected preprocessing that fits the examples, found {one_line(error)}") from error
     return Experiment(
