@@ -185,8 +185,9 @@ def _is_floating(a: Any) -> bool:
 def nan(case: Case) -> Measurement:
     """A NaN example has a NaN output (a loss of its batch is NaN); it changes no other example's output or gradient.
 
-    Every output of the example must be NaN. Where x holds integers or booleans too (lengths, a mask), some outputs may
-    depend on those alone: there one NaN is enough.
+    Every output of the example must be NaN, but for those that depend on no x, as between the taps of a transposed
+    convolution with gaps. Where x holds integers or booleans too (lengths, a mask), some outputs may depend on those
+    alone: there one NaN is enough.
     """
     rule = case.rule
     poisoned = tuple(
@@ -196,11 +197,12 @@ def nan(case: Case) -> Measurement:
     y = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule)(*poisoned)))))
     if rule.reduction != "rows":
         return worst(locate("y", a, np.nan, 0.0 if np.isnan(a) else np.inf, 0.0) for a in y)
-    numbers = [float(np.mean(~np.isnan(a[0]))) for a in y]
+    clean = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule)(*case.args)))))
+    constant = _constant_outputs(case, clean)
+    numbers = [float(np.mean(~np.isnan(a[0]) & ~same)) for a, same in zip(y, constant, strict=True)]
     if not all(map(_is_floating, _batched_arguments(case))) and min(numbers, default=0.0) < 1:
         numbers = [0.0 for _ in numbers]
     measurements = [locate("y", a[0], np.nan * a[0], share, 0.0) for a, share in zip(y, numbers, strict=True)]
-    clean = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(rule)(*case.args)))))
     measurements += [compare({"y": a[1:]}, {"y": b[1:]}, 0.0) for a, b in zip(y, clean, strict=True)]
     dx, clean_dx = compiled_pullback(rule)(poisoned, case.dy), compiled_pullback(rule)(case.args, case.dy)
     measurements += [
@@ -208,6 +210,19 @@ def nan(case: Case) -> Measurement:
         for name in batched_leaves(rule, case.args)
     ]
     return worst(measurements)
+
+
+def _constant_outputs(case: Case, clean: list[np.ndarray]) -> list[np.ndarray]:
+    """Which outputs of the first example stay the same bits however x changes."""
+    constant = [np.ones(a.shape[1:], bool) for a in clean]
+    for factor, summand in ((1, 1), (-3, 0), (5, 2)):
+        moved = tuple(
+            jax.tree.map(lambda a, f=factor, s=summand: f * a + s if _is_floating(a) else a, arg) if batched else arg
+            for arg, batched in zip(case.args, case.rule.batched, strict=True)
+        )
+        y = list(map(np.asarray, filter(_is_floating, jax.tree.leaves(compiled_f(case.rule)(*moved)))))
+        constant = [same & (a[0] == b[0]) for same, a, b in zip(constant, clean, y, strict=True)]
+    return constant
 
 
 def _with_nan_example(a: Any) -> Any:
