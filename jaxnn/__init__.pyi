@@ -10,6 +10,9 @@ from .combine import share as share
 from .combine import with_input as with_input
 from .errors import UserError as UserError
 from .generation import generate as generate
+from .graph import Graph as Graph
+from .graph import SparseFeatures as SparseFeatures
+from .graph import make_edges as make_edges
 from .kernels.xla_options import compiler_options as compiler_options
 from .layer import Layer as Layer
 from .layer import Part as Part
@@ -26,6 +29,9 @@ from .layers import embedding as embedding
 from .layers import flatten as flatten
 from .layers import gaussian as gaussian
 from .layers import gelu as gelu
+from .layers import graph_attention as graph_attention
+from .layers import graph_conv as graph_conv
+from .layers import graph_nodes as graph_nodes
 from .layers import group_norm as group_norm
 from .layers import identity as identity
 from .layers import l2_pool as l2_pool

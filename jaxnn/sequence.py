@@ -12,6 +12,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Bool, Int, Shaped
 
 from jaxnn.errors import UserError
+from jaxnn.graph import Graph, node_values, with_values, without_integers
 from jaxnn.layer import Batch, Key, Layer, Params, Residuals
 from jaxnn.shapes import check_array, check_dy_tree, check_floating, shapes_of
 
@@ -31,6 +32,11 @@ class _PerPlaceResiduals(NamedTuple):
     res: Residuals
     lengths: Int[Array, "batch"]
     y: Any
+
+
+class _PerNodeResiduals(NamedTuple):
+    res: Residuals
+    x: Any
 
 
 def valid_places(lengths: Int[Array, "batch"], time: int) -> Bool[Array, "batch time"]:
@@ -94,9 +100,10 @@ def join_derivative(dx: Any, lengths: Any) -> Any:
 
 
 def per_place(layer: Layer) -> Layer:
-    """The layer, also for a `Sequence`: it is applied to all places alike, and padding is set to zero.
+    """The layer, also for a `Sequence` or a `Graph`: it is applied to all places, or nodes, alike.
 
-    A layer that takes a `Sequence` itself (see `Time`) is returned as it is.
+    Padding is set to zero. A layer that takes a `Sequence` or a `Graph` itself (see `Time`) is returned as it is. Of
+    `SparseFeatures` dropout drops values; every other layer for nodes wants features as an array.
     Raises `UserError` where the output has another number of places than the input.
     """
     if layer.time is not None and layer.time.lengths:
@@ -104,9 +111,14 @@ def per_place(layer: Layer) -> Layer:
 
     def init(key: Any, x: Batch) -> Params:
         check_lengths(layer.name, x)
+        if isinstance(x, Graph):
+            return layer.init(key, node_values(layer.name, x))
         return layer.init(key, x.values if isinstance(x, Sequence) else x)
 
     def forward(params: Params, x: Batch, key: Key) -> tuple[Batch, Residuals]:
+        if isinstance(x, Graph):
+            y, res = layer.forward(params, node_values(layer.name, x), key)
+            return with_values(x, y), _PerNodeResiduals(res, shapes_of(x))
         if not isinstance(x, Sequence):
             return layer.forward(params, x, key)
         check_lengths(layer.name, x)
@@ -123,6 +135,9 @@ def per_place(layer: Layer) -> Layer:
         return y, _PerPlaceResiduals(res, lengths, shapes_of(y))
 
     def backward(params: Params, res: Residuals, dy: Batch) -> tuple[Params, Batch]:
+        if isinstance(res, _PerNodeResiduals):
+            dparams, dx = layer.backward(params, res.res, node_values(layer.name, dy))
+            return dparams, with_values(without_integers(res.x), dx)
         if not isinstance(res, _PerPlaceResiduals):
             return layer.backward(params, res, dy)
         check_dy_tree(layer.name, dy, res.y)

@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxnn import combine, models
@@ -25,15 +26,18 @@ from jaxnn.certify.rows import (
     without_arguments,
 )
 from jaxnn.combine import serial, share
+from jaxnn.graph import Graph, make_edges, make_sparse_features
 from jaxnn.layer import Layer
 from jaxnn.layers import (
     LAYERS,
     conv,
     dense,
+    dropout,
     embedding,
     flatten,
     gaussian,
     gelu,
+    graph_nodes,
     identity,
     l2_pool,
     sigmoid,
@@ -74,6 +78,17 @@ def _recur(cell: str, **options: Any) -> Callable[[Constructor], Layer]:
 
 def _pool(kind: str) -> Callable[[Constructor], Layer]:
     return lambda make: make(kind)
+
+
+def _repeated(tree: Any, batch: int) -> Any:
+    return jax.tree.map(lambda a: np.repeat(a, batch, axis=0), tree)
+
+
+#: Three graphs of seven nodes, of which the last has no edge but its loop; some edges go one way.
+EDGES = _repeated(make_edges([0, 1, 2, 0, 0, 4, 1, 2], [1, 2, 0, 3, 4, 5, 3, 3], 7, directed=True), 3)
+GRAPH = Graph((3, 7, 5), EDGES)
+_FEATURES = make_sparse_features(np.asarray([0, 0, 2, 3, 3, 3, 6]), np.asarray([1, 4, 0, 1, 2, 4, 3]), np.ones(7), 7, 5)
+SPARSE_GRAPH = Graph(_repeated(_FEATURES, 3)._replace(values=(3, 7)), EDGES)
 
 
 def _experts() -> tuple[Layer, ...]:
@@ -182,6 +197,19 @@ ROWS: tuple[Row, ...] = (
     layer_row("group_norm", "", lambda make: make(3), (2, 3, 5, 6)),
     layer_row("group_norm", "one group", without_arguments, (5, 7)),
     layer_row("group_norm", "instances", lambda make: make(3), (2, 5, 7, 3)),
+    layer_row("graph_conv", "", lambda make: make(2), GRAPH),
+    layer_row("graph_conv", "sparse features", lambda make: make(3, bias=False), SPARSE_GRAPH),
+    layer_row(
+        "graph_conv",
+        "a net",
+        lambda make: serial(dropout(0.4), make(3), tanh(), dense(11), make(2), graph_nodes()),
+        SPARSE_GRAPH,
+        seed=2,
+    ),
+    layer_row("graph_attention", "", lambda make: make(2, 3), GRAPH),
+    layer_row("graph_attention", "mean of heads, dropout", lambda make: make(3, 2, 0.3, "mean"), GRAPH, seed=2),
+    layer_row("graph_attention", "sparse features", lambda make: make(2, 3, bias=False), SPARSE_GRAPH),
+    layer_row("graph_nodes", "", without_arguments, GRAPH),
     layer_row("part", "", lambda make: make([[1, 3], [2, 7]]), (2, 5, 11, 3)),
     layer_row("part", "columns", lambda make: make([[3, 13]]), (7, 17)),
     layer_row("mixture", "", lambda make: make(dense(2), dense(5), serial(dense(3), tanh(), dense(5))), (7, 13)),

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 
 from jaxnn.certify.case import layer_args, normal_like
@@ -26,8 +27,9 @@ from jaxnn.cli.certify_nets import batch_like, labels, net_case, net_cost
 from jaxnn.config import Config, build_loss, build_model, load, shipped
 from jaxnn.config.experiment import example_input, with_data_sizes
 from jaxnn.errors import UserError, hint
+from jaxnn.graph import Graph, make_edges
 from jaxnn.layer import Layer
-from jaxnn.layers import LAYERS, tanh
+from jaxnn.layers import LAYERS, graph_attention, graph_nodes, tanh
 from jaxnn.losses import LOSSES, Loss
 from jaxnn.runs.import_file import attribute, imported, split_target, user_code
 
@@ -131,12 +133,22 @@ def _name_cost(name: str) -> CostComparison | None:
         return net_cost(build(), LOSSES["softmax_cross_entropy"](), (COST_BATCH, 28, 28, 1))
     if name not in LAYERS or name == "transformer":
         return None
+    if name.startswith("graph_"):
+        return _graph_cost(build)
     arguments, shape = _COST_SIZES.get(name, ((), (100,)))
     layer, key = build(*arguments), jax.random.key(0) if name in ("dropout", "gaussian") else None
     x: Any = (COST_BATCH, *shape)
     if name == "embedding":
         x = jax.ShapeDtypeStruct(x, jnp.int32)
     return float32_cost(layer_rule(layer, key), layer_args(layer, x))
+
+
+def _graph_cost(build: Callable[..., Layer]) -> CostComparison:
+    """The costs for a graph of 2,000 nodes with six neighbours on the average."""
+    rng = np.random.default_rng(3)
+    graph = Graph((1, 2000, 64), make_edges(*rng.integers(2000, size=(2, 6000)), 2000))
+    layer = build() if build is graph_nodes else build(8, 8) if build is graph_attention else build(16)
+    return float32_cost(layer_rule(layer, batched=False), layer_args(layer, graph))
 
 
 def _loss_cost(name: str, loss: Loss) -> CostComparison:

@@ -22,6 +22,9 @@ from jaxnn.layers.embedding import embedding as embedding
 from jaxnn.layers.embedding import positional_embedding as positional_embedding
 from jaxnn.layers.embedding import unembedding as unembedding
 from jaxnn.layers.gaussian import gaussian as gaussian
+from jaxnn.layers.graph import graph_attention as graph_attention
+from jaxnn.layers.graph import graph_conv as graph_conv
+from jaxnn.layers.graph import graph_nodes as graph_nodes
 from jaxnn.layers.norm import group_norm as group_norm
 from jaxnn.layers.norm import layer_norm as layer_norm
 from jaxnn.layers.norm import rms_norm as rms_norm
@@ -46,5 +49,6 @@ LAYERS = {
         dense, conv, conv_max_pool, max_pool, average_pool, l2_pool, flatten, reshape, dropout,
         embedding, unembedding, positional_embedding, recur, bidirectional, layer_norm, rms_norm, attention,
         transformer, pool_sequence, gaussian, conv_transpose, upsample, group_norm, part,
+        graph_conv, graph_attention, graph_nodes,
     )
 }  # fmt: skip
