@@ -10,6 +10,7 @@ from jaxnn.data.array_file import arrays
 from jaxnn.data.check import check_dataset
 from jaxnn.data.csv_file import csv_file
 from jaxnn.data.dataset import Arrays, Dataset, map_arrays
+from jaxnn.data.graphs import graph, karate
 from jaxnn.data.image_folder import image_folder
 from jaxnn.data.labelled_lines import labelled_lines
 from jaxnn.data.lines import lines_file
@@ -40,6 +41,8 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "labelled_lines": labelled_lines,
     "series": series,
     "ts": time_series_file,
+    "karate": karate,
+    "graph": graph,
     "tfds": tfds,
 }
 # Parameters of a loader that belong to the run, which has one of each; they are not options of the data set.

@@ -10,7 +10,7 @@ from jaxnn.losses import Loss, LossFunction
 from jaxnn.metrics import Metric
 from jaxnn.quantities import Sum
 from jaxnn.sequence import Sequence
-from jaxnn.targets import plain_output, plain_target
+from jaxnn.targets import Weighted, plain_output, plain_target
 
 #: What turns a model's output into a prediction: probabilities of classes that exclude each other, of classes that do
 #: not, 0 or 1, or ("") the output itself.
@@ -59,7 +59,7 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
     """The metrics of any task by name. Each is None for predictions and targets that it does not apply to.
 
     accuracy: of a classification, or of all outputs of a multilabel task
-    perplexity, bits: of a classification of every place (batch, time) under a softmax, such as a language model
+    perplexity, bits: of a classification of every place (batch, time) without weights under a softmax: a language model
     sequence_accuracy: of a classification of every place of a `Sequence`: the share without a wrong place
     exact_match: the share of places that have all their labels right
     mae, r2: of a regression; with more than `MAX_SEPARATE_OUTPUTS` outputs the mean over all of them, and no R²
@@ -80,6 +80,9 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
         return metrics.bits(prediction, target) if is_next_place(prediction, target) else None
 
     def is_next_place(prediction, target):
+        # Weighted places are those of a mask, such as the labelled nodes of a graph; no text is told there.
+        if isinstance(target, Weighted):
+            return False
         places = activation == "softmax" and len(getattr(plain_output(prediction), "shape", ())) == 3
         return places and task_of(activation, prediction, target) == "classification"
 

@@ -1,0 +1,241 @@
+"""Graphs whose nodes have classes: Zachary's karate club, .npz files, and a user's own list of edges.
+
+One graph is one example. Its training, validation and test parts are the same graph, at other nodes.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from jaxnn.data.array_reader import read_arrays
+from jaxnn.data.csv_file import csv_file
+from jaxnn.data.data_dir import find_path
+from jaxnn.data.dataset import Dataset, Part
+from jaxnn.data.text import file_text
+from jaxnn.errors import UserError
+
+#: Sums of squares of features beyond which most are not 0, so that sparse lists would be longer than the array.
+MOST_FILLED = 0.3
+#: Who met whom outside the club (Zachary 1977): for each member the higher ones that it met.
+_KARATE = {
+    0: (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 17, 19, 21, 31), 1: (2, 3, 7, 13, 17, 19, 21, 30),
+    2: (3, 7, 8, 9, 13, 27, 28, 32), 3: (7, 12, 13), 4: (6, 10), 5: (6, 10, 16), 6: (16,), 8: (30, 32, 33), 9: (33,),
+    13: (33,), 14: (32, 33), 15: (32, 33), 18: (32, 33), 19: (33,), 20: (32, 33), 22: (32, 33),
+    23: (25, 27, 29, 32, 33), 24: (25, 27, 31), 25: (31,), 26: (29, 33), 27: (33,), 28: (31, 33), 29: (32, 33),
+    30: (32, 33), 31: (32, 33), 32: (33,),
+}  # fmt: skip
+#: Four communities of greatest modularity, and the members that stayed with the instructor.
+_COMMUNITIES = (1, 1, 1, 1, 3, 3, 3, 1, 0, 1, 3, 1, 1, 1, 0, 0, 3, 1, 0, 1, 0, 1, 0, 0, 2, 2, 0, 0, 2, 0, 0, 2, 0, 0)
+_INSTRUCTOR = frozenset((0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 16, 17, 19, 21))
+
+
+class Nodes(NamedTuple):
+    """A graph as it is read. Features are given by the node, the feature and the value of each that is not 0.
+
+    labels: (nodes,), −1 where a node has none
+    masks: part -> the nodes that belong to it
+    """
+
+    node: Int[np.ndarray, "entries"]
+    feature: Int[np.ndarray, "entries"]
+    values: Shaped[np.ndarray, "entries"]
+    features: int
+    edges: Int[np.ndarray, "edges 2"]
+    labels: Int[np.ndarray, "nodes"]
+    masks: Mapping[str, Int[np.ndarray, "chosen"]]
+
+
+def karate(communities: Literal[2, 4] = 4) -> Dataset:
+    """Zachary's karate club: 34 members, 78 friendships, and one labelled member of each community to learn from.
+
+    communities: 4 by greatest modularity; 2: who went with the instructor, and who with the officer, when the club
+        split, with these two labelled
+
+    Every feature is 1 for one member and 0 for the others. Validation and test part are all other members.
+    """
+    edges = np.asarray([(a, b) for a, friends in _KARATE.items() for b in friends])
+    labels = np.asarray(_COMMUNITIES if communities == 4 else [int(i not in _INSTRUCTOR) for i in range(34)])
+    train = np.asarray([0, 4, 8, 24] if communities == 4 else [0, 33])
+    others = np.setdiff1d(np.arange(34), train)
+    each = np.arange(34)
+    masks = {"train": train, "validation": others, "test": others}
+    return make_dataset("karate", Nodes(each, each, np.ones(34), 34, edges, labels, masks), ())
+
+
+def graph(
+    file: str,
+    nodes_file: str = "",
+    label: str = "label",
+    unlabelled: str = "",
+    parts: Literal["fixed", "random"] = "fixed",
+    per_class: int = 20,
+    validation_nodes: int = 500,
+    test_nodes: int = 1000,
+    directed: bool = False,
+    normalize: bool = True,
+    seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Reads a graph whose nodes have classes, for `graph_conv` and `graph_attention`.
+
+    file: an .npz file with features, edges and labels, or a text file with an edge in each line: two numbers of nodes
+        from 0, with a comma, a tab or spaces between them. A relative path is tried in the current folder, then in the
+        data folder
+    nodes_file: with a list of edges, a CSV file with a row for each node: its features, and its class
+    label: the column of the class in that file; unlabelled: the word there of a node without a class
+    parts: "fixed" takes those that an .npz file has; "random" draws, with ``seed``, ``per_class`` nodes of each class
+        to learn from, then ``validation_nodes`` and ``test_nodes`` of the others
+    directed: whether an edge leads one way; an edge that is given twice counts once
+    normalize: whether the features of each node are divided by their sum
+
+    One graph is one example: x is a `jaxnn.Graph` (1, nodes, …), y its labels, of which the nodes of the part have
+    weight 1. So the sizes of the parts are given here, and ``validation = 1`` and ``test = 1`` take them.
+
+    Raises UserError for an edge that names no node, labels outside the classes, a part without nodes, and for a file
+    that is none of these.
+    """
+    path = find_path(file, data_dir)
+    names: tuple[str, ...] = ()
+    if nodes_file:
+        nodes, names = _from_tables(path, find_path(nodes_file, data_dir), label, unlabelled)
+        if parts == "fixed":
+            raise UserError('graph: expected parts = "random" with a list of edges, found "fixed"')
+    else:
+        nodes = _from_arrays(path)
+    if parts == "random":
+        nodes = nodes._replace(masks=random_parts(nodes.labels, per_class, validation_nodes, test_nodes, seed))
+    if not nodes.masks:
+        raise UserError(f'{path}: expected arrays train, validation and test, found none; set parts = "random"')
+    if normalize:
+        sums = np.bincount(nodes.node, nodes.values, len(nodes.labels))
+        total = sums[nodes.node]
+        nodes = nodes._replace(values=nodes.values / np.where(total == 0, 1, total))
+    return make_dataset("graph", nodes, names, directed=directed)
+
+
+def random_parts(
+    labels: Int[np.ndarray, "nodes"], per_class: int, validation: int, test: int, seed: int
+) -> dict[str, Int[np.ndarray, "chosen"]]:
+    """So many nodes of each class to learn from, then so many others to choose and to judge by, at random."""
+    order = np.random.default_rng([seed, *b"nodes"]).permutation(len(labels))
+    order = order[labels[order] >= 0]
+    train = np.concatenate([order[labels[order] == k][:per_class] for k in range(labels.max(initial=0) + 1)])
+    rest = order[~np.isin(order, train)]
+    if per_class < 1 or min(validation, test) < 0 or len(rest) < validation + test:
+        raise UserError(
+            f"graph: expected validation_nodes and test_nodes of at most {len(rest)} together, found {validation} and "
+            f"{test}; {len(train)} of {len(order)} nodes with a class are those to learn from"
+        )
+    return {"train": train, "validation": rest[:validation], "test": rest[validation : validation + test]}
+
+
+def make_dataset(name: str, nodes: Nodes, names: tuple[str, ...], *, directed: bool = False) -> Dataset:
+    """The data set of a graph. Raises UserError for edges, labels and parts that do not fit the nodes."""
+    from jaxnn.graph import Graph, make_edges, make_sparse_features
+    from jaxnn.targets import Weighted
+
+    n = len(nodes.labels)
+    if len(nodes.node) and not (nodes.node.min() >= 0 and nodes.node.max() < n):
+        raise UserError(f"{name}: expected features of the nodes 0 … {n - 1}, found some of node {nodes.node.max()}")
+    if nodes.labels.min() < -1:
+        raise UserError(f"{name}: expected labels from 0, or −1 for none, found {nodes.labels.min()}")
+    count = int(nodes.labels.max()) + 1
+    edges = make_edges(nodes.edges[:, 0], nodes.edges[:, 1], n, directed=directed)
+    if len(nodes.node) > MOST_FILLED * n * nodes.features:
+        dense = np.zeros((1, n, nodes.features), np.float32)
+        dense[0, nodes.node, nodes.feature] = nodes.values
+        x = Graph(dense, edges)
+    else:
+        x = Graph(make_sparse_features(nodes.node, nodes.feature, nodes.values, n, nodes.features), edges)
+
+    def part(which: str) -> Part | None:
+        chosen = nodes.masks.get(which)
+        if chosen is None or (which != "train" and not len(chosen)):
+            return None
+        chosen = np.asarray(chosen)
+        if not len(chosen) or chosen.min() < 0 or chosen.max() >= n:
+            raise UserError(f"{name}: expected the {which} part as some of the nodes 0 … {n - 1}, found {len(chosen)}")
+        if (nodes.labels[chosen] < 0).any():
+            node = chosen[nodes.labels[chosen] < 0][0]
+            raise UserError(f"{name}: expected a class for every node of the {which} part, found none for node {node}")
+        weight = np.zeros((1, n), np.float32)
+        weight[0, chosen] = 1
+        return Part(x, Weighted(np.maximum(nodes.labels, 0).astype(np.int32)[None], weight))
+
+    train = part("train")
+    assert train is not None
+    classes = names or tuple(str(k) for k in range(count))
+    return Dataset(name, train, part("test"), classes, 1.0, validation=part("validation"))
+
+
+def _from_arrays(file: Path) -> Nodes:
+    """A graph of an .npz file, in one of the two layouts that its users have."""
+    arrays = read_arrays(file)
+    if "feature_indptr" in arrays:
+        node = _rows(arrays["feature_indptr"])
+        features = int(arrays["feature_shape"][1])
+        found = (node, arrays["feature_indices"], arrays["feature_values"], features, arrays["edges"])
+        masks = {part: arrays[part] for part in ("train", "validation", "test") if part in arrays}
+    elif "adj_indptr" in arrays:
+        edges = np.stack([_rows(arrays["adj_indptr"]), arrays["adj_indices"]], axis=1)
+        node, features = _rows(arrays["attr_indptr"]), int(arrays["attr_shape"][1])
+        found, masks = (node, arrays["attr_indices"], arrays["attr_data"], features, edges), {}
+    elif {"features", "edges", "labels"} <= set(arrays):
+        x = np.atleast_2d(arrays["features"])
+        node, feature = np.nonzero(x)
+        found = (node, feature, x[node, feature], x.shape[1], arrays["edges"])
+        masks = {part: arrays[part] for part in ("train", "validation", "test") if part in arrays}
+    else:
+        raise UserError(
+            f"{file}: expected the arrays features (nodes, n), edges (edges, 2) and labels (nodes), found "
+            f"{', '.join(arrays) or 'none'}; np.savez(FILE, features=…, edges=…, labels=…) names them"
+        )
+    node, feature, values, features, edges = found
+    labels, edges = np.asarray(arrays["labels"]), np.asarray(edges)
+    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu":
+        raise UserError(f"{file}: expected edges as whole numbers (edges, 2), found {edges.dtype} {edges.shape}")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
+        raise UserError(f"{file}: expected labels as whole numbers (nodes,), found {labels.dtype} {labels.shape}")
+    return Nodes(node, np.asarray(feature), np.asarray(values, np.float64), features, edges, labels.astype(int), masks)
+
+
+def _rows(starts: Int[np.ndarray, "rows_and_one"]) -> Int[np.ndarray, "entries"]:
+    """The row of each entry of a matrix in compressed rows."""
+    return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+
+
+def _from_tables(edges_file: Path, nodes_file: Path, label: str, unlabelled: str) -> tuple[Nodes, tuple[str, ...]]:
+    """A graph of a list of edges and a table of nodes, and the names of its classes."""
+    table = csv_file(str(nodes_file), label=label, targets="classes")
+    x, labels, names = table.train.x, table.train.y.astype(int), table.classes
+    if unlabelled:
+        if unlabelled not in names:
+            raise UserError(f"{nodes_file}: expected nodes of the class {unlabelled!r}, which have none, found none")
+        missing = names.index(unlabelled)
+        labels = np.where(labels == missing, -1, labels - (labels > missing))
+        names = tuple(name for name in names if name != unlabelled)
+    node, feature = np.nonzero(x)
+    edges = read_edges(edges_file)
+    if len(edges) and edges.max() >= len(x):
+        raise UserError(
+            f"{nodes_file}: expected a row for each node that {edges_file} names, up to {edges.max()}, found {len(x)} "
+            "rows, which are the nodes from 0"
+        )
+    return Nodes(node, feature, x[node, feature].astype(np.float64), x.shape[1], edges, labels, {}), names
+
+
+def read_edges(file: Path) -> Int[np.ndarray, "edges 2"]:
+    """The edges of a text file, one in each line. A first line of words, empty lines and those after # are skipped."""
+    rows = []
+    for number, line in enumerate(file_text(file, "utf-8").splitlines(), 1):
+        cells = line.split("#")[0].replace(",", " ").replace(";", " ").split()
+        if not cells or (not rows and number == 1 and not any(cell.lstrip("-").isdecimal() for cell in cells)):
+            continue
+        if len(cells) != 2 or not all(cell.isdecimal() for cell in cells):
+            raise UserError(f"{file} line {number}: expected two numbers of nodes, found {line.strip()[:40]!r}")
+        rows.append((int(cells[0]), int(cells[1])))
+    return np.asarray(rows, np.int64).reshape(-1, 2)
