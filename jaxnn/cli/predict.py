@@ -110,11 +110,13 @@ def rows_of(run: "Run", names: list[str], blocks: list[Any]) -> list[dict[str, A
     """A row for each example of the blocks, which are predicted together."""
     from jaxnn.report.prediction_rows import prediction_rows
 
+    thresholds = run.scores.get("train", {}).get("novelty_threshold")
+    threshold = None if thresholds is None else float(np.mean(thresholds))
     prediction = run.predict(jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks))
     # A target may be called "file", too.
     renamed = [
         {"predicted file" if key == "file" else key: value for key, value in row.items()}
-        for row in prediction_rows(run.experiment, prediction)
+        for row in prediction_rows(run.experiment, prediction, threshold)
     ]
     return [{"file": name, **row} for name, row in zip(names, renamed, strict=True)]
 

@@ -49,6 +49,7 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
     from jaxnn.backprop import GRADIENTS
     from jaxnn.losses import prediction_of
     from jaxnn.train.augment import Augment, augmented
+    from jaxnn.train.novelty import novelty
     from jaxnn.train.supervised import supervised
 
     if config.adversarial is not None:
@@ -63,6 +64,8 @@ def build_update(config: Config, grad: str = "hand") -> "Update":
         predict=prediction_of(loss) if config.train.target == "input" else None,
         average=config.optimizer.average,
     )
+    if config.data.normal is not None:
+        update = novelty(update)
     if config.noise is not None:
         update = build_noise(config.noise, update)
     return update if config.augment is None else augmented(update, Augment(**dict(config.augment)))

@@ -18,6 +18,9 @@ def cross_check(tables: Mapping[str, Any]) -> Iterator[ConfigProblem]:
     for key in ("noise", "augment"):
         if key in tables and "adversarial" in tables:
             yield ConfigProblem((key,), f"expected no [{key}] beside [adversarial], found one; remove it")
+    normal = _table(tables, "data").get("normal")
+    if normal is not None and _table(tables, "train").get("target") != "input":
+        yield ConfigProblem(("data", "normal"), 'expected train.target = "input" beside it, found another target')
     data, optimizer, train = (_table(tables, key) for key in ("data", "optimizer", "train"))
     if isinstance(train.get("batch_size"), int) and _is_second_order(optimizer):
         message = f"{optimizer['name']} uses the whole training set in every step: expected full, found"

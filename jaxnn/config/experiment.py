@@ -16,10 +16,12 @@ from jaxnn.config.dump import config_hash, dump, to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.data.missing import fill_missing
+from jaxnn.data.novelty import one_normal_class
 from jaxnn.data.series import scale_series
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
+from jaxnn.targets import Weighted
 from jaxnn.train.batches import Prepare, in_memory
 from jaxnn.train.plan import Plan
 from jaxnn.train.windows import cut_windows, windows
@@ -62,6 +64,9 @@ def load_data(
             "per_seed = false, or missing = 'drop'"
         )
     splits = tuple(split(config, dataset, seed) for dataset, seed in zip(sets, data_seeds, strict=True))
+    if table.normal is not None:
+        pairs = [one_normal_class(*pair, str(table.normal)) for pair in zip(sets, splits, strict=False)]
+        sets, splits = [dataset for dataset, _ in pairs], tuple(parts for _, parts in pairs)
     splits = tuple(_cut_windows(parts, sets[0].window) for parts in splits)
     if sets[0].has_missing:
         filled, parts = fill_missing(sets[0], splits[0])
@@ -96,7 +101,7 @@ def experiment_of(
     traced: the names of the numbers that are inputs of the program; default: all that can be
     """
     config = with_sizes_of(config, data.dataset)
-    prepare = preparer(config.train.precision, config.train.target)
+    prepare = preparer(config.train.precision, wanted_of(config))
     splits, stats = data.splits[0], data.stats[0]
     dataset, table = data.dataset, config.train
     if dataset.window:
@@ -187,17 +192,25 @@ def plan_of(config: Config) -> Plan:
     )
 
 
+def wanted_of(config: Config) -> str:
+    """What `preparer` makes of the targets of a config's data."""
+    return "normal" if config.data.normal is not None else config.train.target
+
+
 @functools.cache
 def preparer(precision: str, wanted: str = "data") -> Prepare:
     """What the model sees of a batch (x, target): x preprocessed, in a precision.
 
-    wanted: "data" leaves the target as it is; "input" puts the prepared x in its place, as an autoencoder needs it
+    wanted: "data" leaves the target as it is; "input" puts the prepared x in its place, as an autoencoder needs it;
+        "normal" does so, too, and gives examples that are new (label 1) the weight 0
     """
 
     def prepare(stats, batch):
         x, target = batch
         x = jax.tree.map(in_precision, preprocess.apply(stats, x))
-        return x, x if wanted == "input" else target
+        if wanted == "normal" and target is not None:
+            return x, Weighted(x, 1 - target.astype(jnp.float32))
+        return x, target if wanted == "data" else x
 
     def in_precision(a):
         return a.astype(jnp.dtype(precision)) if jnp.issubdtype(a.dtype, jnp.floating) else a

@@ -53,6 +53,9 @@ class DataTable(Table):
     seed: Seed = Field(0, description="seed of the split and of generated data")
     shuffle: bool = Field(True, description="true: a random split; false: a split in the order of the data set")
     stratify: bool = Field(False, description="true: each part has the classes in the proportions of the data set")
+    normal: Annotated[str | int | None, Expected("the name of a class")] = Field(
+        None, description="the class to learn from, against which all others are new; absent: no novelty detection"
+    )
     per_seed: bool = Field(False, description="whether every seed of the run gets its own data and split")
 
     @property

@@ -20,7 +20,7 @@ from jaxnn.layer import Layer, Params
 from jaxnn.layers import average_pool, l2_pool, max_pool
 from jaxnn.layers.conv import ConvParams
 from jaxnn.layers.dense import DenseParams
-from jaxnn.report.prediction_figures import Figure
+from jaxnn.report.figure import Figure
 
 
 def activation_figures() -> list[Figure]:

@@ -15,8 +15,8 @@ from jaxnn.course import figures as course_figures
 from jaxnn.course.budget import allows
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
 from jaxnn.course.systems import EPOCH_SECONDS
+from jaxnn.report.figure import Figure
 from jaxnn.report.figures import run_figures
-from jaxnn.report.prediction_figures import Figure
 from jaxnn.runs.history import history_columns
 
 #: Draws the figures of a system. Only one thread may draw, because matplotlib's settings are global.

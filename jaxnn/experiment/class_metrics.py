@@ -14,7 +14,8 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from jaxnn.layer import Batch, Params
 from jaxnn.metrics import predicted_labels, true_labels
-from jaxnn.targets import plain_output, plain_target, split_weight
+from jaxnn.targets import Weighted, plain_output, plain_target, split_weight
+from jaxnn.train.novelty import NORMAL_SHARE
 from jaxnn.train.step import Update
 from jaxnn.train.task import Task, task_of
 
@@ -42,7 +43,19 @@ class ClassOutcomes:
     classes: int = field(metadata={"static": True})
 
 
-def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> ClassOutcomes | None:
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class NoveltyOutcomes:
+    """How new each example is found, and whether it is: (examples,)."""
+
+    score: Float[Array | np.ndarray, "examples"]
+    new: Shaped[Array | np.ndarray, "examples"]
+
+
+Outcomes = ClassOutcomes | NoveltyOutcomes
+
+
+def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> Outcomes | None:
     """The outcomes of a batch (x, target); None for a task without classes, and for a token at each place of tokens.
 
     limit: the numbers of an example, beyond which there are none
@@ -50,6 +63,8 @@ def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> 
     if update.predict is None or not (isinstance(batch, tuple) and len(batch) == 2):
         return None
     prediction = update.predict(params, batch[0])
+    if update.activation == "novelty" and isinstance(batch[1], Weighted):
+        return NoveltyOutcomes(prediction[:, 0], jnp.asarray(batch[1].weight) == 0)
     y, target = plain_output(prediction), plain_target(batch[1])
     task = task_of(update.activation, y, target)
     if task not in ("classification", "multilabel") or y.shape[-1] > MAX_CLASSES or y[0].size > limit:
@@ -71,16 +86,25 @@ def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> 
     return ClassOutcomes(predicted_labels(y), labels, scores, weight, task, max(outputs, 2))
 
 
-def class_metrics(outcomes: ClassOutcomes | None) -> dict[str, np.ndarray]:
+def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
     """The metrics of a part by name; NaN where one is not defined, and {} without outcomes.
 
     Of two classes: precision, recall, f1 and roc_auc of the second, and balanced_accuracy. Of more: balanced_accuracy
     and f1_macro. Of a multilabel task: f1_macro, f1_micro, and roc_auc, the mean over the labels.
     Of each class or label (classes,): precision_per_class, recall_per_class, f1_per_class and support_per_class, which
     is the number or the weight of its examples.
+    Of a novelty detection: roc_auc of the new examples, and novelty_threshold, the score below which `NORMAL_SHARE` of
+    the normal examples lie.
     """
     if outcomes is None:
         return {}
+    if isinstance(outcomes, NoveltyOutcomes):
+        score, new = np.asarray(outcomes.score, np.float64), np.asarray(outcomes.new)
+        threshold = np.quantile(score[~new], NORMAL_SHARE) if (~new).any() else np.nan
+        return {
+            "roc_auc": np.asarray(_roc_auc(new.astype(int), score, np.ones(len(new)))),
+            "novelty_threshold": np.asarray(threshold),
+        }
     is_multilabel = outcomes.task == "multilabel"
     shape = (-1, outcomes.classes) if is_multilabel else (-1,)
     predicted, true = (np.asarray(a).reshape(shape) for a in (outcomes.predicted, outcomes.true))

@@ -9,6 +9,7 @@ from jaxnn.plots.curves import learning_curves as learning_curves
 from jaxnn.plots.curves import loss_curves as loss_curves
 from jaxnn.plots.layout import png as png
 from jaxnn.plots.layout import save as save
+from jaxnn.plots.novelty import novelty_scores as novelty_scores
 from jaxnn.plots.planes import decision_boundary as decision_boundary
 from jaxnn.plots.planes import optimizer_paths as optimizer_paths
 from jaxnn.plots.predictions import confusion_matrix as confusion_matrix

@@ -14,7 +14,8 @@ from jaxnn.experiment.sampling import draw_samples, samples_examples
 from jaxnn.experiment.trajectory import loss_surface, parameter_trajectory
 from jaxnn.layer import Params
 from jaxnn.report import Picture
-from jaxnn.report.prediction_figures import GRID, Figure, prediction_figures
+from jaxnn.report.figure import Figure
+from jaxnn.report.prediction_figures import GRID, prediction_figures
 
 #: Samples in the figure of a run: points; images; of a net that is told classes, images of each of at most so many.
 SAMPLED_POINTS, SAMPLED_IMAGES, SAMPLES_OF_A_CLASS, MAX_SAMPLED_CLASSES = 1000, 60, 10, 20

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
-import matplotlib.figure
 import numpy as np
 from jax import numpy as jnp
 
@@ -15,6 +14,8 @@ from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.metrics import predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
+from jaxnn.report.figure import Figure
+from jaxnn.report.novelty_figures import novelty_figures
 from jaxnn.report.score_table import class_name, output_names
 from jaxnn.targets import split_weight
 
@@ -27,15 +28,6 @@ MAX_PARITY_PANELS = 6
 MAX_PARITY_POINTS = 5000
 #: Images whose reconstructions are shown.
 MAX_SHOWN = 20
-
-
-class Figure(NamedTuple):
-    """A figure with the name of its file, its title, and what it shows in words."""
-
-    name: str
-    title: str
-    figure: matplotlib.figure.Figure
-    alt: str
 
 
 class Predictions(NamedTuple):
@@ -53,6 +45,9 @@ class Predictions(NamedTuple):
 
 def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figures of the first seed's predictions that apply; none where examples are no pairs of arrays."""
+    if experiment.bound().activation == "novelty":
+        yield from novelty_figures(experiment, params)
+        return
     task = experiment.task()
     predictions = predict_part(experiment, params) if task in ("classification", "regression") else None
     if predictions is None:

@@ -16,7 +16,7 @@ from jaxnn.train.task import Activation, Task
 MAX_COLUMNS = 12
 
 
-def prediction_rows(experiment: Experiment, prediction: Any) -> list[dict[str, Any]]:
+def prediction_rows(experiment: Experiment, prediction: Any, threshold: float | None = None) -> list[dict[str, Any]]:
     """A row for each example of a prediction, by what it means in the experiment.
 
     prediction: an array or a pytree of arrays, each with a leading axis of examples
@@ -25,8 +25,13 @@ def prediction_rows(experiment: Experiment, prediction: Any) -> list[dict[str, A
     sigmoid, else "output". A single output is the number of the second class, and a probability p gives 1 − p to the
     first. A multilabel task has the labels that are at least one half, and their probabilities. All else has a column
     for each number, or a list of more than `MAX_COLUMNS`. An example of many places has a list of classes and lists of
-    numbers.
+    numbers. A novelty detection has a score, and the verdict "new" above the threshold.
     """
+    if experiment.bound().activation == "novelty":
+        scores = np.asarray(prediction)[:, 0].tolist()
+        if threshold is None:
+            return [{"score": score} for score in scores]
+        return [{"score": score, "verdict": "new" if score > threshold else "normal"} for score in scores]
     leaves = jax.tree_util.tree_leaves_with_path(prediction)
     if isinstance(prediction, Sequence) or (len(leaves) == 1 and not leaves[0][0]):
         task, activation = experiment.task(), experiment.bound().activation

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnn.config import load
 from jaxnn.config.bind import bind_hyperparameters, training_key
-from jaxnn.config.experiment import experiment_of, plan_of, preparer, record_of
+from jaxnn.config.experiment import experiment_of, plan_of, preparer, record_of, wanted_of
 from jaxnn.config.schema import Config
 from jaxnn.data import preprocess
 from jaxnn.data.reader import rebuild_reader
@@ -149,7 +149,7 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
     try:
         one_stats = jax.tree.map(lambda a: a[0], stats) if info["stacked"] else stats
         source = in_memory(
-            x, blank_target, prepare=preparer(config.train.precision, config.train.target), stats=one_stats
+            x, blank_target, prepare=preparer(config.train.precision, wanted_of(config)), stats=one_stats
         )
     except (IndexError, TypeError, ValueError) as error:
         raise UserError(f"{folder}: expected preprocessing that fits the examples, found {one_line(error)}") from error

@@ -19,8 +19,8 @@ from jaxnn.experiment.sampling import draw_samples
 from jaxnn.experiment.scores import Scores, predict
 from jaxnn.experiment.text_generation import generate_texts
 from jaxnn.layer import Batch, Params
+from jaxnn.report.figure import Figure
 from jaxnn.report.figures import run_figures
-from jaxnn.report.prediction_figures import Figure
 from jaxnn.report.score_table import restored_scores
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder

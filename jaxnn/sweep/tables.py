@@ -12,7 +12,7 @@ from jaxnn.engine.snapshot import rows_of
 from jaxnn.metric_labels import axis_label, is_share
 from jaxnn.report import Table
 from jaxnn.report.cells import format_cell, format_epochs, seed_statistics
-from jaxnn.report.prediction_figures import Figure
+from jaxnn.report.figure import Figure
 from jaxnn.report.score_table import score_rows
 from jaxnn.sweep import SweepResult, Trial
 

@@ -13,8 +13,8 @@ from jaxnn.sequence import Sequence
 from jaxnn.targets import Weighted, plain_output, plain_target
 
 #: What turns a model's output into a prediction: probabilities of classes that exclude each other, of classes that do
-#: not, 0 or 1, or ("") the output itself.
-Activation = Literal["softmax", "sigmoid", "threshold", ""]
+#: not, 0 or 1, how new an example is, or ("") the output itself.
+Activation = Literal["softmax", "sigmoid", "threshold", "novelty", ""]
 #: One class for each place; yes or no for each output of a place; numbers.
 Task = Literal["classification", "multilabel", "regression"]
 
@@ -44,6 +44,8 @@ def task_of(activation: Activation, prediction: Any, target: Any) -> Task | None
     sigmoid or a threshold. Other integers are rows with a one at the class, other floats are numbers.
     """
     prediction, target = plain_output(prediction), plain_target(target)
+    if activation == "novelty":
+        return None
     if not (hasattr(prediction, "dtype") and hasattr(target, "dtype")) or len(prediction.shape) < 2:
         return None
     integers = jnp.issubdtype(target.dtype, jnp.integer)
