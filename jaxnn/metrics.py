@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import jax
 from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import UserError
-from jaxnn.quantities import OutputMean, Perplexity, Quantity, RSquared, Sum
+from jaxnn.quantities import MeanIoU, OutputMean, Perplexity, Quantity, RSquared, Sum
 from jaxnn.targets import dense_target, split_weight
 
 #: (prediction, target) -> Quantity, or None where the metric does not apply to targets of this type
@@ -84,6 +85,18 @@ def bits(prediction: Any, target: Any) -> Sum:
     """The mean of −log₂ p over the places, with p as for `perplexity`: of a text's characters, bits per character."""
     total, count = _nats("bits", prediction, target)
     return Sum(total / math.log(2), count)
+
+
+def mean_iou(prediction: Any, target: Any) -> MeanIoU:
+    """The intersection over union of each class, predicted and true, over all places: of a segmentation, its pixels."""
+    y, _, weight = split_weight("mean_iou", prediction, target)
+    classes = y.shape[-1]
+    predicted = jax.nn.one_hot(predicted_labels(y), classes, dtype=_dtype(y))
+    true = jax.nn.one_hot(true_labels(prediction, target), classes, dtype=_dtype(y))
+    counts = jnp.ones(y.shape[:-1], predicted.dtype) if weight is None else weight
+    both = (counts[..., None] * predicted * true).reshape(-1, classes).sum(0)
+    either = (counts[..., None] * (predicted + true)).reshape(-1, classes).sum(0) - both
+    return MeanIoU(both, either)
 
 
 def binary_accuracy(prediction: Any, target: Any) -> Sum:

@@ -102,6 +102,22 @@ class RSquared:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class MeanIoU:
+    """The intersection over the union of predicted and true places, both (*batches, classes), a mean over classes."""
+
+    intersection: Any
+    union: Any
+
+    def value(self) -> Any:
+        """The mean over the classes that occur, predicted or true; NaN where none does."""
+        classes = self.union.shape[-1]
+        intersection, union = (a.reshape(-1, classes).sum(0) for a in (self.intersection, self.union))
+        occurs = union > 0
+        return jnp.where(occurs, intersection / jnp.where(occurs, union, 1), 0).sum() / occurs.sum()
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Covered:
     """How many classes samples cover: those with at least a fifth of an even share of all samples.
 

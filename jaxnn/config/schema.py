@@ -39,7 +39,7 @@ class TrainTable(Table):
     seeds: Count = Field(1, description="number of runs, with seed, seed + 1 and so on")
     best: Literal[
         "validation.accuracy", "validation.loss", "validation.exact_match", "validation.mae", "validation.r2",
-        "validation.perplexity", "validation.bits", "validation.sequence_accuracy",
+        "validation.perplexity", "validation.bits", "validation.sequence_accuracy", "validation.mean_iou",
         "train.accuracy", "train.loss", "train.exact_match", "train.mae", "train.r2",
         "train.perplexity", "train.bits", "train.sequence_accuracy", "last",
     ] = Field(

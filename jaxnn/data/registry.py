@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from jaxnn.data.array_file import arrays
+from jaxnn.data.canvas import canvas
 from jaxnn.data.check import check_dataset
 from jaxnn.data.csv_file import csv_file
 from jaxnn.data.dataset import Arrays, Dataset, map_arrays
@@ -41,6 +42,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "labelled_lines": labelled_lines,
     "series": series,
     "ts": time_series_file,
+    "canvas": canvas,
     "karate": karate,
     "graph": graph,
     "tfds": tfds,

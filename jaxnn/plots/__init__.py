@@ -19,6 +19,7 @@ from jaxnn.plots.predictions import parity as parity
 from jaxnn.plots.samples import reconstructions as reconstructions
 from jaxnn.plots.samples import sample_images as sample_images
 from jaxnn.plots.samples import sample_points as sample_points
+from jaxnn.plots.samples import segmentation as segmentation
 from jaxnn.plots.sequences import attention_maps as attention_maps
 from jaxnn.plots.sequences import gates_over_text as gates_over_text
 from jaxnn.plots.sequences import gradient_by_distance as gradient_by_distance

@@ -41,6 +41,27 @@ def reconstructions(target: np.ndarray, output: np.ndarray, *, title: str) -> Fi
     return sample_images(np.concatenate(rows), title=title, columns=columns)
 
 
+def segmentation(x: np.ndarray, true: np.ndarray, predicted: np.ndarray, *, title: str) -> Figure:
+    """A row for each picture (n, h, w, channels): it, its classes of pixels (n, h, w), the predicted ones, and where
+    these are wrong."""
+    pixels, limits = image_grid.scale_pixels(x)
+    figure = layout.new_figure(7.6, 1.9 * len(x) + 0.6, title)
+    axes = layout.add_panels(figure, len(x), 4)
+    classes = max(int(true.max()), int(predicted.max()), 1)
+    for i, row in enumerate(np.asarray(axes, dtype=object).reshape(len(x), 4)):
+        shown = ((pixels[i], "gray_r", limits), (true[i], "tab20", (0, classes)), (predicted[i], "tab20", (0, classes)))
+        for ax, (image, colors, (low, high)), name in zip(row, shown, ("picture", "truth", "prediction"), strict=False):
+            ax.imshow(image, cmap=colors, vmin=low, vmax=high, interpolation="nearest")
+            ax.set_title(name if i == 0 else "", fontsize=style.LABEL_SIZE)
+        row[3].imshow(true[i] != predicted[i], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+        row[3].set_title("wrong" if i == 0 else "", fontsize=style.LABEL_SIZE)
+        for ax in row:
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.grid(False)
+    return layout.finalize(figure)
+
+
 def sample_points(samples: np.ndarray, real: np.ndarray | None, *, title: str) -> Figure:
     """Points of the plane (n, 2): samples over real examples."""
     figure = layout.new_figure(5.2, 5.2, title)

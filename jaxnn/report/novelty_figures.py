@@ -16,7 +16,7 @@ SHOWN = 10
 
 
 def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
-    """The figures of the first seed on the test part; none without one, or where it has normal or new examples alone."""
+    """The figures of the first seed on the test part; none without one, or where all its examples are of one kind."""
     from sklearn.metrics import roc_auc_score
 
     examples = experiment.examples("test")

@@ -26,6 +26,8 @@ MAX_CLASSES = 1000
 #: Outputs of a regression that are drawn, each in a panel, and points of a panel.
 MAX_PARITY_PANELS = 6
 MAX_PARITY_POINTS = 5000
+#: Pictures whose classes of pixels are shown.
+MAX_SEGMENTED = 6
 #: Images whose reconstructions are shown.
 MAX_SHOWN = 20
 
@@ -99,6 +101,10 @@ def classification_figures(experiment: Experiment, params: Params, predictions: 
         plots.confusion_matrix(matrix, classes, title=f"Confusion, {title}"),
         f"How often each true class was predicted as each class; {(true == predicted).mean():.2%} right.",
     )
+    if x is not None and x.ndim == 4 and true.ndim == 3:
+        figure = plots.segmentation(x[:MAX_SEGMENTED], true[:MAX_SEGMENTED], predicted[:MAX_SEGMENTED], title=title)
+        alt = "Pictures, the true class of each pixel, the predicted one, and where they differ."
+        yield Figure("segmentation", "Segmentation", figure, alt)
     if x is None or true.ndim > 1:
         return
     if x.ndim == 4:

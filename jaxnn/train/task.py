@@ -63,6 +63,7 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
     accuracy: of a classification, or of all outputs of a multilabel task
     perplexity, bits: of a classification of every place (batch, time) without weights under a softmax: a language model
     sequence_accuracy: of a classification of every place of a `Sequence`: the share without a wrong place
+    mean_iou: of a classification of every pixel (batch, height, width)
     exact_match: the share of places that have all their labels right
     mae, r2: of a regression; with more than `MAX_SEPARATE_OUTPUTS` outputs the mean over all of them, and no R²
     """
@@ -93,6 +94,12 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
             return None
         return metrics.sequence_accuracy(prediction, target)
 
+    def mean_iou(prediction, target):
+        pixels = activation == "softmax" and len(getattr(plain_output(prediction), "shape", ())) == 4
+        if not pixels or task_of(activation, prediction, target) != "classification":
+            return None
+        return metrics.mean_iou(prediction, target)
+
     def exact_match(prediction, target):
         is_multilabel = task_of(activation, prediction, target) == "multilabel"
         return metrics.exact_match(prediction, target) if is_multilabel else None
@@ -119,6 +126,7 @@ def default_metrics(activation: Activation) -> Mapping[str, Metric]:
         "perplexity": perplexity,
         "bits": bits,
         "sequence_accuracy": sequence_accuracy,
+        "mean_iou": mean_iou,
         "exact_match": exact_match,
         "mae": mae,
         "r2": r2,

@@ -1,0 +1,71 @@
+"""Digits on a canvas, generated from the 8×8 digits that come with scikit-learn: which pixel belongs to which digit."""
+
+import numpy as np
+
+from jaxnn.data.dataset import Dataset, Part
+from jaxnn.data.synthetic import digits as embedded_digits
+from jaxnn.errors import UserError
+
+#: Sides of a digit; the share of its full intensity from which on a pixel is a part of it.
+SIDE, INK = 8, 0.25
+#: The share of the digits that only the test part is made of.
+TEST_SHARE = 0.2
+_MAX_PIXELS = 200_000_000
+
+
+def canvas(
+    n: int = 2000, test_n: int = 500, size: int = 24, digits: int = 3, noise: float = 0.1, seed: int = 0
+) -> Dataset:
+    """Canvases with 1 to ``digits`` digits that do not overlap, and for each pixel its class. x (n, size, size, 1).
+
+    n, test_n: canvases to learn from, and of the test part, whose digits are not among those to learn from
+    size: sides of a canvas in pixels
+    digits: the most digits on a canvas
+    noise: standard deviation of the noise on all pixels, of which full intensity is 1
+
+    y int32 (n, size, size): class 0 is the background, and class k + 1 the digit k.
+    Raises UserError for a canvas that is smaller than its digits.
+    """
+    if digits < 1 or size < SIDE or (size // SIDE) ** 2 < digits:
+        raise UserError(
+            f"canvas: expected room for {digits} digits of {SIDE}×{SIDE} pixels side by side, found a canvas of "
+            f"{size}×{size}; set size to at least {SIDE * int(np.ceil(np.sqrt(max(digits, 1))))}"
+        )
+    if n < 1 or test_n < 1 or (n + test_n) * size * size > _MAX_PIXELS:
+        raise UserError(f"canvas: expected n and test_n from 1, {_MAX_PIXELS:,} pixels in all, found {n} and {test_n}")
+    if noise < 0:
+        raise UserError(f"canvas: expected noise of at least 0, found {noise}")
+    source = embedded_digits()
+    images, labels = source.train.x[..., 0] / source.max_value, source.train.y
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(images))
+    held_out = int(TEST_SHARE * len(images))
+
+    def draw(rows: np.ndarray, count: int) -> Part:
+        x = np.zeros((count, size, size), np.float32)
+        y = np.zeros((count, size, size), np.int32)
+        for i in range(count):
+            corners: list[tuple[int, int]] = []
+            for row in rng.choice(rows, rng.integers(1, digits, endpoint=True)):
+                top, left = free_corner(rng, corners, size)
+                corners.append((top, left))
+                window = (i, slice(top, top + SIDE), slice(left, left + SIDE))
+                x[window] = images[row]
+                y[window] = np.where(images[row] >= INK, labels[row] + 1, 0)
+        x += noise * rng.standard_normal(x.shape, np.float32)
+        return Part(x[..., None], y)
+
+    train, test = draw(order[held_out:], n), draw(order[:held_out], test_n)
+    return Dataset("canvas", train, test, ("background", *(str(k) for k in range(10))), 1.0)
+
+
+def free_corner(rng: np.random.Generator, corners: list[tuple[int, int]], size: int) -> tuple[int, int]:
+    """The upper left corner of a further digit that overlaps none of the others; any corner where no such is left."""
+    top, left = np.meshgrid(np.arange(size - SIDE + 1), np.arange(size - SIDE + 1), indexing="ij")
+    free = np.ones(top.shape, bool)
+    for other_top, other_left in corners:
+        free &= (abs(top - other_top) >= SIDE) | (abs(left - other_left) >= SIDE)
+    if not free.any():
+        return free_corner(rng, [], size)
+    choice = rng.choice(np.flatnonzero(free.ravel()))
+    return int(top.ravel()[choice]), int(left.ravel()[choice])
