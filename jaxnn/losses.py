@@ -276,8 +276,8 @@ def elbo(reduction: Reduction = "mean", beta: float = 1.0) -> Loss:
 def _split_code(name: str, output: Any, target: Any) -> tuple[Any, Any, Any]:
     """The output of a variational autoencoder, its target, and the weight of each example."""
     pair = isinstance(output, tuple) and len(output) == 2 and all(hasattr(a, "shape") for a in output)
-    logits, code = output if pair else (None, None)
-    if logits is None or code.ndim != 2 or code.shape[-1] % 2 or code.shape[0] != logits.shape[0]:
+    logits, code = output if pair else (jnp.zeros(0), jnp.zeros(0))
+    if code.ndim != 2 or code.shape[-1] % 2 or code.shape[0] != logits.shape[0]:
         raise UserError(
             f"{name}: expected the output (logits, code), with a code (batch, 2 n), found {describe_shapes(output)}; "
             "end the net with with_input around gaussian and the decoder"

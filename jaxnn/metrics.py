@@ -22,7 +22,9 @@ Metric = Callable[[Any, Any], Quantity | None]
 
 
 #: Quantities of which less is better; of all others, more.
-_LOWER_IS_BETTER = re.compile(r"(^|_)(loss|error|mae|mse|rmse|perplexity|distance|bits|nats)(_|$)")
+_LOWER_IS_BETTER = re.compile(
+    r"(^|_)(loss|error|mae|mse|rmse|perplexity|distance|bits|nats|reconstruction|divergence)(_|$)"
+)
 
 
 def lower_is_better(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+from jax import numpy as jnp
 
 from jaxnn.kernels.trace_context import whole_batch
 from jaxnn.layer import Batch, Layer, Params, check_layer
@@ -84,7 +85,10 @@ def summary(model: Layer, x: Batch) -> Summary:
     for step in steps(model, params):
         forward = functools.partial(_training_forward, step.layer)
         y, res = jax.eval_shape(forward, step.params, x)
-        shapes = [leaf.shape for leaf in jax.tree.leaves(y)]
+        leaves = jax.tree.leaves(y)
+        # Lengths of sequences and the edges of a graph are integers beside the numbers of a layer.
+        floating = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        shapes = [leaf.shape for leaf in floating or leaves]
         # Shared weights are counted where they are met first.
         size = 0 if step.params_path in counted else sum(math.prod(a.shape) for a in jax.tree.leaves(step.params))
         counted.add(step.params_path)

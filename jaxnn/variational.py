@@ -8,6 +8,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError
+from jaxnn.kernels.array_types import AnyArray
 from jaxnn.layer import Batch, Layer, Params, Part, params_of
 from jaxnn.layers.gaussian import split_code
 
@@ -20,7 +21,7 @@ def is_drawn(layer: Layer) -> bool:
     return layer.name == "gaussian" or any(is_drawn(part.layer) for part in layer.parts)
 
 
-def decode(model: Layer, params: Params, z: Float[Array, "batch latent"]) -> Batch:
+def decode(model: Layer, params: Params, z: Float[AnyArray, "batch latent"]) -> Batch:
     """What the layers after `gaussian` make of a latent z (batch, n): the logits of a variational autoencoder.
 
     Raises `UserError` for a model without `gaussian`, and for one inside another combination than `serial` and

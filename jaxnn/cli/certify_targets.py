@@ -146,7 +146,7 @@ def _name_cost(name: str) -> CostComparison | None:
 def _graph_cost(build: Callable[..., Layer]) -> CostComparison:
     """The costs for a graph of 2,000 nodes with six neighbours on the average."""
     rng = np.random.default_rng(3)
-    graph = Graph((1, 2000, 64), make_edges(*rng.integers(2000, size=(2, 6000)), 2000))
+    graph = Graph((1, 2000, 64), make_edges(rng.integers(2000, size=6000), rng.integers(2000, size=6000), 2000))
     layer = build() if build is graph_nodes else build(8, 8) if build is graph_attention else build(16)
     return float32_cost(layer_rule(layer, batched=False), layer_args(layer, graph))
 

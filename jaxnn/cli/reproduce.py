@@ -45,13 +45,14 @@ HEADINGS = {
 def run(command: Reproduce) -> None:
     if command.seeds is not None:
         seed_range(0, command.seeds)
+    from jaxnn.course.generative_systems import GENERATIVE
     from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS, select_systems
 
     if command.quick:
         use_faster_code_generator()
     device_name = device.select_device(command.device, fast_compile=command.quick)
     # Without ids: the systems of the lectures. What goes on from there is run where it is asked for.
-    known = RECORDS if command.records else (*SYSTEMS, *SEQUENCES) if command.ids else SYSTEMS
+    known = RECORDS if command.records else (*SYSTEMS, *SEQUENCES, *GENERATIVE) if command.ids else SYSTEMS
     systems = select_systems(command.ids, known)
     from jaxnn.course.budget import FULL, QUICK
     from jaxnn.course.session import CourseSession

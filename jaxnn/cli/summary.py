@@ -1,10 +1,17 @@
 """`jaxnn summary CONFIG`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxnn.cli import device
 from jaxnn.cli.library_arguments import Summary
 from jaxnn.cli.tables import print_table
+
+
+def shape_text(shape: tuple[Any, ...]) -> str:
+    """The output of one example: its shape, or the shapes of all its arrays."""
+    shapes = shape if shape and isinstance(shape[0], tuple) else (shape,)
+    return " and ".join("×".join(map(str, inner[1:])) for inner in shapes)
 
 
 def run(command: Summary, overrides: Sequence[str]) -> None:
@@ -23,7 +30,7 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
     rows = [
         {
             "layer": row.layer,
-            "output": "×".join(map(str, row.output[1:])),
+            "output": shape_text(row.output),
             "parameters": row.parameters,
             "residual bytes": row.residual_bytes,
             "FLOPs": row.flops,

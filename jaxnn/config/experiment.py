@@ -23,6 +23,7 @@ from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
 from jaxnn.targets import Weighted
 from jaxnn.train.batches import Prepare, in_memory
+from jaxnn.train.flow import flow_noise
 from jaxnn.train.plan import Plan
 from jaxnn.train.windows import cut_windows, windows
 
@@ -231,11 +232,23 @@ def with_data_sizes(config: Config, data_dir: str | os.PathLike[str] | None = No
 
 
 def example_input(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Batch:
-    """The shape and type of a batch of one input, as the model sees it; for some data sets without their files."""
+    """The shape and type of a batch of one input, as the model sees it; for some data sets without their files.
+
+    A generator sees latent numbers, and a net of flow matching noise, the time and the class.
+    """
+    players = config.adversarial
+    if players is not None:
+        columns = players.latent + (players.classes if players.conditional else 0)
+        return jax.ShapeDtypeStruct((1, columns), jnp.dtype(config.train.precision))
     table, prepare = config.data, preparer(config.train.precision)
     x = datasets.example_input(table.name, table.options, data_dir=data_dir, seed=table.seed)
     plain = preprocess.fit("none", x, 1.0)
-    return jax.eval_shape(lambda x: prepare(plain, (x, None))[0], x)
+    seen = jax.eval_shape(lambda x: prepare(plain, (x, None))[0], x)
+    if config.noise is None or config.noise.name != "flow":
+        return seen
+    noise = flow_noise(**config.noise.options)
+    labels = jax.ShapeDtypeStruct((1,), jnp.int32)
+    return jax.eval_shape(lambda x, labels: noise.apply(jax.random.key(0), x, labels)[0], seen, labels)
 
 
 def split(config: Config, dataset: Dataset, seed: int) -> Splits:

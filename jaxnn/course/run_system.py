@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.config import load
+from jaxnn.config import Config, load
 from jaxnn.config.experiment import experiment_of, load_data
 from jaxnn.course.budget import FULL, Budget, limit_config, limit_data
 from jaxnn.course.seed_measurement import SeedMeasurement
@@ -50,9 +50,22 @@ def reproduce(
 
     seeds: in place of the number that the budget or the system gives
     """
-    start_time = time.perf_counter()
-    config = limit_config(load(system.config), budget)
     n = (budget.seeds or system.seeds) if seeds is None else seeds
+    return run_config(load(system.config), n, system.quantities, budget, data_dir, system, report)
+
+
+def run_config(
+    config: Config,
+    n: int,
+    quantities: Sequence[Quantity],
+    budget: Budget,
+    data_dir: str | os.PathLike[str] | None,
+    system: System,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> SystemResult:
+    """Runs `n` seeds of a config, as a part of a system, within a budget; measures the quantities."""
+    start_time = time.perf_counter()
+    config = limit_config(config, budget)
     first_seed = config.train.seed
     with jax.enable_x64(config.train.precision == "float64"):
         seeds_of_run = range(first_seed, first_seed + n)
@@ -60,7 +73,7 @@ def reproduce(
         experiment = experiment_of(config, data, seeds=seeds_of_run)
         snapshots: list[Snapshot] = []
         result = run(experiment, Hooks(report=report, save=snapshots.append))
-        measurements = measure(experiment, result, system.quantities, last_params(experiment, snapshots[0].state))
+        measurements = measure(experiment, result, quantities, last_params(experiment, snapshots[0].state))
         if budget.note:
             measurements = tuple(measurement._replace(note=budget.note) for measurement in measurements)
     return SystemResult(system, measurements, n, time.perf_counter() - start_time, experiment, result)

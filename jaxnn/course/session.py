@@ -13,8 +13,13 @@ from jaxnn.config import build_model, load
 from jaxnn.course import Budget, SeedMeasurement, System, SystemResult, reproduce, studies
 from jaxnn.course import figures as course_figures
 from jaxnn.course.budget import allows
+from jaxnn.course.generative_systems import JUDGED, JUDGES
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
+from jaxnn.course.run_system import run_config
 from jaxnn.course.systems import EPOCH_SECONDS
+from jaxnn.experiment.definition import seed_params
+from jaxnn.experiment.judge import judge
+from jaxnn.experiment.sampling import draw_samples
 from jaxnn.report.figure import Figure
 from jaxnn.report.figures import run_figures
 from jaxnn.runs.history import history_columns
@@ -126,6 +131,42 @@ class CourseSession:
         values = tuple(float(value) for value in gap)
         measurement = SeedMeasurement("train − validation accuracy, points", values, "8.5", self.budget.note)
         return SystemResult(system, (measurement,), run.seeds, 0.0), tuple
+
+    def novelty(self, system: System) -> tuple[SystemResult, Draw]:
+        """The config with each class in turn as the normal one; the figures are those of the first."""
+        start_time, digits = time.perf_counter(), range(10)[: self.budget.seeds]
+        config = load(system.config)
+        runs = []
+        for digit in digits:
+            normal = config.model_copy(update={"data": config.data.model_copy(update={"normal": digit})})
+            runs.append(run_config(normal, 1, (), self.budget, self.data_dir, system))
+        values = tuple(100 * float(run.result.scores["test"]["roc_auc"][0]) for run in runs if run.result is not None)
+        measurement = SeedMeasurement("best test roc_auc, a digit each", values, "94.8", self.budget.note, 94.8)
+        result = SystemResult(system, (measurement,), 1, time.perf_counter() - start_time)
+        return result, lambda: islice(figures_of(runs[0]), self.budget.figures)
+
+    def judged(self, system: System) -> tuple[SystemResult, Draw]:
+        """The samples of a generative net, and what our own classifier says of them."""
+        start_time = time.perf_counter()
+        run = run_config(load(system.config), 1, (), self.budget, self.data_dir, system)
+        judge_run = run_config(load(JUDGES[system.config]), 1, (), self.budget, self.data_dir, system)
+        assert run.experiment is not None and run.result is not None
+        assert judge_run.experiment is not None and judge_run.result is not None
+        params, judge_params = (r.result.outcome.state.best.params for r in (run, judge_run) if r.result is not None)
+        samples = draw_samples(run.experiment, seed_params(params, 0), JUDGED, jax.random.key(0))
+        found = judge(judge_run.experiment, seed_params(judge_params, 0), samples)
+        numbers = (
+            ("classes covered", float(found.classes), 10.0),
+            ("samples with a confidence of 95 %, %", 100 * found.confident, 90.0 if system.id == "T13" else None),
+            ("judge distance", found.distance, None),
+            ("distance to the nearest training example", found.neighbour, None),
+            ("the same of real test examples", found.real_neighbour, None),
+        )
+        measurements = tuple(
+            SeedMeasurement(name, (value,), "", self.budget.note, target) for name, value, target in numbers
+        )
+        result = SystemResult(system, measurements, 1, time.perf_counter() - start_time)
+        return result, lambda: islice(figures_of(run), self.budget.figures)
 
     def dense(self, system: System) -> tuple[SystemResult, Draw]:
         errors = studies.dense_gradient_errors()

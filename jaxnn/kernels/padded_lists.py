@@ -7,13 +7,15 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxnn.kernels.array_types import AnyArray
+
 #: A table with a row for each node, or entry: (n, ...).
 Table = Float[Array, "n *rest"]
 
 
-def gather_rows(table: Table, index: Int[Array, "*places"]) -> Float[Array, "..."]:
+def gather_rows(table: Float[AnyArray, "n *rest"], index: Int[Array, "*places"]) -> Float[Array, "..."]:
     """The rows of a table at an index; zeros where it is −1. What stands in the table is never multiplied there."""
-    rows = table.at[jnp.maximum(index, 0)].get(mode="promise_in_bounds")
+    rows = jnp.asarray(table).at[jnp.maximum(index, 0)].get(mode="promise_in_bounds")
     seen = (index >= 0).reshape(*index.shape, *[1] * (table.ndim - 1))
     return jnp.where(seen, rows, jnp.zeros((), table.dtype))
 
@@ -37,7 +39,7 @@ def sum_rows(lists: Any, table: Table) -> Table:
     return map_lists(lists, lambda others, entries, rows: gather_rows(table, others).sum(1))
 
 
-def sum_weighted_rows(lists: Any, weights: Float[Array, "entries"], table: Table) -> Table:
+def sum_weighted_rows(lists: Any, weights: Float[AnyArray, "entries"], table: Table) -> Table:
     """The same with a weight for each entry: a product of a sparse matrix and a table (n, units)."""
 
     def group(others: Any, entries: Any, rows: Any) -> Any:

@@ -1,7 +1,7 @@
 """The transpose of a convolution: a small image becomes a large one."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 from jax import numpy as jnp
@@ -48,7 +48,7 @@ def conv_transpose(
         raise UserError(f"conv_transpose: expected padding SAME or VALID, found {padding!r}")
     make_weight, make_bias = initializer(weight_init), initializer(bias_init)
 
-    def output_of(x: ArrayOrShape) -> jax.ShapeDtypeStruct:
+    def output_of(x: ArrayOrShape) -> Any:
         """The shape of y."""
         if x.ndim != 4:
             raise UserError(f"conv_transpose: expected images (batch, height, width, channel), found {tuple(x.shape)}")

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
-from jaxnn.kernels.matmul import sum_leading
+from jaxnn.kernels.matmul import add_bias, sum_leading
 from jaxnn.layer import Key, Layer
 from jaxnn.shapes import check_floating, checked
 
@@ -123,7 +123,7 @@ def group_norm(groups: int = 1, epsilon: float = 1e-5) -> Layer:
             raise UserError(f"group_norm: expected channels that divide into {groups} groups, found {n}")
         return NormParams(jnp.ones((n,), x.dtype), jnp.zeros((n,), x.dtype))
 
-    def grouped(a: Values) -> Float[Array, "batch places groups channels"]:
+    def grouped(a: Values) -> Float[AnyArray, "batch places groups channels"]:
         return a.reshape(a.shape[0], -1, groups, a.shape[-1] // groups)
 
     def mean(a: Values) -> Values:
@@ -136,8 +136,8 @@ def group_norm(groups: int = 1, epsilon: float = 1e-5) -> Layer:
         parts = grouped(x)
         middle = parts.mean((1, 3), keepdims=True)
         root = jax.lax.rsqrt(((parts - middle) ** 2).mean((1, 3), keepdims=True) + epsilon)
-        y = ((parts - middle) * root).reshape(x.shape) * _row(params.scale, x) + _row(params.offset, x)
-        return y, (x, middle, root)
+        y = jnp.reshape((parts - middle) * root, x.shape) * _row(params.scale, x)
+        return add_bias(y, params.offset), (x, middle, root)
 
     def backward(params: NormParams, res: tuple[Values, PerGroup, PerGroup], dy: Values) -> tuple[NormParams, Values]:
         x, middle, root = res

@@ -5,11 +5,11 @@ from typing import Any, Literal, NamedTuple
 import jax
 import optax
 from jax import numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Batch, Key, Layer, Params, check_layer
-from jaxnn.quantities import Covered, Sum
+from jaxnn.quantities import Covered, Quantity, Sum
 from jaxnn.train.games import Game, check_verdicts, non_saturating
 from jaxnn.train.step import Update
 from jaxnn.train.supervised import library_arithmetic
@@ -91,7 +91,7 @@ def adversarial(
     def told(a: Batch, labels: Any) -> Batch:
         return join_class(a, labels, classes) if conditional else a
 
-    def draw(key: Key, like: Batch, labels: Any) -> Batch:
+    def draw(key: PRNGKeyArray, like: Batch, labels: Any) -> Batch:
         return told(jax.random.normal(key, (like.shape[0], latent), like.dtype), labels)
 
     def init(key, example):
@@ -161,7 +161,7 @@ def adversarial(
         x, labels = batch
         samples = generator.apply(params.generator, draw(key, x, labels))
         close, nearest = close_to_real(samples, x)
-        sums = {"precision": Sum(close.sum().astype(x.dtype), jnp.full((), len(x), x.dtype))}
+        sums: dict[str, Quantity] = {"precision": Sum(close.sum().astype(x.dtype), jnp.full((), len(x), x.dtype))}
         if classes:
             hits = jax.nn.one_hot(labels[nearest], classes, dtype=x.dtype) * close[:, None]
             sums["modes"] = Covered(hits.sum(0), jnp.full((), len(x), x.dtype))
@@ -228,7 +228,7 @@ def generator_gradient(
 
 
 def penalty_gradient(
-    critic: Layer, penalty: Penalty, params: Params, real: Batch, samples: Batch, key: Key, key_nets: Key
+    critic: Layer, penalty: Penalty, params: Params, real: Batch, samples: Batch, key: PRNGKeyArray, key_nets: Key
 ) -> tuple[Float[Array, ""], Params]:
     """The gradient penalty and its derivative by the critic's parameters: one derivative of the hand-written gradient.
 

@@ -84,7 +84,7 @@ def supervised(
         return sample_prior(model, params, key, x)
 
     def score(params, batch, key):
-        likelihood = log_likelihood(model, params, *batch, key)
+        likelihood = log_likelihood(model, params, batch[0], batch[1], key)
         return {"likelihood": Sum(likelihood.sum(), jax.numpy.full((), len(likelihood), likelihood.dtype))}
 
     return Update(
