@@ -71,7 +71,7 @@ class Loss(NamedTuple):
         value, dy = self._value_and_derivative(*self._split(y, target))
         return value, join_derivative(dy, y.lengths) if isinstance(y, Sequence) else dy
 
-    def _value_and_derivative(self, y: Output, plain: Target, weight: Any) -> tuple[Float[Array, ""], Output]:
+    def _value_and_derivative(self, y: Any, plain: Any, weight: Any) -> tuple[Float[Array, ""], Any]:
         terms, dy = self.terms(y, plain), self.derivative(y, plain)
         if weight is None:
             if self.reduction == "sum":
@@ -105,7 +105,7 @@ class Loss(NamedTuple):
         terms = {"loss": self.terms, **dict(self.summands)}
         return {name: add_up(function(y, plain)) for name, function in terms.items()}
 
-    def _split(self, output: Any, target: Any) -> tuple[Output, Target, Float[Array, "*places"] | None]:
+    def _split(self, output: Any, target: Any) -> tuple[Any, Any, Float[Array, "*places"] | None]:
         """The output and the target as arrays, and the weight of each place; None where all count alike."""
         y, plain, weight = self.split(self.name, output, target)
         if self.class_weights:

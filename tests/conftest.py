@@ -50,6 +50,7 @@ SLOW = (
     "sweep/test_sweep.py",
     "train/test_jax_flags.py",
     "train/test_precision.py",
+    "train/test_ring_of_gaussians.py",
     "trust/test_claim.py",
     "trust/test_damage.py",
     "trust/test_fuzz.py",

@@ -46,10 +46,10 @@ class ClassOutcomes:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class NoveltyOutcomes:
-    """How new each example is found, and whether it is: (examples,)."""
+    """How new each example is found, and whether it is: (*batches, examples)."""
 
-    score: Float[Array | np.ndarray, "examples"]
-    new: Shaped[Array | np.ndarray, "examples"]
+    score: Float[Array | np.ndarray, "*batches examples"]
+    new: Shaped[Array | np.ndarray, "*batches examples"]
 
 
 Outcomes = ClassOutcomes | NoveltyOutcomes
@@ -99,7 +99,7 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
     if outcomes is None:
         return {}
     if isinstance(outcomes, NoveltyOutcomes):
-        score, new = np.asarray(outcomes.score, np.float64), np.asarray(outcomes.new)
+        score, new = np.asarray(outcomes.score, np.float64).ravel(), np.asarray(outcomes.new).ravel()
         threshold = np.quantile(score[~new], NORMAL_SHARE) if (~new).any() else np.nan
         return {
             "roc_auc": np.asarray(_roc_auc(new.astype(int), score, np.ones(len(new)))),

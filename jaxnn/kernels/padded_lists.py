@@ -34,12 +34,12 @@ def by_entry(lists: Any, function: Callable[[Any, Any, Any], Any]) -> Any:
     return jax.tree.map(lambda a: a.at[lists.places].get(mode="promise_in_bounds"), flat)
 
 
-def sum_rows(lists: Any, table: Table) -> Table:
+def sum_rows(lists: Any, table: Table) -> Float[Array, "rows *rest"]:
     """For each row of the lists the sum of the table's rows at its entries' columns."""
     return map_lists(lists, lambda others, entries, rows: gather_rows(table, others).sum(1))
 
 
-def sum_weighted_rows(lists: Any, weights: Float[AnyArray, "entries"], table: Table) -> Table:
+def sum_weighted_rows(lists: Any, weights: Float[AnyArray, "entries"], table: Table) -> Float[Array, "rows units"]:
     """The same with a weight for each entry: a product of a sparse matrix and a table (n, units)."""
 
     def group(others: Any, entries: Any, rows: Any) -> Any:

@@ -53,13 +53,13 @@ def graph_conv(units: int, weight_init: Init = "glorot_uniform", bias_init: Init
     if units < 1:
         raise UserError(f"graph_conv: expected at least 1 unit, found {units}")
 
-    def init(key: PRNGKeyArray, x: Graph) -> DenseParams:
+    def init(key: PRNGKeyArray, x: Any) -> DenseParams:
         n, dtype = _features("graph_conv", x)
         key_weight, key_bias = jax.random.split(key)
         weight = make_weight(key_weight, (n, units), dtype)
         return DenseParams(weight, make_bias(key_bias, (units,), dtype) if bias else None)
 
-    def forward(params: DenseParams, x: Graph, key: Key) -> tuple[Graph, Graph]:
+    def forward(params: DenseParams, x: Any, key: Key) -> tuple[Graph, Graph]:
         del key
         _features("graph_conv", x, params.weight.shape[0])
         h = _project(x.nodes, params.weight)
@@ -111,7 +111,7 @@ def graph_attention(
         raise UserError(f"graph_attention: expected a dropout in [0, 1), found {dropout}")
     width = heads * units if combine == "concatenate" else units
 
-    def init(key: PRNGKeyArray, x: Graph) -> AttentionParams:
+    def init(key: PRNGKeyArray, x: Any) -> AttentionParams:
         n, dtype = _features("graph_attention", x)
         keys = jax.random.split(key, 4)
         weight = make_weight(keys[0], (n, heads * units), dtype)
@@ -145,7 +145,7 @@ def graph_attention(
 
         return map_lists(edges.incoming, group)
 
-    def forward(params: AttentionParams, x: Graph, key: Key) -> tuple[Graph, AttentionResiduals]:
+    def forward(params: AttentionParams, x: Any, key: Key) -> tuple[Graph, AttentionResiduals]:
         _features("graph_attention", x, params.weight.shape[0])
         h, sent, received = projected(params, x)
         mask = None
@@ -204,7 +204,7 @@ def graph_nodes() -> Layer:
     y = x.nodes;  dx has dy at the nodes
     """
 
-    def forward(params: tuple[()], x: Graph, key: Key) -> tuple[Nodes, Any]:
+    def forward(params: tuple[()], x: Any, key: Key) -> tuple[Nodes, Any]:
         del params, key
         _features("graph_nodes", x)
         return x.nodes, shapes_of(x.edges)

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import optax
 from jax import numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Batch, Key, Layer, Params, check_layer
@@ -258,7 +258,7 @@ def penalty_gradient(
     return value, dparams
 
 
-def close_to_real(samples: Batch, real: Batch) -> tuple[Float[Array, "batch"], Any]:
+def close_to_real(samples: Batch, real: Batch) -> tuple[Bool[Array, "batch"], Int[Array, "batch"]]:
     """Which samples are as close to a real example as 99 % of the real ones are to another, and the nearest to each."""
     flat_samples, flat_real = (a.reshape(len(a), -1) for a in (samples, real))
 

@@ -17,6 +17,7 @@ TIME_CHANNELS = 5
 STEPS = 50
 
 Values = Float[Array, "batch *shape channel"]
+Seen = Float[Array, "batch *shape channels"]
 
 
 def flow_noise(classes: int = 0) -> Noise:
@@ -41,7 +42,7 @@ def flow_noise(classes: int = 0) -> Noise:
     return Noise("flow", apply)
 
 
-def with_channels(x: Values, time: Float[Array, "batch"], labels: Any, classes: int) -> Values:
+def with_channels(x: Values, time: Float[Array, "batch"], labels: Any, classes: int) -> Seen:
     """x with the channels of the time and, where there are classes, a one at the class."""
     angle = 2 * jnp.pi * time
     parts = [time, jnp.sin(angle), jnp.cos(angle), jnp.sin(2 * angle), jnp.cos(2 * angle)]

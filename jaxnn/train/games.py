@@ -1,7 +1,7 @@
 """Losses of two players: what the critic is to say of real examples and of samples, and what the generator wants."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jax import numpy as jnp
@@ -65,7 +65,7 @@ GAMES: dict[str, Callable[[], Game]] = {
 }
 
 
-def check_verdicts(y: Verdicts, batch: int) -> None:
+def check_verdicts(y: Any, batch: int) -> None:
     """Raises `UserError` for a critic whose output is not one number for each example."""
     if tuple(getattr(y, "shape", ())) != (batch, 1):
         raise UserError(

@@ -1,0 +1,137 @@
+"""Autoencoders, variational autoencoders, novelty detection, samples and their judge, from configs."""
+
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+
+import jaxnn
+from jaxnn.config import ConfigError, load
+from jaxnn.config.experiment import make_experiment
+from jaxnn.errors import UserError
+from jaxnn.experiment.definition import seed_params
+from jaxnn.experiment.judge import class_index, frechet_distance, judge, nearest
+from jaxnn.report.prediction_rows import prediction_rows
+from jaxnn.variational import decode, log_likelihood
+
+
+@pytest.fixture(autouse=True)
+def command_line_numerics():
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
+        yield
+
+
+def run_of(config, *overrides):
+    return jaxnn.fit(make_experiment(load(config, [*overrides, "train.eval_every=5"])))
+
+
+@pytest.fixture(scope="module")
+def autoencoder_run():
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
+        yield run_of("digits_vae", "train.epochs=30")
+
+
+def test_variational_autoencoder_measures_both_terms_and_the_likelihood(autoencoder_run):
+    scores = autoencoder_run.scores["test"]
+    assert scores["loss"][0] == pytest.approx(scores["reconstruction"][0] + scores["divergence"][0], rel=1e-5)
+    assert "likelihood" not in autoencoder_run.scores["train"]
+    # More draws bound the likelihood more closely than one does.
+    assert -scores["loss"][0] < scores["likelihood"][0] < 0
+    assert autoencoder_run.sample(5).shape == (5, 8, 8, 1)
+
+
+def test_importance_weighting_with_one_draw_is_the_evidence_lower_bound(autoencoder_run):
+    experiment = autoencoder_run.experiment
+    update, params = experiment.bound(), seed_params(autoencoder_run.params, 0)
+    x, _ = experiment.source.prepare(experiment.source.stats, experiment.examples("test"))
+    assert update.model is not None
+    bounds = {
+        draws: float(
+            np.mean([log_likelihood(update.model, params, x, x, jax.random.key(i), draws).mean() for i in range(10)])
+        )
+        for draws in (1, 20)
+    }
+    assert bounds[1] == pytest.approx(-autoencoder_run.scores["test"]["loss"][0], rel=0.02)
+    assert bounds[20] > bounds[1]
+    code = jnp.zeros((3, 2))
+    assert decode(update.model, params, code).shape == (3, 8, 8, 1)
+    with pytest.raises(UserError, match="one gaussian"):
+        decode(jaxnn.serial(jaxnn.dense(2)), (), code)
+
+
+def test_autoencoder_says_its_input_again():
+    run = run_of("digits_autoencoder", "train.epochs=60")
+    x, labels = run.experiment.examples("test")
+    assert set(np.unique(labels)) == set(range(10))
+    output = run.predict(x)
+    assert output.shape == x.shape
+    assert np.mean((output - x / 16) ** 2) < 0.5 * np.var(x / 16)
+    assert {"mae", "r2"} <= set(run.scores["test"])
+    assert "accuracy" not in run.scores["test"]
+    assert "reconstructions" in {figure.name for figure in run.figures()}
+
+
+def test_novelty_detection_scores_and_judges_examples(tmp_path):
+    config = load("digits_autoencoder", ["data.normal=0", "train.epochs=60", "train.best=train.loss"])
+    run = jaxnn.fit(make_experiment(config), tmp_path / "run")
+    assert run.scores["test"]["roc_auc"][0] > 0.9
+    x, new = run.experiment.examples("test")
+    train_x, train_new = run.experiment.examples("train")
+    assert set(np.unique(new)) == {0, 1}
+    assert not train_new.any()
+    scores = run.predict(x)[:, 0]
+    assert scores[new == 1].mean() > 2 * scores[new == 0].mean()
+    threshold = float(run.scores["train"]["novelty_threshold"][0])
+    assert np.mean(run.predict(train_x)[:, 0] <= threshold) == pytest.approx(0.95, abs=0.02)
+    rows = prediction_rows(run.experiment, run.predict(x), threshold)
+    assert [row["verdict"] for row in rows] == ["new" if score > threshold else "normal" for score in scores]
+    assert {"novelty", "surprising"} <= {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    reopened = jaxnn.load_run(tmp_path / "run")
+    assert np.allclose(reopened.predict(x), run.predict(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["data.normal=0", "train.target=data"], "expected train.target"),
+        (["data.normal=eleven"], "expected one of 0, 1"),
+    ],
+)
+def test_impossible_novelty_is_refused(overrides, expected):
+    with pytest.raises((UserError, ConfigError), match=expected):
+        make_experiment(load("digits_autoencoder", [*overrides, "train.best=train.loss"]))
+
+
+def test_judge_knows_digits_from_noise():
+    run = run_of("digits_mlp", "train.epochs=10")
+    params = seed_params(run.params, 0)
+    real = run.experiment.examples("test")[0].astype(np.float32) / 16
+    noise = np.random.default_rng(0).uniform(size=real.shape).astype(np.float32)
+    good, bad = judge(run.experiment, params, real), judge(run.experiment, params, noise)
+    assert good.classes == good.of == 10
+    assert good.distance == pytest.approx(0, abs=1e-3)
+    assert bad.distance > 10
+    assert good.neighbour == pytest.approx(good.real_neighbour)
+    assert bad.neighbour > 1.5 * good.neighbour
+    assert good.confidence > bad.confidence
+    assert judge(run.experiment, params, real[:20], label=3).agreement < 0.5
+    assert class_index(run.experiment, "7") == 7
+    with pytest.raises(UserError, match="expected samples of shape"):
+        judge(run.experiment, params, noise[:, :4])
+    with pytest.raises(UserError, match="--class: expected one of"):
+        class_index(run.experiment, "cat")
+
+
+def test_frechet_distance_of_normal_sets():
+    """Of equal covariances it is the squared distance of the means; of equal means that of the deviations."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(200_000, 2)), rng.normal(size=(200_000, 2))
+    assert frechet_distance(a, b + np.asarray([3, 4])) == pytest.approx(25, rel=0.02)
+    assert frechet_distance(a, 3 * b) == pytest.approx(2 * (3 - 1) ** 2, rel=0.02)
+    assert nearest(np.asarray([[0.0, 0], [5, 5]]), np.asarray([[0.0, 1], [5, 5]])) == pytest.approx(0.5)
+
+
+def test_run_without_a_generative_net_makes_no_samples():
+    run = run_of("digits_mlp", "train.epochs=5")
+    with pytest.raises(UserError, match="expected a generative net"):
+        run.sample(3)
