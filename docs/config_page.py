@@ -8,8 +8,8 @@ from typing import Any
 
 import optax
 
-from jaxnn.combine import parallel, residual, serial
 from jaxnn.config import FieldHelp, fields, variants
+from jaxnn.config.layers import combinators
 from jaxnn.config.shipped import find
 from jaxnn.data import DATASETS
 from jaxnn.initializers import INITIALIZERS
@@ -46,6 +46,9 @@ TABLES = {
     "train": "How long to train, with which batches, and which parameters to keep.",
     "checkpoint": "When to save a running training. A finished run is always saved. The table may be absent.",
     "augment": "Random changes of each training image, different ones in every step. Without the table there are none.",
+    "noise": "Noise made in each step. `name` determines [further keys](#noise). Without the table there is none.",
+    "adversarial": "A critic, against which `[[net]]` generates samples; then there is no table `[loss]`.",
+    "adversarial.penalty": "A bound on the slope of the critic. The table may be absent.",
     "compare": "Other optimizers for the same net, for `jaxnn plot optimizers`.",
 }
 LISTS = ("net", "optimizer.groups", "compare")
@@ -124,6 +127,27 @@ shift = 1
 rotation = 10
 scale = 0.1
 """,
+    "noise": """[noise]
+name = "binarize"
+""",
+    "adversarial": """[adversarial]
+latent = 32
+
+[[adversarial.critic]]
+layer = "flatten"
+
+[[adversarial.critic]]
+layer = "dense"
+units = 1
+
+[adversarial.optimizer]
+name = "adam"
+learning_rate = 0.0003
+""",
+    "adversarial.penalty": """[adversarial.penalty]
+kind = "r1"
+weight = 1.0
+""",
     "compare": """[[compare]]
 optimizer = { name = "adam", learning_rate = 0.003 }
 batch_size = 32
@@ -150,7 +174,7 @@ def config_page() -> str:
     parts += [
         "## The top level",
         table(top),
-        "The tables `[data]`, `[loss]`, `[optimizer]` and `[train]` are required.",
+        "The tables `[data]`, `[optimizer]` and `[train]` are required, and `[loss]` or `[adversarial]`.",
     ]
     for name, text in TABLES.items():
         heading = f"## `[[{name}]]`" if name in LISTS else f"## `[{name}]`"
@@ -161,23 +185,26 @@ def config_page() -> str:
 
 
 def variant_sections(kinds: Mapping[str, Mapping[str, Sequence[FieldHelp]]]) -> list[str]:
-    """The sections of the data sets, layers, losses, optimizers and schedules."""
+    """The sections of the data sets, layers, losses, noise, optimizers and schedules."""
     datasets = {("tfds:NAME" if name == "tfds" else name): loader for name, loader in DATASETS.items()}
     parts = ["## Data sets", "Each is a value of `data.name`. Its keys stand in `[data]`."]
     for name, rows in kinds["data"].items():
         parts += [f"### `{name}`", summary(datasets[name]), table(rows, option_help(datasets[name]))]
-    combinators = {"serial": serial, "parallel": parallel, "residual": residual}
-    constructors: dict[str, Callable[..., Any]] = LAYERS | combinators
+    constructors: dict[str, Callable[..., Any]] = LAYERS | combinators()
+    combinator_names = ", ".join(f"`{name}`" for name in combinators())
     initializers = ", ".join(f"`{name}`" for name in INITIALIZERS)
     parts += [
         "## Layers",
-        "Each is a value of `layer` in `[[net]]`; its page has the formula. The combinators `serial`, `parallel` and "
-        f"`residual` take a list of such tables. An initializer is one of {initializers}, or a table with its `name` "
-        'and options: `{ name = "normal", stddev = 0.01 }`.',
+        "Each is a value of `layer` in `[[net]]`; its page has the formula. The combinators "
+        f"{combinator_names} take a list of such tables. An initializer is one of {initializers}, or a table with its "
+        '`name` and options: `{ name = "normal", stddev = 0.01 }`.',
         named_rows(kinds["layer"], {name: f"layers/{name}.md" for name in constructors}),
         "## Losses",
         "Each is a value of `loss.name`; its page has the formula.",
         named_rows(kinds["loss"], {name: f"layers/{name}.md" for name in LOSSES}),
+        "## Noise",
+        "Each is a value of `noise.name`.",
+        named_rows(kinds["noise"], {}),
         "## Optimizers",
         "Each is a value of `optimizer.name`, with the further keys of this table in `[optimizer]`. Those of "
         f"[optax](https://optax.readthedocs.io) are listed as version {optax.__version__} has them. "

@@ -304,6 +304,8 @@ LOSSES: dict[str, Callable[..., Loss]] = {
         elbo,
     )
 }
+#: Those whose output is one array (*places, output); the other one takes a pair.
+OUTPUT_LOSSES = {name: constructor for name, constructor in LOSSES.items() if name != "elbo"}
 
 
 def _threshold(z: Output) -> Output:

@@ -46,7 +46,7 @@ from jaxnn.layers import (
     tanh,
 )
 from jaxnn.layers.cells import CELLS
-from jaxnn.losses import LOSSES, Reduction
+from jaxnn.losses import LOSSES, OUTPUT_LOSSES, Reduction
 from jaxnn.models import cnn, mlp
 from jaxnn.sequence import Sequence
 
@@ -258,10 +258,10 @@ ROWS: tuple[Row, ...] = (
     ),
     *(
         loss_row(name, reduction, *target)
-        for name in LOSSES
+        for name in OUTPUT_LOSSES
         for reduction in _REDUCTIONS
         for target in _TARGETS
-        if (name, target[1]) != ("softmax_cross_entropy", 1) and name != "elbo"
+        if (name, target[1]) != ("softmax_cross_entropy", 1)
     ),
     *(elbo_row(reduction, beta) for reduction in _REDUCTIONS for beta in (1.0, 0.3)),
     layer_row("mlp", "", lambda make: make((11, 7, 5), tanh()), (3, 13)),

@@ -37,7 +37,7 @@ from jaxnn.layers import (
     softplus,
     tanh,
 )
-from jaxnn.losses import LOSSES
+from jaxnn.losses import OUTPUT_LOSSES
 
 #: choose(name, options) -> one of the options
 Choose = Callable[[str, Sequence[Any]], Any]
@@ -66,7 +66,7 @@ def random_net(choose: Choose) -> Case:
         width = choose(f"width {i}", range(1, 66))
         layers += [dense(width, choose(f"initializer {i}", _INITIALIZERS))]
         layers += [ACTIVATIONS[choose(f"activation {i}", tuple(ACTIVATIONS))]()]
-    loss_name = choose("loss", tuple(name for name in LOSSES if name != "elbo"))
+    loss_name = choose("loss", tuple(OUTPUT_LOSSES))
     outputs = choose("outputs", range(2, 12) if loss_name == "softmax_cross_entropy" else range(1, 12))
     model = serial(*layers, dense(outputs))
     x = jax.ShapeDtypeStruct((batch, choose("features", range(1, 66))), jnp.float64)
@@ -76,7 +76,7 @@ def random_net(choose: Choose) -> Case:
         normal_like(1, jax.eval_shape(model.init, jax.random.key(0), x)),
     )
     target = np.random.default_rng(2).integers(max(outputs, 2), size=batch, dtype=np.int32)
-    loss = LOSSES[loss_name](choose("reduction", ("mean", "sum")))
+    loss = OUTPUT_LOSSES[loss_name](choose("reduction", ("mean", "sum")))
     return make_case("a net", "fuzz", model_rule(model, loss), (params, normal_like(3, x), target))
 
 

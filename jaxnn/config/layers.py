@@ -58,7 +58,7 @@ def _select_layer(table: Any) -> LayerTable:
     """The table of one layer, validated as the layer that it names."""
     from jaxnn.layers import LAYERS
 
-    return select_variant(table, "layer", LayerTable, [*LAYERS, *_combinators()], layer_class)
+    return select_variant(table, "layer", LayerTable, [*LAYERS, *combinators()], layer_class)
 
 
 def _check_names(tables: tuple[LayerTable, ...]) -> tuple[LayerTable, ...]:
@@ -98,9 +98,9 @@ class _CombinatorTable(LayerTable):
     def build(self) -> "Layer":
         options = self.extra_options(_CombinatorTable)
         if self.layer in SIDE_BY_SIDE:
-            return _combinators()[self.layer](*(layer.build() for layer in self.layers), **options)
+            return combinators()[self.layer](*(layer.build() for layer in self.layers), **options)
         model = build_serial(self.layers)
-        return model if self.layer == "serial" else _combinators()[self.layer](model)
+        return model if self.layer == "serial" else combinators()[self.layer](model)
 
 
 @cache
@@ -110,7 +110,7 @@ def layer_class(name: str) -> type[LayerTable]:
 
     if name in LAYERS:
         return table_class(_SingleLayerTable, name, constructor_fields(LAYERS[name]))
-    return table_class(_CombinatorTable, name, constructor_fields(_combinators()[name]))
+    return table_class(_CombinatorTable, name, constructor_fields(combinators()[name]))
 
 
 def build_serial(tables: Sequence[LayerTable]) -> "Layer":
@@ -125,7 +125,8 @@ def build_serial(tables: Sequence[LayerTable]) -> "Layer":
     return serial(**parts)
 
 
-def _combinators() -> dict[str, Any]:
+def combinators() -> dict[str, Any]:
+    """The combinators by name."""
     from jaxnn.combine import parallel, residual, serial, with_input
     from jaxnn.mixture_of_experts import mixture
 

@@ -4,16 +4,27 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxnn.config.base import Table, describe_field
-from jaxnn.config.layers import LayerTable, layer_class
-from jaxnn.config.schema import AugmentTable, CheckpointTable, CompareTable, Config, TrainTable
+from jaxnn.config.layers import LayerTable, combinators, layer_class
+from jaxnn.config.schema import (
+    AdversarialTable,
+    AugmentTable,
+    CheckpointTable,
+    CompareTable,
+    Config,
+    PenaltyTable,
+    TrainTable,
+)
 from jaxnn.config.sections import (
     DataTable,
     GroupTable,
     LossTable,
+    NoiseTable,
     OptimizerTable,
     ScheduleTable,
     data_class,
     loss_class,
+    noise_class,
+    noises,
     optimizer_class,
     schedule_class,
 )
@@ -38,6 +49,9 @@ _TABLES: dict[str, type[Table]] = {
     "train": TrainTable,
     "checkpoint": CheckpointTable,
     "augment": AugmentTable,
+    "noise": NoiseTable,
+    "adversarial": AdversarialTable,
+    "adversarial.penalty": PenaltyTable,
     "compare": CompareTable,
 }
 
@@ -52,18 +66,18 @@ def fields() -> list[FieldHelp]:
 
 
 def variants() -> dict[str, dict[str, list[FieldHelp]]]:
-    """The keys that each data set, layer, loss, optimizer and schedule adds to its table, by kind and name."""
+    """The keys that each data set, layer, loss, noise, optimizer and schedule adds to its table, by kind and name."""
     from jaxnn.data import DATASETS
     from jaxnn.layers import LAYERS
     from jaxnn.losses import LOSSES
     from jaxnn.train.optimizers import optimizer_names, schedule_names
 
     data_names = {("tfds:NAME" if name == "tfds" else name): None for name in DATASETS}
-    combinators = dict.fromkeys(("serial", "parallel", "residual"))
     return {
         "data": _added(data_names, DataTable, data_class),
-        "layer": _added(LAYERS | combinators, LayerTable, layer_class),
+        "layer": _added(LAYERS | combinators(), LayerTable, layer_class),
         "loss": _added(LOSSES, LossTable, loss_class),
+        "noise": _added(noises(), NoiseTable, noise_class),
         "optimizer": _added(optimizer_names(), OptimizerTable, optimizer_class),
         "schedule": _added(schedule_names(), ScheduleTable, schedule_class),
     }

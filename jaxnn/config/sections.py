@@ -245,16 +245,17 @@ def loss_class(name: str) -> type[LossTable]:
 
 def noise_table(table: Any) -> NoiseTable:
     """`[noise]`, validated as the noise that it names."""
-    return select_variant(table, "name", NoiseTable, _noises(), noise_class)
+    return select_variant(table, "name", NoiseTable, noises(), noise_class)
 
 
 @cache
 def noise_class(name: str) -> type[NoiseTable]:
     """The table of the noise `name`."""
-    return table_class(NoiseTable, name, constructor_fields(_noises()[name]))
+    return table_class(NoiseTable, name, constructor_fields(noises()[name]))
 
 
-def _noises() -> Mapping[str, Any]:
+def noises() -> Mapping[str, Any]:
+    """The constructors of noise by name."""
     from jaxnn.train.flow import flow_noise
     from jaxnn.train.noise import NOISES
 

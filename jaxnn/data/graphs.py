@@ -86,9 +86,12 @@ def graph(
         from 0, with a comma, a tab or spaces between them. A relative path is tried in the current folder, then in the
         data folder
     nodes_file: with a list of edges, a CSV file with a row for each node: its features, and its class
-    label: the column of the class in that file; unlabelled: the word there of a node without a class
-    parts: "fixed" takes those that an .npz file has; "random" draws, with ``seed``, ``per_class`` nodes of each class
-        to learn from, then ``validation_nodes`` and ``test_nodes`` of the others
+    label: the column of the class in that file
+    unlabelled: the word there of a node without a class; empty: every node has one
+    parts: "fixed" takes those that an .npz file has; "random" draws nodes of each class to learn from, then others
+    per_class: of random parts, the nodes of each class to learn from
+    validation_nodes: of random parts, the nodes to choose by
+    test_nodes: of random parts, the nodes to judge by
     directed: whether an edge leads one way; an edge that is given twice counts once
     normalize: whether the features of each node are divided by their sum
 

@@ -12,6 +12,7 @@ from jaxnn.layer import Key, Layer, empty_init
 from jaxnn.shapes import Shape, check_array, check_dy_tree, check_no_params, shapes_of
 
 Examples = Shaped[AnyArray, "batch *rest"]
+Slices = Shaped[AnyArray, "batch *part"]
 
 
 def part(bounds: Sequence[Sequence[int]]) -> Layer:
@@ -34,7 +35,7 @@ def part(bounds: Sequence[Sequence[int]]) -> Layer:
     def shape_of(x: Shape) -> tuple[int, ...]:
         return (x.shape[0], *(end - start for start, end in pairs), *x.shape[1 + len(pairs) :])
 
-    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Examples, Shape]:
+    def forward(params: NoParams, x: Examples, key: Key) -> tuple[Slices, Shape]:
         del key
         check_no_params("part", params)
         check_array("part", x, axes=1)
@@ -45,7 +46,7 @@ def part(bounds: Sequence[Sequence[int]]) -> Layer:
             )
         return x[(slice(None), *(slice(*pair) for pair in pairs))], shapes_of(x)
 
-    def backward(params: NoParams, res: Shape, dy: Examples | None) -> tuple[NoParams, Examples | None]:
+    def backward(params: NoParams, res: Shape, dy: Slices | None) -> tuple[NoParams, Examples | None]:
         del params
         check_dy_tree("part", dy, Shape(shape_of(res), res.dtype))
         if dy is None:

@@ -6,7 +6,7 @@ from jaxnn.config import ConfigError, load
 from jaxnn.config.output_checks import BOUNDED, BOUNDED_BELOW, CONTAINED
 from jaxnn.config.shipped import names
 from jaxnn.layers import LAYERS
-from jaxnn.losses import LOSSES
+from jaxnn.losses import OUTPUT_LOSSES
 
 HEAD = 'title = "t"\n[data]\nname = "blobs"\nvalidation = 0.2\n[optimizer]\nname = "sgd"\nlearning_rate = 0.1\n'
 TRAIN = "[train]\nepochs = 2\n"
@@ -25,7 +25,7 @@ def layer(name, **options):
 
 @pytest.mark.parametrize("behind", [(), ("dropout",), ("flatten",), ("dropout", "flatten", "identity")])
 @pytest.mark.parametrize("last", [*BOUNDED, *BOUNDED_BELOW])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", OUTPUT_LOSSES)
 def test_bounded_layer_before_a_loss_of_logits_is_refused(loss, last, behind, tmp_path):
     """Some may stand before a softmax, which sees differences; before a loss of outputs all may."""
     after = [layer(name, **({"rate": 0.3} if name == "dropout" else {})) for name in behind]
@@ -67,7 +67,7 @@ def test_override_of_the_loss_is_checked():
 
 
 def test_tables_of_the_checks_are_names_of_layers_and_losses():
-    assert {*BOUNDED, *BOUNDED_BELOW} <= set(LAYERS) and set(CONTAINED) <= set(LOSSES)
+    assert {*BOUNDED, *BOUNDED_BELOW} <= set(LAYERS) and set(CONTAINED) <= set(OUTPUT_LOSSES)
 
 
 @pytest.mark.parametrize("name", names())

@@ -52,7 +52,9 @@ def test_loader_options_are_explicit_typed_and_documented(name):
 
 
 def test_is_random_is_true_for_sets_that_depend_on_the_seed():
-    assert {name for name in DATASETS if is_random(name)} == {"blobs", "circles", "moons", "cosine", "adding"}
+    assert {name for name in DATASETS if is_random(name)} == {
+        "blobs", "circles", "moons", "cosine", "adding", "gaussians", "canvas", "graph",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "options"), [("digits", {}), ("blobs", {"n": 7}), ("cosine", {"length": 11})])

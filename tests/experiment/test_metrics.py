@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 import jaxnn
 from jaxnn.experiment.class_metrics import class_metrics, class_outcomes
-from jaxnn.losses import LOSSES
+from jaxnn.losses import OUTPUT_LOSSES
 from jaxnn.metrics import binary_accuracy, exact_match, mae, r2
 from jaxnn.quantities import OutputMean, RSquared, values
 from jaxnn.train.evaluation import evaluate_each
@@ -25,7 +25,7 @@ WEIGHTS = {"unweighted": None, "weighted": WEIGHT}
 
 def measured(loss, output, target, weight=None, rows: int | None = 10) -> Any:
     """All metrics of outputs and targets, measured in batches of which the last is smaller."""
-    update = jaxnn.supervised(jaxnn.identity(), LOSSES[loss](), jaxnn.optimizer("sgd", 0.1))
+    update = jaxnn.supervised(jaxnn.identity(), OUTPUT_LOSSES[loss](), jaxnn.optimizer("sgd", 0.1))
     target = target if weight is None else jaxnn.Weighted(target, weight)
 
     def measure(params, batch, key):
@@ -181,7 +181,7 @@ def test_default_metrics_apply_to_what_they_measure():
     }
     for (loss, kind), expected in cases.items():
         target = labels if kind == "labels" else floats
-        metrics = default_metrics(activation_of(LOSSES[loss]()))
+        metrics = default_metrics(activation_of(OUTPUT_LOSSES[loss]()))
         assert {
             name for name, metric in metrics.items() if metric(jnp.asarray(floats), target) is not None
         } == expected, loss

@@ -8,7 +8,7 @@ from jax import numpy as jnp
 
 import jaxnn
 from jaxnn.errors import UserError
-from jaxnn.losses import LOSSES
+from jaxnn.losses import OUTPUT_LOSSES
 from jaxnn.metrics import accuracy, binary_accuracy, bits, exact_match, mae, perplexity, r2, sequence_accuracy
 from jaxnn.sequence import Sequence
 from jaxnn.train.evaluation import evaluate
@@ -34,11 +34,11 @@ def softmax(y):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", OUTPUT_LOSSES)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("wrapped", [False, True], ids=["array target", "Sequence target"])
 def test_loss_of_sequences_is_that_of_their_valid_places(name, reduction, weighted, wrapped):
-    loss = LOSSES[name](reduction)
+    loss = OUTPUT_LOSSES[name](reduction)
     target, junk = (LABELS, -1) if name == "softmax_cross_entropy" else (ROWS, np.nan)
     weight = PLACE_WEIGHT[VALID]
     expected, dy = loss(jnp.asarray(Y[VALID]), jaxnn.Weighted(target[VALID], weight) if weighted else target[VALID])
@@ -61,7 +61,7 @@ def test_softmax_cross_entropy_of_sequences_by_hand():
     y = Sequence(jnp.asarray(Y), jnp.asarray(LENGTHS))
     p = softmax(Y)
     nats = -np.log(np.take_along_axis(p, LABELS[..., None], -1)[..., 0])
-    value, dy = LOSSES["softmax_cross_entropy"]()(y, LABELS)
+    value, dy = OUTPUT_LOSSES["softmax_cross_entropy"]()(y, LABELS)
     assert value == pytest.approx(nats[VALID].sum() / 12, rel=1e-12)
     onehot = np.eye(OUT)[LABELS]
     np.testing.assert_allclose(dy.values, np.where(VALID[..., None], (p - onehot) / 12, 0), atol=1e-15)
@@ -140,9 +140,9 @@ def test_default_metrics_of_places():
 def test_loss_of_sequences_refuses_a_target_for_each_sequence():
     y = Sequence(jnp.asarray(Y), jnp.asarray(LENGTHS))
     with pytest.raises(UserError, match=r"labels of shape \(5, 5\)"):
-        LOSSES["softmax_cross_entropy"]()(y, LABELS[:, 0])
+        OUTPUT_LOSSES["softmax_cross_entropy"]()(y, LABELS[:, 0])
     with pytest.raises(UserError, match="expected a target for each sequence"):
-        LOSSES["softmax_cross_entropy"]()(jnp.asarray(Y[:, 0]), Sequence(LABELS, LENGTHS))
+        OUTPUT_LOSSES["softmax_cross_entropy"]()(jnp.asarray(Y[:, 0]), Sequence(LABELS, LENGTHS))
 
 
 def test_classes_of_places_are_measured_but_not_those_of_a_language_model():

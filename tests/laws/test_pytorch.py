@@ -137,7 +137,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", losses.OUTPUT_LOSSES)
 def test_loss_agrees_with_pytorch(name):
     rng = np.random.default_rng(0)
     y, target = rng.normal(size=(7, 11)), rng.integers(11, size=7)
@@ -146,10 +146,6 @@ def test_loss_agrees_with_pytorch(name):
     value.backward()
     ours = losses.LOSSES[name]("sum")(jnp.asarray(y), jnp.asarray(target, jnp.int32))
     _agree(ours, (value.detach().numpy(), logits.grad.numpy()))
-
-
-def test_every_loss_is_compared_with_pytorch():
-    assert {*LOSSES, "elbo"} == set(losses.LOSSES)
 
 
 def test_elbo_agrees_with_pytorch():

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 import jaxnn
 from jaxnn import Weighted, accuracy, class_weighted
 from jaxnn.errors import UserError
-from jaxnn.losses import LOSSES, RESIDUALS
+from jaxnn.losses import OUTPUT_LOSSES, RESIDUALS
 from jaxnn.train import SECOND_ORDER
 from jaxnn.train.task import default_metrics
 
@@ -75,7 +75,7 @@ MISFITS = [
 def measures(output):
     """Every function of (y, target) in the library, by name."""
     weights = [2.0] * max(output[-1], 2)
-    for name, make in LOSSES.items():
+    for name, make in OUTPUT_LOSSES.items():
         if name == "softmax_cross_entropy" and output[-1] == 1:  # it needs two outputs
             continue
         yield name, make()
@@ -121,20 +121,20 @@ def test_accuracy_of_one_hot_integers_rolled_by_a_row_is_0():
         assert float(wrong.value()) == 0 and float(right.value()) == 1
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", OUTPUT_LOSSES)
 @pytest.mark.parametrize(("outputs", "label"), [(3, 3), (3, -1), (1, 2)])
 def test_traced_label_that_is_no_class_makes_the_loss_nan(name, outputs, label):
     """Inside a compiled run a label cannot be refused; it must not count as a row of zeros."""
     outputs = max(outputs, 1 + (name == "softmax_cross_entropy"))
-    value, dy = jax.jit(lambda y, t: LOSSES[name]()(y, t))(jnp.zeros((2, outputs)), jnp.asarray([0, label]))
+    value, dy = jax.jit(lambda y, t: OUTPUT_LOSSES[name]()(y, t))(jnp.zeros((2, outputs)), jnp.asarray([0, label]))
     assert np.isnan(value) and np.isnan(dy[1]).all() and np.isfinite(dy[0]).all()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", OUTPUT_LOSSES)
 def test_label_of_weight_0_may_be_any_number(name):
     """-1 marks a place without a label."""
     y, weight = jnp.asarray(floats(4, 3)), np.asarray([1.0, 0.0, 1.0, 1.0])
-    for loss in (LOSSES[name](), class_weighted(LOSSES[name](), (1.0, 2.0, 3.0))):
+    for loss in (OUTPUT_LOSSES[name](), class_weighted(OUTPUT_LOSSES[name](), (1.0, 2.0, 3.0))):
         for f in (loss, jax.jit(lambda y, t, loss=loss: loss(y, t))):
             value, dy = f(y, Weighted(np.asarray([0, -1, 2, 1]), weight))
             expected, dy_expected = f(y, Weighted(np.asarray([0, 1, 2, 1]), weight))
@@ -144,19 +144,23 @@ def test_label_of_weight_0_may_be_any_number(name):
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, 2.0), (1.0, 2.0, 3.0, 4.0)])
 def test_class_weights_need_a_number_for_each_class(weights):
     with pytest.raises(UserError, match=f"expected class_weights for 3 classes, found {len(weights)}"):
-        class_weighted(LOSSES["softmax_cross_entropy"](), weights)(jnp.zeros((4, 3)), np.zeros(4, int))
+        class_weighted(OUTPUT_LOSSES["softmax_cross_entropy"](), weights)(jnp.zeros((4, 3)), np.zeros(4, int))
 
 
 def test_softmax_of_one_output_is_refused():
     """It is 1 whatever the net says, so its loss is 0."""
-    for measure in (LOSSES["softmax_cross_entropy"](), LOSSES["softmax_cross_entropy"]().sums):
+    for measure in (OUTPUT_LOSSES["softmax_cross_entropy"](), OUTPUT_LOSSES["softmax_cross_entropy"]().sums):
         with pytest.raises(UserError, match="expected at least 2 outputs, found y of shape"):
             measure(jnp.zeros((7, 1)), ints(7))
 
 
 def test_class_weights_of_one_output_weigh_a_column_of_integers():
     """A column of labels once gave a weight to every pair of examples."""
-    loss, y, labels = class_weighted(LOSSES["sigmoid_cross_entropy"](), (0.5, 3.0)), jnp.asarray(floats(7, 1)), ints(7)
+    loss, y, labels = (
+        class_weighted(OUTPUT_LOSSES["sigmoid_cross_entropy"](), (0.5, 3.0)),
+        jnp.asarray(floats(7, 1)),
+        ints(7),
+    )
     for a, b in zip(loss(y, labels[:, None]), loss(y, labels), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
@@ -164,7 +168,7 @@ def test_class_weights_of_one_output_weigh_a_column_of_integers():
 def test_weight_of_another_shape_is_refused():
     weights: list[Any] = [np.ones(6), np.ones((7, 1)), np.ones((7, 5)), 2.0, np.ones((1,))]
     for weight in weights:
-        for measure in (*(make() for make in LOSSES.values()), accuracy):
+        for measure in (*(make() for make in OUTPUT_LOSSES.values()), accuracy):
             with pytest.raises(UserError, match="expected a weight for each of"):
                 measure(jnp.zeros((7, 5)), Weighted(np.zeros(7, int), weight))
 
@@ -186,7 +190,7 @@ def test_run_refuses_targets_that_do_not_fit(output, target):
     """In training, validation and test, before anything is compiled."""
     model, x = model_and_data(output)
     good = (x, np.eye(output[-1], dtype=np.float32)[np.zeros(output[:-1], int)])  # every loss takes them
-    for loss in LOSSES.values():
+    for loss in OUTPUT_LOSSES.values():
         update = jaxnn.supervised(model, loss(), optax.sgd(0.1))
         for train, validation, test in (
             ((x, target), None, None), (good, (x, target), None), (good, None, (x, target)),
@@ -203,7 +207,7 @@ def promoted():
 def test_second_order_run_refuses_targets_that_do_not_fit():
     model, x = jaxnn.serial(jaxnn.dense(3)), np.ones((7, 4))
     for name, make in SECOND_ORDER.items():
-        update = jaxnn.supervised(model, LOSSES["quadratic"](), make())
+        update = jaxnn.supervised(model, OUTPUT_LOSSES["quadratic"](), make())
         for target in (np.zeros((7, 1)), np.zeros(7), np.full(7, 3)):
             with pytest.raises(UserError, match=r"expected .* found"), promoted():
                 jaxnn.make_run(update, jaxnn.in_memory(x, target), jaxnn.Plan(1))

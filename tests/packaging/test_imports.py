@@ -12,9 +12,9 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 ORDER = (
     ("errors", "metric_labels"),
     ("layer",),
-    ("combined_time", "shapes", "sequence", "targets", "quantities"),
-    ("combine", "losses", "metrics", "kernels", "initializers", "precision"),
-    ("traverse", "layers", "backprop", "models", "summary", "generation"),
+    ("combined_time", "shapes", "graph", "sequence", "targets", "quantities"),
+    ("combine", "mixture_of_experts", "losses", "metrics", "kernels", "initializers", "precision"),
+    ("traverse", "layers", "backprop", "models", "summary", "generation", "variational"),
     ("train",),
     ("engine",),
     ("experiment",),
@@ -32,7 +32,7 @@ MATHEMATICS = frozenset(part for part, rank in RANK.items() if rank < RANK["trai
 BESIDE = {
     "storage": {"errors"},
     "plots": {"errors", "metric_labels", "storage"},
-    "data": {"errors", "layer", "sequence", "storage"},
+    "data": {"errors", "graph", "layer", "sequence", "storage", "targets"},
     "certify": MATHEMATICS | {"train.optimizers"},
     "pytest_plugin": {"certify"},
 }

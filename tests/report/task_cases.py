@@ -4,7 +4,7 @@ import numpy as np
 import optax
 
 import jaxnn
-from jaxnn.losses import LOSSES
+from jaxnn.losses import OUTPUT_LOSSES
 
 N, NAMES = 24, ("ash", "beech", "cedar")
 X = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
@@ -29,7 +29,7 @@ def target_of(kind, width):
 def experiment(loss, width, kind, **data):
     units = width if kind != "places" else 2 * width
     model = jaxnn.serial(jaxnn.dense(units), *([jaxnn.reshape((2, width))] if kind == "places" else []))
-    update = jaxnn.supervised(model, LOSSES[loss](), optax.sgd(0.01))
+    update = jaxnn.supervised(model, OUTPUT_LOSSES[loss](), optax.sgd(0.01))
     target = target_of(kind, width)
     source = jaxnn.in_memory(X[:16], target[:16])
     info = jaxnn.DataInfo("trees", **data)

@@ -9,7 +9,7 @@ import pytest
 
 import jaxnn
 from jaxnn.experiment.scores import scores
-from jaxnn.losses import LOSSES
+from jaxnn.losses import OUTPUT_LOSSES
 from jaxnn.report.prediction_rows import prediction_rows
 from tests.report.task_cases import CROSS_ENTROPIES, KINDS, NAMES, WIDTHS, X, experiment
 
@@ -22,7 +22,7 @@ def optax_promotes():
 
 TRAINABLE = [
     (loss, width, kind)
-    for loss, width, kind in itertools.product(LOSSES, WIDTHS, KINDS)
+    for loss, width, kind in itertools.product(OUTPUT_LOSSES, WIDTHS, KINDS)
     if not (loss in CROSS_ENTROPIES and kind == "numbers")
     and not (loss == "softmax_cross_entropy" and (kind == "zeros and ones" or width == 1))
 ]
