@@ -144,7 +144,12 @@ units = 1
 name = "adam"
 learning_rate = 0.0003
 """,
-    "adversarial.penalty": """[adversarial.penalty]
+    "adversarial.penalty": """[adversarial]
+latent = 32
+critic = [{ layer = "flatten" }, { layer = "dense", units = 1 }]
+optimizer = { name = "adam", learning_rate = 0.0003 }
+
+[adversarial.penalty]
 kind = "r1"
 weight = 1.0
 """,

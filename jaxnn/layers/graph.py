@@ -202,6 +202,8 @@ def graph_nodes() -> Layer:
     """The features of the nodes alone, (batch, nodes, n): what a loss compares with the labels of the nodes.
 
     y = x.nodes;  dx has dy at the nodes
+
+    Derivation: y is a part of x, whose other part, the edges, holds integers and has no derivative.
     """
 
     def forward(params: tuple[()], x: Any, key: Key) -> tuple[Nodes, Any]:
