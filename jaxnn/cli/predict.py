@@ -38,6 +38,9 @@ def run(command: Predict) -> None:
     blocks: list[Any] = []
     for file in files:
         try:
+            if is_graph(run):
+                rows += node_rows(run, file)
+                continue
             block = inputs_of(run, command.run, file)
         except UserError as error:
             errors.append(error)
@@ -96,6 +99,33 @@ def inputs_of(run: "Run", folder: Path, file: Path) -> Any:
     if len(shapes) == 1 and shapes[0] != example:
         raise UserError(f"{file}: expected the run's reader to give examples of shape {example}, found {shapes[0]}")
     return x
+
+
+def is_graph(run: "Run") -> bool:
+    """Whether the run has learned from a graph."""
+    from jaxnn.graph import Graph
+
+    example = run.experiment.source.example
+    return isinstance(example, tuple) and bool(example) and isinstance(example[0], Graph)
+
+
+def node_rows(run: "Run", file: Path) -> list[dict[str, Any]]:
+    """A row for each node of a graph in a file, read as the run's own graph was, with its other options.
+
+    Raises `UserError` for a file that is no graph, or has other features.
+    """
+    from jaxnn.data import load
+    from jaxnn.report.prediction_rows import prediction_rows
+    from jaxnn.runs.reopen import read_config
+
+    assert run.folder is not None and run.manifest is not None
+    config = read_config(run.folder, run.manifest)
+    options = {} if config is None else dict(config.data.options)
+    if config is None or config.data.name != "graph":
+        raise UserError(f"{file}: expected the run of a graph in a file, found {run.experiment.data.name}")
+    dataset = load("graph", options | {"file": str(file)}, seed=config.data.seed)
+    prediction = run.predict(dataset.train.x)
+    return [{"file": f"{file}[{i}]", **row} for i, row in enumerate(prediction_rows(run.experiment, prediction[0]))]
 
 
 def reader_for(example: tuple[int, ...]) -> str:

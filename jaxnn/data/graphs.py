@@ -18,7 +18,9 @@ from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.text import file_text
 from jaxnn.errors import UserError
 
-#: Sums of squares of features beyond which most are not 0, so that sparse lists would be longer than the array.
+#: The data sets of this module by name.
+GRAPH_DATA = ("graph", "karate")
+#: The share of features that are not 0 beyond which an array is shorter than lists.
 MOST_FILLED = 0.3
 #: Who met whom outside the club (Zachary 1977): for each member the higher ones that it met.
 _KARATE = {

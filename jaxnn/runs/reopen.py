@@ -12,6 +12,7 @@ from jaxnn.config.bind import bind_hyperparameters, training_key
 from jaxnn.config.experiment import experiment_of, plan_of, preparer, record_of, wanted_of
 from jaxnn.config.schema import Config
 from jaxnn.data import preprocess
+from jaxnn.data.graphs import GRAPH_DATA
 from jaxnn.data.reader import rebuild_reader
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment
@@ -135,10 +136,14 @@ def evaluated_experiment(
 
 
 def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = None) -> Experiment:
-    """An experiment that predicts as the run does. That of a config needs no data: it has one blank example."""
+    """An experiment that predicts as the run does. That of a config needs no data, but for a graph: it has one blank
+    example."""
     config = read_config(folder, manifest)
     if config is None:
         return python_experiment(folder, manifest, target)
+    if config.data.name in GRAPH_DATA:
+        # The graph is the example: a net that has learned from it is asked about its nodes.
+        return rebuild_experiment(folder, manifest)
     info = manifest["data"]
     _, arrays = load_weights(run_folder.check_file(folder, manifest, "best.safetensors"))
     stats = preprocess.rebuild(config.data.preprocess, arrays)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -143,6 +144,7 @@ def test_limit_config_changes_nothing_without_limits(config):
 def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
     config = load("digits_rows_lstm")
     data = load_data(config)
+    limited: Any
     same, limited = limit_data(config, data, QUICK)
     assert same == config
     assert [len(part.y) for part in limited.splits[0]] == [500, 180, 200]

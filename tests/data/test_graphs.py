@@ -1,5 +1,7 @@
 """Graphs of files and of a user's own tables; digits on a canvas. What is wrong is one line."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def edges_of(dataset):
 
 
 def test_karate_club():
-    dataset = load("karate")
+    dataset: Any = load("karate")
     assert len(edges_of(dataset)) == 2 * 78
     assert dataset.train.y.weight.sum() == 4
     assert dataset.test.y.weight.sum() == 30
@@ -46,7 +48,7 @@ def saved(folder, arrays):
 
 
 def test_arrays_of_a_graph(tmp_path, arrays):
-    dataset = load("graph", {"file": saved(tmp_path, arrays)})
+    dataset: Any = load("graph", {"file": saved(tmp_path, arrays)})
     nodes = dataset.train.x.nodes
     assert isinstance(nodes, SparseFeatures)
     sums = np.bincount(nodes.node[0], nodes.values[0], 30)
@@ -65,6 +67,7 @@ def test_random_parts_have_so_many_of_each_class(tmp_path, arrays):
         "validation_nodes": 5,
         "test_nodes": 10,
     }
+    first: Any
     first, again, other = (load("graph", options, seed=seed) for seed in (0, 0, 1))
     chosen = np.flatnonzero(first.train.y.weight[0])
     assert np.bincount(arrays["labels"][chosen]).tolist() == [2, 2, 2]
@@ -86,7 +89,7 @@ def test_edges_and_nodes_of_tables(tmp_path):
         "validation_nodes": 0,
         "test_nodes": 3,
     }
-    dataset = load("graph", options)
+    dataset: Any = load("graph", options)
     assert dataset.classes == ("a", "b")
     assert {(0, 1), (1, 0), (3, 4)} <= edges_of(dataset)
     assert dataset.train.y.weight[0, 4] == dataset.test.y.weight[0, 4] == 0
@@ -131,7 +134,7 @@ def test_files_that_are_no_graph_are_refused(tmp_path, arrays):
 
 
 def test_canvas_has_the_class_of_each_pixel():
-    dataset = load("canvas", {"n": 40, "test_n": 10, "noise": 0.0})
+    dataset: Any = load("canvas", {"n": 40, "test_n": 10, "noise": 0.0})
     x, y = dataset.train
     assert x.shape == (40, 24, 24, 1)
     assert y.shape == (40, 24, 24)

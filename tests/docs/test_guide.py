@@ -97,10 +97,11 @@ def test_page_toml_is_a_config_or_tables_of_one(page, tmp_path):
     for block in blocks(page):
         if block.language == "toml":
             tables = tomllib.loads(block.text)
-            if "adversarial" in tables:  # whose players have losses of their own
-                default = {name: table for name, table in default.items() if name != "loss"}
             file = tmp_path / f"line_{block.line}.toml"
-            file.write_text(tomli_w.dumps(tables if "title" in tables else default | tables), encoding="utf-8")
+            base = {} if "title" in tables else default
+            if "adversarial" in tables:  # its players have losses of their own
+                base = {name: table for name, table in base.items() if name != "loss"}
+            file.write_text(tomli_w.dumps(base | tables), encoding="utf-8")
             load(file)
 
 

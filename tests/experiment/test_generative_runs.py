@@ -1,5 +1,7 @@
 """Autoencoders, variational autoencoders, novelty detection, samples and their judge, from configs."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ def command_line_numerics():
         yield
 
 
-def run_of(config, *overrides):
+def run_of(config, *overrides) -> Any:
     return jaxnn.fit(make_experiment(load(config, [*overrides, "train.eval_every=5"])))
 
 
@@ -73,7 +75,7 @@ def test_autoencoder_says_its_input_again():
 
 def test_novelty_detection_scores_and_judges_examples(tmp_path):
     config = load("digits_autoencoder", ["data.normal=0", "train.epochs=60", "train.best=train.loss"])
-    run = jaxnn.fit(make_experiment(config), tmp_path / "run")
+    run: Any = jaxnn.fit(make_experiment(config), tmp_path / "run")
     assert run.scores["test"]["roc_auc"][0] > 0.9
     x, new = run.experiment.examples("test")
     train_x, train_new = run.experiment.examples("train")

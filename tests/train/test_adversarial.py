@@ -1,5 +1,7 @@
 """Two players: each gradient is autodiff's with the other held, and a penalty is autodiff's double backward pass."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import optax
@@ -90,7 +92,7 @@ def test_slope_of_zero_has_a_finite_penalty():
     assert all(np.isfinite(a).all() for a in jax.tree.leaves(gradient))
 
 
-def update_of(**options):
+def update_of(**options) -> Any:
     return adversarial(GENERATOR, CRITIC, optax.sgd(0.1), optax.sgd(0.2), latent=3, **options)
 
 
@@ -125,7 +127,7 @@ def test_rounds_average_and_measures():
 
 def test_conditional_players_are_told_the_class():
     critic = jaxnn.dense(1)
-    update = adversarial(GENERATOR, critic, optax.sgd(0.1), optax.sgd(0.1), latent=3, classes=4, conditional=True)
+    update: Any = adversarial(GENERATOR, critic, optax.sgd(0.1), optax.sgd(0.1), latent=3, classes=4, conditional=True)
     state = update.init(jax.random.key(0), BATCH)
     assert state.generator[0].weight.shape[0] == 7
     assert state.critic.weight.shape[0] == 6

@@ -1,5 +1,7 @@
 """Noise made inside the step is a function of the key, and the velocity of flow matching leads to the examples."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import optax
@@ -57,8 +59,8 @@ def test_impossible_noise_is_refused(build):
 
 def test_noise_reaches_steps_and_evaluations_but_no_prediction():
     model = jaxnn.dense(4, weight_init="ones")
-    plain = jaxnn.supervised(model, jaxnn.mean_squared_error(), optax.sgd(0.0))
-    update = noisy(plain, gaussian_noise(0.5))
+    plain: Any = jaxnn.supervised(model, jaxnn.mean_squared_error(), optax.sgd(0.0))
+    update: Any = noisy(plain, gaussian_noise(0.5))
     batch = (X, X)
     state = update.init(KEY, batch)
     params = update.params(state)

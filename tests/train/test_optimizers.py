@@ -250,6 +250,7 @@ def test_config_keys_of_features_round_trip_and_change_the_hash(tmp_path):
     extra = ["optimizer.average=0.999", "loss.class_weights=[1, 2.5]", "train.compute=bfloat16"]
     config = load("digits_mlp", [*FEATURES, *extra])
     assert config.optimizer.average == 0.999
+    assert config.loss is not None
     assert config.loss.class_weights == (1.0, 2.5)
     assert config.train.compute == "bfloat16"
     assert "class_weights" not in config.loss.options
