@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 import jaxnn
-from benchmarks import generation, progress, start, time_to_accuracy
+from benchmarks import generation, progress, start, time_to_accuracy, transposed
 from benchmarks.contestants.jaxnn_engine import data_bytes, make_workload_experiment
 from benchmarks.results_file import BenchmarkResult, Ratio
 from benchmarks.runner import Workload
@@ -96,6 +96,25 @@ class CpuBenchmarks:
     def generation(self) -> BenchmarkResult:
         """Characters a second from the small transformer, one at a time, with what attention has read kept"""
         return generation.measure(_title(CpuBenchmarks.generation))
+
+    def vae(self) -> BenchmarkResult:
+        """A variational autoencoder 784-500-20, batch 128, 60,000 digits"""
+        return self._against_peers("vae", ("PyTorch generative", "PyTorch compiled generative"), 0.7)
+
+    def gcn(self) -> BenchmarkResult:
+        """A graph convolutional net of Cora, 200 epochs: one seed, and a hundred as one program"""
+        workload = WORKLOADS["gcn"]
+        names = ("jaxnn", "PyTorch generative", "jaxnn 100 seeds")
+        timings = time_contestants([(name, workload) for name in names], self.rounds)
+        by_name = {t.name: t for t in timings}
+        ours, many = by_name["jaxnn"], by_name["jaxnn 100 seeds"]
+        pytorch = [t for t in timings if t.name.startswith("PyTorch")]
+        ratios = [*_ratio_to_best("PyTorch", ours, pytorch, 0.7), Ratio("seconds of 100 seeds", many.seconds, 60)]
+        return BenchmarkResult("gcn", _title(CpuBenchmarks.gcn), _unit(workload), timings, ratios, {})
+
+    def transposed(self) -> BenchmarkResult:
+        """The gradient of two transposed convolutions of a generator, batch 64"""
+        return transposed.measure(_title(CpuBenchmarks.transposed))
 
     def autodiff(self) -> BenchmarkResult:
         """By hand against autodiff of our own forward pass, same engine, every net"""

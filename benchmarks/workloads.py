@@ -58,6 +58,14 @@ WORKLOADS: dict[str, Workload] = {
             15_000, 12, 30, 7, 1e-3, _ENDLESS, max_loss=2.7, min_accuracy=0.25,
         ),
         Workload("names_gru", "names, GRU", "names_gru", "", 25_000, 32, 40, 5, 0.0, _ENDLESS),
+        Workload(
+            "vae", "variational autoencoder 784-500-20, batch 128", "mnist_vae", "vae",
+            60_000, 128, 468, 5, 1e-3, ("train.epochs=100",), max_loss=115.0,
+        ),
+        Workload(
+            "gcn", "graph convolutional net of Cora, 200 epochs", "cora_gcn", "gcn",
+            1, 0, 200, 5, 0.01, ("train.epochs=10000", "train.eval_every=200"), min_accuracy=0.77,
+        ),
         Workload("cosine", "denoising a cosine, full batch", "cosine_denoise", "", 1, 0, 500, 7, 0.0),
     )
 }  # fmt: skip

@@ -102,6 +102,11 @@ def many_seeds(workload: Workload) -> JaxnnContestant:
     return make_contestant(workload, seeds=range(32), strategy="vectorized")
 
 
+def hundred_seeds(workload: Workload) -> JaxnnContestant:
+    """A hundred seeds as one program, distributed over the cores."""
+    return make_contestant(workload, seeds=range(100), strategy="vectorized")
+
+
 def autodiff_of_lax(workload: Workload) -> JaxnnContestant:
     """The net as one writes it with JAX alone, in the same scan: `lax.conv_general_dilated`, `lax.reduce_window`."""
     experiment, config = make_workload_experiment(workload), load(workload.config, workload.overrides)
