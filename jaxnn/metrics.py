@@ -91,13 +91,14 @@ def bits(prediction: Any, target: Any) -> Sum:
 
 def mean_iou(prediction: Any, target: Any) -> MeanIoU:
     """The intersection over union of each class, predicted and true, over all places: of a segmentation, its pixels."""
-    y, _, weight = split_weight("mean_iou", prediction, target)
+    y, plain, weight = split_weight("mean_iou", prediction, target)
     classes = y.shape[-1]
     predicted = jax.nn.one_hot(predicted_labels(y), classes, dtype=_dtype(y))
-    true = jax.nn.one_hot(true_labels(prediction, target), classes, dtype=_dtype(y))
+    true = jax.nn.one_hot(true_labels(y, plain), classes, dtype=_dtype(y))
     counts = jnp.ones(y.shape[:-1], predicted.dtype) if weight is None else weight
-    both = (counts[..., None] * predicted * true).reshape(-1, classes).sum(0)
-    either = (counts[..., None] * (predicted + true)).reshape(-1, classes).sum(0) - both
+    counts = jnp.broadcast_to(counts[..., None], y.shape)
+    both = (counts * predicted * true).reshape(-1, classes).sum(0)
+    either = (counts * (predicted + true)).reshape(-1, classes).sum(0) - both
     return MeanIoU(both, either)
 
 

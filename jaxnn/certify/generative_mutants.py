@@ -25,7 +25,7 @@ GENERATIVE_MUTANTS: tuple[Mutant, ...] = (
            "bias_gradient(params.bias, dy[:, :1])"),
     Mutant("upsample: the mean of a block for its sum", "upsample", "channel).sum((2, 4))", "channel).mean((2, 4))"),
     Mutant("upsample: the first of a block", "upsample", "channel).sum((2, 4))", "channel)[:, :, 0, :, 0]"),
-    Mutant("upsample: rows for columns", "upsample", '"hr,nhwc,ws->nrsc", rows, dy, columns',
+    Mutant("upsample: the columns 0.1 % too large", "upsample", '"hr,nhwc,ws->nrsc", rows, dy, columns',
            '"hr,nhwc,ws->nrsc", rows, dy, 1.001 * columns'),
     Mutant("group_norm: the mean of g dropped", "group_norm", "g - mean(g) - normal", "g - normal"),
     Mutant("group_norm: the projection on x̂ dropped", "group_norm", " - normal * mean(g * normal)", ""),

@@ -10,6 +10,8 @@ from jaxnn.errors import UserError
 SIDE, INK = 8, 0.25
 #: The share of the digits that only the test part is made of.
 TEST_SHARE = 0.2
+#: Times that places without an overlap are drawn.
+ATTEMPTS = 20
 _MAX_PIXELS = 200_000_000
 
 
@@ -45,10 +47,8 @@ def canvas(
         x = np.zeros((count, size, size), np.float32)
         y = np.zeros((count, size, size), np.int32)
         for i in range(count):
-            corners: list[tuple[int, int]] = []
-            for row in rng.choice(rows, rng.integers(1, digits, endpoint=True)):
-                top, left = free_corner(rng, corners, size)
-                corners.append((top, left))
+            chosen = rng.choice(rows, rng.integers(1, digits, endpoint=True))
+            for row, (top, left) in zip(chosen, free_corners(rng, len(chosen), size), strict=True):
                 window = (i, slice(top, top + SIDE), slice(left, left + SIDE))
                 x[window] = images[row]
                 y[window] = np.where(images[row] >= INK, labels[row] + 1, 0)
@@ -59,13 +59,21 @@ def canvas(
     return Dataset("canvas", train, test, ("background", *(str(k) for k in range(10))), 1.0)
 
 
-def free_corner(rng: np.random.Generator, corners: list[tuple[int, int]], size: int) -> tuple[int, int]:
-    """The upper left corner of a further digit that overlaps none of the others; any corner where no such is left."""
+def free_corners(rng: np.random.Generator, count: int, size: int) -> list[tuple[int, int]]:
+    """The upper left corners of so many digits that do not overlap.
+
+    One after the other is drawn among the free ones. Where none is left, all are drawn again, and where that fails
+    `ATTEMPTS` times, they are cells of a grid.
+    """
     top, left = np.meshgrid(np.arange(size - SIDE + 1), np.arange(size - SIDE + 1), indexing="ij")
-    free = np.ones(top.shape, bool)
-    for other_top, other_left in corners:
-        free &= (abs(top - other_top) >= SIDE) | (abs(left - other_left) >= SIDE)
-    if not free.any():
-        return free_corner(rng, [], size)
-    choice = rng.choice(np.flatnonzero(free.ravel()))
-    return int(top.ravel()[choice]), int(left.ravel()[choice])
+    for _ in range(ATTEMPTS):
+        corners: list[tuple[int, int]] = []
+        free = np.ones(top.shape, bool)
+        while len(corners) < count and free.any():
+            place = rng.choice(np.flatnonzero(free.ravel()))
+            corners.append((int(top.ravel()[place]), int(left.ravel()[place])))
+            free &= (abs(top - corners[-1][0]) >= SIDE) | (abs(left - corners[-1][1]) >= SIDE)
+        if len(corners) == count:
+            return corners
+    cells = rng.choice((size // SIDE) ** 2, count, replace=False)
+    return [(SIDE * int(cell // (size // SIDE)), SIDE * int(cell % (size // SIDE))) for cell in cells]

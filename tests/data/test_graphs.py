@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.data import load, split
+from jaxnn.data.canvas import free_corners
 from jaxnn.errors import UserError
 from jaxnn.graph import SparseFeatures
 
@@ -142,6 +143,24 @@ def test_canvas_has_the_class_of_each_pixel():
     assert all(1 <= len(np.unique(labels)) - 1 <= 3 for labels in y)
     again = load("canvas", {"n": 40, "test_n": 10, "noise": 0.0})
     assert np.array_equal(x, again.train.x)
+
+
+@pytest.mark.parametrize(("size", "count"), [(16, 2), (16, 4), (24, 3), (24, 9)])
+def test_digits_on_a_canvas_do_not_overlap(size, count):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        corners = free_corners(rng, count, size)
+        assert len(corners) == count
+        for i, (top, left) in enumerate(corners):
+            assert 0 <= top <= size - 8 and 0 <= left <= size - 8
+            assert all(abs(top - t) >= 8 or abs(left - k) >= 8 for t, k in corners[:i])
+
+
+def test_digits_of_the_test_canvases_are_others():
+    """Without noise, no digit of a test canvas stands on a training canvas. Single digits are compared."""
+    dataset: Any = load("canvas", {"n": 600, "test_n": 200, "size": 8, "digits": 1, "noise": 0.0})
+    known = {image.tobytes() for image in dataset.train.x}
+    assert not known & {image.tobytes() for image in dataset.test.x}
 
 
 @pytest.mark.parametrize("options", [{"size": 7}, {"size": 8, "digits": 2}, {"digits": 0}, {"n": 0}, {"noise": -1.0}])

@@ -13,6 +13,7 @@ from jaxnn.config.experiment import make_experiment
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import seed_params
 from jaxnn.experiment.judge import class_index, frechet_distance, judge, nearest
+from jaxnn.metrics import mean_iou
 from jaxnn.report.prediction_rows import prediction_rows
 from jaxnn.variational import decode, log_likelihood
 
@@ -137,3 +138,18 @@ def test_run_without_a_generative_net_makes_no_samples():
     run = run_of("digits_mlp", "train.epochs=5")
     with pytest.raises(UserError, match="expected a generative net"):
         run.sample(3)
+
+
+def test_mean_iou_by_hand():
+    """A class that does not occur is left out, a place of weight 0 too, and batches add up to the whole."""
+    logits = 9 * np.eye(4, dtype=np.float32)[np.asarray([[[0, 0], [1, 1]], [[1, 0], [0, 0]]])]
+    target = np.asarray([[[0, 1], [1, 1]], [[0, 0], [0, 0]]], np.int32)
+    # Class 0: 4 places in both, 6 in either. Class 1: 2 and 4. Classes 2 and 3 do not occur.
+    expected = (4 / 6 + 2 / 4) / 2
+    whole = mean_iou(logits, target)
+    assert float(whole.value()) == pytest.approx(expected)
+    parts = [mean_iou(logits[i : i + 1], target[i : i + 1]) for i in range(2)]
+    stacked = jax.tree.map(lambda *a: jnp.stack(a), *parts)
+    assert float(stacked.value()) == pytest.approx(expected)
+    first = mean_iou(logits, jaxnn.Weighted(target, np.asarray([1.0, 0.0], np.float32)))
+    assert float(first.value()) == pytest.approx((1 / 2 + 2 / 3) / 2)
