@@ -6,7 +6,7 @@ One graph is one example. Its training, validation and test parts are the same g
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -22,6 +22,7 @@ from jaxnn.errors import UserError
 GRAPH_DATA = ("graph", "karate")
 #: The share of features that are not 0 beyond which an array is shorter than lists.
 MOST_FILLED = 0.3
+_MAX_FEATURES = 1_000_000
 #: Who met whom outside the club (Zachary 1977): for each member the higher ones that it met.
 _KARATE = {
     0: (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 17, 19, 21, 31), 1: (2, 3, 7, 13, 17, 19, 21, 30),
@@ -95,7 +96,7 @@ def graph(
     validation_nodes: of random parts, the nodes to choose by
     test_nodes: of random parts, the nodes to judge by
     directed: whether an edge leads one way; an edge that is given twice counts once
-    normalize: whether the features of each node are divided by their sum
+    normalize: whether the features of each node are divided by the sum of their sizes
 
     One graph is one example: x is a `jaxnn.Graph` (1, nodes, …), y its labels, of which the nodes of the part have
     weight 1. So the sizes of the parts are given here, and ``validation = 1`` and ``test = 1`` take them.
@@ -116,7 +117,7 @@ def graph(
     if not nodes.masks:
         raise UserError(f'{path}: expected arrays train, validation and test, found none; set parts = "random"')
     if normalize:
-        sums = np.bincount(nodes.node, nodes.values, len(nodes.labels))
+        sums = np.bincount(nodes.node, np.abs(nodes.values), len(nodes.labels))
         total = sums[nodes.node]
         nodes = nodes._replace(values=nodes.values / np.where(total == 0, 1, total))
     return make_dataset("graph", nodes, names, directed=directed)
@@ -128,6 +129,12 @@ def random_parts(
     """So many nodes of each class to learn from, then so many others to choose and to judge by, at random."""
     order = np.random.default_rng([seed, *b"nodes"]).permutation(len(labels))
     order = order[labels[order] >= 0]
+    rare = [k for k in range(labels.max(initial=-1) + 1) if (labels == k).sum() < per_class]
+    if rare:
+        raise UserError(
+            f"graph: expected at least per_class = {per_class} nodes of each class, found "
+            f"{(labels == rare[0]).sum()} of class {rare[0]}; set a smaller per_class"
+        )
     train = np.concatenate([order[labels[order] == k][:per_class] for k in range(labels.max(initial=0) + 1)])
     rest = order[~np.isin(order, train)]
     if per_class < 1 or min(validation, test) < 0 or len(rest) < validation + test:
@@ -144,11 +151,12 @@ def make_dataset(name: str, nodes: Nodes, names: tuple[str, ...], *, directed: b
     from jaxnn.targets import Weighted
 
     n = len(nodes.labels)
-    if len(nodes.node) and not (nodes.node.min() >= 0 and nodes.node.max() < n):
-        raise UserError(f"{name}: expected features of the nodes 0 … {n - 1}, found some of node {nodes.node.max()}")
     if nodes.labels.min() < -1:
         raise UserError(f"{name}: expected labels from 0, or −1 for none, found {nodes.labels.min()}")
-    count = int(nodes.labels.max()) + 1
+    known = np.unique(nodes.labels[nodes.labels >= 0])
+    if not np.array_equal(known, np.arange(len(known))):
+        gap = int(np.setdiff1d(np.arange(len(known)), known)[0])
+        raise UserError(f"{name}: expected labels from 0 without gaps, found {known[-1]} and no {gap}")
     edges = make_edges(nodes.edges[:, 0], nodes.edges[:, 1], n, directed=directed)
     if len(nodes.node) > MOST_FILLED * n * nodes.features:
         dense = np.zeros((1, n, nodes.features), np.float32)
@@ -156,56 +164,115 @@ def make_dataset(name: str, nodes: Nodes, names: tuple[str, ...], *, directed: b
         x = Graph(dense, edges)
     else:
         x = Graph(make_sparse_features(nodes.node, nodes.feature, nodes.values, n, nodes.features), edges)
+    chosen = {part: chosen_nodes(name, part, mask, n) for part, mask in nodes.masks.items()}
 
     def part(which: str) -> Part | None:
-        chosen = nodes.masks.get(which)
-        if chosen is None or (which != "train" and not len(chosen)):
+        if which not in chosen or (which != "train" and not len(chosen[which])):
             return None
-        chosen = np.asarray(chosen)
-        if not len(chosen) or chosen.min() < 0 or chosen.max() >= n:
-            raise UserError(f"{name}: expected the {which} part as some of the nodes 0 … {n - 1}, found {len(chosen)}")
-        if (nodes.labels[chosen] < 0).any():
-            node = chosen[nodes.labels[chosen] < 0][0]
+        members = chosen[which]
+        if not len(members):
+            raise UserError(f"{name}: expected the {which} part as some of the nodes 0 … {n - 1}, found none")
+        if (nodes.labels[members] < 0).any():
+            node = members[nodes.labels[members] < 0][0]
             raise UserError(f"{name}: expected a class for every node of the {which} part, found none for node {node}")
+        if which != "train" and np.isin(members, chosen["train"]).any():
+            node = members[np.isin(members, chosen["train"])][0]
+            raise UserError(f"{name}: expected other nodes in the {which} part than to learn from, found node {node}")
         weight = np.zeros((1, n), np.float32)
-        weight[0, chosen] = 1
+        weight[0, members] = 1
         return Part(x, Weighted(np.maximum(nodes.labels, 0).astype(np.int32)[None], weight))
 
+    if "train" not in chosen:
+        raise UserError(f"{name}: expected a train part, found none")
     train = part("train")
     assert train is not None
-    classes = names or tuple(str(k) for k in range(count))
+    classes = names or tuple(str(k) for k in range(len(known)))
     return Dataset(name, train, part("test"), classes, 1.0, validation=part("validation"))
 
 
+def chosen_nodes(name: str, part: str, mask: Shaped[np.ndarray, "..."], n: int) -> Int[np.ndarray, "chosen"]:
+    """The nodes of a part, from their numbers or from a boolean mask. Raises UserError for other arrays."""
+    mask = np.asarray(mask)
+    expected = f"{name}: expected the {part} part as some of the nodes 0 … {n - 1}, or true and false for each"
+    if mask.ndim != 1 or (mask.dtype == bool and len(mask) != n) or (len(mask) and mask.dtype.kind not in "iub"):
+        raise UserError(f"{expected}, found {mask.dtype} {mask.shape}")
+    if mask.dtype == bool:
+        return np.flatnonzero(mask)
+    if len(np.unique(mask)) < len(mask):
+        raise UserError(f"{expected}, found a node twice; a mask of 0 and 1 needs the type bool")
+    if len(mask) and not (mask.min() >= 0 and mask.max() < n):
+        raise UserError(f"{expected}, found node {mask.max() if mask.max() >= n else mask.min()}")
+    return mask.astype(np.int64)
+
+
 def _from_arrays(file: Path) -> Nodes:
-    """A graph of an .npz file, in one of the two layouts that its users have."""
+    """A graph of an .npz file: arrays, or compressed rows by one of two sets of names."""
     arrays = read_arrays(file)
+    parts = {part: arrays[part] for part in ("train", "validation", "test") if part in arrays}
     if "feature_indptr" in arrays:
-        node = _rows(arrays["feature_indptr"])
-        features = int(arrays["feature_shape"][1])
-        found = (node, arrays["feature_indices"], arrays["feature_values"], features, arrays["edges"])
-        masks = {part: arrays[part] for part in ("train", "validation", "test") if part in arrays}
+        node, feature, values, features = _compressed(
+            file, arrays, "feature_indptr", "feature_indices", "feature_values"
+        )
+        rows, edges = len(arrays["feature_indptr"]) - 1, _array(file, arrays, "edges")
     elif "adj_indptr" in arrays:
-        edges = np.stack([_rows(arrays["adj_indptr"]), arrays["adj_indices"]], axis=1)
-        node, features = _rows(arrays["attr_indptr"]), int(arrays["attr_shape"][1])
-        found, masks = (node, arrays["attr_indices"], arrays["attr_data"], features, edges), {}
+        sender, receiver, _, _ = _compressed(file, arrays, "adj_indptr", "adj_indices", "adj_data")
+        edges = np.stack([sender, receiver], axis=1)
+        node, feature, values, features = _compressed(file, arrays, "attr_indptr", "attr_indices", "attr_data")
+        rows, parts = len(arrays["attr_indptr"]) - 1, {}
     elif {"features", "edges", "labels"} <= set(arrays):
-        x = np.atleast_2d(arrays["features"])
+        x = arrays["features"]
+        if x.ndim != 2 or x.dtype.kind not in "fiub" or not np.isfinite(x).all():
+            raise UserError(f"{file}: expected features as finite numbers (nodes, n), found {x.dtype} {x.shape}")
         node, feature = np.nonzero(x)
-        found = (node, feature, x[node, feature], x.shape[1], arrays["edges"])
-        masks = {part: arrays[part] for part in ("train", "validation", "test") if part in arrays}
+        values, features, rows, edges = x[node, feature], x.shape[1], len(x), arrays["edges"]
     else:
         raise UserError(
             f"{file}: expected the arrays features (nodes, n), edges (edges, 2) and labels (nodes), found "
             f"{', '.join(arrays) or 'none'}; np.savez(FILE, features=…, edges=…, labels=…) names them"
         )
-    node, feature, values, features, edges = found
-    labels, edges = np.asarray(arrays["labels"]), np.asarray(edges)
+    labels, edges = _array(file, arrays, "labels"), np.asarray(edges)
     if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu":
         raise UserError(f"{file}: expected edges as whole numbers (edges, 2), found {edges.dtype} {edges.shape}")
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
         raise UserError(f"{file}: expected labels as whole numbers (nodes,), found {labels.dtype} {labels.shape}")
-    return Nodes(node, np.asarray(feature), np.asarray(values, np.float64), features, edges, labels.astype(int), masks)
+    if rows != len(labels):
+        raise UserError(f"{file}: expected features for each of {len(labels)} labelled nodes, found {rows} rows")
+    return Nodes(node, feature, values.astype(np.float64), features, edges, labels.astype(np.int64), parts)
+
+
+def _array(file: Path, arrays: Mapping[str, np.ndarray], name: str) -> Shaped[np.ndarray, "..."]:
+    if name not in arrays:
+        raise UserError(f"{file}: expected an array {name}, found {', '.join(arrays)}")
+    return arrays[name]
+
+
+def _compressed(
+    file: Path, arrays: Mapping[str, np.ndarray], starts: str, columns: str, values: str
+) -> tuple[Any, Any, Any, int]:
+    """The row, the column and the value of each entry of a matrix in compressed rows, and the number of its columns.
+
+    Raises UserError for arrays that are no such matrix.
+    """
+    shape_name = starts.replace("_indptr", "_shape")
+    names = (starts, columns, values, shape_name)
+    start, column, value, shape = (_array(file, arrays, name) for name in names)
+    whole = all(a.ndim == 1 and a.dtype.kind in "iu" for a in (start, column, shape))
+    if not whole or value.ndim != 1 or value.dtype.kind not in "fiub" or len(shape) != 2 or not len(start):
+        raise UserError(f"{file}: expected {', '.join(names)} as rows of numbers, found others")
+    width = int(shape[1])
+    fits = start[0] == 0 and (np.diff(start.astype(np.int64)) >= 0).all() and start[-1] == len(column) == len(value)
+    if (
+        not fits
+        or not 1 <= width <= _MAX_FEATURES
+        or (len(column) and not (column.min() >= 0 and column.max() < width))
+    ):
+        raise UserError(
+            f"{file}: expected {starts} to end at the {len(column)} entries of {columns} and {values}, of columns "
+            f"0 … {width - 1}, at most {_MAX_FEATURES:,}, found others"
+        )
+    if not np.isfinite(value).all():
+        raise UserError(f"{file}: expected finite {values}, found NaN or infinity")
+    return _rows(start.astype(np.int64)), column.astype(np.int64), value, width
 
 
 def _rows(starts: Int[np.ndarray, "rows_and_one"]) -> Int[np.ndarray, "entries"]:

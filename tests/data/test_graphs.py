@@ -106,6 +106,16 @@ def test_edges_and_nodes_of_tables(tmp_path):
         ({"test": np.asarray([40])}, "expected the test part as some of the nodes 0 … 29"),
         ({"labels": np.where(np.arange(30) == 3, -1, np.arange(30) % 3)}, "found none for node 3"),
         ({"edges": np.zeros((5, 3), int)}, "expected edges as whole numbers"),
+        ({"train": np.zeros(30, bool)}, "expected the train part as some of the nodes 0 … 29, found none"),
+        ({"train": np.ones(29, bool)}, r"true and false for each, found bool \(29,\)"),
+        ({"train": np.arange(30) % 2}, "a mask of 0 and 1 needs the type bool"),
+        ({"train": np.arange(9.0)}, "found float64"),
+        ({"train": np.zeros((3, 3), int)}, "found int64"),
+        ({"features": np.ones((20, 12))}, "expected features for each of 30 labelled nodes, found 20 rows"),
+        ({"features": np.full((30, 12), "a")}, "expected features as finite numbers"),
+        ({"features": np.full((30, 12), np.nan)}, "expected features as finite numbers"),
+        ({"labels": np.where(np.arange(30) == 3, 10**9, np.arange(30) % 3)}, "without gaps, found 1000000000 and no 3"),
+        ({"test": np.arange(8, 20)}, "expected other nodes in the test part than to learn from, found node 8"),
         ({"labels": np.zeros((30, 2), int)}, "expected labels as whole numbers"),
     ],
 )
@@ -113,6 +123,61 @@ def test_impossible_graphs_are_refused(tmp_path, arrays, change, expected):
     with pytest.raises(UserError, match=expected) as error:
         load("graph", {"file": saved(tmp_path, arrays | change)})
     assert "\n" not in str(error.value)
+
+
+def compressed(arrays):
+    x = arrays["features"]
+    node, feature = np.nonzero(x)
+    return {
+        **{name: arrays[name] for name in ("edges", "labels", "train", "validation", "test")},
+        "feature_indptr": np.concatenate([[0], np.cumsum(np.bincount(node, minlength=30))]),
+        "feature_indices": feature,
+        "feature_values": x[node, feature],
+        "feature_shape": np.asarray(x.shape),
+    }
+
+
+def test_compressed_rows_are_the_same_graph(tmp_path, arrays):
+    plain = load("graph", {"file": saved(tmp_path, arrays)}).train.x
+    other = load("graph", {"file": saved(tmp_path, compressed(arrays))}).train.x
+    for a, b in zip(plain.nodes[:1] + plain.nodes[3:], other.nodes[:1] + other.nodes[3:], strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("feature_indices", lambda a: a + 12),
+        ("feature_indices", lambda a: a - 5),
+        ("feature_indices", lambda a: a[:-1]),
+        ("feature_indptr", lambda a: a[::-1]),
+        ("feature_indptr", lambda a: a[:-1]),
+        ("feature_shape", lambda a: np.asarray([30, 10**10])),
+        ("feature_values", lambda a: np.where(np.arange(len(a)) == 2, np.nan, a)),
+        ("feature_values", lambda a: a.astype(str)),
+    ],
+)
+def test_broken_compressed_rows_are_refused(tmp_path, arrays, name, change):
+    broken = compressed(arrays)
+    with pytest.raises(UserError, match="expected") as error:
+        load("graph", {"file": saved(tmp_path, broken | {name: change(broken[name])})})
+    assert "\n" not in str(error.value)
+    del broken[name]
+    with pytest.raises(UserError, match="expected"):
+        load("graph", {"file": saved(tmp_path, broken)})
+
+
+def test_features_of_either_sign_are_normalized_by_their_sizes(tmp_path, arrays):
+    signs = arrays | {"features": np.tile([1.0, -1 + 1e-7, 0], (30, 4))}
+    x = load("graph", {"file": saved(tmp_path, signs)}).train.x.nodes
+    assert np.abs(x).max() < 1
+    assert np.allclose(np.abs(x).sum(-1), 1)
+
+
+def test_rare_class_of_random_parts_is_refused(tmp_path, arrays):
+    options = {"file": saved(tmp_path, arrays), "parts": "random", "per_class": 11}
+    with pytest.raises(UserError, match="expected at least per_class = 11 nodes of each class, found 10 of class 0"):
+        load("graph", options)
 
 
 def test_files_that_are_no_graph_are_refused(tmp_path, arrays):
@@ -131,7 +196,7 @@ def test_files_that_are_no_graph_are_refused(tmp_path, arrays):
     with pytest.raises(UserError, match='expected parts = "random"'):
         load("graph", options | {"parts": "fixed"})
     with pytest.raises(UserError, match="expected validation_nodes and test_nodes of at most"):
-        load("graph", options)
+        load("graph", options | {"per_class": 1})
 
 
 def test_canvas_has_the_class_of_each_pixel():
