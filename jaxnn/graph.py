@@ -16,7 +16,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxnn.errors import UserError
-from jaxnn.shapes import is_shape
+from jaxnn.shapes import describe_shapes, is_shape
 
 #: A node of one group and its neighbours, or −1 where it has fewer.
 Group = Int[Array | np.ndarray, "batch nodes width"]
@@ -162,6 +162,36 @@ def make_sparse_features(
 def without_integers(tree: Any) -> Any:
     """A tree of arrays or shapes with None in place of its integers: how a derivative has edges."""
     return jax.tree.map(lambda a: a if jnp.issubdtype(a.dtype, jnp.floating) else None, tree, is_leaf=is_shape)
+
+
+def check_graph(name: str, x: Graph) -> None:
+    """Raises `UserError` for a graph whose arrays do not fit each other, which JAX would broadcast or read wrongly."""
+    edges, nodes = x.edges, x.nodes
+    if not isinstance(edges, Edges):
+        raise UserError(f"{name}: expected the edges that jaxnn.make_edges makes, found {type(edges).__name__}")
+    count = tuple(edges.degrees.shape)
+    fits = _is_list(edges.incoming, count, edges.senders) and _is_list(edges.outgoing, count, edges.senders)
+    fits = fits and tuple(edges.receivers.shape) == tuple(edges.senders.shape)
+    if isinstance(nodes, SparseFeatures):
+        features = (count[0], nodes.columns.order.shape[-1])
+        fits = fits and _is_list(nodes.rows, count, nodes.values) and _is_list(nodes.columns, features, nodes.values)
+        fits = fits and tuple(nodes.node.shape) == tuple(nodes.feature.shape) == tuple(nodes.values.shape)
+    else:
+        fits = fits and len(nodes.shape) == 3 and tuple(nodes.shape[:2]) == count
+    if not fits:
+        raise UserError(
+            f"{name}: expected a Graph whose arrays are of the same nodes and edges, found {describe_shapes(x)}"
+        )
+
+
+def _is_list(lists: Any, rows: tuple[int, ...], entries: Any) -> bool:
+    """Whether lists are of rows (batch, n) and of so many entries (batch, entries)."""
+    groups = tuple(zip(lists.others, lists.entries, lists.members, strict=False))
+    same = all(tuple(a.shape) == tuple(b.shape) and tuple(a.shape[:2]) == tuple(m.shape) for a, b, m in groups)
+    batches = all(len(a.shape) == 3 and a.shape[0] == rows[0] for a, _, _ in groups)
+    whole = tuple(lists.order.shape) == rows and tuple(lists.places.shape) == tuple(entries.shape)
+    of_batch = len(rows) == 2 and len(entries.shape) == 2 and entries.shape[0] == rows[0]
+    return same and batches and whole and of_batch and sum(m.shape[1] for _, _, m in groups) == rows[1]
 
 
 def node_values(name: str, x: Graph) -> Any:

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Bool, Int, Shaped
 
 from jaxnn.errors import UserError
-from jaxnn.graph import Graph, node_values, with_values, without_integers
+from jaxnn.graph import Graph, check_graph, node_values, with_values, without_integers
 from jaxnn.layer import Batch, Key, Layer, Params, Residuals
 from jaxnn.shapes import check_array, check_dy_tree, check_floating, shapes_of
 
@@ -112,11 +112,13 @@ def per_place(layer: Layer) -> Layer:
     def init(key: Any, x: Batch) -> Params:
         check_lengths(layer.name, x)
         if isinstance(x, Graph):
+            check_graph(layer.name, x)
             return layer.init(key, node_values(layer.name, x))
         return layer.init(key, x.values if isinstance(x, Sequence) else x)
 
     def forward(params: Params, x: Batch, key: Key) -> tuple[Batch, Residuals]:
         if isinstance(x, Graph):
+            check_graph(layer.name, x)
             y, res = layer.forward(params, node_values(layer.name, x), key)
             return with_values(x, y), _PerNodeResiduals(res, shapes_of(x))
         if not isinstance(x, Sequence):

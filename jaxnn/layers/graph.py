@@ -7,13 +7,13 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError
-from jaxnn.graph import Edges, Graph, SparseFeatures, without_integers
+from jaxnn.graph import Edges, Graph, SparseFeatures, check_graph, without_integers
 from jaxnn.initializers import Init, initializer
 from jaxnn.kernels.matmul import add_bias, bias_gradient, matmul, weight_gradient
 from jaxnn.kernels.padded_lists import by_entry, gather_rows, map_lists, sum_rows, sum_weighted_rows
-from jaxnn.layer import Key, Layer, Time, empty_init
+from jaxnn.layer import Key, Layer, Time
 from jaxnn.layers.dense import DenseParams
-from jaxnn.shapes import shapes_of
+from jaxnn.shapes import checked, shapes_of
 
 Nodes = Float[Array, "batch nodes n"]
 
@@ -72,7 +72,7 @@ def graph_conv(units: int, weight_init: Init = "glorot_uniform", bias_init: Init
         dnodes, dweight = _project_backward(x.nodes, params.weight, dh)
         return DenseParams(dweight, bias_gradient(params.bias, dy.nodes)), Graph(dnodes, without_integers(x.edges))
 
-    return Layer(init, forward, backward, "graph_conv", time=Time())
+    return checked(Layer(init, forward, backward, "graph_conv", time=Time()))
 
 
 def graph_attention(
@@ -195,7 +195,7 @@ def graph_attention(
         dparams = AttentionParams(dweight, dsender, dreceiver, bias_gradient(params.bias, dy.nodes))
         return dparams, Graph(dnodes, without_integers(x.edges))
 
-    return Layer(init, forward, backward, "graph_attention", time=Time())
+    return checked(Layer(init, forward, backward, "graph_attention", time=Time()))
 
 
 def graph_nodes() -> Layer:
@@ -215,23 +215,24 @@ def graph_nodes() -> Layer:
         del params
         return (), Graph(dy, without_integers(res))
 
-    return Layer(empty_init, forward, backward, "graph_nodes", time=Time())
+    def init(key: PRNGKeyArray, x: Any) -> tuple[()]:
+        del key
+        _features("graph_nodes", x)
+        return ()
+
+    return checked(Layer(init, forward, backward, "graph_nodes", time=Time()))
 
 
 def _features(name: str, x: Any, expected: int | None = None) -> tuple[int, Any]:
     """The number of features of each node, and their type. Raises `UserError` for what is no graph."""
     if not isinstance(x, Graph):
         raise UserError(f"{name}: expected a Graph, found {type(x).__name__}; make one with jaxnn.graph.make_edges")
+    check_graph(name, x)
     if isinstance(x.nodes, SparseFeatures):
         found, dtype = x.nodes.columns.order.shape[-1], x.nodes.values.dtype
         if name == "graph_nodes":
             raise UserError("graph_nodes: expected features as an array, found SparseFeatures; use it after graph_conv")
     else:
-        if getattr(x.nodes, "ndim", 0) != 3 or x.nodes.shape[1] != x.edges.degrees.shape[-1]:
-            raise UserError(
-                f"{name}: expected features (batch, {x.edges.degrees.shape[-1]}, n), a row for each node, found "
-                f"{tuple(getattr(x.nodes, 'shape', ()))}"
-            )
         found, dtype = x.nodes.shape[-1], x.nodes.dtype
     if expected is not None and found != expected:
         raise UserError(f"{name}: expected {expected} features of each node, found {found}")

@@ -304,7 +304,7 @@ def test_decay_is_on_weights_only():
         ({"epochs": 0}, "positive multiple"),
         ({"eval_every": 2}, "positive multiple"),
         ({"best": "validation.auc"}, "a metric among accuracy, loss, found 'validation.auc'"),
-        ({"best": "test.loss"}, r"'train\.METRIC' or 'validation\.METRIC'"),
+        ({"best": "test.loss"}, r"'train\.METRIC', 'validation\.METRIC' or 'last'"),
     ],
 )
 def test_make_run_refuses_an_impossible_plan(change, message):
