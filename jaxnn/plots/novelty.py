@@ -13,10 +13,15 @@ def novelty_scores(score: np.ndarray, new: np.ndarray, threshold: float, auc: fl
 
     new: (n,), whether an example is new; threshold: the score above which an example is called new
     """
+    finite = np.isfinite(score)
+    score, new = score[finite], new[finite]
     figure = layout.new_figure(9.0, 4.0, title)
     left, right = layout.add_panels(figure, 1, 2)
-    bins = np.linspace(score.min(), np.quantile(score, 0.995), BINS)
+    low, high = (score.min(), np.quantile(score, 0.995)) if len(score) else (0.0, 1.0)
+    bins = np.linspace(low, high if high > low else low + 1, BINS)
     for chosen, name, color in ((~new, "normal", style.BLUE), (new, "new", style.VERMILLION)):
+        if not chosen.any():
+            continue
         left.hist(score[chosen], bins=list(bins), density=True, alpha=0.6, color=color, label=name)
     left.axvline(threshold, color=style.INK, linestyle="--", label="threshold")
     left.legend()

@@ -56,9 +56,7 @@ def segmentation(x: np.ndarray, true: np.ndarray, predicted: np.ndarray, *, titl
         row[3].imshow(true[i] != predicted[i], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
         row[3].set_title("wrong" if i == 0 else "", fontsize=style.LABEL_SIZE)
         for ax in row:
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.grid(False)
+            ax.axis("off")
     return layout.finalize(figure)
 
 

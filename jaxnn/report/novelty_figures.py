@@ -26,7 +26,10 @@ def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     if new.all() or not new.any():
         return
     score = predict(experiment, params, x)[:, 0].astype(np.float64)
-    threshold, auc = float(np.quantile(score[~new], NORMAL_SHARE)), float(roc_auc_score(new, score))
+    train = experiment.examples("train")
+    # The threshold of the verdicts is that of the examples to learn from.
+    normal = score[~new] if not isinstance(train, tuple) else predict(experiment, params, np.asarray(train[0]))[:, 0]
+    threshold, auc = float(np.quantile(normal, NORMAL_SHARE)), float(roc_auc_score(new, score))
     title = f"Novelty, test part, seed {experiment.seeds[0]}"
     figure = plots.novelty_scores(score, new, threshold, auc, title=title)
     alt = f"Scores of {(~new).sum():,} normal and {new.sum():,} new examples; area under the ROC {auc:.3f}."

@@ -102,6 +102,28 @@ def parity_of_one_output(rng: np.random.Generator, transform: Transform) -> Figu
     return plots.parity(transform(rng.normal(size=(29, 1))), transform(rng.normal(size=(29, 1))), title=HOSTILE[0])
 
 
+def reconstructions(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.reconstructions(*(transform(rng.random((7, 5, 6, 1))) for _ in range(2)), title=HOSTILE[0])
+
+
+def sample_images(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.sample_images(transform(rng.random((11, 5, 6, 3))), HOSTILE[:1] * 11, title=HOSTILE[0])
+
+
+def sample_points(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.sample_points(*(transform(rng.normal(size=(29, 2))) for _ in range(2)), title=HOSTILE[0])
+
+
+def segmentation(rng: np.random.Generator, transform: Transform) -> Figure:
+    x, labels = transform(rng.random((2, 5, 6, 1))), [rng.integers(4, size=(2, 5, 6)) for _ in range(2)]
+    return plots.segmentation(x, *labels, title=HOSTILE[0])
+
+
+def novelty_scores(rng: np.random.Generator, transform: Transform) -> Figure:
+    new = np.arange(97) % 3 == 0
+    return plots.novelty_scores(transform(rng.random(97) + new), new, 0.9, 0.8, title=HOSTILE[0])
+
+
 def denoised_signals(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.denoised_signals(*(transform(rng.normal(size=(2, 53))) for _ in range(3)))
 
@@ -236,6 +258,11 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         parity,
         parity_of_one_output,
         denoised_signals,
+        reconstructions,
+        sample_images,
+        sample_points,
+        segmentation,
+        novelty_scores,
         activation_functions,
         cost_comparison,
         gradient_norms,
