@@ -3,19 +3,13 @@
 from jaxnn.cli.run_arguments import Generate
 from jaxnn.cli.tables import write_json
 from jaxnn.cli.terminal import print_text
-from jaxnn.errors import UserError
-from jaxnn.experiment.seeds import LAST_SEED
 
 
 def run(command: Generate) -> None:
-    from jaxnn.cli.reopened import open_run
+    from jaxnn.cli.reopened import check_draw, open_run
 
     run = open_run(command.run, command.device, command.experiment)
-    seeds = len(run.experiment.seeds)
-    if not 0 <= command.run_seed < seeds:
-        raise UserError(f"--run-seed: expected the position of one of {seeds} seeds, 0 first, found {command.run_seed}")
-    if not 0 <= command.seed <= LAST_SEED:
-        raise UserError(f"--seed: expected a number from 0 to {LAST_SEED}, found {command.seed}")
+    check_draw(run, command.seed, command.run_seed)
     texts = run.generate(
         command.prompt,
         command.length,

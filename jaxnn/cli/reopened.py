@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxnn.cli import device
+from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
     from jaxnn.runs.run import Run
@@ -22,3 +23,14 @@ def open_run(folder: Path, where: str | None, experiment: str | None = None) -> 
     folder = best_run(folder)
     device.set_precision(run_folder.read_manifest(folder)["precision"])
     return load_run(folder, experiment)
+
+
+def check_draw(run: "Run", seed: int, run_seed: int) -> None:
+    """Raises `UserError` for a seed of what is drawn, or a position of a trained seed, that cannot be."""
+    from jaxnn.experiment.seeds import LAST_SEED
+
+    seeds = len(run.experiment.seeds)
+    if not 0 <= run_seed < seeds:
+        raise UserError(f"--run-seed: expected the position of one of {seeds} seeds, 0 first, found {run_seed}")
+    if not 0 <= seed <= LAST_SEED:
+        raise UserError(f"--seed: expected a number from 0 to {LAST_SEED}, found {seed}")

@@ -107,7 +107,7 @@ class Sample:
     run_seed: int = 0
     """Position of the trained seed, 0 for the first one of the run."""
     out: Annotated[
-        Path | None, arg(metavar="DIR", help="Folder of what is made (default: samples in the run's folder).")
+        Path | None, arg(metavar="DIR", help="Folder of what is made (default: RUN-samples, beside the run).")
     ] = None
     overwrite: bool = False
     """Replace an earlier folder of samples."""

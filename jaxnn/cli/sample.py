@@ -11,7 +11,6 @@ from jaxnn.cli.run_arguments import Sample
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import print_text
 from jaxnn.errors import UserError
-from jaxnn.experiment.seeds import LAST_SEED
 from jaxnn.storage.files import atomic_directory, atomic_write
 
 ARRAY = "samples.npy"
@@ -20,15 +19,11 @@ MAX_PICTURES, MAX_GRID = 1000, 100
 
 
 def run(command: Sample) -> None:
-    from jaxnn.cli.reopened import open_run
+    from jaxnn.cli.reopened import check_draw, open_run
     from jaxnn.experiment.judge import class_index
 
     run = open_run(command.run, command.device, command.experiment)
-    seeds = len(run.experiment.seeds)
-    if not 0 <= command.run_seed < seeds:
-        raise UserError(f"--run-seed: expected the position of one of {seeds} seeds, 0 first, found {command.run_seed}")
-    if not 0 <= command.seed <= LAST_SEED:
-        raise UserError(f"--seed: expected a number from 0 to {LAST_SEED}, found {command.seed}")
+    check_draw(run, command.seed, command.run_seed)
     folder = folder_of(command)
     label = None if command.class_name is None else class_index(run.experiment, command.class_name)
     samples = run.sample(command.count, seed=command.seed, label=label, run_seed=command.run_seed)
