@@ -231,6 +231,13 @@ def perceptron(reduction: Reduction = "mean") -> Loss:
     return _loss("perceptron", terms, derivative, reduction)
 
 
+def pixel_nats(logits: Output, target: Target) -> Float[Array, "batch"]:
+    """−ln p(t) of each example, Σₖ tₖ softplus(−lₖ) + (1 − tₖ) softplus(lₖ), from logits of its pixels (batch, …)."""
+    t = jnp.asarray(target, logits.dtype)
+    terms = t * jax.nn.softplus(-logits) + (1 - t) * jax.nn.softplus(logits)
+    return terms.reshape(len(logits), -1).sum(-1)
+
+
 def elbo(reduction: Reduction = "mean", beta: float = 1.0) -> Loss:
     """The negative evidence lower bound of a variational autoencoder, in nats for each example, from logits of pixels.
 
@@ -251,10 +258,7 @@ def elbo(reduction: Reduction = "mean", beta: float = 1.0) -> Loss:
         raise UserError(f"elbo: expected beta of at least 0, found {beta}")
 
     def reconstruction(y, target):
-        logits = y[0]
-        t = jnp.asarray(target, logits.dtype)
-        terms = t * jax.nn.softplus(-logits) + (1 - t) * jax.nn.softplus(logits)
-        return terms.reshape(len(logits), -1).sum(-1)
+        return pixel_nats(y[0], target)
 
     def divergence(y, target):
         del target

@@ -11,6 +11,7 @@ from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray
 from jaxnn.layer import Batch, Layer, Params, Part, params_of
 from jaxnn.layers.gaussian import split_code
+from jaxnn.losses import pixel_nats
 
 #: Draws from the code of an example, of which the importance-weighted likelihood is a mean.
 DRAWS = 50
@@ -68,16 +69,13 @@ def log_likelihood(
     """
     _, code = model.apply(params, x)
     mean, log_variance = split_code(code)
-    t = jnp.asarray(target, code.dtype)
 
     def log_weight(key: PRNGKeyArray) -> Float[Array, "batch"]:
         noise = jax.random.normal(key, mean.shape, mean.dtype)
         z = mean + jnp.exp(log_variance / 2) * noise
         logits = decode(model, params, z)
-        terms = t * jax.nn.softplus(-logits) + (1 - t) * jax.nn.softplus(logits)
-        log_p = -terms.reshape(len(t), -1).sum(-1)
         # The constants of both normal densities cancel.
-        return log_p + 0.5 * (noise**2 + log_variance - z**2).sum(-1)
+        return -pixel_nats(logits, target) + 0.5 * (noise**2 + log_variance - z**2).sum(-1)
 
     weights = jax.lax.map(log_weight, jax.random.split(key, draws))
     return jax.nn.logsumexp(weights, axis=0) - math.log(draws)
