@@ -18,6 +18,7 @@ from .layer import Layer as Layer
 from .layer import Part as Part
 from .layers import attention as attention
 from .layers import average_pool as average_pool
+from .layers import batch_norm as batch_norm
 from .layers import bidirectional as bidirectional
 from .layers import conv as conv
 from .layers import conv_max_pool as conv_max_pool

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import jax
 from jax import numpy as jnp
 
-from jaxnn.combined_time import combined_time, in_a_row
+from jaxnn.combined_time import combined_time
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Layer, Params, Part, Shared, check_entries, check_layer, params_of, part_key
 from jaxnn.sequence import join_derivative, join_lengths, per_place, split_derivative, split_lengths
@@ -113,7 +113,12 @@ def serial(*layers: Layer, **named: Layer | Shared) -> Layer:
             gradients[part.params] = _add(gradients[part.params], dparams) if shared else dparams
         return gradients if named else tuple(reversed(gradients.values())), dy
 
-    return Layer(init, forward, backward, "serial", parts, combined_time(parts, in_a_row))
+    def flow(x, apply):
+        for part in parts:
+            x = apply(part, x)
+        return x
+
+    return Layer(init, forward, backward, "serial", parts, combined_time(parts, flow), flow)
 
 
 def _check_shared(part: Part, params: Params, x: Any) -> None:
@@ -154,6 +159,9 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             found = " and ".join(map(describe_shapes, outputs))
             raise UserError(f"parallel: expected outputs of one shape{note}, found {found}")
 
+    def combined(outputs):
+        return _add(*outputs) if combine == "sum" else jax.tree.map(_join, *outputs)
+
     def forward(params, x, key):
         check_entries("parallel", parts, params)
         outputs, residuals = [], []
@@ -162,7 +170,7 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             outputs.append(y)
             residuals.append(res)
         check_outputs(outputs)
-        y = _add(*outputs) if combine == "sum" else jax.tree.map(_join, *outputs)
+        y = combined(outputs)
         return y, (tuple(residuals), tuple(shapes_of(y) for y in outputs), shapes_of(y))
 
     def backward(params, res, dy):
@@ -184,11 +192,10 @@ def parallel(*layers: Layer, combine: Literal["sum", "concatenate"] = "sum") -> 
             inputs.append(dx)
         return tuple(gradients), _add(*inputs)
 
-    def side_by_side(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
-        outputs = [apply(part, x) for part in parts]
-        return _add(*outputs) if combine == "sum" else jnp.concatenate(outputs, -1)
+    def flow(x, apply):
+        return combined([apply(part, x) for part in parts])
 
-    return Layer(init, forward, backward, "parallel", parts, combined_time(parts, side_by_side))
+    return Layer(init, forward, backward, "parallel", parts, combined_time(parts, flow), flow)
 
 
 def _join(first: Any, *others: Any) -> Any:
@@ -228,7 +235,8 @@ def with_input(layer: Layer) -> Layer:
         dparams, dx = inner.backward(params, inner_res, dy[0])
         return dparams, _add_derivatives(dx, dy[1])
 
-    return Layer(inner.init, forward, backward, "with_input", (Part("0", inner, ""),))
+    parts = (Part("0", inner, ""),)
+    return Layer(inner.init, forward, backward, "with_input", parts, flow=lambda x, apply: (apply(parts[0], x), x))
 
 
 def _add_derivatives(dx: Any, other: Any) -> Any:
@@ -278,8 +286,8 @@ def residual(layer: Layer) -> Layer:
         shortcut = dy if lengths is None else join_derivative(split_derivative(dy, lengths), lengths)
         return dparams, _add_derivatives(dx, shortcut)
 
-    def around(parts, x, apply):
+    def flow(x, apply):
         return _add(x, apply(parts[0], x))
 
     parts = (Part("0", inner, ""),)
-    return Layer(init, forward, backward, "residual", parts, combined_time(parts, around))
+    return Layer(init, forward, backward, "residual", parts, combined_time(parts, flow), flow)

@@ -1,15 +1,10 @@
 """How a combination of layers continues a sequence: each part from its own memory."""
 
-from typing import Any
-
-from jaxnn.layer import Part, Time, params_of
+from jaxnn.layer import Flow, Part, Time, params_of
 
 
-def combined_time(parts: tuple[Part, ...], run: Any) -> Time | None:
-    """How a combination continues a sequence: as its parts do. None where all parts treat all places alike.
-
-    run(parts, x, apply): the output, from `apply(part, x)` for each part
-    """
+def combined_time(parts: tuple[Part, ...], flow: Flow) -> Time | None:
+    """How a combination continues a sequence: as its parts do. None where all parts treat all places alike."""
     if all(part.layer.time is None for part in parts):
         return None
     starts, extends, grows = {}, {}, False
@@ -32,13 +27,6 @@ def combined_time(parts: tuple[Part, ...], run: Any) -> Time | None:
             y, memories[part.name] = extends[part.name](params_of(part, params), memory[part.name], x)
             return y
 
-        return run(parts, x, apply), memories
+        return flow(x, apply), memories
 
     return Time(start, extend, grows)
-
-
-def in_a_row(parts: tuple[Part, ...], x: Any, apply: Any) -> Any:
-    """The output of one part after another."""
-    for part in parts:
-        x = apply(part, x)
-    return x

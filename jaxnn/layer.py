@@ -16,6 +16,8 @@ Residuals = Any
 #: A batch (leading axis first, channels last), or a pytree of batches.
 Batch = Any
 Key = PRNGKeyArray | None
+#: (x, apply) -> y, where apply(part, x) is the output of a part of a combinator.
+Flow = Callable[[Batch, Callable[["Part", Batch], Batch]], Batch]
 
 
 class Layer(NamedTuple):
@@ -27,6 +29,9 @@ class Layer(NamedTuple):
     name: the name of the constructor, shown in summaries and error messages
     parts: the layers that this one is made of, in order
     time: how it continues a sequence; None for a layer that treats all places (and examples) alike
+    flow(x, apply) -> y: how x goes through its parts, where `apply(part, x)` is the output of a part; None: it is made
+        of no parts, or not by their outputs alone
+    statistics(params, x) -> params: with the statistics of a batch x, which it evaluates with; None: it has none
 
     `dparams` has the structure of `params`, `dx` that of `x`; where x holds integers or booleans, dx holds None.
     `backward` sums over the batch.
@@ -38,6 +43,8 @@ class Layer(NamedTuple):
     name: str = ""
     parts: "tuple[Part, ...]" = ()
     time: "Time | None" = None
+    flow: "Flow | None" = None
+    statistics: Callable[[Params, Batch], Params] | None = None
 
     def apply(self, params: Params, x: Batch, key: Key = None) -> Batch:
         """The output y for a batch x. Without a key the layer is evaluated (no dropout)."""

@@ -71,8 +71,7 @@ def mixture(gate: Layer, *experts: Layer) -> Layer:
         (logits, *outputs), residuals = zip(*pairs, strict=True)
         check_outputs(logits, outputs)
         shares = jax.nn.softmax(logits, axis=-1)
-        y = sum(_spread(shares[:, k], f) * f for k, f in enumerate(outputs[1:], 1))
-        y = _spread(shares[:, 0], outputs[0]) * outputs[0] + y
+        y = _mean(shares, outputs)
         return y, MixtureResiduals(tuple(residuals), shares, tuple(outputs), shapes_of(y))
 
     def backward(params, res, dy):
@@ -88,7 +87,11 @@ def mixture(gate: Layer, *experts: Layer) -> Layer:
             inputs.append(dx)
         return dparams, _total(inputs)
 
-    return Layer(init, forward, backward, "mixture", parts)
+    def flow(x, apply):
+        logits, *outputs = (apply(part, x) for part in parts)
+        return _mean(jax.nn.softmax(logits, axis=-1), outputs)
+
+    return Layer(init, forward, backward, "mixture", parts, flow=flow)
 
 
 def shares(layer: Layer, params: Params, x: Any) -> Shares:
@@ -97,6 +100,12 @@ def shares(layer: Layer, params: Params, x: Any) -> Shares:
         raise UserError(f"shares: expected a mixture, found {layer.name or 'another layer'}")
     gate = layer.parts[0]
     return jax.nn.softmax(gate.layer.apply(params_of(gate, params), x), axis=-1)
+
+
+def _mean(shares: Shares, outputs: Any) -> Outputs:
+    """The mean of the outputs, weighted by the shares."""
+    y = sum(_spread(shares[:, k], f) * f for k, f in enumerate(outputs[1:], 1))
+    return _spread(shares[:, 0], outputs[0]) * outputs[0] + y
 
 
 def _spread(share: Float[Array, "batch"], like: Outputs) -> Outputs:

@@ -59,6 +59,19 @@ SLOW = (
 )
 
 
+#: Linux gives a process 65,530 mappings of memory, and XLA aborts when it gets no more. Each program takes some ten.
+MOST_MAPPINGS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_are_dropped():
+    """Frees the compiled programs of earlier modules before they take all mappings; the cache on disk keeps them."""
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
+
+
 def pytest_configure(config):
     # A file or a test that is named is run, slow or not.
     if config.args_source == pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:

@@ -197,6 +197,11 @@ ROWS: tuple[Row, ...] = (
     layer_row("group_norm", "", lambda make: make(3), (2, 3, 5, 6)),
     layer_row("group_norm", "one group", without_arguments, (5, 7)),
     layer_row("group_norm", "instances", lambda make: make(3), (2, 5, 7, 3)),
+    layer_row("batch_norm", "", without_arguments, (11, 7), seed=0),
+    layer_row("batch_norm", "images", without_arguments, (2, 3, 5, 7), seed=0),
+    layer_row("batch_norm", "evaluation", without_arguments, (2, 3, 5, 7), full=True),
+    layer_row("batch_norm", "evaluation, tiny", without_arguments, (3, 2)),
+    layer_row("batch_norm", "tiny", without_arguments, (3, 2), seed=0),
     layer_row("graph_conv", "", lambda make: make(2), GRAPH),
     layer_row("graph_conv", "sparse features", lambda make: make(3, bias=False), SPARSE_GRAPH),
     layer_row(

@@ -108,6 +108,7 @@ _COST_SIZES: dict[str, tuple[tuple, tuple[int, ...]]] = {
     "conv_transpose": ((32, 5, 2), (7, 7, 64)),
     "upsample": ((2,), (14, 14, 32)),
     "group_norm": ((8,), (14, 14, 32)),
+    "batch_norm": ((), (14, 14, 32)),
     "part": (([[0, 14], [0, 14]],), (28, 28, 1)),
     "dropout": ((0.3,), (100,)),
     "embedding": ((65, 128), (64,)),

@@ -1,6 +1,7 @@
 """The layers, and the table that names them for a config."""
 
 from jaxnn.layers.attention import attention as attention
+from jaxnn.layers.batch_norm import batch_norm as batch_norm
 from jaxnn.layers.conv import conv as conv
 from jaxnn.layers.conv_max_pool import conv_max_pool as conv_max_pool
 from jaxnn.layers.conv_transpose import conv_transpose as conv_transpose
@@ -48,7 +49,7 @@ LAYERS = {
         identity, sigmoid, tanh, relu, softplus, leaky_relu, elu, gelu, silu, threshold, softmax,
         dense, conv, conv_max_pool, max_pool, average_pool, l2_pool, flatten, reshape, dropout,
         embedding, unembedding, positional_embedding, recur, bidirectional, layer_norm, rms_norm, attention,
-        transformer, pool_sequence, gaussian, conv_transpose, upsample, group_norm, part,
+        transformer, pool_sequence, gaussian, conv_transpose, upsample, group_norm, batch_norm, part,
         graph_conv, graph_attention, graph_nodes,
     )
 }  # fmt: skip

@@ -7,16 +7,16 @@ import optax
 from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxnn.batch_statistics import has_statistics, leave_statistics, settle
 from jaxnn.errors import UserError, describe
-from jaxnn.layer import Batch, Key, Layer, Params, check_layer
+from jaxnn.layer import Batch, Layer, Params, check_layer
 from jaxnn.quantities import Covered, Quantity, Sum
 from jaxnn.train.games import Game, check_verdicts, non_saturating
+from jaxnn.train.player_gradients import Penalty, critic_gradient, generator_gradient, penalty_gradient
 from jaxnn.train.step import Update
 from jaxnn.train.supervised import library_arithmetic
 
 Order = Literal["alternating", "simultaneous"]
-#: r1: of the critic's slope at real examples; slope_one: of its distance from 1, between real examples and samples.
-PenaltyKind = Literal["r1", "slope_one"]
 
 
 class Players(NamedTuple):
@@ -34,14 +34,6 @@ class Roles(NamedTuple):
 
     generator: Params
     critic: Params
-
-
-class Penalty(NamedTuple):
-    """weight · ½ mean ‖∇ₓ D‖² ("r1", Mescheder et al. 2018), or weight · mean (‖∇ₓ D‖ − 1)² ("slope_one", Gulrajani et
-    al. 2017)."""
-
-    kind: PenaltyKind
-    weight: float
 
 
 def adversarial(
@@ -72,7 +64,8 @@ def adversarial(
 
     Measured: "generator_loss", "critic_loss" and "penalty"; at the end also "precision", the share of samples as close
     to a real example as real examples are to each other, and "modes".
-    Raises `UserError` for what is no layer or optimizer, and for shapes that do not fit.
+    Raises `UserError` for what is no layer or optimizer, for a critic that normalizes over the batch, and for shapes
+    that do not fit.
     """
     for name, layer in (("generator", generator), ("critic", critic)):
         check_layer(f"adversarial: {name}", layer)
@@ -86,6 +79,11 @@ def adversarial(
         )
     if order not in ("alternating", "simultaneous"):
         raise UserError(f"adversarial: expected order 'alternating' or 'simultaneous', found {order!r}")
+    if has_statistics(critic):
+        raise UserError(
+            "critic: expected a net that judges each example alone, found batch_norm, which mixes the batch; use "
+            "group_norm or layer_norm"
+        )
     play = non_saturating() if game is None else game
 
     def told(a: Batch, labels: Any) -> Batch:
@@ -109,7 +107,8 @@ def adversarial(
     def restart(params: Roles, example):
         del example
         with library_arithmetic():
-            states = generator_optimizer.init(params.generator), critic_optimizer.init(params.critic)
+            made_state = leave_statistics(generator_optimizer, params.generator).init(params.generator)
+            states = made_state, critic_optimizer.init(params.critic)
         return Players(*params, *states, () if average is None else params.generator)
 
     def train_critic(state: Players, x, labels, key) -> tuple[Players, Any, Any]:
@@ -157,6 +156,13 @@ def adversarial(
         critic_loss = play.real(on_real)[0].mean() + play.sample(on_samples)[0].mean()
         return sums_of(len(x), critic_loss, play.generator(on_samples)[0].mean())
 
+    def settled(state: Players, batch, count, key):
+        def z(i):
+            return draw(jax.random.fold_in(key, i), *batch(i))
+
+        params = settle(generator, state.generator if average is None else state.average, z, count, key)
+        return state._replace(generator=params) if average is None else state._replace(average=params)
+
     def score(params: Roles, batch, key):
         x, labels = batch
         samples = generator.apply(params.generator, draw(key, x, labels))
@@ -179,6 +185,7 @@ def adversarial(
         step,
         evaluate,
         lambda state: Roles(state.generator if average is None else state.average, state.critic),
+        settle=settled if has_statistics(generator) else None,
         restart=restart,
         sample=sample,
         sample_classes=classes if conditional else 0,
@@ -191,71 +198,6 @@ def join_class(a: Batch, labels: Any, classes: int) -> Batch:
     rows = jax.nn.one_hot(labels, classes, dtype=a.dtype)
     rows = rows.reshape(len(a), *[1] * (a.ndim - 2), classes)
     return jnp.concatenate([a, jnp.broadcast_to(rows, (*a.shape[:-1], classes))], -1)
-
-
-def critic_gradient(
-    critic: Layer, game: Game, params: Params, real: Batch, samples: Batch, key: Key
-) -> tuple[Float[Array, ""], Params]:
-    """The critic's loss and its hand-written gradient, with the samples held: one pass over both batches."""
-    n = len(real)
-    y, res = critic.forward(params, jnp.concatenate([real, samples]), key)
-    on_real, on_samples = game.real(y[:n]), game.sample(y[n:])
-    dparams, _ = critic.backward(params, res, jnp.concatenate([on_real[1], on_samples[1]]) / n)
-    return on_real[0].mean() + on_samples[0].mean(), dparams
-
-
-def generator_gradient(
-    generator: Layer,
-    critic: Layer,
-    game: Game,
-    params: Params,
-    critic_params: Params,
-    z: Batch,
-    key: Key,
-    told: Any = lambda samples: samples,
-) -> tuple[Float[Array, ""], Params]:
-    """The generator's loss and its hand-written gradient, with the critic held: back through the critic to its input.
-
-    told(samples) -> what the critic sees of them
-    """
-    samples, res = generator.forward(params, z, key)
-    y, critic_res = critic.forward(critic_params, told(samples), key)
-    terms, dy = game.generator(y)
-    _, dseen = critic.backward(critic_params, critic_res, dy / len(y))
-    # The channels of the class, which stand behind those of the samples, do not depend on the generator.
-    dparams, _ = generator.backward(params, res, dseen[..., : samples.shape[-1]])
-    return terms.mean(), dparams
-
-
-def penalty_gradient(
-    critic: Layer, penalty: Penalty, params: Params, real: Batch, samples: Batch, key: PRNGKeyArray, key_nets: Key
-) -> tuple[Float[Array, ""], Params]:
-    """The gradient penalty and its derivative by the critic's parameters: one derivative of the hand-written gradient.
-
-    With g = ∇ₓ Σ D at x and a direction v = ∂penalty/∂g that is held, ∂penalty/∂params = d/dε ∇params Σ D(x + ε v) at
-    ε = 0: both are the mixed second derivative of D along v.
-    """
-
-    def gradients(x: Batch) -> tuple[Params, Batch]:
-        y, res = critic.forward(params, x, key_nets)
-        return critic.backward(params, res, jnp.ones_like(y))
-
-    x, n = real, len(real)
-    if penalty.kind == "slope_one":
-        share = jax.random.uniform(key, (n, *[1] * (real.ndim - 1)), real.dtype)
-        x = share * real + (1 - share) * samples
-    g = gradients(x)[1]
-    axes = tuple(range(1, g.ndim))
-    squares = (g * g).sum(axes, keepdims=True)
-    if penalty.kind == "r1":
-        value, v = penalty.weight * squares.mean() / 2, penalty.weight * g / n
-    else:
-        norm = jnp.sqrt(jnp.where(squares > 0, squares, 1))
-        norm = jnp.where(squares > 0, norm, 0)
-        value = penalty.weight * ((norm - 1) ** 2).mean()
-        v = jnp.where(norm > 0, 2 * penalty.weight / n * (norm - 1) * g / jnp.where(norm > 0, norm, 1), 0)
-    _, (dparams, _) = jax.jvp(gradients, (x,), (v,))
-    return value, dparams
 
 
 def close_to_real(samples: Batch, real: Batch) -> tuple[Bool[Array, "batch"], Int[Array, "batch"]]:
@@ -274,5 +216,5 @@ def close_to_real(samples: Batch, real: Batch) -> tuple[Bool[Array, "batch"], In
 
 def _updated(optimizer: optax.GradientTransformation, gradient: Params, state: Any, params: Params) -> tuple[Any, Any]:
     with library_arithmetic():
-        updates, state = optimizer.update(gradient, state, params)
+        updates, state = leave_statistics(optimizer, params).update(gradient, state, params)
     return optax.apply_updates(params, updates), state

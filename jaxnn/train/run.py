@@ -14,6 +14,7 @@ from jax import lax
 from jax import numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from jaxnn.batch_statistics import MAX_BATCHES
 from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Batch, Params
 from jaxnn.quantities import mark_undefined, unmark_undefined, values
@@ -110,6 +111,13 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         better = (new.score > best.score) | tie
         return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
 
+    def settled(update: Update, state: State, batch_of) -> State:
+        """The state with the statistics that the update's model evaluates with."""
+        if update.settle is None:
+            return state
+        key = jax.random.fold_in(stream(state.key, "settle"), state.epoch)
+        return state._replace(update=update.settle(state.update, batch_of, min(shape.steps, MAX_BATCHES), key))
+
     def learn_step(update: Update, state: State, i, batch, key) -> State:
         new, sums = update.step(state.update, batch, key)
         return state._replace(update=new, sums=jax.tree.map(lambda a, s: a.at[i].set(s), state.sums, dict(sums)))
@@ -121,6 +129,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
     def epoch(step, update: Update, state: State, epoch_batches, first, last) -> State:
         batch_of = epoch_batches(state.key, state.epoch)
         if shape.constant:
+            if best_before_update:
+                state = settled(update, state, batch_of)
             with constant_batch():
                 new = step(update, state, 0, batch_of(0), epoch_key(state.key, state.epoch))
             if best_before_update:
@@ -135,7 +145,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         state = lax.fori_loop(first, last, body, state)
         return state._replace(epoch=state.epoch + (last == shape.steps).astype(jnp.int32))
 
-    def finish(update: Update, state: State, data: Data) -> tuple[State, History]:
+    def finish(update: Update, state: State, data: Data, epoch_batches) -> tuple[State, History]:
+        state = settled(update, state, epoch_batches(state.key, state.epoch))
         params, train = update.params(state.update), values(state.sums)
         validation, sums = {}, {}
         if data.validation is not None:
@@ -154,7 +165,7 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         step = learn_step if learn else skip_step
         whole = shape.steps * shape.eval_every
         epoch_batches = shape.batches(data.buffer, data.stats)
-        rows = jax.eval_shape(lambda state: finish(update, state, data)[1], state)
+        rows = jax.eval_shape(lambda state: finish(update, state, data, epoch_batches)[1], state)
         # Not NaN, at which JAX's flag `jax_debug_nans` would end the run.
         blank = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), rows)
 
@@ -165,7 +176,10 @@ def make_training(bind: Bind, shape: Shape) -> Training:
 
             state = lax.fori_loop(first // shape.steps, (last + shape.steps - 1) // shape.steps, one_epoch, state)
             return lax.cond(
-                last == whole, lambda state: finish(update, state, data), lambda state: (state, blank), state
+                last == whole,
+                lambda state: finish(update, state, data, epoch_batches),
+                lambda state: (state, blank),
+                state,
             )
 
         def body(state, i):

@@ -24,6 +24,8 @@ class Update(NamedTuple):
     predict(params, x) -> prediction    what the model says of inputs x, as the model sees them; None: nothing to show
     diagnose(state, batch, key, rows) -> str    names the first place of a step that is NaN or infinite, in words; rows:
         where the examples of the batch stand in the data, where that is known
+    settle(state, batch, count, key) -> state   with the statistics that its model evaluates with, of the batches
+        batch(i), 0 ≤ i < count; before each evaluation. None: it evaluates with none
     restart(params, example) -> state   a state that begins with these parameters; None: it cannot
     one_device: whether the step cannot run inside `jax.shard_map`, so that all seeds share the first device
     full_batch: whether every step must see the same batch
@@ -42,6 +44,7 @@ class Update(NamedTuple):
     params: Callable[[Any], Params]
     predict: Callable[[Params, Batch], Any] | None = None
     diagnose: Callable[[Any, Batch, PRNGKeyArray, Any], str] | None = None
+    settle: Callable[[Any, Callable[[Any], Batch], int, PRNGKeyArray], Any] | None = None
     restart: Callable[[Params, Batch], Any] | None = None
     one_device: bool = False
     full_batch: bool = False

@@ -8,6 +8,7 @@ import jax
 import optax
 
 from jaxnn.backprop import ValueAndGrad, value_and_grad
+from jaxnn.batch_statistics import has_statistics, leave_statistics, settle
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Layer, Params, check_layer
 from jaxnn.losses import Loss, LossFunction, check_loss, prediction_of
@@ -47,7 +48,8 @@ def supervised(
     predict: what turns the model's output into a prediction; default: the loss's activation, else the output itself
     average: a in [0, 1): what is scored and saved is ā ← a ā + (1 − a) params, taken after each step
 
-    Raises `UserError` for what is no model, loss or optimizer, and for a second-order optimizer with an average.
+    Raises `UserError` for what is no model, loss or optimizer, and for a second-order optimizer with an average or with
+    a model that normalizes over the batch.
     """
     check_layer("supervised", model)
     check_loss("supervised", loss)
@@ -62,6 +64,11 @@ def supervised(
         if average is not None:
             raise UserError(
                 f"{optimizer.name}: expected no average of the parameters, found one; use an optax optimizer"
+            )
+        if has_statistics(model):
+            raise UserError(
+                f"{optimizer.name}: expected a model whose examples do not depend on each other, found batch_norm; use "
+                "group_norm, or an optax optimizer"
             )
         restart, step = _second_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction)
     else:
@@ -78,6 +85,10 @@ def supervised(
 
     def params_of(state: Learner) -> Params:
         return state.params if average is None else state.average
+
+    def settled(state: Learner, batch, count, key):
+        params = settle(model, params_of(state), lambda i: batch(i)[0], count, key)
+        return state._replace(params=params) if average is None else state._replace(average=params)
 
     def sample(params, key, x, label):
         del label
@@ -96,6 +107,7 @@ def supervised(
         score=score if draws else None,
         predict=lambda params, x: prediction(model.apply(params, x)),
         diagnose=lambda state, batch, key, rows: diagnose_step(model, loss, state.params, batch, key, rows),
+        settle=settled if has_statistics(model) else None,
         restart=restart,
         one_device=isinstance(optimizer, SecondOrder),
         full_batch=isinstance(optimizer, SecondOrder),
@@ -135,13 +147,16 @@ def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, ave
     def restart(params, example):
         del example
         with library_arithmetic():
-            return Learner(params, optimizer.init(params), () if average is None else params)
+            state = leave_statistics(optimizer, params).init(params)
+            return Learner(params, state, () if average is None else params)
 
     def step(state: Learner, batch, key):
         x, target = batch
         (_, y), dparams = gradient(state.params, x, target, key)
         with library_arithmetic():
-            updates, opt_state = optimizer.update(dparams, state.optimizer, state.params)
+            updates, opt_state = leave_statistics(optimizer, state.params).update(
+                dparams, state.optimizer, state.params
+            )
         params = optax.apply_updates(state.params, updates)
         averaged = () if average is None else optax.incremental_update(params, state.average, 1 - average)
         return Learner(params, opt_state, averaged), measure(loss, metrics, prediction, y, target)

@@ -13,7 +13,7 @@ ORDER = (
     ("errors", "metric_labels"),
     ("layer",),
     ("combined_time", "shapes", "graph", "sequence", "targets", "quantities"),
-    ("combine", "mixture_of_experts", "losses", "metrics", "kernels", "initializers", "precision"),
+    ("combine", "mixture_of_experts", "batch_statistics", "losses", "metrics", "kernels", "initializers", "precision"),
     ("traverse", "layers", "backprop", "models", "summary", "generation", "variational"),
     ("train",),
     ("engine",),

@@ -11,16 +11,9 @@ from jax import numpy as jnp
 import jaxnn
 from jaxnn.errors import UserError
 from jaxnn.quantities import Covered
-from jaxnn.train.adversarial import (
-    Penalty,
-    adversarial,
-    close_to_real,
-    critic_gradient,
-    generator_gradient,
-    join_class,
-    penalty_gradient,
-)
+from jaxnn.train.adversarial import adversarial, close_to_real, join_class
 from jaxnn.train.games import GAMES
+from jaxnn.train.player_gradients import Penalty, critic_gradient, generator_gradient, penalty_gradient
 
 GENERATOR = jaxnn.serial(jaxnn.dense(7), jaxnn.tanh(), jaxnn.dense(2))
 CRITIC = jaxnn.serial(jaxnn.dense(11), jaxnn.softplus(), jaxnn.dense(5), jaxnn.tanh(), jaxnn.dense(1))
