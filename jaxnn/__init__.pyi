@@ -60,7 +60,6 @@ from .layers.cell import autodiff_cell as autodiff_cell
 from .layers.cells import gru as gru
 from .layers.cells import lstm as lstm
 from .layers.cells import simple as simple
-from .losses import elbo as elbo
 from .losses import mean_squared_error as mean_squared_error
 from .losses import perceptron as perceptron
 from .losses import quadratic as quadratic
@@ -69,7 +68,10 @@ from .losses import softmax_cross_entropy as softmax_cross_entropy
 from .mixture_of_experts import mixture as mixture
 from .models import cnn as cnn
 from .models import mlp as mlp
+from .structured_losses import detection as detection
+from .structured_losses import elbo as elbo
 from .summary import summary as summary
+from .targets import Boxes as Boxes
 from .targets import Weighted as Weighted
 from .traverse import activations as activations
 from .traverse import gradients as gradients
@@ -77,8 +79,8 @@ from .traverse import gradients as gradients
 __version__: str
 from .experiment import DataInfo as DataInfo
 from .experiment import Experiment as Experiment
-from .losses import Loss as Loss
-from .losses import class_weighted as class_weighted
+from .loss import Loss as Loss
+from .loss import class_weighted as class_weighted
 from .metrics import accuracy as accuracy
 from .metrics import bits as bits
 from .metrics import perplexity as perplexity

@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Batch, Layer, Params, check_layer
-from jaxnn.losses import LossFunction, check_loss
+from jaxnn.loss import LossFunction
+from jaxnn.losses import check_loss
 from jaxnn.shapes import check_dy_tree, is_shape, parameter_check, shapes_of, structs_of
 
 #: (params, x, target, key) -> ((value, y), dparams)

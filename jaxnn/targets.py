@@ -33,6 +33,18 @@ class Weighted(NamedTuple):
     weight: Shaped[Array | np.ndarray, "..."]
 
 
+class Boxes(NamedTuple):
+    """The objects of pictures, each at the cell of a grid that its centre lies in: the target of the loss `detection`.
+
+    label: (batch, rows, columns): 0 where no object has its centre, k for class k
+    box: (batch, rows, columns, 4): how far the centre lies below and to the right of the cell's upper left corner, and
+        the box's height and width, all in cells; 0 where there is no object
+    """
+
+    label: Int[Array | np.ndarray, "batch rows columns"]
+    box: Float[Array | np.ndarray, "batch rows columns 4"]
+
+
 def split_weight(name: str, output: Any, target: Any) -> tuple[Output, Target, Float[Array, "*places"] | None]:
     """An output and its target as arrays, and the weight of each place; None where all count alike.
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxnn.layer import Batch, Key, Layer, Params, Residuals, check_entries, check_layer, params_of, part_key
-from jaxnn.losses import Loss, check_loss
+from jaxnn.loss import Loss
+from jaxnn.losses import check_loss
 
 
 class Step(NamedTuple):

@@ -11,7 +11,7 @@ from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray
 from jaxnn.layer import Batch, Layer, Params, Part, params_of
 from jaxnn.layers.gaussian import split_code
-from jaxnn.losses import pixel_nats
+from jaxnn.structured_losses import pixel_nats
 
 #: Draws from the code of an example, of which the importance-weighted likelihood is a mean.
 DRAWS = 50

@@ -16,6 +16,7 @@ from jaxnn.certify.rows import (
     autodiff_embedding,
     autodiff_scaled_embedding,
     autodiff_tanh,
+    detection_row,
     elbo_row,
     layer_row,
     loss_row,
@@ -46,7 +47,8 @@ from jaxnn.layers import (
     tanh,
 )
 from jaxnn.layers.cells import CELLS
-from jaxnn.losses import LOSSES, OUTPUT_LOSSES, Reduction
+from jaxnn.loss import Reduction
+from jaxnn.losses import LOSSES, OUTPUT_LOSSES
 from jaxnn.models import cnn, mlp
 from jaxnn.sequence import Sequence
 
@@ -269,6 +271,7 @@ ROWS: tuple[Row, ...] = (
         if (name, target[1]) != ("softmax_cross_entropy", 1)
     ),
     *(elbo_row(reduction, beta) for reduction in _REDUCTIONS for beta in (1.0, 0.3)),
+    *(detection_row(reduction, box) for reduction in _REDUCTIONS for box in (1.0, 0.3)),
     layer_row("mlp", "", lambda make: make((11, 7, 5), tanh()), (3, 13)),
     model_row("mlp", lambda: mlp((11, 5), sigmoid()), (7, 13), 5),
     layer_row("cnn", "", lambda make: make(5, 3, 3, 7), (2, 7, 9, 1)),

@@ -12,7 +12,9 @@ from jaxnn.certify.vjp_rule import VjpRule, layer_rule, loss_rule, model_rule, w
 from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Layer, empty_init
 from jaxnn.layers import dense
-from jaxnn.losses import Reduction, softmax_cross_entropy
+from jaxnn.loss import Reduction
+from jaxnn.losses import softmax_cross_entropy
+from jaxnn.targets import Boxes
 
 
 class Row(NamedTuple):
@@ -83,6 +85,18 @@ def elbo_row(reduction: Reduction, beta: float) -> Row:
         return loss_rule(constructor(reduction, beta)), (y, rng.uniform(size=(7, 3, 5)))
 
     return Row("elbo", f"{reduction}, β = {beta:g}", build_rule, (reduction, beta) == ("mean", 1.0))
+
+
+def detection_row(reduction: Reduction, box: float) -> Row:
+    """A row of the detection of objects: three pictures of 2 × 5 cells, four classes; full for the mean and λ = 1."""
+
+    def build_rule(constructor):
+        rng = np.random.default_rng(0)
+        label = rng.integers(4, size=(3, 2, 5), dtype=np.int32)
+        target = Boxes(label, rng.normal(size=(3, 2, 5, 4)))
+        return loss_rule(constructor(reduction, box)), (3 * rng.normal(size=(3, 2, 5, 8)), target)
+
+    return Row("detection", f"{reduction}, λ = {box:g}", build_rule, (reduction, box) == ("mean", 1.0))
 
 
 def model_row(note: str, build: Callable[[], Layer], shape: tuple[int, ...], classes: int) -> Row:

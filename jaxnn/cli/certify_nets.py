@@ -12,7 +12,7 @@ from jaxnn.certify.cost import CostComparison, float32_cost, residual_bytes
 from jaxnn.certify.vjp_rule import layer_rule, model_rule
 from jaxnn.graph import Graph, SparseFeatures, make_edges, make_sparse_features
 from jaxnn.layer import Layer
-from jaxnn.losses import Loss
+from jaxnn.loss import Loss
 from jaxnn.sequence import Sequence
 from jaxnn.targets import plain_output
 

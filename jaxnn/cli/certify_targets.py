@@ -30,8 +30,10 @@ from jaxnn.errors import UserError, hint
 from jaxnn.graph import Graph, make_edges
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, graph_attention, graph_nodes, tanh
-from jaxnn.losses import LOSSES, Loss
+from jaxnn.loss import Loss
+from jaxnn.losses import LOSSES
 from jaxnn.runs.import_file import attribute, imported, split_target, user_code
+from jaxnn.targets import Boxes
 
 #: Every public name that has a case, in the order of the table of cases.
 NAMES = tuple(dict.fromkeys(row.public_name for row in ROWS))
@@ -156,6 +158,10 @@ def _loss_cost(name: str, loss: Loss) -> CostComparison:
     if name == "elbo":
         y = normal_like(0, tuple(jax.ShapeDtypeStruct((COST_BATCH, n), jnp.float32) for n in (784, 40)))
         return float32_cost(loss_rule(loss), (y, jax.nn.sigmoid(y[0])))
+    if name == "detection":
+        y = normal_like(0, jax.ShapeDtypeStruct((COST_BATCH, 6, 6, 15), jnp.float32))
+        label = jnp.zeros((COST_BATCH, 6, 6), jnp.int32).at[:, 2, 3].set(7)
+        return float32_cost(loss_rule(loss), (y, Boxes(label, y[..., -4:])))
     y = normal_like(0, jax.ShapeDtypeStruct((COST_BATCH, 10), jnp.float32))
     return float32_cost(loss_rule(loss), (y, labels((COST_BATCH,), 10)))
 

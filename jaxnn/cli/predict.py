@@ -16,6 +16,7 @@ from jaxnn.data.array_reader import ArrayReader
 from jaxnn.data.class_folders import nested_files
 from jaxnn.errors import UserError
 from jaxnn.report.cells import format_cell
+from jaxnn.storage.files import atomic_directory
 
 if TYPE_CHECKING:
     from jaxnn.runs.run import Run
@@ -32,6 +33,31 @@ def run(command: Predict) -> None:
     from jaxnn.cli.reopened import open_run
 
     run = open_run(command.run, command.device, command.experiment)
+    if command.pictures is None:
+        rows, errors = predict_files(run, command, None)
+    else:
+        from jaxnn.cli.predicted_pictures import check_pictures
+
+        check_pictures(run.experiment, command.pictures)
+        with atomic_directory(command.pictures) as folder:
+            rows, errors = predict_files(run, command, folder)
+        print_message(f"pictures in {command.pictures}")
+    seeds = len(run.experiment.seeds)
+    mean = "" if seeds == 1 else f", mean of {seeds} seeds"
+    if rows:
+        unreadable = {"unreadable": [str(error) for error in errors]} if errors else {}
+        title = f"{run.experiment.title}: prediction{mean}"
+        print_table(title, rows, command.json, cell=screen_cell, facts=unreadable)
+        if command.out is not None:
+            write_predictions(command.out, rows)
+    for error in errors:
+        print_message(str(error))
+    if errors:
+        sys.exit(2)
+
+
+def predict_files(run: "Run", command: Predict, pictures: Path | None) -> tuple[list[dict[str, Any]], list[UserError]]:
+    """The rows of all files that can be read, and an error for each other one. pictures: where their pictures go"""
     rows: list[dict[str, Any]] = []
     files, errors = expand_folders(command.files)
     names: list[str] = []
@@ -49,21 +75,10 @@ def run(command: Predict) -> None:
         names += [str(file)] if count == 1 else [f"{file}[{i}]" for i in range(count)]
         blocks.append(block)
         if sum(a.nbytes for a in jax.tree.leaves(blocks)) >= MAX_BLOCK_BYTES:
-            rows += rows_of(run, names, blocks)
+            rows += rows_of(run, names, blocks, pictures)
             names, blocks = [], []
-    rows += rows_of(run, names, blocks) if blocks else []
-    seeds = len(run.experiment.seeds)
-    mean = "" if seeds == 1 else f", mean of {seeds} seeds"
-    if rows:
-        unreadable = {"unreadable": [str(error) for error in errors]} if errors else {}
-        title = f"{run.experiment.title}: prediction{mean}"
-        print_table(title, rows, command.json, cell=screen_cell, facts=unreadable)
-        if command.out is not None:
-            write_predictions(command.out, rows)
-    for error in errors:
-        print_message(str(error))
-    if errors:
-        sys.exit(2)
+    rows += rows_of(run, names, blocks, pictures) if blocks else []
+    return rows, errors
 
 
 def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[UserError]]:
@@ -136,13 +151,24 @@ def reader_for(example: tuple[int, ...]) -> str:
     return "…"
 
 
-def rows_of(run: "Run", names: list[str], blocks: list[Any]) -> list[dict[str, Any]]:
-    """A row for each example of the blocks, which are predicted together."""
-    from jaxnn.report.prediction_rows import prediction_rows
+def rows_of(run: "Run", names: list[str], blocks: list[Any], pictures: Path | None) -> list[dict[str, Any]]:
+    """A row for each example of the blocks, which are predicted together; of a detector, one for each object.
 
+    pictures: the folder that their pictures are written to; None: nowhere
+    """
+    from jaxnn.report.prediction_rows import object_rows, prediction_rows
+
+    x = jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks)
+    prediction = run.predict(x)
+    if pictures is not None:
+        from jaxnn.cli.predicted_pictures import write_pictures
+
+        write_pictures(pictures, run.experiment, names, x, prediction)
+    if run.experiment.bound().activation == "detection":
+        objects = object_rows(run.experiment, prediction, x.shape[1:])
+        return [{"file": name, **row} for name, rows in zip(names, objects, strict=True) for row in rows]
     thresholds = run.scores.get("train", {}).get("novelty_threshold")
     threshold = None if thresholds is None else float(np.mean(thresholds))
-    prediction = run.predict(jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks))
     # A target may be called "file", too.
     renamed = [
         {"predicted file" if key == "file" else key: value for key, value in row.items()}

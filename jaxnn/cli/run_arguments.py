@@ -54,6 +54,14 @@ class Predict:
         ),
     ]
     out: Annotated[Path | None, arg(metavar="FILE.csv", help="Also write the predictions as CSV, unrounded.")] = None
+    pictures: Annotated[
+        Path | None,
+        arg(
+            metavar="FOLDER",
+            help="A new folder for pictures: of a detector each picture with its boxes, of a segmenter each mask, in "
+            "which a pixel is the number of its class.",
+        ),
+    ] = None
     experiment: ExperimentTarget = None
     device: Device = None
     cache: Cache = True

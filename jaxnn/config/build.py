@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import optax
 
     from jaxnn.layer import Layer
-    from jaxnn.losses import Loss
+    from jaxnn.loss import Loss
     from jaxnn.train.second_order import SecondOrder
     from jaxnn.train.step import Update
 
@@ -28,7 +28,8 @@ def build_model(config: Config) -> "Layer":
 
 def build_loss(config: Config) -> "Loss":
     """The loss, with its reduction and its class weights. Raises `UserError` for a config of two players."""
-    from jaxnn.losses import LOSSES, class_weighted
+    from jaxnn.loss import class_weighted
+    from jaxnn.losses import LOSSES
 
     if config.loss is None:
         raise UserError(f"{config.title}: expected a net with one loss, found two players; each of them has its own")

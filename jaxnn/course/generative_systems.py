@@ -21,6 +21,7 @@ GENERATIVE: tuple[System, ...] = (
     System("T12", "two nets, 8×8 digits, judged by our own classifier", "D", "digits_gan", study="judged"),
     System("T12", "two nets, MNIST, judged by our own classifier", "D", "mnist_gan", study="judged"),
     System("T13", "flow matching of 8×8 digits, judged by our own classifier", "A", "digits_flow", study="judged"),
+    System("T14", "digits on a canvas, the box of each digit", "A, C", "canvas_detector", 3, _best("average_precision")),
     System("T14", "digits on a canvas, the class of each pixel", "A, C", "canvas_unet", 3, _best("mean_iou")),
     System("T15", "karate club, graph convolutions", "A", "karate_gcn", 10, _best("accuracy")),
     System("T15", "Cora, graph convolutions", "A", "cora_gcn", 100, _best("accuracy", "81.5", 81.0)),

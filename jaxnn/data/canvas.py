@@ -1,13 +1,22 @@
-"""Digits on a canvas, generated from the 8×8 digits that come with scikit-learn: which pixel belongs to which digit."""
+"""Digits on a canvas, generated from the 8×8 digits that come with scikit-learn: which pixel belongs to which digit,
+or where each digit's box is."""
+
+from typing import Literal
 
 import numpy as np
 
 from jaxnn.data.dataset import Dataset, Part
+from jaxnn.data.image_reader import ImageReader
 from jaxnn.data.synthetic import digits as embedded_digits
 from jaxnn.errors import UserError
+from jaxnn.targets import Boxes
 
+#: What is told of a canvas.
+Target = Literal["pixels", "boxes"]
 #: Sides of a digit; the share of its full intensity from which on a pixel is a part of it.
 SIDE, INK = 8, 0.25
+#: Sides of a cell, in which the centre of at most one digit's box lies.
+CELL = 4
 #: The share of the digits that only the test part is made of.
 TEST_SHARE = 0.2
 #: Times that places without an overlap are drawn.
@@ -16,17 +25,25 @@ _MAX_PIXELS = 200_000_000
 
 
 def canvas(
-    n: int = 2000, test_n: int = 500, size: int = 24, digits: int = 3, noise: float = 0.1, seed: int = 0
+    n: int = 2000,
+    test_n: int = 500,
+    size: int = 24,
+    digits: int = 3,
+    noise: float = 0.1,
+    target: Target = "pixels",
+    seed: int = 0,
 ) -> Dataset:
-    """Canvases with 1 to ``digits`` digits that do not overlap, and for each pixel its class. x (n, size, size, 1).
+    """Canvases with 1 to ``digits`` digits that do not overlap, and what is where. x (n, size, size, 1).
 
     n, test_n: canvases to learn from, and of the test part, whose digits are not among those to learn from
     size: sides of a canvas in pixels
     digits: the most digits on a canvas
     noise: standard deviation of the noise on all pixels, of which full intensity is 1
+    target: "pixels": the class of each pixel, y int32 (n, size, size); "boxes": the box of each digit's ink, y
+        `jaxnn.Boxes` of cells of 4×4 pixels
 
-    y int32 (n, size, size): class 0 is the background, and class k + 1 the digit k.
-    Raises UserError for a canvas that is smaller than its digits.
+    Class 0 is the background, and class k + 1 the digit k.
+    Raises UserError for a canvas that is smaller than its digits, and for boxes on one that does not divide into cells.
     """
     if digits < 1 or size < SIDE or (size // SIDE) ** 2 < digits:
         raise UserError(
@@ -37,6 +54,8 @@ def canvas(
         raise UserError(f"canvas: expected n and test_n from 1, {_MAX_PIXELS:,} pixels in all, found {n} and {test_n}")
     if noise < 0:
         raise UserError(f"canvas: expected noise of at least 0, found {noise}")
+    if target == "boxes" and size % CELL:
+        raise UserError(f"canvas: expected a size that is a multiple of {CELL}, the side of a cell, found {size}")
     source = embedded_digits()
     images, labels = source.train.x[..., 0] / source.max_value, source.train.y
     rng = np.random.default_rng(seed)
@@ -46,17 +65,34 @@ def canvas(
     def draw(rows: np.ndarray, count: int) -> Part:
         x = np.zeros((count, size, size), np.float32)
         y = np.zeros((count, size, size), np.int32)
+        cells = (count, size // CELL, size // CELL)
+        boxes = Boxes(np.zeros(cells, np.int32), np.zeros((*cells, 4), np.float32))
         for i in range(count):
             chosen = rng.choice(rows, rng.integers(1, digits, endpoint=True))
             for row, (top, left) in zip(chosen, free_corners(rng, len(chosen), size), strict=True):
                 window = (i, slice(top, top + SIDE), slice(left, left + SIDE))
                 x[window] = images[row]
                 y[window] = np.where(images[row] >= INK, labels[row] + 1, 0)
+                if target == "boxes":
+                    mark_box(boxes, i, int(labels[row]) + 1, np.add(np.argwhere(images[row] >= INK), (top, left)))
         x += noise * rng.standard_normal(x.shape, np.float32)
-        return Part(x[..., None], y)
+        return Part(x[..., None], boxes if target == "boxes" else y)
 
     train, test = draw(order[held_out:], n), draw(order[:held_out], test_n)
-    return Dataset("canvas", train, test, ("background", *(str(k) for k in range(10))), 1.0)
+    classes = ("background", *(str(k) for k in range(10)))
+    return Dataset("canvas", train, test, classes, 1.0, reader=ImageReader((size, size), "grey", share=True))
+
+
+def mark_box(boxes: Boxes, i: int, label: int, pixels: np.ndarray) -> None:
+    """Writes the box around the pixels (m, 2) of an object into the cell of picture i that its centre lies in.
+
+    The centres of two digits that do not overlap lie more than a cell apart.
+    """
+    first, last = pixels.min(0) / CELL, (pixels.max(0) + 1) / CELL
+    centre = (first + last) / 2
+    cell = np.minimum(centre.astype(int), boxes.label.shape[1] - 1)
+    boxes.label[i, *cell] = label
+    boxes.box[i, *cell] = [*(centre - cell), *(last - first)]
 
 
 def free_corners(rng: np.random.Generator, count: int, size: int) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 
 from jaxnn.errors import UserError
 
@@ -21,28 +21,31 @@ class ImageReader:
 
     size: height and width
     mode: "grey" (1 channel) or "rgb" (3 channels)
+    share: whether pixels are float32 shares of full intensity, 0 to 1
 
     Raises UserError for a size beyond 1 to 1024 and for another mode.
     """
 
     size: tuple[int, int]
     mode: Mode = "rgb"
+    share: bool = False
 
     def __post_init__(self) -> None:
         _check_size(self.size)
         if self.mode not in CHANNELS:
             raise UserError(f"images: mode: expected {' or '.join(CHANNELS)}, found {self.mode}")
 
-    def inputs(self, file: str | os.PathLike[str]) -> UInt8[np.ndarray, "1 height width channel"]:
+    def inputs(self, file: str | os.PathLike[str]) -> Shaped[np.ndarray, "1 height width channel"]:
         """The image of a file. Raises UserError for a file that is not an image or that is too large."""
         from jaxnn.data.image_file import open_image, resize_to_array  # imports Pillow
 
         image = open_image(file, reduced_to=max(self.size))
-        return resize_to_array(image, self.size, CHANNELS[self.mode])[None]
+        pixels = resize_to_array(image, self.size, CHANNELS[self.mode])[None]
+        return pixels.astype(np.float32) / 255 if self.share else pixels
 
     def settings(self) -> dict[str, Any]:
         """JSON values that rebuild the reader."""
-        return {"kind": "images", "size": list(self.size), "mode": self.mode}
+        return {"kind": "images", "size": list(self.size), "mode": self.mode, "share": self.share}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def _image_reader(settings: Mapping[str, Any]) -> ImageReader:
     _check_size((height, width))
     if settings["mode"] not in get_args(Mode):
         raise ValueError
-    return ImageReader((height, width), settings["mode"])
+    return ImageReader((height, width), settings["mode"], bool(settings.get("share", False)))
 
 
 def _digit_reader(settings: Mapping[str, Any]) -> DigitReader:

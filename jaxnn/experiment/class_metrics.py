@@ -12,9 +12,10 @@ import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
+from jaxnn.detection import average_precisions
 from jaxnn.layer import Batch, Params
 from jaxnn.metrics import predicted_labels, true_labels
-from jaxnn.targets import Weighted, plain_output, plain_target, split_weight
+from jaxnn.targets import Boxes, Weighted, plain_output, plain_target, split_weight
 from jaxnn.train.novelty import NORMAL_SHARE
 from jaxnn.train.step import Update
 from jaxnn.train.task import Task, task_of
@@ -52,7 +53,16 @@ class NoveltyOutcomes:
     new: Shaped[Array | np.ndarray, "*batches examples"]
 
 
-Outcomes = ClassOutcomes | NoveltyOutcomes
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class DetectionOutcomes:
+    """What a detector says of each cell, and what is there, with a leading axis of examples."""
+
+    prediction: Float[Array | np.ndarray, "..."]
+    target: Boxes
+
+
+Outcomes = ClassOutcomes | NoveltyOutcomes | DetectionOutcomes
 
 
 def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> Outcomes | None:
@@ -65,6 +75,8 @@ def class_outcomes(update: Update, params: Params, batch: Batch, limit: int) -> 
     prediction = update.predict(params, batch[0])
     if update.activation == "novelty" and isinstance(batch[1], Weighted):
         return NoveltyOutcomes(prediction[:, 0], jnp.asarray(batch[1].weight) == 0)
+    if update.activation == "detection" and isinstance(batch[1], Boxes):
+        return DetectionOutcomes(prediction, batch[1]) if prediction[0].size <= limit else None
     y, target = plain_output(prediction), plain_target(batch[1])
     task = task_of(update.activation, y, target)
     if task not in ("classification", "multilabel") or y.shape[-1] > MAX_CLASSES or y[0].size > limit:
@@ -95,9 +107,12 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
     is the number or the weight of its examples.
     Of a novelty detection: roc_auc of the new examples, and novelty_threshold, the score below which `NORMAL_SHARE` of
     the normal examples lie.
+    Of a detection: those of `average_precisions`.
     """
     if outcomes is None:
         return {}
+    if isinstance(outcomes, DetectionOutcomes):
+        return average_precisions(np.asarray(outcomes.prediction), jax.tree.map(np.asarray, outcomes.target))
     if isinstance(outcomes, NoveltyOutcomes):
         score, new = np.asarray(outcomes.score, np.float64).ravel(), np.asarray(outcomes.new).ravel()
         threshold = np.quantile(score[~new], NORMAL_SHARE) if (~new).any() else np.nan

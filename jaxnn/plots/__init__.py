@@ -16,6 +16,7 @@ from jaxnn.plots.predictions import confusion_matrix as confusion_matrix
 from jaxnn.plots.predictions import denoised_signals as denoised_signals
 from jaxnn.plots.predictions import misclassified as misclassified
 from jaxnn.plots.predictions import parity as parity
+from jaxnn.plots.samples import detections as detections
 from jaxnn.plots.samples import reconstructions as reconstructions
 from jaxnn.plots.samples import sample_images as sample_images
 from jaxnn.plots.samples import sample_points as sample_points

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from jaxnn.plots import image_grid, layout, style
+
+#: A name, and top, left, bottom, right in pixels.
+Object = tuple[str, tuple[float, ...]]
 
 #: Columns of a grid of samples, and the inches of an image.
 COLUMNS, INCHES = 10, 0.62
@@ -56,6 +60,39 @@ def segmentation(x: np.ndarray, true: np.ndarray, predicted: np.ndarray, *, titl
         row[3].imshow(true[i] != predicted[i], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
         row[3].set_title("wrong" if i == 0 else "", fontsize=style.LABEL_SIZE)
         for ax in row:
+            ax.axis("off")
+    return layout.finalize(figure)
+
+
+def detections(
+    x: np.ndarray, true: Sequence[Sequence[Object]], found: Sequence[Sequence[Object]], *, title: str
+) -> Figure:
+    """A column for each picture (n, h, w, channels): above with the boxes of its objects, below with those found.
+
+    true, found: the objects of each picture: a name, and top, left, bottom, right in pixels
+    """
+    pixels, limits = image_grid.scale_pixels(x)
+    figure = layout.new_figure(max(1.9 * len(x), 4.0), 4.6, title)
+    axes = np.asarray(layout.add_panels(figure, 2, len(x)), dtype=object).reshape(2, len(x))
+    for row, (objects, name, color) in enumerate(((true, "truth", style.BLUE), (found, "found", style.VERMILLION))):
+        for i, ax in enumerate(axes[row]):
+            ax.imshow(pixels[i], cmap="gray_r", vmin=limits[0], vmax=limits[1], interpolation="nearest")
+            for label, (top, left, bottom, right) in objects[i]:
+                corner = (left - 0.5, top - 0.5)
+                ax.add_patch(Rectangle(corner, right - left, bottom - top, fill=False, edgecolor=color, linewidth=1.6))
+                # Below the box, or above it where there is no room.
+                below = bottom + 2 < x.shape[1]
+                ax.text(
+                    (left + right) / 2 - 0.5,
+                    bottom - 0.3 if below else top - 0.7,
+                    label,
+                    color=color,
+                    fontsize=style.TICK_SIZE,
+                    weight="bold",
+                    ha="center",
+                    va="top" if below else "bottom",
+                )
+            ax.set_title(name if i == 0 else "", fontsize=style.LABEL_SIZE)
             ax.axis("off")
     return layout.finalize(figure)
 

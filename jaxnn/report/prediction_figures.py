@@ -14,6 +14,7 @@ from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.metrics import predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
+from jaxnn.report.detection_figures import detection_figures
 from jaxnn.report.figure import Figure
 from jaxnn.report.novelty_figures import novelty_figures
 from jaxnn.report.score_table import class_name, output_names
@@ -49,6 +50,9 @@ def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figur
     """The figures of the first seed's predictions that apply; none where examples are no pairs of arrays."""
     if experiment.bound().activation == "novelty":
         yield from novelty_figures(experiment, params)
+        return
+    if experiment.bound().activation == "detection":
+        yield from detection_figures(experiment, params)
         return
     task = experiment.task()
     predictions = predict_part(experiment, params) if task in ("classification", "regression") else None

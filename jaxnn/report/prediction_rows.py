@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxnn.detection import SHOWN_SCORE, found_objects
 from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.report.score_table import class_name, output_names
 from jaxnn.sequence import Sequence
@@ -42,6 +43,22 @@ def prediction_rows(experiment: Experiment, prediction: Any, threshold: float | 
     columns = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
     count = len(next(iter(columns.values())))
     return [{name: _numbers(np.asarray(column[i]), ()) for name, column in columns.items()} for i in range(count)]
+
+
+def object_rows(experiment: Experiment, prediction: np.ndarray, picture: tuple[int, ...]) -> list[list[dict[str, Any]]]:
+    """For each picture, a row for each object that a detector finds in it with a probability of at least one half.
+
+    picture: (height, width, …), for the box in pixels
+    A picture without objects has the row "none", whose numbers are None.
+    """
+    names = output_names(experiment.data)
+    found = found_objects(prediction, SHOWN_SCORE).scaled(picture, prediction.shape[1:3])
+    rows: list[list[dict[str, Any]]] = [[] for _ in prediction]
+    for i, label, score, box in zip(*found, strict=True):
+        sides = zip(("top", "left", "bottom", "right"), box.tolist(), strict=True)
+        rows[i].append({"class": class_name(names, int(label)), "probability": float(score), **dict(sides)})
+    none = {"class": "none"} | dict.fromkeys(("probability", "top", "left", "bottom", "right"))
+    return [objects or [none] for objects in rows]
 
 
 def _row(example: np.ndarray, task: Task | None, activation: Activation, data: DataInfo) -> dict[str, Any]:

@@ -51,10 +51,11 @@ def dtype_name(name: str) -> str:
 
 
 class TargetFacts(BaseModel):
-    """What is read of a manifest's targets."""
+    """What is read of a manifest's targets. boxes: whether they are `Boxes`, whose labels have this shape."""
 
     shape: Annotated[list[Annotated[int, Ge(1)]], AfterValidator(small_example)]
     dtype: Annotated[str, AfterValidator(dtype_name)]
+    boxes: bool = False
 
 
 class DataFacts(BaseModel):

@@ -17,7 +17,7 @@ import numpy as np
 import jaxnn
 from jaxnn.experiment.definition import PARTS, Experiment
 from jaxnn.layer import Batch
-from jaxnn.targets import plain_target
+from jaxnn.targets import Boxes, plain_target
 
 #: The version of a run's folder.
 FORMAT = 4
@@ -72,9 +72,14 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
 
 
 def target_facts(experiment: Experiment) -> dict[str, Any] | None:
-    """The shape and the type of an example's target, which tell what a prediction means; None where it is no array."""
+    """The shape and the type of an example's target, which tell what a prediction means; None where it is no array.
+
+    Of `Boxes` the shape is that of the labels, and the type that of the boxes.
+    """
     example = experiment.source.example
     target = plain_target(example[1]) if isinstance(example, tuple) and len(example) == 2 else None
+    if isinstance(target, Boxes):
+        return {"shape": list(target.label.shape[1:]), "dtype": np.dtype(target.box.dtype).name, "boxes": True}
     return (
         {"shape": list(target.shape[1:]), "dtype": target.dtype.name}
         if target is not None and hasattr(target, "dtype")

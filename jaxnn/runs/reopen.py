@@ -23,6 +23,7 @@ from jaxnn.runs.run_data import OtherDataError, check_same_data, load_other_exam
 from jaxnn.runs.weights import load_weights
 from jaxnn.storage.arrays import restore
 from jaxnn.storage.files import one_line
+from jaxnn.targets import Boxes
 from jaxnn.train.batches import in_memory
 
 
@@ -149,12 +150,13 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
     stats = preprocess.rebuild(config.data.preprocess, arrays)
     # Not `np.zeros`: the manifest may claim an example of any size, and this one takes no memory.
     x = np.broadcast_to(np.zeros((), info["dtype"]), (1, *info["example"]))
-    facts = info.get("target")
-    blank_target = None if facts is None else np.broadcast_to(np.zeros((), facts["dtype"]), (1, *facts["shape"]))
     try:
         one_stats = jax.tree.map(lambda a: a[0], stats) if info["stacked"] else stats
         source = in_memory(
-            x, blank_target, prepare=preparer(config.train.precision, wanted_of(config)), stats=one_stats
+            x,
+            blank_target(info.get("target")),
+            prepare=preparer(config.train.precision, wanted_of(config)),
+            stats=one_stats,
         )
     except (IndexError, TypeError, ValueError) as error:
         raise UserError(f"{folder}: expected preprocessing that fits the examples, found {one_line(error)}") from error
@@ -174,6 +176,19 @@ def predictor(folder: Path, manifest: Mapping[str, Any], target: str | None = No
         stacked=info["stacked"],
         record=record_of(config, manifest["grad"]),
     )
+
+
+def blank_target(facts: Mapping[str, Any] | None) -> Any:
+    """A target of one example, by what the manifest says of it; None where it says nothing."""
+    if facts is None:
+        return None
+    zero = np.zeros((), facts["dtype"])
+    if facts.get("boxes"):
+        return Boxes(
+            np.broadcast_to(np.zeros((), np.int32), (1, *facts["shape"])),
+            np.broadcast_to(zero, (1, *facts["shape"], 4)),
+        )
+    return np.broadcast_to(zero, (1, *facts["shape"]))
 
 
 def read_params(folder: Path, manifest: Mapping[str, Any], experiment: Experiment, name: str = "best") -> Params:

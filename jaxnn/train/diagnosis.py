@@ -7,7 +7,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn.layer import Batch, Layer, Params
-from jaxnn.losses import Loss, LossFunction
+from jaxnn.loss import Loss, LossFunction
 from jaxnn.traverse import backwards, steps, visits
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from jaxnn.errors import UserError
 from jaxnn.kernels.devices import memory_bytes
 from jaxnn.layer import Layer, Params
-from jaxnn.losses import RESIDUALS, Loss, LossFunction
+from jaxnn.loss import Loss, LossFunction
+from jaxnn.losses import RESIDUALS
 
 #: Copies of its largest matrix that a method holds at once: the old and the new estimate and two products (BFGS, DFP);
 #: the Hessian, its eigenvectors and their workspace (Newton); the same for JᵀJ, old and new, beside J (Levenberg).

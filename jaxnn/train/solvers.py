@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool
 
 from jaxnn.backprop import ValueAndGrad
 from jaxnn.layer import Layer, Params
-from jaxnn.losses import RESIDUALS, Loss, LossFunction
+from jaxnn.loss import Loss, LossFunction
+from jaxnn.losses import RESIDUALS
 from jaxnn.quantities import Sums
 from jaxnn.train.optimizers import is_weight
 from jaxnn.train.second_order import SecondOrder, check_memory, check_second_order

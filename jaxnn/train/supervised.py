@@ -11,7 +11,8 @@ from jaxnn.backprop import ValueAndGrad, value_and_grad
 from jaxnn.batch_statistics import has_statistics, leave_statistics, settle
 from jaxnn.errors import UserError, describe
 from jaxnn.layer import Layer, Params, check_layer
-from jaxnn.losses import Loss, LossFunction, check_loss, prediction_of
+from jaxnn.loss import Loss, LossFunction
+from jaxnn.losses import check_loss, prediction_of
 from jaxnn.metrics import Metric
 from jaxnn.quantities import Quantity, Sum
 from jaxnn.train.diagnosis import diagnose_step

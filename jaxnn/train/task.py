@@ -6,15 +6,15 @@ from typing import Any, Literal
 from jax import numpy as jnp
 
 from jaxnn import metrics
-from jaxnn.losses import Loss, LossFunction
+from jaxnn.loss import Loss, LossFunction
 from jaxnn.metrics import Metric
 from jaxnn.quantities import Sum
 from jaxnn.sequence import Sequence
 from jaxnn.targets import Weighted, plain_output, plain_target
 
 #: What turns a model's output into a prediction: probabilities of classes that exclude each other, of classes that do
-#: not, 0 or 1, how new an example is, or ("") the output itself.
-Activation = Literal["softmax", "sigmoid", "threshold", "novelty", ""]
+#: not, 0 or 1, how new an example is, the objects of a picture, or ("") the output itself.
+Activation = Literal["softmax", "sigmoid", "threshold", "novelty", "detection", ""]
 #: One class for each place; yes or no for each output of a place; numbers.
 Task = Literal["classification", "multilabel", "regression"]
 
@@ -25,6 +25,7 @@ _ACTIVATIONS: dict[str, Activation] = {
     "softmax_cross_entropy": "softmax",
     "sigmoid_cross_entropy": "sigmoid",
     "perceptron": "threshold",
+    "detection": "detection",
 }
 
 
@@ -44,7 +45,7 @@ def task_of(activation: Activation, prediction: Any, target: Any) -> Task | None
     sigmoid or a threshold. Other integers are rows with a one at the class, other floats are numbers.
     """
     prediction, target = plain_output(prediction), plain_target(target)
-    if activation == "novelty":
+    if activation in ("novelty", "detection"):
         return None
     if not (hasattr(prediction, "dtype") and hasattr(target, "dtype")) or len(prediction.shape) < 2:
         return None

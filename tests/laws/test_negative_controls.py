@@ -14,7 +14,8 @@ from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.vjp_rule import VjpRule, layer_rule
 from jaxnn.layer import Layer
 from jaxnn.layers import max_pool, relu, sigmoid, softplus
-from jaxnn.losses import Loss, softmax_cross_entropy
+from jaxnn.loss import Loss
+from jaxnn.losses import softmax_cross_entropy
 
 
 def _after_backward(rule: VjpRule, mistake) -> VjpRule:

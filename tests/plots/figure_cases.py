@@ -119,6 +119,11 @@ def segmentation(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.segmentation(x, *labels, title=HOSTILE[0])
 
 
+def detections(rng: np.random.Generator, transform: Transform) -> Figure:
+    true = [[(HOSTILE[0][:3], (1, 0, 5, 4))], []]
+    return plots.detections(transform(rng.random((2, 6, 7, 1))), true, true[::-1], title=HOSTILE[0])
+
+
 def novelty_scores(rng: np.random.Generator, transform: Transform) -> Figure:
     new = np.arange(97) % 3 == 0
     return plots.novelty_scores(transform(rng.random(97) + new), new, 0.9, 0.8, title=HOSTILE[0])
@@ -262,6 +267,7 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         sample_images,
         sample_points,
         segmentation,
+        detections,
         novelty_scores,
         activation_functions,
         cost_comparison,

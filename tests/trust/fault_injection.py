@@ -14,7 +14,7 @@ from jaxnn.engine.hooks import Hooks
 from jaxnn.engine.job import Job
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.layer import Layer, empty_init
-from jaxnn.losses import Loss
+from jaxnn.loss import Loss
 from jaxnn.train import Plan, in_memory, supervised
 from jaxnn.train.batches import order
 from jaxnn.train.plan import Policy
