@@ -116,7 +116,13 @@ def class_weighted(loss: Loss, weights: collections.abc.Sequence[float]) -> Loss
     return loss._replace(class_weights=tuple(weights))
 
 
-def make_loss(name: str, terms, derivative, reduction: Reduction) -> Loss:
+def make_loss(
+    name: str,
+    terms: Callable[[Any, Any], Float[Array, "*places"]],
+    derivative: Callable[[Any, Any], Any],
+    reduction: Reduction,
+) -> Loss:
+    """A loss without class weights. Raises `UserError` for another reduction."""
     if reduction not in ("mean", "sum"):
         raise UserError(f"{name}: expected reduction 'mean' or 'sum', found {reduction!r}")
     return Loss(name, terms, derivative, reduction)
