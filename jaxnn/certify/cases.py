@@ -190,6 +190,8 @@ ROWS: tuple[Row, ...] = (
     layer_row("gaussian", "evaluation", without_arguments, (7, 10)),
     layer_row("gaussian", "three axes", without_arguments, (3, 5, 2), seed=2),
     layer_row("conv_transpose", "", lambda make: make(5, 3, 2), (2, 3, 5, 7)),
+    layer_row("conv_transpose", "by phases", lambda make: make(5, 4, 2), (2, 3, 5, 7), full=True),
+    layer_row("conv_transpose", "by uneven phases", lambda make: make(4, [5, 6], [2, 3], "VALID"), (2, 3, 2, 7)),
     layer_row("conv_transpose", "VALID, stride (2, 3)", lambda make: make(5, [3, 2], [2, 3], "VALID"), (2, 3, 5, 7)),
     layer_row("conv_transpose", "stride larger than the kernel", lambda make: make(3, 2, 3), (2, 3, 5, 1)),
     layer_row("conv_transpose", "no bias", lambda make: make(3, [2, 3], bias=False), (2, 5, 3, 11)),

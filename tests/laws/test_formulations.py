@@ -19,6 +19,7 @@ from jaxnn.kernels.convolution import (
     input_gradient_blocked,
     input_gradient_im2col,
     input_gradient_lax_conv,
+    input_gradient_phases,
     output_im2col,
     output_lax_conv,
     weight_gradient_blocked,
@@ -40,6 +41,9 @@ CONVOLUTIONS = [
     ((7, 11), (1, 1), (1, 1), "VALID", 2),
     ((3, 2), (2, 3), (2, 3), [[1, 2], [3, 0]], 1),
     ((2, 4), (1, 1), (1, 1), "SAME", 1),
+    ((5, 4), (2, 2), (1, 1), "SAME", 5),
+    ((5, 4), (2, 3), (1, 1), "VALID", 4),
+    ((4, 4), (2, 4), (1, 1), [[1, 2], [3, 0]], 4),
 ]
 
 
@@ -60,7 +64,8 @@ def test_convolution_formulations_agree(size, stride, dilation, padding, channel
     @jit_unoptimized
     def all_formulations(x, weight, dy):
         weight_gradients = (weight_gradient_lax_conv, weight_gradient_im2col, weight_gradient_blocked)
-        input_gradients = (input_gradient_lax_conv, input_gradient_im2col, input_gradient_blocked)
+        input_gradients = [input_gradient_lax_conv, input_gradient_im2col, input_gradient_blocked]
+        input_gradients += [input_gradient_phases] if dilation == (1, 1) else []
         return (
             [output(window, x, weight) for output in (output_lax_conv, output_im2col)],
             [gradient(window, x, dy) for gradient in weight_gradients],
