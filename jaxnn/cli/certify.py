@@ -15,6 +15,8 @@ from jaxnn.storage.files import atomic_write
 
 #: Compiling one certificate takes one core.
 WORKERS = 2
+#: In place of the law's name where no law detects a mutant.
+SURVIVED = "survived"
 #: What the whole library takes on two cores.
 TIME, QUICK_TIME, MUTANTS_TIME = "about 10 minutes", "about 2 minutes", "about 1 minute"
 
@@ -26,7 +28,10 @@ FLOPs and milliseconds of one forward and backward pass in float32, for a batch 
 
 def run(command: Certify) -> None:
     device.select_device(command.device)
-    if command.mutants:
+    own = [":" in target for target in command.targets]
+    if command.mutants and any(own) and not all(own):
+        raise UserError("certify --mutants: expected the library's names or your own targets, found both; ask for each")
+    if command.mutants and not any(own):
         if command.junit is not None:
             raise UserError("--junit: expected certificates, found --mutants; give --json FILE, or omit --mutants")
         _run_mutants(command)
@@ -34,11 +39,12 @@ def run(command: Certify) -> None:
     import jax
 
     from jaxnn.certify.certificate import Certificate
-    from jaxnn.cli.certify_functions import parse_shape
+    from jaxnn.cli.certify_functions import OwnOptions, parse_shape
     from jaxnn.cli.certify_targets import Job, jobs
 
     shapes = [parse_shape(text) for texts in command.shape for text in texts]
-    requested = jobs(command.targets, shapes, [text for texts in command.argument for text in texts])
+    arguments = [text for texts in command.argument for text in texts]
+    requested = jobs(command.targets, OwnOptions(shapes, arguments, command.reference, command.mutants))
 
     def measure_laws(job: Job) -> Certificate:
         with jax.enable_x64(True):
@@ -59,6 +65,9 @@ def run(command: Certify) -> None:
     title = "The certificate: hand-written gradients"
     print_table(title, [_table_row(certificate) for certificate in certificates])
     print_text(LEGEND)
+    for certificate in certificates:
+        if certificate.mutants:
+            _print_planted(certificate)
     if command.json is not None:
         rows = [_json_row(certificate) for certificate in certificates]
         write_json(command.json, {"title": title, "rows": rows, "holds": all(c.holds for c in certificates)})
@@ -149,9 +158,19 @@ def _json_row(certificate: Any) -> dict[str, Any]:
             {"number": f.number, "law": f.law, "case": f.case, "reason": f.reason} for f in certificate.unmeasured
         ],
         "cost": None if cost is None else {side: getattr(cost, side)._asdict() for side in cost._fields},
+        "mutants": [{"mutant": m.name, "killed by": m.law or SURVIVED} for m in certificate.mutants],
         "failures": certificate.failures,
         "remarks": certificate.remarks,
     }
+
+
+def _print_planted(certificate: Any) -> None:
+    """Prints the mistakes planted in a user's rule, and the law that detects each."""
+    survivors = [mutant for mutant in certificate.mutants if not mutant.law]
+    title = (
+        f"{certificate.name}: {len(certificate.mutants)} mutants, {len(certificate.mutants) - len(survivors)} killed"
+    )
+    print_table(title, [{"mutant": m.name, "killed by": m.law or SURVIVED} for m in certificate.mutants])
 
 
 def _run_mutants(command: Certify) -> None:

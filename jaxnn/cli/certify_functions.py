@@ -5,7 +5,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -85,16 +85,31 @@ def is_function(subject: Any, arguments: Sequence[str]) -> bool:
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
+class OwnOptions(NamedTuple):
+    """What the command line says of a user's own layer or function.
+
+    shapes: of a layer's batch, or of the arguments of a function
+    arguments: of a function, such as "x=positive 7,13"
+    reference: the name of the function that a function is compared with, FILE.py:NAME; None: itself
+    mutants: whether mistakes are planted
+    """
+
+    shapes: Sequence[tuple[int, ...]] = ()
+    arguments: Sequence[str] = ()
+    reference: str | None = None
+    mutants: bool = False
+
+
 def function_laws(
-    target: str, f: Callable[..., Any], shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]
+    target: str, f: Callable[..., Any], options: OwnOptions, reference: Callable[..., Any] | None = None
 ) -> Callable[[bool], Certificate]:
-    """quick -> the certificate of a function at normal arrays of `shapes` and at the arguments of `--arg`.
+    """quick -> the certificate of a function at normal arrays of the shapes and at the arguments of `--arg`.
 
     Raises `UserError` for arguments that the function does not take.
     """
-    values = [domains.normal(*shape, seed=i) for i, shape in enumerate(shapes)]
+    values = [domains.normal(*shape, seed=i) for i, shape in enumerate(options.shapes)]
     named: dict[str, Any] = {}
-    for i, text in enumerate(arguments):
+    for i, text in enumerate(options.arguments):
         name, value = parse_argument(text, seed=len(values) + i)
         if name in named:
             raise UserError(f"{target}: --arg {name}= is given twice")
@@ -111,7 +126,8 @@ def function_laws(
         if name not in named:
             break
         values.append(named.pop(name))
-    return lambda quick: certify_vjp(f, None, None, *values, quick=quick, timed=not quick, **named)
+    chosen = {"reference": reference, "mutants": options.mutants}
+    return lambda quick: certify_vjp(f, None, None, *values, quick=quick, timed=not quick, **chosen, **named)
 
 
 def _positional_names(f: Callable[..., Any]) -> list[str]:

@@ -22,11 +22,11 @@ from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.vjp_rule import layer_rule, loss_rule
-from jaxnn.cli.certify_functions import function_laws, is_function
+from jaxnn.cli.certify_functions import OwnOptions, function_laws, is_function
 from jaxnn.cli.certify_nets import batch_like, labels, net_case, net_cost
 from jaxnn.config import Config, build_loss, build_model, load, shipped
 from jaxnn.config.experiment import example_input, with_data_sizes
-from jaxnn.errors import UserError, hint
+from jaxnn.errors import UserError, describe, hint
 from jaxnn.graph import Graph, make_edges
 from jaxnn.layer import Layer
 from jaxnn.layers import LAYERS, graph_attention, graph_nodes, tanh
@@ -53,23 +53,33 @@ class Job(NamedTuple):
     cost: Callable[[], CostComparison | None]
 
 
-def jobs(targets: Sequence[str], shapes: Sequence[tuple[int, ...]] = (), arguments: Sequence[str] = ()) -> list[Job]:
+def jobs(targets: Sequence[str], options: OwnOptions | None = None) -> list[Job]:
     """A job for each target; without targets, the whole library: every public name, the course's nets, and law 4.
 
-    shapes: of a batch of the user's own layer, or of the arguments of a function
-    arguments: of a function, such as "x=positive 7,13"
-    Raises `UserError` for an unknown target.
+    Raises `UserError` for an unknown target, and for options of a user's own layer or function without one.
     """
+    options = options or OwnOptions()
+    if (options.shapes or options.arguments or options.reference) and not any(map(is_own, targets)):
+        raise UserError(
+            "certify: expected FILE.py:NAME with --shape, --arg and --reference, found "
+            f"{', '.join(targets) or 'no target'}; a library's name has shapes of its own"
+        )
     if not targets:
         return [*map(_name_job, NAMES), *map(_config_job, NETS), _fuzz_job()]
-    return [_job(target, shapes, arguments) for target in targets]
+    return [_job(target, options) for target in targets]
 
 
-def _job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
+def is_own(target: str) -> bool:
+    """Whether a target is a user's own layer or function: FILE.py:NAME or MODULE:NAME."""
+    return target not in NAMES and (":" in target or split_target(target) is not None)
+
+
+def _job(target: str, options: OwnOptions) -> Job:
     if target in NAMES:
         return _name_job(target)
-    if ":" in target or split_target(target) is not None:
-        return _user_job(target, shapes, arguments)
+    if is_own(target):
+        with own_subject(target) as subject:
+            return _subject_job(target, subject, options)
     if target in shipped.names() or target.endswith(".toml"):
         return _config_job(target)
     raise UserError(
@@ -186,17 +196,18 @@ def _fuzz_job() -> Job:
     return Job("fuzz", laws, lambda: None)
 
 
-def _user_job(target: str, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
-    """`FILE.py:name` or `module:name`: a Layer, a function that returns one, or a function with a derivative."""
+@contextlib.contextmanager
+def own_subject(target: str) -> Iterator[Any]:
+    """What stands at `FILE.py:name` or `module:name`; the file can be imported while the block runs."""
     parts = split_target(target)
     module_name, _, name = target.rpartition(":")
     if parts is not None:
         path, name = parts
         with imported(path) as module:
-            return _subject_job(target, _attribute(module, name, path), shapes, arguments)
+            yield _attribute(module, name, path)
+        return
     with user_code(module_name), _working_directory_on_path():
-        subject = _attribute(importlib.import_module(module_name), name, module_name)
-        return _subject_job(target, subject, shapes, arguments)
+        yield _attribute(importlib.import_module(module_name), name, module_name)
 
 
 def _attribute(module: ModuleType, name: str, where: object) -> Any:
@@ -215,10 +226,20 @@ def _working_directory_on_path() -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]], arguments: Sequence[str]) -> Job:
-    """The job of a user's layer at a batch of `shapes`, or of a function at arrays of `shapes` and at `arguments`."""
-    if is_function(subject, arguments):
-        return Job(target, _of_user(target, function_laws(target, subject, shapes, arguments)), lambda: None)
+def _subject_job(target: str, subject: Any, options: OwnOptions) -> Job:
+    """The job of a user's layer at a batch, or of a function at its arguments."""
+    if is_function(subject, options.arguments):
+        reference = None
+        if options.reference is not None:
+            with own_subject(options.reference) as reference:
+                if not callable(reference):
+                    raise UserError(
+                        f"--reference {options.reference}: expected a function, found {describe(reference)}"
+                    )
+        return Job(target, _of_user(target, function_laws(target, subject, options, reference)), lambda: None)
+    if options.reference is not None:
+        raise UserError(f"{target}: expected a function with --reference, found {describe(subject)}; omit --reference")
+    shapes = options.shapes
     layer = subject() if callable(subject) and not isinstance(subject, Layer) else subject
     if isinstance(layer, Certificate):
         return Job(target, lambda quick: layer, lambda: None)
@@ -232,7 +253,7 @@ def _subject_job(target: str, subject: Any, shapes: Sequence[tuple[int, ...]], a
     x = jax.ShapeDtypeStruct(shapes[0], jnp.float32)
     return Job(
         target,
-        _of_user(target, lambda quick: certify(layer, x, quick=quick, timed=False)),
+        _of_user(target, lambda quick: certify(layer, x, quick=quick, mutants=options.mutants, timed=False)),
         lambda: float32_cost(layer_rule(layer), layer_args(layer, x)),
     )
 

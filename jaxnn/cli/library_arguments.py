@@ -78,10 +78,18 @@ class Certify:
             ),
         ]
     ] = ()
+    reference: Annotated[
+        str | None,
+        arg(
+            metavar="FILE.py:NAME",
+            help="A function of the same arguments, with whose derivative that of your own function is compared.",
+        ),
+    ] = None
     quick: bool = False
     """Check the main laws on one case each, without timing."""
     mutants: bool = False
-    """Plant mistakes in the library's own backward passes, and show which law detects each."""
+    """Plant mistakes in the library's own backward passes, or in your own layer or function, and show which law detects
+    each."""
     device: Device = None
     cache: Cache = True
     json: Json = None

@@ -5,6 +5,7 @@ import sys
 import jax
 import pytest
 
+from jaxnn.cli.certify_functions import OwnOptions
 from jaxnn.cli.certify_targets import NAMES, NETS, jobs
 from jaxnn.errors import UserError
 
@@ -98,9 +99,9 @@ def module(tmp_path, monkeypatch):
 
 
 def test_jobs_certify_user_functions(module):
-    assert jobs([f"{module}:right"], [(3, 7)])[0].laws(True).holds
-    assert jobs([f"{module}:square"], [(7,)])[0].laws(True).holds
-    wrong = jobs([f"{module}:wrong"], [(3, 7)])[0].laws(True)
+    assert jobs([f"{module}:right"], OwnOptions([(3, 7)]))[0].laws(True).holds
+    assert jobs([f"{module}:square"], OwnOptions([(7,)]))[0].laws(True).holds
+    wrong = jobs([f"{module}:wrong"], OwnOptions([(3, 7)]))[0].laws(True)
     assert not wrong.holds and wrong.wrong_leaves == {"x"}
 
 
@@ -117,4 +118,4 @@ def test_jobs_certify_user_functions(module):
 )
 def test_jobs_refuse_unknown_target(module, target, shapes, words):
     with pytest.raises(UserError, match=words):
-        jobs([target], shapes)
+        jobs([target], OwnOptions(shapes))

@@ -110,3 +110,47 @@ def test_an_argument_that_is_not_known_is_refused_in_a_line(jaxnn, tmp_path, mon
     ):
         code, _, err = jaxnn("certify", "functions.py:power", "--arg", argument, "--quick")
         assert code == 2 and len(err.strip().splitlines()) == 1 and words in err, err
+
+
+RULE = """
+import jax
+@jax.custom_vjp
+def cube(x):
+    return jax.pure_callback(lambda a: a**3, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+cube.defvjp(lambda x: (cube(x), x), lambda x, dy: (3 * x * x * dy,))
+@jax.custom_vjp
+def wrong(x):
+    return cube(x)
+wrong.defvjp(lambda x: (cube(x), x), lambda x, dy: (3.003 * x * x * dy,))
+def plain(x):
+    return x * x * x
+number = 3
+"""
+
+
+def test_function_is_compared_with_its_reference_and_mistakes_are_planted_in_it(jaxnn, tmp_path, monkeypatch):
+    (tmp_path / "rule.py").write_text(RULE)
+    monkeypatch.chdir(tmp_path)
+    options = ["--shape", "5", "--reference", "rule.py:plain", "--quick"]
+    code, out, err = jaxnn("certify", "rule.py:cube", *options, "--mutants", "--json", "c.json")
+    assert (code, err) == (0, "")
+    (row,) = json.loads((tmp_path / "c.json").read_text())["rows"]
+    assert "autodiff" in {law["law"] for law in row["laws"]}  # not differences alone
+    assert len(row["mutants"]) > 10 and all(mutant["killed by"] == "autodiff" for mutant in row["mutants"])
+    assert f"{len(row['mutants'])} mutants, {len(row['mutants'])} killed" in out
+    code, _, err = jaxnn("certify", "rule.py:wrong", *options)
+    assert code == 1 and "law 1 (autodiff): x[" in err
+
+
+def test_options_that_fit_no_target_are_refused(jaxnn, tmp_path, monkeypatch):
+    (tmp_path / "rule.py").write_text(RULE)
+    monkeypatch.chdir(tmp_path)
+    for words, said in (
+        (["rule.py:cube", "--shape", "5", "--reference", "rule.py:number"], "expected a function, found 3"),
+        (["rule.py:cube", "--shape", "5", "--reference", "rule.py:plan"], "did you mean plain?"),
+        (["dense", "--reference", "rule.py:plain"], "expected FILE.py:NAME with --shape, --arg and --reference"),
+        (["dense", "--shape", "3,4"], "a library's name has shapes of its own"),
+        (["dense", "rule.py:cube", "--mutants", "--shape", "5"], "found both; ask for each"),
+    ):
+        code, _, err = jaxnn("certify", *words)
+        assert code == 2 and said in err and err.count("\n") == 1
