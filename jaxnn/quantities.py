@@ -108,12 +108,15 @@ class MeanIoU:
     intersection: Any
     union: Any
 
-    def value(self) -> Any:
-        """The mean over the classes that occur, predicted or true; NaN where none does."""
+    def per_class(self) -> Any:
+        """(classes,), NaN for a class that neither is predicted nor occurs."""
         classes = self.union.shape[-1]
         intersection, union = (a.reshape(-1, classes).sum(0) for a in (self.intersection, self.union))
-        occurs = union > 0
-        return jnp.where(occurs, intersection / jnp.where(occurs, union, 1), 0).sum() / occurs.sum()
+        return jnp.where(union > 0, intersection / jnp.where(union > 0, union, 1), jnp.nan)
+
+    def value(self) -> Any:
+        """The mean over the classes that occur, predicted or true; NaN where none does."""
+        return jnp.nanmean(self.per_class())
 
 
 @jax.tree_util.register_dataclass

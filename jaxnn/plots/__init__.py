@@ -24,6 +24,11 @@ from jaxnn.plots.samples import segmentation as segmentation
 from jaxnn.plots.sequences import attention_maps as attention_maps
 from jaxnn.plots.sequences import gates_over_text as gates_over_text
 from jaxnn.plots.sequences import gradient_by_distance as gradient_by_distance
+from jaxnn.plots.structure import class_bars as class_bars
+from jaxnn.plots.structure import classes_in_plane as classes_in_plane
+from jaxnn.plots.structure import graph_drawing as graph_drawing
+from jaxnn.plots.structure import seed_histogram as seed_histogram
+from jaxnn.plots.structure import shares_by_class as shares_by_class
 from jaxnn.plots.sweep_panels import sweep as sweep
 from jaxnn.plots.sweep_panels import sweep_curves as sweep_curves
 from jaxnn.plots.weight_images import feature_maps as feature_maps

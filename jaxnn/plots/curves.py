@@ -15,7 +15,11 @@ SPLITS = (("train", style.BLUE, "-"), ("validation", style.VERMILLION, "--"))
 
 
 def learning_curves(
-    history: Mapping[str, ArrayLike], *, title: str = "Learning curves", best_epoch: ArrayLike | None = None
+    history: Mapping[str, ArrayLike],
+    *,
+    title: str = "Learning curves",
+    best_epoch: ArrayLike | None = None,
+    levels: Mapping[str, float] | None = None,
 ) -> Figure:
     """Every metric of a run against the epoch, a panel each: the loss first, then the accuracy, then the others.
 
@@ -23,6 +27,7 @@ def learning_curves(
         history: "epoch" (r,) and metrics by split and name, such as "train_loss" and "validation_accuracy", each
             (seeds, r) or (r,); accuracies are fractions; NaN where not measured.
         best_epoch: the epoch whose parameters were kept, one number or one for each seed.
+        levels: by metric, a number to compare it with, such as the loss of two players at their equilibrium.
     """
     epoch = np.asarray(history["epoch"])
     metrics = _measured_metrics(history) or ["loss"]
@@ -34,6 +39,8 @@ def learning_curves(
         bands = _draw_splits(ax, epoch, history, metric, 100 if is_share(metric) else 1)
         if not is_share(metric):
             seed_bands.log_scale_if_wide(ax, bands)
+        if levels is not None and metric in levels:
+            ax.axhline(levels[metric], color=style.GREY, linestyle=":", label="equilibrium", zorder=1)
         layout.label_axes(ax, "epoch", axis_label(metric))
     for ax in axes:
         if best_epoch is not None:

@@ -16,6 +16,7 @@ from jaxnn.layer import Params
 from jaxnn.report import Picture
 from jaxnn.report.figure import Figure
 from jaxnn.report.prediction_figures import GRID, prediction_figures
+from jaxnn.report.structure_figures import structure_figures
 
 #: Samples in the figure of a run: points; images; of a net that is told classes, images of each of at most so many.
 SAMPLED_POINTS, SAMPLED_IMAGES, SAMPLES_OF_A_CLASS, MAX_SAMPLED_CLASSES = 1000, 60, 10, 20
@@ -25,11 +26,11 @@ def run_figures(
     experiment: Experiment, params: Params, history: Mapping[str, np.ndarray], best_epoch: Sequence[int]
 ) -> Iterator[Figure]:
     """Every figure that applies to a run. `params` are the best, with a leading axis of seeds."""
-    n = len(experiment.seeds)
+    n, levels = len(experiment.seeds), experiment.bound().levels
     yield Figure(
         "learning_curves",
         "Learning curves",
-        plots.learning_curves(history, title=experiment.title, best_epoch=np.asarray(best_epoch)),
+        plots.learning_curves(history, title=experiment.title, best_epoch=np.asarray(best_epoch), levels=levels),
         f"The metrics of {' and '.join(measured_parts(history))} against the epoch, {plural(n, 'seed')}.",
     )
     first, seed = seed_params(params, 0), experiment.seeds[0]
@@ -37,6 +38,7 @@ def run_figures(
     if sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1 and experiment.examples("train") is not None:
         yield descent_figure(experiment)
     yield from sample_figures(experiment, first)
+    yield from structure_figures(experiment, first)
     yield from first_layer_figures(experiment, first, seed)
 
 

@@ -12,7 +12,7 @@ from jaxnn.errors import plural
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
-from jaxnn.metrics import predicted_labels, true_labels
+from jaxnn.metrics import mean_iou, predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report.detection_figures import detection_figures
 from jaxnn.report.figure import Figure
@@ -109,6 +109,10 @@ def classification_figures(experiment: Experiment, params: Params, predictions: 
         figure = plots.segmentation(x[:MAX_SEGMENTED], true[:MAX_SEGMENTED], predicted[:MAX_SEGMENTED], title=title)
         alt = "Pictures, the true class of each pixel, the predicted one, and where they differ."
         yield Figure("segmentation", "Segmentation", figure, alt)
+        iou = mean_iou(jnp.asarray(output), jnp.asarray(predictions.target)).per_class()
+        figure = plots.class_bars(iou, names, "intersection over union", title=f"Overlap of each class, {part} part")
+        alt = f"The intersection over union of the pixels of each of {count} classes, predicted and true."
+        yield Figure("overlap", "Intersection over union", figure, alt)
     if x is None or true.ndim > 1:
         return
     if x.ndim == 4:

@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -52,14 +52,15 @@ def read_history(path: Path) -> dict[str, np.ndarray]:
     """The columns of a history that `write_history` wrote. Raises `UserError` where the file is damaged."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            columns = _columns(csv.DictReader(file))
+            columns = _columns(file)
     except (OSError, ArithmeticError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(f"{path}: expected the history of a run, found damage: {one_line(error)}") from error
     return {name: values for name, values in columns.items() if name == "epoch" or not np.isnan(values).all()}
 
 
-def _columns(reader: "csv.DictReader[str]") -> dict[str, np.ndarray]:
+def _columns(file: TextIO) -> dict[str, np.ndarray]:
     """The columns of a CSV file. Raises one of many errors for rows that `write_history` does not write."""
+    reader = csv.DictReader(file)
     rows = list(reader)
     metrics = [name for name in reader.fieldnames or () if name not in PLACE]
     seeds, epochs = (list(dict.fromkeys(int(row[key]) for row in rows)) for key in ("seed", "epoch"))

@@ -188,6 +188,7 @@ def adversarial(
         settle=settled if has_statistics(generator) else None,
         restart=restart,
         sample=sample,
+        levels=play.equilibrium(),
         sample_classes=classes if conditional else 0,
         score=score,
     )

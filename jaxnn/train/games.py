@@ -25,6 +25,13 @@ class Game(NamedTuple):
     sample: Callable[[Verdicts], Terms]
     generator: Callable[[Verdicts], Terms]
 
+    def equilibrium(self) -> dict[str, float]:
+        """The losses of both players where the critic cannot tell and says 0 of everything."""
+        with jax.ensure_compile_time_eval():
+            undecided = jnp.zeros((1, 1))
+            real, sample, generator = (float(side(undecided)[0][0]) for side in self[1:])
+        return {"critic_loss": real + sample, "generator_loss": generator}
+
 
 def non_saturating() -> Game:
     """The critic's verdict is the logit of "real" (Goodfellow et al. 2014).

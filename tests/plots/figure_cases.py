@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxnn import plots
+from jaxnn.plots.structure import graph_positions
 
 Transform = Callable[[Any], np.ndarray]
 
@@ -122,6 +123,30 @@ def segmentation(rng: np.random.Generator, transform: Transform) -> Figure:
 def detections(rng: np.random.Generator, transform: Transform) -> Figure:
     true = [[(HOSTILE[0][:3], (1, 0, 5, 4))], []]
     return plots.detections(transform(rng.random((2, 6, 7, 1))), true, true[::-1], title=HOSTILE[0])
+
+
+def classes_in_plane(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.classes_in_plane(transform(rng.normal(size=(29, 2))), np.arange(29) % 3, HOSTILE[:3], title=HOSTILE[0])
+
+
+def graph_drawing(rng: np.random.Generator, transform: Transform) -> Figure:
+    edges = np.asarray([[0, 1], [1, 2], [2, 0], [3, 4], [2, 3]])
+    positions = transform(graph_positions(edges, 5))
+    return plots.graph_drawing(
+        positions, edges, np.arange(5) % 2, HOSTILE[:2], rng.random(5), marked=[1], title=HOSTILE[0]
+    )
+
+
+def class_bars(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.class_bars(transform(rng.random(3)), HOSTILE[:3], "F1", title=HOSTILE[0])
+
+
+def seed_histogram(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.seed_histogram(transform(rng.random(29)), "accuracy (%)", {HOSTILE[0]: 0.5}, title=HOSTILE[0])
+
+
+def shares_by_class(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.shares_by_class(transform(rng.random((3, 4))), HOSTILE[:3], ["1", "2", "3", "4"], title=HOSTILE[0])
 
 
 def novelty_scores(rng: np.random.Generator, transform: Transform) -> Figure:
@@ -268,6 +293,11 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         sample_points,
         segmentation,
         detections,
+        class_bars,
+        classes_in_plane,
+        graph_drawing,
+        seed_histogram,
+        shares_by_class,
         novelty_scores,
         activation_functions,
         cost_comparison,

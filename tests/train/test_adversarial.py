@@ -168,3 +168,12 @@ def test_samples_far_from_all_real_examples_are_not_close():
     close, nearest = close_to_real(jnp.concatenate([real[:3], real[:3] + 100]), real)
     assert close.tolist() == [True] * 3 + [False] * 3
     assert nearest[:3].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "critic", "generator"), [("non_saturating", 2 * np.log(2), np.log(2)), ("hinge", 2, 0)]
+)
+def test_losses_at_the_equilibrium_are_those_of_a_critic_that_cannot_tell(name, critic, generator):
+    levels = GAMES[name]().equilibrium()
+    assert levels["critic_loss"] == pytest.approx(critic) and levels["generator_loss"] == pytest.approx(generator)
+    assert jax.jit(lambda: jnp.asarray(GAMES[name]().equilibrium()["critic_loss"]))() == pytest.approx(critic)
