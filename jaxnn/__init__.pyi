@@ -86,6 +86,7 @@ from .metrics import bits as bits
 from .metrics import perplexity as perplexity
 from .metrics import sequence_accuracy as sequence_accuracy
 from .precision import compute_in as compute_in
+from .pretrained import pretrained as pretrained
 from .quantities import Sum as Sum
 from .runs.run import Run as Run
 from .runs.run import fit as fit

@@ -29,6 +29,7 @@ GENERATIVE: tuple[System, ...] = (
     System("T15", "Citeseer, graph convolutions", "A", "citeseer_gcn", 100, _best("accuracy", "70.3", 69.8)),
     System("T15", "Cora, graph attention", "A", "cora_gat", 10, _best("accuracy", "83.0", 82.5)),
     System("T16", "four sub-nets and an intermediary", "D", "digits_modular", 5, _best("accuracy")),
+    System("T16", "four sub-nets trained alone, frozen and joined", "D", "digits_modular", 5, study="frozen"),
     System("T16", "a mixture of four experts", "D", "digits_mixture", 5, _best("accuracy")),
     System("T16", "one net of as many parameters", "D", "digits_whole", 5, _best("accuracy")),
 )  # fmt: skip

@@ -14,6 +14,7 @@ from jaxnn.course import Budget, SeedMeasurement, System, SystemResult, reproduc
 from jaxnn.course import figures as course_figures
 from jaxnn.course.budget import allows
 from jaxnn.course.generative_systems import JUDGED, JUDGES
+from jaxnn.course.modular_study import frozen_modules
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
 from jaxnn.course.run_system import run_config
 from jaxnn.course.systems import EPOCH_SECONDS
@@ -167,6 +168,21 @@ class CourseSession:
         )
         result = SystemResult(system, measurements, 1, time.perf_counter() - start_time)
         return result, lambda: islice(figures_of(run), self.budget.figures)
+
+    def frozen(self, system: System) -> tuple[SystemResult, Draw]:
+        """Sub-nets trained alone and kept, beside each of them by itself."""
+        start_time = time.perf_counter()
+        run = run_config(load(system.config), system.seeds, (), self.budget, self.data_dir, system)
+        assert run.experiment is not None
+        found = frozen_modules(run.experiment)
+        measurements = [
+            SeedMeasurement("best test accuracy %", tuple((100 * found.joined).tolist()), "", self.budget.note)
+        ]
+        for i, accuracy in enumerate(found.alone):
+            name = f"sub-net {i + 1} alone, test accuracy %"
+            measurements.append(SeedMeasurement(name, tuple((100 * accuracy).tolist()), "", self.budget.note))
+        result = SystemResult(system, tuple(measurements), len(found.joined), time.perf_counter() - start_time)
+        return result, lambda: ()
 
     def dense(self, system: System) -> tuple[SystemResult, Draw]:
         errors = studies.dense_gradient_errors()

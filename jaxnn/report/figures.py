@@ -26,7 +26,7 @@ def run_figures(
     experiment: Experiment, params: Params, history: Mapping[str, np.ndarray], best_epoch: Sequence[int]
 ) -> Iterator[Figure]:
     """Every figure that applies to a run. `params` are the best, with a leading axis of seeds."""
-    n, levels = len(experiment.seeds), experiment.bound().levels
+    n, levels = len(experiment.seeds), dict(experiment.bound().levels)
     yield Figure(
         "learning_curves",
         "Learning curves",

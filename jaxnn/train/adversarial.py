@@ -188,7 +188,7 @@ def adversarial(
         settle=settled if has_statistics(generator) else None,
         restart=restart,
         sample=sample,
-        levels=play.equilibrium(),
+        levels=tuple(play.equilibrium().items()),
         sample_classes=classes if conditional else 0,
         score=score,
     )

@@ -35,7 +35,7 @@ class Update(NamedTuple):
     sample_classes: the classes that a sample can be asked for
     score(params, batch, key) -> sums       what takes too long to be measured in every epoch: of the best parameters,
         on the validation and test parts. None: nothing
-    levels: what a measured number is at an equilibrium, by name; the learning curves show it
+    levels: names and values of what is measured at an equilibrium; the learning curves show them
     activation: what turned the model's output into the prediction, so that it is known what the prediction means
     """
 
@@ -52,7 +52,7 @@ class Update(NamedTuple):
     sample: Callable[[Params, PRNGKeyArray, Batch, Any], Batch] | None = None
     sample_classes: int = 0
     score: Callable[[Params, Batch, PRNGKeyArray], Sums] | None = None
-    levels: Mapping[str, float] = {}
+    levels: tuple[tuple[str, float], ...] = ()
     activation: Activation = ""
     model: Layer | None = None
 

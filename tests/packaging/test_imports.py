@@ -21,6 +21,7 @@ ORDER = (
         "structured_losses",
         "detection",
         "losses",
+        "pretrained",
         "metrics",
         "kernels",
         "initializers",
