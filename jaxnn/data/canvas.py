@@ -1,7 +1,7 @@
 """Digits on a canvas, generated from the 8×8 digits that come with scikit-learn: which pixel belongs to which digit,
 or where each digit's box is."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -9,7 +9,9 @@ from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.image_reader import ImageReader
 from jaxnn.data.synthetic import digits as embedded_digits
 from jaxnn.errors import UserError
-from jaxnn.targets import Boxes
+
+if TYPE_CHECKING:
+    from jaxnn.targets import Boxes
 
 #: What is told of a canvas.
 Target = Literal["pixels", "boxes"]
@@ -56,6 +58,8 @@ def canvas(
         raise UserError(f"canvas: expected noise of at least 0, found {noise}")
     if target == "boxes" and size % CELL:
         raise UserError(f"canvas: expected a size that is a multiple of {CELL}, the side of a cell, found {size}")
+    from jaxnn.targets import Boxes  # imports JAX
+
     source = embedded_digits()
     images, labels = source.train.x[..., 0] / source.max_value, source.train.y
     rng = np.random.default_rng(seed)
@@ -83,16 +87,17 @@ def canvas(
     return Dataset("canvas", train, test, classes, 1.0, reader=ImageReader((size, size), "grey", share=True))
 
 
-def mark_box(boxes: Boxes, i: int, label: int, pixels: np.ndarray) -> None:
+def mark_box(boxes: "Boxes", i: int, label: int, pixels: np.ndarray) -> None:
     """Writes the box around the pixels (m, 2) of an object into the cell of picture i that its centre lies in.
 
     The centres of two digits that do not overlap lie more than a cell apart.
     """
+    label_of, box_of = np.asarray(boxes.label), np.asarray(boxes.box)
     first, last = pixels.min(0) / CELL, (pixels.max(0) + 1) / CELL
     centre = (first + last) / 2
-    cell = np.minimum(centre.astype(int), boxes.label.shape[1] - 1)
-    boxes.label[i, *cell] = label
-    boxes.box[i, *cell] = [*(centre - cell), *(last - first)]
+    cell = np.minimum(centre.astype(int), label_of.shape[1] - 1)
+    label_of[i, *cell] = label
+    box_of[i, *cell] = [*(centre - cell), *(last - first)]
 
 
 def free_corners(rng: np.random.Generator, count: int, size: int) -> list[tuple[int, int]]:
