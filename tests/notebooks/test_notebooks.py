@@ -28,7 +28,7 @@ def stored(request):
 
 
 def test_notebooks_are_numbered_in_the_order_of_the_course():
-    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "5"]
+    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "5", "6", "7"]
 
 
 # Jupyter issues these warnings while it starts a kernel.
