@@ -9,12 +9,14 @@ import numpy as np
 from jax import numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from jaxnn.data.lines import LineReader
 from jaxnn.data.text import TextReader, text_tokens
 from jaxnn.engine.program import MAX_PROGRAMS
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.generation import generate
 from jaxnn.layer import Layer, Params
+from jaxnn.targets import plain_output
 from jaxnn.train.step import Bind
 
 
@@ -43,22 +45,25 @@ def generate_texts(
     """`samples` texts for each prompt, which begin with it and go on for `length` tokens. Equal arguments, equal texts.
 
     params: of one seed
-    prompts: texts; None begins with a line end where the vocabulary has one, else with its first token
-    stop: a text before which a sample ends
+    prompts: texts; None begins with a line end where the vocabulary has one, else with its first token. A model of
+        single lines, such as names, begins a line with each prompt, and ends with it
+    stop: a text before which a sample ends; default for a model of lines: the line end
     temperature, top_k, top_p: see `jaxnn.generate`
 
     Prompts of equal lengths share a compiled program. Raises `UserError` for an experiment whose model continues no
     text, for a character that the training text does not have, and for arguments that cannot be.
     """
     reader, model = _language_model(experiment)
+    lines = isinstance(experiment.data.reader, LineReader)
     if not prompts or samples < 1:
         raise UserError(f"generate: expected at least 1 prompt and 1 sample, found {len(prompts)} and {samples}")
     begin = (reader.vocabulary.index("\n") if "\n" in reader.vocabulary else 0,)
-    end = () if stop is None else tuple(_ids(reader, stop, "stop"))
-    ids = [begin if prompt is None else tuple(_ids(reader, prompt, "prompt")) for prompt in prompts]
+    end = (begin if lines else ()) if stop is None else tuple(_ids(reader, stop, "stop"))
+    lead = begin if lines else ()
+    ids = [begin if prompt is None else (*lead, *_ids(reader, prompt, "prompt")) for prompt in prompts]
     # A model whose memory grows has learned from windows of so many places; it sees no more.
     assert model.time is not None
-    context = experiment.source.example[0].shape[1] if model.time.grows else None
+    context = plain_output(experiment.source.example[0]).shape[1] if model.time.grows else None
     texts = []
     for i, (prompt, given) in enumerate(zip(ids, prompts, strict=True)):
         drawn = generate(
@@ -75,13 +80,14 @@ def generate_texts(
         )
         for row in drawn.tolist():
             row = row[: _place_of(end, row)]
-            texts.append(reader.decode(np.asarray(row if given is None else [*prompt, *row])))
+            texts.append(reader.decode(np.asarray(row if given is None else [*prompt[len(lead) :], *row], np.int32)))
     return texts
 
 
 def _language_model(experiment: Experiment) -> tuple[TextReader, Layer]:
     """The reader of the text, and the model. Raises `UserError` for an experiment that continues no text."""
     reader, where = experiment.data.reader, experiment.title
+    reader = reader.text if isinstance(reader, LineReader) else reader
     if not isinstance(reader, TextReader):
         raise UserError(
             f"{where}: expected the run of a text, found data without a vocabulary; for tokens of your own call "
@@ -94,7 +100,8 @@ def _language_model(experiment: Experiment) -> tuple[TextReader, Layer]:
             "layers in one direction, or causal attention"
         )
     example = experiment.source.example
-    x, prediction = example[0] if isinstance(example, tuple) else example, experiment.prediction_shape()
+    x = plain_output(example[0] if isinstance(example, tuple) else example)
+    prediction = plain_output(experiment.prediction_shape())
     tokens = hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.integer) and len(x.shape) == 2
     outputs = tuple(getattr(prediction, "shape", ()))
     if not tokens or outputs != (*x.shape, len(reader.vocabulary)):

@@ -1,12 +1,15 @@
 """Texts that a run generates: those of its model and its vocabulary, whatever stands beside them."""
 
 import json
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
 import jaxnn
+from jaxnn.config import load
+from jaxnn.config.experiment import make_experiment
 from jaxnn.data.text import TextReader
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import seed_params
@@ -123,3 +126,19 @@ def test_run_of_other_data_writes_no_samples(tmp_path):
     experiment = language_model("recurrent", epochs=1)
     jaxnn.fit(experiment._replace(data=jaxnn.DataInfo()), tmp_path / "run")
     assert not (tmp_path / "run" / NAME).exists()
+
+
+def test_model_of_lines_begins_and_ends_a_line(tmp_path):
+    names = ["anna", "hannah", "nana", "han"]
+    (tmp_path / "names.txt").write_text("\n".join(names * 30), "utf-8")
+    small = [f"data.file={tmp_path}/names.txt", "data.validation=20", "data.test=20", "train.epochs=40"]
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
+        run: Any = jaxnn.fit(make_experiment(load("names_gru", [*small, "train.best=last"])))
+        assert run.generate(None, 20, temperature=0.0)[0] in names
+        drawn = run.generate("ha", 20, samples=8, seed=0)
+        assert all(text.startswith("ha") and "\n" not in text for text in drawn)
+        assert len(set(drawn)) > 1
+        # Another end than that of the line: the text goes on over lines.
+        assert any("\n" in text for text in run.generate(None, 40, samples=4, seed=0, stop="hannah"))
+        with pytest.raises(UserError, match="found 'x'"):
+            run.generate("x", 5)
