@@ -131,7 +131,13 @@ def test_run_of_other_data_writes_no_samples(tmp_path):
 def test_model_of_lines_begins_and_ends_a_line(tmp_path):
     names = ["anna", "hannah", "nana", "han"]
     (tmp_path / "names.txt").write_text("\n".join(names * 30), "utf-8")
-    small = [f"data.file={tmp_path}/names.txt", "data.validation=20", "data.test=20", "train.epochs=40"]
+    small = [
+        f"data.file={tmp_path}/names.txt",
+        "data.validation=20",
+        "data.test=20",
+        "train.epochs=60",
+        "train.batch_size=8",
+    ]
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         run: Any = jaxnn.fit(make_experiment(load("names_gru", [*small, "train.best=last"])))
         assert run.generate(None, 20, temperature=0.0)[0] in names
