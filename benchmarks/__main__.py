@@ -20,6 +20,12 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "performance.md"
 
 
+def write_page(results: list[BenchmarkResult], device: str) -> None:
+    """Writes the table of all results into docs/performance.md."""
+    table = markdown_table(results)
+    PAGE.write_text(replace_between_markers(PAGE.read_text("utf-8"), table, device), "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
@@ -65,10 +71,9 @@ def main() -> None:
         # Written after each benchmark, so that a later failure loses nothing.
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+        if arguments.docs:
+            write_page([results[name] for name in known if name in results], arguments.device)
     ordered = [results[name] for name in known if name in results]
-    if arguments.docs:
-        table = markdown_table(ordered)
-        PAGE.write_text(replace_between_markers(PAGE.read_text("utf-8"), table, arguments.device), "utf-8")
     missed = [
         f"{result.name}: {format_ratio(ratio)}" for result in ordered for ratio in result.ratios if ratio.met is False
     ]
