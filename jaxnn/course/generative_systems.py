@@ -15,6 +15,7 @@ GENERATIVE: tuple[System, ...] = (
     System("T10", "an autoencoder of MNIST", "A, C, D", "mnist_autoencoder", 3, _best("loss")),
     System("T10", "one digit is normal, the nine others are new: all ten in turn", "A, C, D", "mnist_novelty",
            study="novelty"),
+    System("T10", "unusual weeks of taxi passengers", "A, C, D", "taxi_novelty", 5, study="taxi"),
     System("T11", "variational autoencoder of 8×8 digits", "A", "digits_vae", 5, _best("loss")),
     System("T11", "variational autoencoder 784-500-20, ten epochs", "A", "mnist_vae", 5,
            (*_best("loss", "104", 104.0), *_best("likelihood"))),
@@ -37,5 +38,7 @@ GENERATIVE: tuple[System, ...] = (
 
 #: The classifier that judges the samples of a config.
 JUDGES: dict[str, str] = {"digits_gan": "digits_mlp", "digits_flow": "digits_mlp", "mnist_gan": "mnist_99"}
+#: Taxi passengers of New York, and the windows that people have labelled as anomalous (Lavin and Ahmad 2015).
+TAXI, TAXI_WINDOWS = "series/nyc_taxi.csv", "series/nyc_taxi_windows.json"
 #: Samples that a judge sees.
 JUDGED = 1000

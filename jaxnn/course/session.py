@@ -13,10 +13,11 @@ from jaxnn.config import build_model, load
 from jaxnn.course import Budget, SeedMeasurement, System, SystemResult, reproduce, studies
 from jaxnn.course import figures as course_figures
 from jaxnn.course.budget import allows
-from jaxnn.course.generative_systems import JUDGED, JUDGES
+from jaxnn.course.generative_systems import JUDGED, JUDGES, TAXI, TAXI_WINDOWS
 from jaxnn.course.modular_study import frozen_modules
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
 from jaxnn.course.run_system import run_config
+from jaxnn.course.series_novelty import alarms
 from jaxnn.course.systems import EPOCH_SECONDS
 from jaxnn.experiment.definition import seed_params
 from jaxnn.experiment.judge import judge
@@ -167,6 +168,23 @@ class CourseSession:
             SeedMeasurement(name, (value,), "", self.budget.note, target) for name, value, target in numbers
         )
         result = SystemResult(system, measurements, 1, time.perf_counter() - start_time)
+        return result, lambda: islice(figures_of(run), self.budget.figures)
+
+    def taxi(self, system: System) -> tuple[SystemResult, Draw]:
+        """The labelled windows of a series that an autoencoder finds new."""
+        run = run_config(load(system.config), system.seeds, (), self.budget, self.data_dir, system)
+        assert run.experiment is not None and run.result is not None
+        params = run.result.outcome.state.best.params
+        found = alarms(run.experiment, params, TAXI, TAXI_WINDOWS, self.data_dir)
+        numbers = (
+            ("labelled windows found, of 5", tuple(found.found.astype(float).tolist()), "5", 5.0),
+            ("other windows called new, %", tuple((100 * found.false_share).tolist()), "", None),
+        )
+        measurements = tuple(
+            SeedMeasurement(name, values, published, self.budget.note, target)
+            for name, values, published, target in numbers
+        )
+        result = SystemResult(system, measurements, run.seeds, run.seconds)
         return result, lambda: islice(figures_of(run), self.budget.figures)
 
     def frozen(self, system: System) -> tuple[SystemResult, Draw]:
