@@ -19,7 +19,7 @@ def learning_curves(
     *,
     title: str = "Learning curves",
     best_epoch: ArrayLike | None = None,
-    levels: Mapping[str, float] | None = None,
+    levels: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Figure:
     """Every metric of a run against the epoch, a panel each: the loss first, then the accuracy, then the others.
 
@@ -27,7 +27,7 @@ def learning_curves(
         history: "epoch" (r,) and metrics by split and name, such as "train_loss" and "validation_accuracy", each
             (seeds, r) or (r,); accuracies are fractions; NaN where not measured.
         best_epoch: the epoch whose parameters were kept, one number or one for each seed.
-        levels: by metric, a number to compare it with, such as the loss of two players at their equilibrium.
+        levels: by metric, numbers to compare it with by name, such as the loss of two players at their equilibrium.
     """
     epoch = np.asarray(history["epoch"])
     metrics = _measured_metrics(history) or ["loss"]
@@ -39,8 +39,9 @@ def learning_curves(
         bands = _draw_splits(ax, epoch, history, metric, 100 if is_share(metric) else 1)
         if not is_share(metric):
             seed_bands.log_scale_if_wide(ax, bands)
-        if levels is not None and metric in levels:
-            ax.axhline(levels[metric], color=style.GREY, linestyle=":", label="equilibrium", zorder=1)
+        for i, (name, value) in enumerate((levels or {}).get(metric, {}).items()):
+            color, dashes = (style.GREEN, style.PURPLE)[i % 2], style.DASHES[(i + 2) % 4]
+            ax.axhline(value, color=color, linestyle=dashes, linewidth=1, label=style.plain_text(name), zorder=1)
         layout.label_axes(ax, "epoch", axis_label(metric))
     for ax in axes:
         if best_epoch is not None:

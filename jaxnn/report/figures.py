@@ -17,6 +17,7 @@ from jaxnn.report import Picture
 from jaxnn.report.figure import Figure
 from jaxnn.report.prediction_figures import GRID, prediction_figures
 from jaxnn.report.structure_figures import structure_figures
+from jaxnn.report.text_baselines import text_baselines
 
 #: Samples in the figure of a run: points; images; of a net that is told classes, images of each of at most so many.
 SAMPLED_POINTS, SAMPLED_IMAGES, SAMPLES_OF_A_CLASS, MAX_SAMPLED_CLASSES = 1000, 60, 10, 20
@@ -26,7 +27,9 @@ def run_figures(
     experiment: Experiment, params: Params, history: Mapping[str, np.ndarray], best_epoch: Sequence[int]
 ) -> Iterator[Figure]:
     """Every figure that applies to a run. `params` are the best, with a leading axis of seeds."""
-    n, levels = len(experiment.seeds), dict(experiment.bound().levels)
+    n = len(experiment.seeds)
+    levels = {metric: {"equilibrium": value} for metric, value in experiment.bound().levels}
+    levels |= {"loss": baselines} if (baselines := text_baselines(experiment)) else {}
     yield Figure(
         "learning_curves",
         "Learning curves",

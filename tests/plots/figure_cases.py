@@ -35,7 +35,8 @@ SCRIPTS = (
 def learning_curves(rng: np.random.Generator, transform: Transform) -> Figure:
     keys = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
     history = {"epoch": np.arange(1, 18)} | {key: transform(rng.random((3, 17))) for key in keys}
-    return plots.learning_curves(history, title=HOSTILE[0], best_epoch=np.array([11, 13, 17]))
+    levels = {"loss": {HOSTILE[1]: 0.5, HOSTILE[2]: 0.4}}
+    return plots.learning_curves(history, title=HOSTILE[0], best_epoch=np.array([11, 13, 17]), levels=levels)
 
 
 def confusion_matrix(rng: np.random.Generator, transform: Transform) -> Figure:
