@@ -4,6 +4,7 @@ _LABELS = {
     "loss": "loss (mean per example)",
     "bits": "bits per place",
     "mae": "mean absolute error",
+    "mae_in_units": "mean absolute error in the units of the series",
     "r2": "R²",
     "sequence_accuracy": "sequences without a mistake",
 }

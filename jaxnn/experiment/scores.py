@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.data.series import SeriesReader
 from jaxnn.engine.program import MAX_PROGRAMS
 from jaxnn.errors import UserError
 from jaxnn.experiment.class_metrics import MAX_NUMBERS, class_metrics, class_outcomes
@@ -45,9 +46,18 @@ def scores(experiment: Experiment, params: Params) -> Scores:
             key = stream(jax.random.key(seed), part)
             arguments = seed_params(params, i), job.seed_hyperparameters(i), stats, examples, key
             measured, outcomes = jax.device_get(measure(*arguments))
-            rows.append(jax.tree.map(unmark_undefined, measured) | class_metrics(outcomes))
+            found = jax.tree.map(unmark_undefined, measured) | class_metrics(outcomes)
+            rows.append(found | in_units_of_series(experiment, found))
         by_part[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     return by_part
+
+
+def in_units_of_series(experiment: Experiment, found: dict[str, Any]) -> dict[str, Any]:
+    """The mean absolute error of the forecasts of a series in its own units: "mae_in_units"; {} for other data."""
+    reader = experiment.data.reader
+    if not isinstance(reader, SeriesReader) or "mae" not in found:
+        return {}
+    return {"mae_in_units": np.asarray(found["mae"] * reader.scale)}
 
 
 def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch]:

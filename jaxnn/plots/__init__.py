@@ -14,6 +14,7 @@ from jaxnn.plots.planes import decision_boundary as decision_boundary
 from jaxnn.plots.planes import optimizer_paths as optimizer_paths
 from jaxnn.plots.predictions import confusion_matrix as confusion_matrix
 from jaxnn.plots.predictions import denoised_signals as denoised_signals
+from jaxnn.plots.predictions import forecast as forecast
 from jaxnn.plots.predictions import misclassified as misclassified
 from jaxnn.plots.predictions import parity as parity
 from jaxnn.plots.samples import detections as detections

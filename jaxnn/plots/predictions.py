@@ -137,6 +137,25 @@ def denoised_signals(
     return layout.finalize(figure)
 
 
+def forecast(
+    truth: ArrayLike, ahead: ArrayLike, running: ArrayLike, ylabel: str = "", *, title: str = "Forecast"
+) -> Figure:
+    """A series (places,), its forecast from the true numbers before each place, and one that runs on from its own."""
+    figure = layout.new_figure(9.0, 4.4, title)
+    (ax,) = layout.add_panels(figure, 1, 1)
+    curves = (
+        (truth, "truth", style.BLACK, "-"),
+        (ahead, "a step ahead", style.BLUE, "--"),
+        (running, "running on from its own numbers", style.VERMILLION, "-."),
+    )
+    for values, name, color, dashes in curves:
+        numbers = np.asarray(values, float)
+        ax.plot(np.arange(1, len(numbers) + 1), numbers, color=color, linestyle=dashes, label=name)
+    layout.label_axes(ax, "place", style.plain_text(ylabel) or "number")
+    layout.legend_below(figure, [ax])
+    return layout.finalize(figure)
+
+
 def parity(
     true: ArrayLike, predicted: ArrayLike, names: Sequence[str] = (), *, title: str = "Predicted against true"
 ) -> Figure:

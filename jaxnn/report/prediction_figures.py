@@ -16,6 +16,7 @@ from jaxnn.metrics import mean_iou, predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report.detection_figures import detection_figures
 from jaxnn.report.figure import Figure
+from jaxnn.report.forecast_figure import forecast_figure
 from jaxnn.report.novelty_figures import novelty_figures
 from jaxnn.report.score_table import class_name, output_names
 from jaxnn.targets import split_weight
@@ -62,6 +63,7 @@ def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figur
         yield from classification_figures(experiment, params, predictions)
     else:
         yield regression_figure(experiment, predictions)
+        yield from forecast_figure(experiment, params)
 
 
 def predict_part(experiment: Experiment, params: Params) -> Predictions | None:

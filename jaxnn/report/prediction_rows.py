@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxnn.data.series import SeriesReader
 from jaxnn.detection import SHOWN_SCORE, found_objects
 from jaxnn.experiment.definition import DataInfo, Experiment
+from jaxnn.report.forecast_figure import in_units
 from jaxnn.report.score_table import class_name, output_names
 from jaxnn.sequence import Sequence
 from jaxnn.targets import plain_output
@@ -26,13 +28,17 @@ def prediction_rows(experiment: Experiment, prediction: Any, threshold: float | 
     sigmoid, else "output". A single output is the number of the second class, and a probability p gives 1 − p to the
     first. A multilabel task has the labels that are at least one half, and their probabilities. All else has a column
     for each number, or a list of more than `MAX_COLUMNS`. An example of many places has a list of classes and lists of
-    numbers. A novelty detection has a score, and the verdict "new" above the threshold.
+    numbers. A novelty detection has a score, and the verdict "new" above the threshold. Forecasts of a series are in
+    its own units.
     """
     if experiment.bound().activation == "novelty":
         scores = np.asarray(prediction)[:, 0].tolist()
         if threshold is None:
             return [{"score": score} for score in scores]
         return [{"score": score, "verdict": "new" if score > threshold else "normal"} for score in scores]
+    reader = experiment.data.reader
+    if isinstance(reader, SeriesReader):
+        prediction = in_units(reader, prediction)
     leaves = jax.tree_util.tree_leaves_with_path(prediction)
     if isinstance(prediction, Sequence) or (len(leaves) == 1 and not leaves[0][0]):
         task, activation = experiment.task(), experiment.bound().activation

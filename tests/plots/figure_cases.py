@@ -96,6 +96,10 @@ def filters_of_many_inputs(rng: np.random.Generator, transform: Transform) -> Fi
     return plots.filters(transform(rng.normal(size=(3, 5, 7, 17))))
 
 
+def forecast(rng: np.random.Generator, transform: Transform) -> Figure:
+    return plots.forecast(*(transform(rng.normal(size=29)) for _ in range(3)), HOSTILE[1], title=HOSTILE[0])
+
+
 def parity(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.parity(transform(rng.normal(size=(29, 4))), transform(rng.normal(size=(29, 4))), HOSTILE[:3])
 
@@ -293,6 +297,7 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         sample_images,
         sample_points,
         segmentation,
+        forecast,
         detections,
         class_bars,
         classes_in_plane,
