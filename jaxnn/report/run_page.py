@@ -14,6 +14,10 @@ from jaxnn.report.score_table import class_rows, metric_rows
 GRADIENT_NAMES = {"hand": "hand-written", "auto": "autodiff", "": "as the experiment has it"}
 
 
+#: The metric that a report begins with: the first of these that the run has, else its first metric.
+HEADLINES = ("mean_iou", "average_precision", "accuracy %", "roc_auc", "likelihood", "modes", "mae_in_units", "r2")
+
+
 def write_page(
     folder: Path,
     files: Mapping[str, str],
@@ -28,7 +32,7 @@ def write_page(
     """
     rows, seeds, seconds = manifest["scores"], manifest["seeds"], manifest["seconds"]
     last = rows[-1]
-    name = next((name for name in ("accuracy %", "r2") if name in last), list(last)[2])
+    name = next((name for name in HEADLINES if name in last), list(last)[2])
     facts = [
         (f"{last['part']} {name}", format_cell(last[name])),
         ("seeds", f"{len(seeds)}" if len(seeds) > 1 else f"seed {seeds[0]}"),
