@@ -71,8 +71,17 @@ def test_notebook_outputs_contain_no_path_and_no_host_name(stored):
 
 def test_notebook_defines_no_long_function(stored):
     for cell in code_cells(stored):
-        long = re.findall(r"^(?:def|class) .*\n(?:[ \t]+.*\n?){3,}", cell.source, re.M)
-        assert not long, long
+        assert not long_functions(cell.source)
+
+
+def long_functions(source):
+    """The functions and classes of a cell with a body of three lines or more."""
+    return re.findall(r"^(?:def|class) .*\n(?:[ \t]+.*\n){3,}", f"{source}\n", re.M)
+
+
+def test_function_of_three_lines_is_long():
+    assert long_functions("def f(x):\n    a = x\n    b = a\n    return b")
+    assert not long_functions("def f(x):\n    return x\n\n\ndef g(x):\n    return f(x)")
 
 
 def test_notebook_compares_hand_written_gradients_with_autodiff(stored):

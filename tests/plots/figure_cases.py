@@ -97,7 +97,8 @@ def filters_of_many_inputs(rng: np.random.Generator, transform: Transform) -> Fi
 
 
 def forecast(rng: np.random.Generator, transform: Transform) -> Figure:
-    return plots.forecast(*(transform(rng.normal(size=29)) for _ in range(3)), HOSTILE[1], title=HOSTILE[0])
+    truth, ahead, running = (transform(rng.normal(size=29)) for _ in range(3))
+    return plots.forecast(truth, ahead, running, HOSTILE[1], title=HOSTILE[0])
 
 
 def parity(rng: np.random.Generator, transform: Transform) -> Figure:
