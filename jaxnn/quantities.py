@@ -108,15 +108,23 @@ class MeanIoU:
     intersection: Any
     union: Any
 
-    def per_class(self) -> Any:
-        """(classes,), NaN for a class that neither is predicted nor occurs."""
+    def shares(self) -> tuple[Any, Any]:
+        """Intersection over union of each class (classes,), and which classes occur, predicted or true; else 0."""
         classes = self.union.shape[-1]
         intersection, union = (a.reshape(-1, classes).sum(0) for a in (self.intersection, self.union))
-        return jnp.where(union > 0, intersection / jnp.where(union > 0, union, 1), jnp.nan)
+        occurs = union > 0
+        return jnp.where(occurs, intersection / jnp.where(occurs, union, 1), 0), occurs
+
+    def per_class(self) -> Any:
+        """(classes,), NaN for a class that neither is predicted nor occurs."""
+        shares, occurs = self.shares()
+        return jnp.where(occurs, shares, jnp.nan)
 
     def value(self) -> Any:
         """The mean over the classes that occur, predicted or true; NaN where none does."""
-        return jnp.nanmean(self.per_class())
+        # Without the NaN of a single class, at which JAX's flag `jax_debug_nans` would end the run.
+        shares, occurs = self.shares()
+        return shares.sum() / occurs.sum().astype(shares.dtype)
 
 
 @jax.tree_util.register_dataclass
