@@ -233,15 +233,17 @@ def with_input(layer: Layer) -> Layer:
         inner_res, y = res
         check_dy_tree("with_input", dy, y)
         dparams, dx = inner.backward(params, inner_res, dy[0])
-        return dparams, _add_derivatives(dx, dy[1])
+        return dparams, add_derivatives(dx, dy[1])
 
     parts = (Part("0", inner, ""),)
     return Layer(inner.init, forward, backward, "with_input", parts, flow=lambda x, apply: (apply(parts[0], x), x))
 
 
-def _add_derivatives(dx: Any, other: Any) -> Any:
-    """The sum of two derivatives with respect to the same x, which are None where x holds integers."""
-    return jax.tree.map(lambda d, e: None if d is None else d + e, dx, other, is_leaf=lambda node: node is None)
+def add_derivatives(dx: Any, *others: Any) -> Any:
+    """The sum of derivatives with respect to the same x, which are None where x holds integers."""
+    return jax.tree.map(
+        lambda d, *rest: None if d is None else sum(rest, d), dx, *others, is_leaf=lambda node: node is None
+    )
 
 
 def residual(layer: Layer) -> Layer:
@@ -284,7 +286,7 @@ def residual(layer: Layer) -> Layer:
         check_dy_tree("residual", dy, y)
         dparams, dx = inner.backward(params, inner_res, dy)
         shortcut = dy if lengths is None else join_derivative(split_derivative(dy, lengths), lengths)
-        return dparams, _add_derivatives(dx, shortcut)
+        return dparams, add_derivatives(dx, shortcut)
 
     def flow(x, apply):
         return _add(x, apply(parts[0], x))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxnn.targets import Boxes
+from jaxnn.targets import BOX, Boxes
 
 #: Objects that are less probable are not reported.
 MIN_SCORE = 0.05
@@ -51,14 +51,14 @@ def found_objects(prediction: Float[np.ndarray, "batch rows columns n"], min_sco
 
     prediction: the probabilities of the classes, of which the first is "no object", and four numbers of the box
     """
-    shares = prediction[..., 1:-4]
+    shares = prediction[..., 1:-BOX]
     picture, row, column = np.nonzero(shares.max(-1) >= min_score)
     chosen = prediction[picture, row, column]
-    label, score = chosen[:, 1:-4].argmax(-1) + 1, chosen[:, 1:-4].max(-1).astype(np.float64)
-    found = Objects(picture, label, score, _corners(chosen[:, -4:], row, column))
+    label, score = chosen[:, 1:-BOX].argmax(-1) + 1, chosen[:, 1:-BOX].max(-1).astype(np.float64)
+    found = Objects(picture, label, score, _corners(chosen[:, -BOX:], row, column))
     found = found.of(np.argsort(-score, kind="stable"))
     keep = np.ones(len(found.score), bool)
-    for _, rows in _groups(found):
+    for rows in _groups(found):
         overlaps = overlap(found.box[rows], found.box[rows])
         for i in range(1, len(rows)):
             keep[rows[i]] = not (keep[rows[:i]] & (overlaps[i, :i] > SAME_OBJECT)).any()
@@ -84,9 +84,9 @@ def average_precisions(prediction: Float[np.ndarray, "batch rows columns n"], ta
     """
     # Evaluated in batches, the leading axes may be several.
     prediction = prediction.reshape(-1, *prediction.shape[-3:])
-    label, box = target.label.reshape(prediction.shape[:3]), target.box.reshape(*prediction.shape[:3], 4)
+    label, box = target.label.reshape(prediction.shape[:3]), target.box.reshape(*prediction.shape[:3], BOX)
     true, found = known_objects(Boxes(label, box)), found_objects(np.nan_to_num(prediction, nan=0.0))
-    classes = prediction.shape[-1] - 4
+    classes = prediction.shape[-1] - BOX
     hit = _hits(found, true)
     each, support = np.full(classes, np.nan), np.bincount(true.label, minlength=classes).astype(float)
     for k in range(1, classes):
@@ -104,26 +104,27 @@ def _corners(box: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray
     return np.concatenate([centre - size / 2, centre + size / 2], -1).astype(np.float64)
 
 
-def _groups(objects: Objects) -> list[tuple[int, np.ndarray]]:
-    """(key, rows) of the objects of each picture and class, rows in their order."""
-    if not len(objects.label):
-        return []
-    key = objects.picture * (objects.label.max() + 1) + objects.label
-    order = np.argsort(key, kind="stable")
-    values, starts = np.unique(key[order], return_index=True)
-    return list(zip(values.tolist(), np.split(order, starts[1:]), strict=True))
+def _groups(objects: Objects) -> list[np.ndarray]:
+    """The rows of the objects of each picture and class, in their order."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    for row, key in enumerate(_kinds(objects)):
+        rows.setdefault(key, []).append(row)
+    return [np.asarray(group) for group in rows.values()]
+
+
+def _kinds(objects: Objects) -> list[tuple[int, int]]:
+    """Picture and class of each object."""
+    return list(zip(objects.picture.tolist(), objects.label.tolist(), strict=True))
 
 
 def _hits(found: Objects, true: Objects) -> np.ndarray:
     """Which found objects are true ones, each of them counted once."""
     hit = np.zeros(len(found.score), bool)
-    most = max(found.label.max(initial=0), true.label.max(initial=0)) + 1
-    wanted = {}
-    for row, (picture, label) in enumerate(zip(true.picture, true.label, strict=True)):
-        wanted.setdefault(int(picture * most + label), []).append(row)
+    kinds = _kinds(true)
+    wanted = {kinds[rows[0]]: rows for rows in _groups(true)}
     taken: set[int] = set()
-    for i, (picture, label) in enumerate(zip(found.picture, found.label, strict=True)):
-        rows = wanted.get(int(picture * most + label))
+    for i, kind in enumerate(_kinds(found)):
+        rows = wanted.get(kind)
         if rows is None:
             continue
         overlaps = overlap(found.box[i : i + 1], true.box[rows])[0]

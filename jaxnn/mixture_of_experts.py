@@ -6,6 +6,7 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxnn.combine import add_derivatives
 from jaxnn.errors import UserError
 from jaxnn.layer import Layer, Params, Part, check_entries, check_layer, params_of, part_key
 from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, same_shapes, shapes_of
@@ -85,7 +86,7 @@ def mixture(gate: Layer, *experts: Layer) -> Layer:
         for part, r, cotangent in zip(parts, res.parts, cotangents, strict=True):
             dparams[part.name], dx = part.layer.backward(params_of(part, params), r, cotangent)
             inputs.append(dx)
-        return dparams, _total(inputs)
+        return dparams, add_derivatives(*inputs)
 
     def flow(x, apply):
         logits, *outputs = (apply(part, x) for part in parts)
@@ -111,8 +112,3 @@ def _mean(shares: Shares, outputs: Any) -> Outputs:
 def _spread(share: Float[Array, "batch"], like: Outputs) -> Outputs:
     """A number for each example in the shape of an output."""
     return jnp.broadcast_to(share.reshape(-1, *[1] * (like.ndim - 1)), like.shape)
-
-
-def _total(inputs: list[Any]) -> Any:
-    """The sum of the derivatives with respect to x; None where x holds integers."""
-    return jax.tree.map(lambda a, *rest: None if a is None else sum(rest, a), *inputs, is_leaf=lambda a: a is None)

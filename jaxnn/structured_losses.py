@@ -9,10 +9,7 @@ from jaxtyping import Array, Float
 from jaxnn.errors import UserError
 from jaxnn.loss import Loss, Reduction, make_loss
 from jaxnn.shapes import describe_shapes
-from jaxnn.targets import Boxes, Output, Target, Weighted, spread_weight
-
-#: Numbers of a box: the place of its centre, its height and its width.
-BOX = 4
+from jaxnn.targets import BOX, Boxes, Output, Target, Weighted, spread_weight
 
 
 def pixel_nats(logits: Output, target: Target) -> Float[Array, "batch"]:

@@ -33,6 +33,10 @@ class Weighted(NamedTuple):
     weight: Shaped[Array | np.ndarray, "..."]
 
 
+#: Numbers of a box: the place of its centre, its height and its width.
+BOX = 4
+
+
 class Boxes(NamedTuple):
     """The objects of pictures, each at the cell of a grid that its centre lies in: the target of the loss `detection`.
 

@@ -15,8 +15,6 @@ from jaxnn.storage.files import atomic_write
 
 #: Compiling one certificate takes one core.
 WORKERS = 2
-#: In place of the law's name where no law detects a mutant.
-SURVIVED = "survived"
 #: What the whole library takes on two cores.
 TIME, QUICK_TIME, MUTANTS_TIME = "about 10 minutes", "about 2 minutes", "about 1 minute"
 
@@ -28,7 +26,9 @@ FLOPs and milliseconds of one forward and backward pass in float32, for a batch 
 
 def run(command: Certify) -> None:
     device.select_device(command.device)
-    own = [":" in target for target in command.targets]
+    from jaxnn.cli.certify_targets import is_own
+
+    own = [is_own(target) for target in command.targets]
     if command.mutants and any(own) and not all(own):
         raise UserError("certify --mutants: expected the library's names or your own targets, found both; ask for each")
     if command.mutants and not any(own):
@@ -158,7 +158,7 @@ def _json_row(certificate: Any) -> dict[str, Any]:
             {"number": f.number, "law": f.law, "case": f.case, "reason": f.reason} for f in certificate.unmeasured
         ],
         "cost": None if cost is None else {side: getattr(cost, side)._asdict() for side in cost._fields},
-        "mutants": [{"mutant": m.name, "killed by": m.law or SURVIVED} for m in certificate.mutants],
+        "mutants": _planted_rows(certificate),
         "failures": certificate.failures,
         "remarks": certificate.remarks,
     }
@@ -166,11 +166,15 @@ def _json_row(certificate: Any) -> dict[str, Any]:
 
 def _print_planted(certificate: Any) -> None:
     """Prints the mistakes planted in a user's rule, and the law that detects each."""
-    survivors = [mutant for mutant in certificate.mutants if not mutant.law]
-    title = (
-        f"{certificate.name}: {len(certificate.mutants)} mutants, {len(certificate.mutants) - len(survivors)} killed"
-    )
-    print_table(title, [{"mutant": m.name, "killed by": m.law or SURVIVED} for m in certificate.mutants])
+    rows = _planted_rows(certificate)
+    killed = sum(bool(mutant.law) for mutant in certificate.mutants)
+    print_table(f"{certificate.name}: {len(rows)} mutants, {killed} killed", rows)
+
+
+def _planted_rows(certificate: Any) -> list[dict[str, str]]:
+    from jaxnn.certify.mutation import SURVIVED
+
+    return [{"mutant": mutant.name, "killed by": mutant.law or SURVIVED} for mutant in certificate.mutants]
 
 
 def _run_mutants(command: Certify) -> None:

@@ -1,6 +1,5 @@
 """The pictures of `jaxnn predict --pictures`: boxes on the picture of a detector, the mask of a segmenter."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from jaxnn.cli.sample import as_bytes
+from jaxnn.cli.sample import as_bytes, write_png
 from jaxnn.detection import SHOWN_SCORE, found_objects
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.plots.style import PALETTE, VERMILLION
 from jaxnn.report.score_table import class_name, output_names
-from jaxnn.storage.files import atomic_write
 
 #: A picture of a detector is enlarged until its shorter side has so many pixels, so that its boxes can be read.
 SHORT_SIDE = 240
@@ -45,16 +43,15 @@ def is_segmenter(experiment: Experiment) -> bool:
 def write_pictures(folder: Path, experiment: Experiment, names: Sequence[str], x: Any, prediction: Any) -> None:
     """Writes a PNG file for each picture x (n, h, w, channels), named after its file."""
     images = as_bytes(np.asarray(x, np.float32) / experiment.data.max_value)
+    # A number before the name: files of several folders may have one name.
+    first = sum(1 for _ in folder.iterdir())
     for i, name in enumerate(names):
         if is_detector(experiment):
             picture = with_boxes(images[i], prediction[i], output_names(experiment.data))
         else:
             picture = mask(prediction[i])
-        content = io.BytesIO()
-        picture.save(content, "PNG")
-        # A number before the name: files of several folders may have one name.
         stem = Path(name).name.replace(".", "_").replace("[", "_").replace("]", "")
-        atomic_write(folder / f"{len(list(folder.iterdir())):04}_{stem}.png", content.getvalue())
+        write_png(folder / f"{first + i:04}_{stem}.png", picture)
 
 
 def with_boxes(image: np.ndarray, prediction: np.ndarray, names: Any) -> Image.Image:

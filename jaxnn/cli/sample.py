@@ -62,9 +62,14 @@ def write_samples(folder: Path, samples: np.ndarray, title: str) -> None:
     shown = samples[:MAX_PICTURES]
     atomic_write(folder / "grid.png", plots.png(plots.sample_images(shown[:MAX_GRID], title=title)))
     for i, pixels in enumerate(as_bytes(shown)):
-        picture = io.BytesIO()
-        Image.fromarray(pixels).save(picture, "PNG")
-        atomic_write(folder / f"sample_{i:04}.png", picture.getvalue())
+        write_png(folder / f"sample_{i:04}.png", Image.fromarray(pixels))
+
+
+def write_png(file: Path, picture: Image.Image) -> None:
+    """Writes a picture."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    atomic_write(file, content.getvalue())
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:

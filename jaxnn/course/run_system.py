@@ -50,8 +50,13 @@ def reproduce(
 
     seeds: in place of the number that the budget or the system gives
     """
-    n = (budget.seeds or system.seeds) if seeds is None else seeds
+    n = number_of_seeds(system, seeds, budget)
     return run_config(load(system.config), n, system.quantities, budget, data_dir, system, report)
+
+
+def number_of_seeds(system: System, seeds: int | None, budget: Budget) -> int:
+    """The seeds of a system's run: those that are asked for, else those of the budget, else the system's own."""
+    return (budget.seeds or system.seeds) if seeds is None else seeds
 
 
 def run_config(
@@ -65,18 +70,22 @@ def run_config(
 ) -> SystemResult:
     """Runs `n` seeds of a config, as a part of a system, within a budget; measures the quantities."""
     start_time = time.perf_counter()
-    config = limit_config(config, budget)
-    first_seed = config.train.seed
     with jax.enable_x64(config.train.precision == "float64"):
-        seeds_of_run = range(first_seed, first_seed + n)
-        config, data = limit_data(config, load_data(config, data_dir=data_dir, seeds=seeds_of_run), budget)
-        experiment = experiment_of(config, data, seeds=seeds_of_run)
+        experiment = limited_experiment(config, n, budget, data_dir)
         snapshots: list[Snapshot] = []
         result = run(experiment, Hooks(report=report, save=snapshots.append))
         measurements = measure(experiment, result, quantities, last_params(experiment, snapshots[0].state))
         if budget.note:
             measurements = tuple(measurement._replace(note=budget.note) for measurement in measurements)
     return SystemResult(system, measurements, n, time.perf_counter() - start_time, experiment, result)
+
+
+def limited_experiment(config: Config, n: int, budget: Budget, data_dir: str | os.PathLike[str] | None) -> Experiment:
+    """The experiment of a config with `n` seeds, within a budget."""
+    config = limit_config(config, budget)
+    seeds = range(config.train.seed, config.train.seed + n)
+    config, data = limit_data(config, load_data(config, data_dir=data_dir, seeds=seeds), budget)
+    return experiment_of(config, data, seeds=seeds)
 
 
 def measure(

@@ -16,7 +16,7 @@ from jaxnn.course.budget import allows
 from jaxnn.course.generative_systems import JUDGED, JUDGES, TAXI, TAXI_WINDOWS
 from jaxnn.course.modular_study import frozen_modules
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
-from jaxnn.course.run_system import run_config
+from jaxnn.course.run_system import limited_experiment, number_of_seeds, run_config
 from jaxnn.course.series_novelty import alarms
 from jaxnn.course.systems import EPOCH_SECONDS
 from jaxnn.experiment.definition import seed_params
@@ -58,6 +58,10 @@ class CourseSession:
         result = run(system, self.seeds)
         return result._replace(experiment=None, result=None), lambda: islice(figures_of(result), self.budget.figures)
 
+    def seeds_of(self, system: System) -> int:
+        """The number of seeds of a study."""
+        return number_of_seeds(system, self.seeds, self.budget)
+
     def new_run(self, system: System, seeds: int | None) -> SystemResult:
         return reproduce(system, seeds=seeds, budget=self.budget, data_dir=self.data_dir)
 
@@ -87,7 +91,7 @@ class CourseSession:
 
     def optimizers(self, system: System) -> tuple[SystemResult, Draw]:
         start_time, config = time.perf_counter(), load(system.config)
-        n = (self.budget.seeds or system.seeds) if self.seeds is None else self.seeds
+        n = self.seeds_of(system)
         runs = compare_optimizers(config, seeds=n, budget=self.budget, data_dir=self.data_dir)
         measurements = tuple(SeedMeasurement(f"{run.name} loss", run.final) for run in runs)
         result = SystemResult(system, measurements, n, time.perf_counter() - start_time)
@@ -172,7 +176,7 @@ class CourseSession:
 
     def taxi(self, system: System) -> tuple[SystemResult, Draw]:
         """The labelled windows of a series that an autoencoder finds new."""
-        run = run_config(load(system.config), system.seeds, (), self.budget, self.data_dir, system)
+        run = run_config(load(system.config), self.seeds_of(system), (), self.budget, self.data_dir, system)
         assert run.experiment is not None and run.result is not None
         params = run.result.outcome.state.best.params
         found = alarms(run.experiment, params, TAXI, TAXI_WINDOWS, self.data_dir)
@@ -190,9 +194,8 @@ class CourseSession:
     def frozen(self, system: System) -> tuple[SystemResult, Draw]:
         """Sub-nets trained alone and kept, beside each of them by itself."""
         start_time = time.perf_counter()
-        run = run_config(load(system.config), system.seeds, (), self.budget, self.data_dir, system)
-        assert run.experiment is not None
-        found = frozen_modules(run.experiment)
+        experiment = limited_experiment(load(system.config), self.seeds_of(system), self.budget, self.data_dir)
+        found = frozen_modules(experiment)
         measurements = [
             SeedMeasurement("best test accuracy %", tuple((100 * found.joined).tolist()), "", self.budget.note)
         ]

@@ -1,7 +1,7 @@
 """Digits on a canvas, generated from the 8×8 digits that come with scikit-learn: which pixel belongs to which digit,
 or where each digit's box is."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -9,9 +9,6 @@ from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.image_reader import ImageReader
 from jaxnn.data.synthetic import digits as embedded_digits
 from jaxnn.errors import UserError
-
-if TYPE_CHECKING:
-    from jaxnn.targets import Boxes
 
 #: What is told of a canvas.
 Target = Literal["pixels", "boxes"]
@@ -58,7 +55,7 @@ def canvas(
         raise UserError(f"canvas: expected noise of at least 0, found {noise}")
     if target == "boxes" and size % CELL:
         raise UserError(f"canvas: expected a size that is a multiple of {CELL}, the side of a cell, found {size}")
-    from jaxnn.targets import Boxes  # imports JAX
+    from jaxnn.targets import BOX, Boxes  # imports JAX
 
     source = embedded_digits()
     images, labels = source.train.x[..., 0] / source.max_value, source.train.y
@@ -70,7 +67,7 @@ def canvas(
         x = np.zeros((count, size, size), np.float32)
         y = np.zeros((count, size, size), np.int32)
         cells = (count, size // CELL, size // CELL)
-        boxes = Boxes(np.zeros(cells, np.int32), np.zeros((*cells, 4), np.float32))
+        label, box = np.zeros(cells, np.int32), np.zeros((*cells, BOX), np.float32)
         for i in range(count):
             chosen = rng.choice(rows, rng.integers(1, digits, endpoint=True))
             for row, (top, left) in zip(chosen, free_corners(rng, len(chosen), size), strict=True):
@@ -78,26 +75,28 @@ def canvas(
                 x[window] = images[row]
                 y[window] = np.where(images[row] >= INK, labels[row] + 1, 0)
                 if target == "boxes":
-                    mark_box(boxes, i, int(labels[row]) + 1, np.add(np.argwhere(images[row] >= INK), (top, left)))
+                    pixels = np.add(np.argwhere(images[row] >= INK), (top, left))
+                    mark_box(label[i], box[i], int(labels[row]) + 1, pixels)
         x += noise * rng.standard_normal(x.shape, np.float32)
-        return Part(x[..., None], boxes if target == "boxes" else y)
+        return Part(x[..., None], Boxes(label, box) if target == "boxes" else y)
 
     train, test = draw(order[held_out:], n), draw(order[:held_out], test_n)
     classes = ("background", *(str(k) for k in range(10)))
     return Dataset("canvas", train, test, classes, 1.0, reader=ImageReader((size, size), "grey", share=True))
 
 
-def mark_box(boxes: "Boxes", i: int, label: int, pixels: np.ndarray) -> None:
-    """Writes the box around the pixels (m, 2) of an object into the cell of picture i that its centre lies in.
+def mark_box(label: np.ndarray, box: np.ndarray, k: int, pixels: np.ndarray) -> None:
+    """Writes class k and the box around the pixels (m, 2) of an object into the cell that its centre lies in.
+
+    label: (rows, columns); box: (rows, columns, 4)
 
     The centres of two digits that do not overlap lie more than a cell apart.
     """
-    label_of, box_of = np.asarray(boxes.label), np.asarray(boxes.box)
     first, last = pixels.min(0) / CELL, (pixels.max(0) + 1) / CELL
     centre = (first + last) / 2
-    cell = np.minimum(centre.astype(int), label_of.shape[1] - 1)
-    label_of[i, *cell] = label
-    box_of[i, *cell] = [*(centre - cell), *(last - first)]
+    cell = np.minimum(centre.astype(int), len(label) - 1)
+    label[*cell] = k
+    box[*cell] = [*(centre - cell), *(last - first)]
 
 
 def free_corners(rng: np.random.Generator, count: int, size: int) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ SHOWN = 6
 
 def detection_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figure of the first seed on the test part, or the nearest thing to it; none without pictures."""
-    part = next((name for name in ("test", "validation", "train") if experiment.examples(name) is not None), None)
+    part = next(reversed(experiment.parts()), None)
     examples = None if part is None else experiment.examples(part)
     if not isinstance(examples, tuple) or not isinstance(examples[1], Boxes):
         return

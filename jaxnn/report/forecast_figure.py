@@ -22,7 +22,7 @@ def forecast_figure(experiment: Experiment, params: Params) -> Iterator[Figure]:
     first window of the part. None for what is no series, and for a net whose output is not what follows its window.
     """
     reader = experiment.data.reader
-    part = next((name for name in ("test", "validation", "train") if experiment.examples(name) is not None), None)
+    part = next(reversed(experiment.parts()), None)
     examples = None if part is None else experiment.examples(part)
     if not isinstance(reader, SeriesReader) or not isinstance(examples, tuple):
         return

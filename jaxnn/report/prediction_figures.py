@@ -68,7 +68,7 @@ def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figur
 
 def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
     """The first seed's predictions of a task for the test part, or the nearest thing to it; None for no predictions."""
-    part = next((name for name in ("test", "validation", "train") if experiment.examples(name) is not None), None)
+    part = next(reversed(experiment.parts()), None)
     examples = None if part is None else experiment.examples(part)
     if part is None or not (isinstance(examples, tuple) and len(examples) == 2):
         return None

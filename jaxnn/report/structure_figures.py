@@ -27,7 +27,7 @@ SHOWN, WALK, MAX_DRAWN_NODES = 2000, 15, 100
 def structure_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figures of the first seed that apply, of the test part or the nearest thing to it."""
     model = experiment.bound().model
-    part = next((name for name in ("test", "validation", "train") if experiment.examples(name) is not None), None)
+    part = next(reversed(experiment.parts()), None)
     examples = None if part is None else experiment.examples(part)
     if model is None or part is None or not (isinstance(examples, tuple) and len(examples) == 2):
         return
