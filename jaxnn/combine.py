@@ -7,7 +7,17 @@ from jax import numpy as jnp
 
 from jaxnn.combined_time import combined_time
 from jaxnn.errors import UserError, describe
-from jaxnn.layer import Layer, Params, Part, Shared, check_entries, check_layer, params_of, part_key
+from jaxnn.layer import (
+    Layer,
+    Params,
+    Part,
+    Shared,
+    add_derivatives,
+    check_entries,
+    check_layer,
+    params_of,
+    part_key,
+)
 from jaxnn.sequence import join_derivative, join_lengths, per_place, split_derivative, split_lengths
 from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, is_shape, same_shapes, shapes_of
 
@@ -237,13 +247,6 @@ def with_input(layer: Layer) -> Layer:
 
     parts = (Part("0", inner, ""),)
     return Layer(inner.init, forward, backward, "with_input", parts, flow=lambda x, apply: (apply(parts[0], x), x))
-
-
-def add_derivatives(dx: Any, *others: Any) -> Any:
-    """The sum of derivatives with respect to the same x, which are None where x holds integers."""
-    return jax.tree.map(
-        lambda d, *rest: None if d is None else sum(rest, d), dx, *others, is_leaf=lambda node: node is None
-    )
 
 
 def residual(layer: Layer) -> Layer:

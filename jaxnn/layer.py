@@ -126,6 +126,13 @@ def part_key(key: Key, name: str) -> Any:
     return jax.random.fold_in(key, int(name) if name.isdecimal() else zlib.crc32(name.encode()))
 
 
+def add_derivatives(dx: Any, *others: Any) -> Any:
+    """The sum of derivatives with respect to the same x, which are None where x holds integers."""
+    return jax.tree.map(
+        lambda d, *rest: None if d is None else sum(rest, d), dx, *others, is_leaf=lambda node: node is None
+    )
+
+
 def empty_init(key: Key, x: Batch) -> tuple[()]:
     """The `init` of a layer without parameters."""
     del key, x

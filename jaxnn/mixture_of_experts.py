@@ -6,9 +6,8 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn.combine import add_derivatives
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer, Params, Part, check_entries, check_layer, params_of, part_key
+from jaxnn.layer import Layer, Params, Part, add_derivatives, check_entries, check_layer, params_of, part_key
 from jaxnn.shapes import Shape, check_dy_tree, describe_shapes, same_shapes, shapes_of
 
 Outputs = Float[Array, "batch *shape"]

@@ -33,7 +33,7 @@ def terms_of_sum(node: ast.AST) -> tuple[ast.expr, ...]:
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
-        and node.func.id in ("_add", "_add_derivatives")
+        and node.func.id in ("_add", "add_derivatives")
         and len(node.args) == 2
     ):
         return node.args[0], node.args[1]
