@@ -150,9 +150,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("parallel: columns split off by one", "parallel", "jnp.split(dy, ends, axis=-1)",
            "jnp.split(dy, [1 + end for end in ends], axis=-1)"),
     Mutant("residual: shortcut dropped", "residual",
-           "None if d is None else d + e", "d"),
+           "add_derivatives(dx, shortcut)", "dx"),
     Mutant("residual: the layer's dx dropped", "residual",
-           "None if d is None else d + e", "e"),
+           "add_derivatives(dx, shortcut)", "shortcut"),
     # Losses.
     Mutant("quadratic: factor 2", "quadratic", "lambda y, t: y - dense_target(t, y),",
            "lambda y, t: 2 * (y - dense_target(t, y)),"),

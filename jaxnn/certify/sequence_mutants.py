@@ -81,5 +81,5 @@ SEQUENCE_MUTANTS: tuple[Mutant, ...] = (
     Mutant("pool_sequence: dy to all places", "pool_sequence", "jnp.where(chosen, dy[:, None], 0)",
            "jnp.broadcast_to(dy[:, None], (*chosen.shape[:2], dy.shape[-1]))"),
     Mutant("transformer: the shortcut forgotten on the way back", "transformer",
-           "None if d is None else d + e", "d", "jaxnn.combine"),
+           "add_derivatives(dx, shortcut)", "dx", "jaxnn.combine"),
 )  # fmt: skip

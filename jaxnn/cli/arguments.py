@@ -6,10 +6,11 @@ from tyro.conf import subcommand
 
 from jaxnn.cli.library_arguments import Certify, Config, Configs, Reproduce, Summary
 from jaxnn.cli.run_arguments import Checkpoint, Evaluate, Generate, Plot, Predict, Sample
-from jaxnn.cli.training_arguments import Rerun, Resume, Sweep, Train
+from jaxnn.cli.training_arguments import Play, Rerun, Resume, Sweep, Train
 
 Command = (
     Annotated[Train, subcommand("train")]
+    | Annotated[Play, subcommand("play")]
     | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Resume, subcommand("resume")]
     | Annotated[Rerun, subcommand("rerun")]
@@ -32,4 +33,4 @@ TEXTS = ("prompt", "stop", "class_name")
 #: The commands of a run take overrides of its data, such as --data.path.
 DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.
-OVERRIDABLE = (Train, Sweep, Summary, *DATA_OVERRIDABLE)
+OVERRIDABLE = (Train, Play, Sweep, Summary, *DATA_OVERRIDABLE)

@@ -125,6 +125,12 @@ def report(text: str, share: float = 0.0) -> None:
         shown.report(text, share)
 
 
+def say_no_more() -> None:
+    """Ends what is shown of the running command, whose own output, such as a page, shows that it is at work."""
+    for shown in _running[-1:]:
+        shown.end()
+
+
 def announce(text: str) -> None:
     """Says on standard error, before a long command, what it does and how long that takes."""
     terminal.print_message(text)

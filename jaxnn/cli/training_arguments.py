@@ -54,6 +54,29 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Play:
+    """Open a page in the browser that trains a net while you watch: its boundary, its units, its gradient.
+
+    Only this machine reaches the page. Every field of the config can be overridden by its dotted name, as in
+    `jaxnn train`.
+    """
+
+    config: Annotated[
+        Positional[str | None],
+        arg(metavar="CONFIG", help="A shipped config's name, a TOML file, or the folder of a finished run."),
+    ] = None
+    port: int = 0
+    """Port of the page (default: any that is free)."""
+    no_browser: bool = False
+    """Print the address and open no browser."""
+    seeds: int | None = None
+    """Number of seeds to train, as one program (default: the config's)."""
+    data_dir: DataDir = None
+    device: Device = None
+    cache: Cache = True
+
+
+@dataclass(frozen=True)
 class Sweep:
     """Train a config with many values and seeds in few programs, and choose the best by the metric of train.best.
 

@@ -15,7 +15,7 @@ from jaxnn.config.overrides import Override, apply_overrides
 from jaxnn.config.schema import Config
 from jaxnn.config.sections import is_path_option
 from jaxnn.config.shipped import find
-from jaxnn.config.toml_file import TomlFile, read
+from jaxnn.config.toml_file import TomlFile, file_of_text, read
 from jaxnn.config.toml_positions import MAX_LEVELS
 
 #: The largest number of float32.
@@ -37,9 +37,21 @@ def load(name_or_path: str | os.PathLike[str], overrides: Sequence[str] = ()) ->
                 [f"override {text}: expected text in UTF-8, found another byte; rename a file of this name"]
             )
     path = find(name_or_path)
-    file = read(path)
+    return _validated(read(path), path.parent, overrides)
+
+
+def load_text(text: str, name: str = "config", overrides: Sequence[str] = ()) -> Config:
+    """The config of a TOML text. Mistakes say `name` in place of a file's.
+
+    Raises `ConfigError` with all mistakes at once, each with its line.
+    """
+    return _validated(file_of_text(text, name), Path.cwd(), overrides)
+
+
+def _validated(file: TomlFile, folder: Path, overrides: Sequence[str]) -> Config:
+    """The config of a file's tables. Relative paths of its data are found from `folder`."""
     tables, applied, errors = apply_overrides(file.tables, overrides)
-    resolve_data_paths(tables, path.parent, {override.path[:2] for override in applied})
+    resolve_data_paths(tables, folder, {override.path[:2] for override in applied})
     problems = {problem.path: problem.message for problem in _unsupported_values(tables)}
     config = None
     try:

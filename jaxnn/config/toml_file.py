@@ -29,7 +29,13 @@ class TomlFile(NamedTuple):
 
 def read(path: Path) -> TomlFile:
     """Reads a TOML file. Raises `ConfigError`, with the line, for an unreadable file and for invalid TOML."""
-    name, text = _display_name(path), read_text(path)
+    return file_of_text(read_text(path), _display_name(path))
+
+
+def file_of_text(text: str, name: str) -> TomlFile:
+    """The tables of a text that was read from a file, or is to be one. Raises `ConfigError`, with the line."""
+    if len(text) > MAX_BYTES:
+        raise ConfigError([f"{name}: expected a config of at most {MAX_BYTES >> 10} KiB, found more"])
     try:
         return TomlFile(name, *parse(text))
     except ConfigError as error:

@@ -1,5 +1,6 @@
 """Converts a photograph or scan of one digit to the form of the training images of MNIST or the 8x8 digits."""
 
+import io
 import os
 
 import numpy as np
@@ -14,7 +15,7 @@ _MAX_SIDE = 512  # more pixels say nothing about a digit
 
 
 def read_digit(
-    path: str | os.PathLike[str], size: tuple[int, int], max_value: float
+    path: str | os.PathLike[str] | io.BytesIO, size: tuple[int, int], max_value: float
 ) -> UInt8[np.ndarray, "1 height width 1"]:
     """Reads the drawing of a digit as a batch of one: uint8 (1, height, width, 1), 0 to ``max_value``.
 

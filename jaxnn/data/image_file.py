@@ -1,5 +1,6 @@
 """Opens image files from untrusted input: limits the pixels, reports each fault in one line, unifies the modes."""
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -34,21 +35,29 @@ _OTHER_KINDS = (
 )
 
 
-def open_image(path: str | os.PathLike[str], reduced_to: int | None = None) -> Image.Image:
+def open_image(path: str | os.PathLike[str] | io.BytesIO, reduced_to: int | None = None) -> Image.Image:
     """Decodes an image file, turned upright, as mode L or RGB: 8 bits a channel, opaque. Raises UserError.
 
+    path: or the content of a file in memory
     reduced_to: a JPEG of more pixels is decoded at a half, a fourth or an eighth of its size, so that its shorter side
         has at least twice so many pixels. This takes a tenth of the time of a photograph
 
     A film or a file of several pages gives its first picture. Where a picture is transparent its background becomes
     white, or black if its opaque part is bright.
     """
+    if isinstance(path, io.BytesIO):
+        return _decoded(path, "the picture", reduced_to)
     file = Path(path)
     if not file.is_file():
         raise UserError(f"{file}: expected an image, found {'a folder' if file.is_dir() else 'no such file'}")
+    return _decoded(file, file, reduced_to)
+
+
+def _decoded(source: Path | io.BytesIO, file: Path | str, reduced_to: int | None) -> Image.Image:
+    """The image of a file, or of its content, which messages name `file`."""
     try:
         # Pillow warns about large images, which are refused below, and about odd metadata, which we ignore.
-        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels(image.format) or max(width, height) > MAX_SIDE:
                 raise Image.DecompressionBombError
@@ -64,7 +73,7 @@ def open_image(path: str | os.PathLike[str], reduced_to: int | None = None) -> I
         ) from error
     except Exception as error:
         # Pillow's decoders raise many kinds of errors for a broken file: OSError, SyntaxError, struct.error, ...
-        raise UserError(f"{file}: expected {_EXPECTED}, found {_kind_of(file)}") from error
+        raise UserError(f"{file}: expected {_EXPECTED}, found {_kind_of(source)}") from error
 
 
 def max_pixels(kind: str | None) -> int:
@@ -72,7 +81,9 @@ def max_pixels(kind: str | None) -> int:
     return MAX_PIXELS // 2 if kind == "WEBP" else MAX_PIXELS
 
 
-def _kind_of(file: Path) -> str:
+def _kind_of(file: Path | io.BytesIO) -> str:
+    if isinstance(file, io.BytesIO):
+        return "another content"
     try:
         with file.open("rb") as stream:
             start = stream.read(16)

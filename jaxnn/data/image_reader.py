@@ -1,5 +1,6 @@
 """Readers of image files. A data set and its predictions prepare images by the same reader."""
 
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class ImageReader:
         if self.mode not in CHANNELS:
             raise UserError(f"images: mode: expected {' or '.join(CHANNELS)}, found {self.mode}")
 
-    def inputs(self, file: str | os.PathLike[str]) -> Shaped[np.ndarray, "1 height width channel"]:
+    def inputs(self, file: str | os.PathLike[str] | io.BytesIO) -> Shaped[np.ndarray, "1 height width channel"]:
         """The image of a file. Raises UserError for a file that is not an image or that is too large."""
         from jaxnn.data.image_file import open_image, resize_to_array  # imports Pillow
 
@@ -67,7 +68,7 @@ class DigitReader:
         if not 1 <= self.max_value <= 255:
             raise UserError(f"digits: max_value: expected a number from 1 to 255, found {self.max_value}")
 
-    def inputs(self, file: str | os.PathLike[str]) -> UInt8[np.ndarray, "1 height width 1"]:
+    def inputs(self, file: str | os.PathLike[str] | io.BytesIO) -> UInt8[np.ndarray, "1 height width 1"]:
         """The digit of a file. Raises UserError as `ImageReader` does, and for a blank image."""
         from jaxnn.data.handwriting import read_digit  # imports Pillow
 

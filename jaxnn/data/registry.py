@@ -16,6 +16,7 @@ from jaxnn.data.image_folder import image_folder
 from jaxnn.data.labelled_lines import labelled_lines
 from jaxnn.data.lines import lines_file
 from jaxnn.data.mnist import EXAMPLE_SHAPE, mnist
+from jaxnn.data.plane import chess_board, curve, points, spirals
 from jaxnn.data.series import series
 from jaxnn.data.synthetic import adding, beach, blobs, circles, cosine, digits, gaussians, moons, parabola
 from jaxnn.data.text import text_file
@@ -28,6 +29,10 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "circles": circles,
     "moons": moons,
     "gaussians": gaussians,
+    "spirals": spirals,
+    "chess_board": chess_board,
+    "curve": curve,
+    "points": points,
     "beach": beach,
     "parabola": parabola,
     "cosine": cosine,

@@ -29,17 +29,17 @@ def blobs(n: int = 500, centers: int = 2, box: float = 3.0, seed: int = 0) -> Da
     """
     from sklearn.datasets import make_blobs  # takes a second to import
 
-    _check_option("blobs", "centers", centers, centers >= 2, "2 or more")
-    _check_option(
+    check_option("blobs", "centers", centers, centers >= 2, "2 or more")
+    check_option(
         "blobs",
         "n",
         n,
         centers <= n <= _MAX_NUMBERS // 2,
         f"a point for each of the {centers} centres, at most {_MAX_NUMBERS // 2:,}",
     )
-    _check_option("blobs", "box", box, 0 < box <= _MAX_OPTION, "a positive number up to 1e30")
+    check_option("blobs", "box", box, 0 < box <= _MAX_OPTION, "a positive number up to 1e30")
     arrays = make_blobs(n_samples=n, centers=centers, center_box=(-box, box), random_state=seed)
-    return _make_dataset("blobs", arrays[0], arrays[1], centers)
+    return labelled_points("blobs", arrays[0], arrays[1], centers)
 
 
 def circles(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -52,9 +52,9 @@ def circles(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     """
     from sklearn.datasets import make_circles
 
-    _check_point_options("circles", n, noise)
+    check_point_options("circles", n, noise)
     x, y = make_circles(n_samples=n, noise=noise, random_state=seed)
-    return _make_dataset("circles", x, y, 2)
+    return labelled_points("circles", x, y, 2)
 
 
 def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -65,9 +65,9 @@ def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     """
     from sklearn.datasets import make_moons
 
-    _check_point_options("moons", n, noise)
+    check_point_options("moons", n, noise)
     x, y = make_moons(n_samples=n, noise=noise, random_state=seed)
-    return _make_dataset("moons", x, y, 2)
+    return labelled_points("moons", x, y, 2)
 
 
 def gaussians(n: int = 4000, modes: int = 8, radius: float = 2.0, noise: float = 0.05, seed: int = 0) -> Dataset:
@@ -80,14 +80,14 @@ def gaussians(n: int = 4000, modes: int = 8, radius: float = 2.0, noise: float =
 
     Source: the ring of Metz et al. 2017, on which a generative adversarial network shows whether it misses modes.
     """
-    _check_point_options("gaussians", n, noise)
-    _check_option("gaussians", "modes", modes, 2 <= modes <= n, f"from 2 to {n}")
-    _check_option("gaussians", "radius", radius, 0 < radius <= _MAX_OPTION, "a positive number up to 1e30")
+    check_point_options("gaussians", n, noise)
+    check_option("gaussians", "modes", modes, 2 <= modes <= n, f"from 2 to {n}")
+    check_option("gaussians", "radius", radius, 0 < radius <= _MAX_OPTION, "a positive number up to 1e30")
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % modes
     angle = 2 * np.pi * labels / modes
     centers = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return _make_dataset("gaussians", centers + noise * rng.normal(size=(n, 2)), labels, modes)
+    return labelled_points("gaussians", centers + noise * rng.normal(size=(n, 2)), labels, modes)
 
 
 def beach() -> Dataset:
@@ -130,12 +130,12 @@ def cosine(
 
     Source: the course's "Denoising a cosine".
     """
-    _check_option("cosine", "length", length, 2 <= length <= _MAX_NUMBERS, f"from 2 to {_MAX_NUMBERS:,}")
-    _check_option(
+    check_option("cosine", "length", length, 2 <= length <= _MAX_NUMBERS, f"from 2 to {_MAX_NUMBERS:,}")
+    check_option(
         "cosine", "examples", examples, 1 <= examples <= _MAX_NUMBERS // length, f"from 1 to {_MAX_NUMBERS // length:,}"
     )
     for option, value in (("noise", noise), ("periods", periods), ("phase", phase)):
-        _check_option("cosine", option, value, 0 <= value <= _MAX_OPTION, "a number from 0 to 1e30")
+        check_option("cosine", option, value, 0 <= value <= _MAX_OPTION, "a number from 0 to 1e30")
     generator = np.random.default_rng([seed, *b"cosine"])
     angle = np.linspace(-math.pi * periods, math.pi * periods, length)
     shift = generator.uniform(-phase, phase, (examples, 1))
@@ -154,9 +154,9 @@ def adding(n: int = 2000, length: int = 200, seed: int = 0) -> Dataset:
 
     Source: Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the marks of Bai et al. (2018).
     """
-    _check_option("adding", "length", length, 2 <= length <= _MAX_NUMBERS // 2, f"from 2 to {_MAX_NUMBERS // 2:,}")
+    check_option("adding", "length", length, 2 <= length <= _MAX_NUMBERS // 2, f"from 2 to {_MAX_NUMBERS // 2:,}")
     most = _MAX_NUMBERS * 10 // (2 * length)
-    _check_option("adding", "n", n, 1 <= n <= most, f"from 1 to {most:,}")
+    check_option("adding", "n", n, 1 <= n <= most, f"from 1 to {most:,}")
     generator = np.random.default_rng([seed, *b"adding"])
     numbers = generator.random((n, length), np.float32)
     marks = np.zeros((n, length), np.float32)
@@ -180,16 +180,19 @@ def digits() -> Dataset:
     return Dataset("digits", part, None, tuple(str(label) for label in range(10)), 16.0, DigitReader((8, 8), 16.0))
 
 
-def _make_dataset(name: str, x: ArrayLike, y: ArrayLike, classes: int) -> Dataset:
+def labelled_points(name: str, x: ArrayLike, y: ArrayLike, classes: int) -> Dataset:
+    """A data set of points (n, d) with labels 0..classes-1, whose classes are named by their numbers."""
     part = Part(np.asarray(x, np.float32), np.asarray(y, np.int32))
     return Dataset(name, part, None, tuple(str(label) for label in range(classes)), 1.0)
 
 
-def _check_point_options(name: str, n: int, noise: float) -> None:
-    _check_option(name, "n", n, 2 <= n <= _MAX_NUMBERS // 2, f"from 2 to {_MAX_NUMBERS // 2:,}")
-    _check_option(name, "noise", noise, 0 <= noise <= _MAX_OPTION, "a number from 0 to 1e30")
+def check_point_options(name: str, n: int, noise: float) -> None:
+    """Raises UserError for a number of points or a noise that cannot be."""
+    check_option(name, "n", n, 2 <= n <= _MAX_NUMBERS // 2, f"from 2 to {_MAX_NUMBERS // 2:,}")
+    check_option(name, "noise", noise, 0 <= noise <= _MAX_OPTION, "a number from 0 to 1e30")
 
 
-def _check_option(name: str, option: str, value: int | float, holds: bool, expected: str) -> None:
+def check_option(name: str, option: str, value: int | float, holds: bool, expected: str) -> None:
+    """Raises UserError, which says what was expected, unless the option holds."""
     if not holds:
         raise UserError(f"{name}: {option}: expected {expected}, found {value}")

@@ -63,9 +63,10 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
         copied_at, copy_seconds = time.perf_counter(), 0.0
         started = time.perf_counter()
         stopped = _stopped(start.state, plan)
+        hooks.watch(state, done)
         while done < schedule.total and not stopped:
+            count = min(schedule.next(done, seconds_per_step), max(1, hooks.most_steps(done)))
             chunk_started = time.perf_counter()
-            count = schedule.next(done, seconds_per_step)
             state, new_rows, finite = program.run_steps(state, done, count)
             seconds_per_step = (time.perf_counter() - chunk_started) / count
             done += count
@@ -80,6 +81,7 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
             if rows_of(new_rows):
                 newest = jax.tree.map(lambda a: a[:, -1], new_rows)
                 hooks.report(Progress(done // schedule.eval_steps, plan.evaluations, seconds, newest))
+            hooks.watch(state, done)
             stopped = _stopped(state, plan)
             stopping = hooks.should_stop()
             saving = hooks.should_save(done) or done == schedule.total or stopped or stopping

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from jaxnn.engine.chunks import SECONDS_PER_CHUNK
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.errors import UserError
-from jaxnn.train.state import History
+from jaxnn.train.state import History, State
 
 
 class NonFiniteError(UserError):
@@ -22,9 +22,15 @@ class Progress(NamedTuple):
     history: History
 
 
+#: Steps: more than any run has.
+UNLIMITED = 2**62
+
+
 class Hooks(NamedTuple):
     """What the driver calls after each chunk of steps.
 
+    most_steps(done) -> the most steps of the next chunk, after `done` steps; it may wait before it answers
+    watch(state, done): the state before the first step and after each chunk; its memory is given up in the next one
     report(progress): after each chunk that ended with an evaluation
     should_save(steps) -> whether to save the run after so many steps
     save(snapshot): saves it
@@ -34,6 +40,8 @@ class Hooks(NamedTuple):
     seconds: from one call to the next
     """
 
+    most_steps: Callable[[int], int] = lambda done: UNLIMITED
+    watch: Callable[[State, int], Any] = lambda state, done: None
     report: Callable[[Progress], Any] = lambda progress: None
     should_save: Callable[[int], bool] = lambda steps: False
     save: Callable[[Snapshot], Any] = lambda snapshot: None

@@ -1,5 +1,6 @@
 """Parameters on disk: those of a run with its preprocessing, and those of a user's own loop."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from jaxnn.errors import UserError
 from jaxnn.layer import Params
-from jaxnn.storage.arrays import load_arrays, named_arrays, restore, save_arrays
+from jaxnn.storage.arrays import encode_arrays, load_arrays, named_arrays, restore, save_arrays
 
 
 def save_params(path: str | os.PathLike[str], params: Params) -> None:
@@ -60,7 +61,17 @@ def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 def save_weights(path: Path, params: Params, stats: Any) -> None:
     """Writes the parameters of a run, and the arrays of the preprocessing that they were trained with."""
-    save_arrays(path, named_arrays({"params": params, "stats": stats}))
+    save_arrays(path, weight_arrays(params, stats))
+
+
+def weights_sha256(params: Params, stats: Any) -> str:
+    """The SHA-256 of the file that `save_weights` writes, without writing it."""
+    return hashlib.sha256(encode_arrays(weight_arrays(params, stats))[0]).hexdigest()
+
+
+def weight_arrays(params: Params, stats: Any) -> dict[str, np.ndarray]:
+    """The arrays of a run's file of weights by name."""
+    return named_arrays({"params": params, "stats": stats})
 
 
 def load_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -87,6 +87,13 @@ def array_sha256(array: np.ndarray) -> str:
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Writes arrays by name, and returns the dtype, shape and SHA-256 of each as it stands in the file."""
+    content, specs = encode_arrays(arrays)
+    atomic_write(path, content)
+    return specs
+
+
+def encode_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[bytes, dict[str, dict[str, Any]]]:
+    """The content of a file of arrays by name, and the dtype, shape and SHA-256 of each as it stands there."""
     stored, specs = {}, {}
     for name, array in arrays.items():
         # Not `ascontiguousarray`, which turns an array of no axes into one of one axis.
@@ -95,8 +102,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, dict[
         stored[name] = array if _file_dtype(array.dtype) else np.frombuffer(array.tobytes(), np.uint8)
     # A single entry, because safetensors writes several in an order that changes from process to process.
     metadata = {METADATA_KEY: json.dumps({"format": FORMAT, "arrays": specs}, sort_keys=True)}
-    atomic_write(path, save(stored, metadata=metadata))
-    return specs
+    return save(stored, metadata=metadata), specs
 
 
 def load_arrays(path: Path, expected: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:

@@ -54,6 +54,7 @@ def test_loader_options_are_explicit_typed_and_documented(name):
 def test_is_random_is_true_for_sets_that_depend_on_the_seed():
     assert {name for name in DATASETS if is_random(name)} == {
         "blobs", "circles", "moons", "cosine", "adding", "gaussians", "canvas", "graph",
+        "spirals", "chess_board", "curve",
     }  # fmt: skip
 
 

@@ -1,0 +1,67 @@
+"""`jaxnn play [CONFIG | RUN]`."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxnn.cli.progress import say_no_more
+from jaxnn.cli.terminal import print_message, print_text
+from jaxnn.cli.training_arguments import Play
+from jaxnn.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxnn.play.session import Opened, Session
+
+#: The config that the page opens with where none is named.
+DEFAULT_CONFIG = "circles_mlp"
+
+
+def run(command: Play, overrides: Sequence[str]) -> None:
+    for module in ("starlette", "uvicorn"):
+        if find_spec(module) is None:
+            raise UserError(
+                f"jaxnn play: expected the library {module}, found none; install the extra play, such as "
+                "`python -m pip install 'checked-jaxnn[play]'`, or `-e '.[play]'` in a clone"
+            )
+    from jaxnn.play.serve import listen, serve
+
+    listener = listen(command.port)
+
+    def make_session() -> "Session":
+        from jaxnn.cli import device
+        from jaxnn.play.session import Session
+
+        device.select_device(command.device)
+        return Session(opened(command, overrides), command.data_dir)
+
+    def announce(address: str) -> None:
+        say_no_more()
+        print_text(address)
+        print_message("the page of the net; Ctrl-C ends it")
+
+    serve(make_session, listener, open_browser=not command.no_browser, announce=announce)
+
+
+def opened(command: Play, overrides: Sequence[str]) -> "Opened":
+    """The config, or the finished run with its config, that the command line names."""
+    from jaxnn.config import load
+    from jaxnn.play.page_config import check_page_config
+    from jaxnn.play.session import Opened
+
+    name = command.config or DEFAULT_CONFIG
+    folder = Path(name)
+    if (folder / "manifest.json").is_file():
+        from jaxnn.runs.run import load_run
+
+        if overrides:
+            raise UserError(f"--{overrides[0]}: expected a config, found a finished run, whose config is its own")
+        run = load_run(folder)
+        config = load(folder / "config.toml")
+        return Opened(config, config, str(folder / "config.toml"), run)
+    if command.seeds is not None:
+        overrides = [*overrides, f"train.seeds={command.seeds}"]
+    base = load(name)
+    config = load(name, overrides)
+    check_page_config(config, base)
+    return Opened(config, base, name)

@@ -1,0 +1,101 @@
+"""Starts the server of the page on this machine, opens the browser, and ends with Ctrl-C."""
+
+import contextlib
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from jaxnn.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxnn.play.session import Session
+
+#: The only address that the server listens at: no other machine reaches it.
+ADDRESS = "127.0.0.1"
+#: Connections at once; a browser opens six for each tab.
+MAX_CONNECTIONS = 128
+
+
+def listen(port: int) -> socket.socket:
+    """A socket that listens on this machine alone. port: 0 for any that is free. Raises `UserError` for a used one."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((ADDRESS, port))
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"--port {port}: expected a free port, found one that cannot be used ({error.strerror}); without "
+            "--port any free one is taken"
+        ) from error
+    listener.listen(64)
+    return listener
+
+
+def serve(
+    make_session: "Callable[[], Session]",
+    listener: socket.socket,
+    *,
+    open_browser: bool,
+    announce: Callable[[str], object],
+) -> None:
+    """Serves the page until the process is interrupted.
+
+    make_session: called once, before the first request is answered
+    announce(address): called when the page can be opened
+    """
+    import uvicorn
+
+    from jaxnn.play.app import make_app
+
+    # 256 bits, which no other page can guess.
+    token, port = secrets.token_urlsafe(32), listener.getsockname()[1]
+    session = make_session()
+    config = uvicorn.Config(
+        make_app(session, token, port),
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    address = f"http://{ADDRESS}:{port}/#token={token}"
+    announce(address)
+    if open_browser:
+        # In a thread, because some browsers are started and waited for.
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    finally:
+        session.close()
+
+
+@contextlib.contextmanager
+def served(session: "Session", token: str) -> Iterator[int]:
+    """Serves a session from a thread while the block runs, and gives the port: for tests and notebooks."""
+    import uvicorn
+
+    from jaxnn.play.app import make_app
+
+    listener = listen(0)
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(make_app(session, token, port), log_level="error", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(5)
+        session.close()
