@@ -50,11 +50,10 @@ def circles(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
 
     Source: the course's hidden-layer example (``sklearn.datasets.make_circles``).
     """
-    from sklearn.datasets import make_circles
-
     check_point_options("circles", n, noise)
-    x, y = make_circles(n_samples=n, noise=noise, random_state=seed)
-    return labelled_points("circles", x, y, 2)
+    outer, inner = (np.linspace(0, 2 * np.pi, m, endpoint=False) for m in (n // 2, n - n // 2))
+    circle = np.stack([np.cos(outer), np.sin(outer)], axis=1), 0.8 * np.stack([np.cos(inner), np.sin(inner)], axis=1)
+    return labelled_points("circles", *_shuffled_with_noise(*circle, noise, seed), 2)
 
 
 def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -63,11 +62,25 @@ def moons(n: int = 500, noise: float = 0.1, seed: int = 0) -> Dataset:
     n: number of points
     noise: standard deviation of the noise
     """
-    from sklearn.datasets import make_moons
-
     check_point_options("moons", n, noise)
-    x, y = make_moons(n_samples=n, noise=noise, random_state=seed)
-    return labelled_points("moons", x, y, 2)
+    outer, inner = (np.linspace(0, np.pi, m) for m in (n // 2, n - n // 2))
+    moon = np.stack([np.cos(outer), np.sin(outer)], axis=1)
+    other = np.stack([1 - np.cos(inner), 1 - np.sin(inner) - 0.5], axis=1)
+    return labelled_points("moons", *_shuffled_with_noise(moon, other, noise, seed), 2)
+
+
+def _shuffled_with_noise(
+    first: np.ndarray, second: np.ndarray, noise: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points of two classes in a random order, with noise; the same numbers as scikit-learn's, bit for bit.
+
+    scikit-learn is not called, because it takes a second to import.
+    """
+    generator = np.random.RandomState(seed)
+    order = np.arange(len(first) + len(second))
+    generator.shuffle(order)
+    x, y = np.concatenate([first, second])[order], (order >= len(first)).astype(int)
+    return x + generator.normal(scale=noise, size=x.shape), y
 
 
 def gaussians(n: int = 4000, modes: int = 8, radius: float = 2.0, noise: float = 0.05, seed: int = 0) -> Dataset:

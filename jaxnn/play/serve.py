@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The only address that the server listens at: no other machine reaches it.
 ADDRESS = "127.0.0.1"
+#: Seconds after which a thread of Python makes room for another one.
+SWITCH_SECONDS = 5e-4
 #: Connections at once; a browser opens six for each tab.
 MAX_CONNECTIONS = 128
 
@@ -51,6 +54,8 @@ def serve(
 
     from jaxnn.play.app import make_app
 
+    # Between two chunks of steps the training waits for Python no longer than this, while a frame is encoded.
+    sys.setswitchinterval(SWITCH_SECONDS)
     # 256 bits, which no other page can guess.
     token, port = secrets.token_urlsafe(32), listener.getsockname()[1]
     session = make_session()

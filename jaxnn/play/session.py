@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import tomli_w
@@ -17,9 +17,9 @@ from jaxnn.errors import UserError
 from jaxnn.play.microscope import MISTAKES
 from jaxnn.play.page_config import check_page_config, check_page_size, examples_in_step, training_command
 from jaxnn.play.training import Training
-from jaxnn.runs import folder as run_folder
-from jaxnn.runs.manifest import make_manifest, now
-from jaxnn.runs.run import Run, new_recorder
+
+if TYPE_CHECKING:
+    from jaxnn.runs.run import Run
 
 #: Epochs a second, at first, of a net that sees the full batch in each step.
 FULL_BATCH_SPEED = 100.0
@@ -36,7 +36,7 @@ class Opened(NamedTuple):
     config: Config
     base: Config
     base_name: str
-    run: Run | None = None
+    run: "Run | None" = None
 
 
 class Session:
@@ -106,6 +106,11 @@ class Session:
         Raises `UserError` for a run that has not finished, for a name that is no plain word, and where a run of this
         name is there already.
         """
+        # Here, because they import the library of the figures, for which the first picture need not wait.
+        from jaxnn.runs import folder as run_folder
+        from jaxnn.runs.manifest import make_manifest, now
+        from jaxnn.runs.run import new_recorder
+
         if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60 or not name.isascii():
             raise UserError(f"expected a name of letters, digits, - and _, found {name[:60]!r}")
         trainer = self.training.trainer

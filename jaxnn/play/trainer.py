@@ -4,7 +4,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -18,11 +18,13 @@ from jaxnn.experiment.scores import Scores
 from jaxnn.layer import Params
 from jaxnn.play.controls import Controls
 from jaxnn.runs.history import history_columns
-from jaxnn.runs.run import Run
 from jaxnn.train.state import State
 
-#: Seconds that a chunk of steps takes at most: a picture of each is shown.
-SECONDS_PER_CHUNK = 1 / 40
+if TYPE_CHECKING:
+    from jaxnn.runs.run import Run
+
+#: Seconds that a chunk of steps takes at most: a picture that is asked for is no older.
+SECONDS_PER_CHUNK = 1 / 60
 Status = Literal["reading", "compiling", "training", "finished", "failed", "stopped"]
 
 
@@ -63,7 +65,7 @@ class Trainer:
         speed: float | None = None,
         float64: bool = False,
         after: "Trainer | None" = None,
-        finished: Run | None = None,
+        finished: "Run | None" = None,
     ):
         self.status: Status = "reading"
         self.message: str = ""

@@ -5,7 +5,7 @@ import io
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -23,9 +23,11 @@ from jaxnn.play.frame import curves, encode_frame
 from jaxnn.play.microscope import Microscope
 from jaxnn.play.pictures import Pictures, make_pictures
 from jaxnn.play.trainer import Trainer, View
-from jaxnn.runs.run import Run
 from jaxnn.runs.weights import weights_sha256
 from jaxnn.storage.arrays import path_name
+
+if TYPE_CHECKING:
+    from jaxnn.runs.run import Run
 
 #: Points of each part that are shown on the plane.
 MAX_SHOWN_POINTS = 1000
@@ -50,7 +52,7 @@ class Training:
         playing: bool,
         speed: float | None,
         after: "Training | None" = None,
-        finished: Run | None = None,
+        finished: "Run | None" = None,
     ):
         self.number: int = number
         self.config: Config = config
@@ -155,9 +157,7 @@ class Training:
         if reader is None or self._pictures(0).kind != "image":
             raise UserError("expected a net that reads images, found another")
         x = reader.inputs(io.BytesIO(png))  # pyright: ignore[reportArgumentType]  # readers of images take a content
-        seeds = range(len(experiment.seeds))
-        with jax.enable_x64(self._float64):
-            outputs = [np.asarray(predict(experiment, seed_params(view.params, i), x, i))[0] for i in seeds]
+        outputs = [self._prediction(view, x, i) for i in range(len(experiment.seeds))]
         self._drawn_digit = np.asarray(x)
         self.trainer.touch()
         pixels = np.asarray(x, float)[0].mean(axis=-1) / experiment.data.max_value
@@ -167,6 +167,18 @@ class Training:
             "image": np.round(pixels, 3).tolist(),
             "steps": view.steps,
         }
+
+    def _prediction(self, view: View, x: Any, seed: int) -> np.ndarray:
+        with jax.enable_x64(self._float64):
+            return np.asarray(predict(self.experiment, seed_params(view.params, seed), x, seed))[0]
+
+    @functools.cached_property
+    def _compiling_prediction(self) -> threading.Thread:
+        """Compiles the prediction, so that the first drawing need not wait for it."""
+        example, view = self._pictures(0).example, self._view()
+        thread = threading.Thread(target=self._prediction, args=(view, example, 0), daemon=True)
+        thread.start()
+        return thread
 
     def _checked(self, seed: int) -> int:
         """The position of a seed itself; 0 where there is none, as after a change to fewer seeds."""
@@ -184,6 +196,8 @@ class Training:
             pictures = self._pictures(seed if self.experiment.stacked else 0)
             if pictures.draw is None:
                 return {}
+            if pictures.kind == "image":
+                _ = self._compiling_prediction
             x = pictures.example if self._drawn_digit is None else self._drawn_digit
             return dict(jax.device_get(pictures.draw(seed_params(view.params, seed), x)))
 

@@ -9,8 +9,9 @@ from PIL import Image
 
 from jaxnn import plots
 from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.plane import plane_grid
 from jaxnn.experiment.trajectory import parameter_trajectory, params_unraveler
-from jaxnn.report.prediction_figures import plane_grid, probability_of_second
+from jaxnn.report.prediction_figures import probability_of_second
 
 #: Pictures, and how long each is shown in milliseconds; the last stays longer.
 FRAMES, MILLISECONDS, PAUSE = 24, 150, 2000

@@ -10,6 +10,7 @@ from jax import numpy as jnp
 from jaxnn import plots
 from jaxnn.errors import plural
 from jaxnn.experiment.definition import Experiment
+from jaxnn.experiment.plane import plane_grid
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.metrics import mean_iou, predicted_labels, true_labels
@@ -157,12 +158,6 @@ def boundary_figure(
     figure = plots.decision_boundary(across, up, shade, x, true, classes, title=title)
     alt = "The plane of the two inputs, shaded by the predicted class, with the examples on it."
     return Figure("decision_boundary", "Decision boundary", figure, alt)
-
-
-def plane_grid(low: np.ndarray, high: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """n coordinates along each axis of a rectangle, and its n² points as rows."""
-    across, up = (np.linspace(a, b, n, dtype=np.float32) for a, b in zip(low, high, strict=True))
-    return across, up, np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
 
 
 def probability_of_second(output: np.ndarray) -> np.ndarray:

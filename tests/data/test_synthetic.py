@@ -24,6 +24,17 @@ def test_point_sets_have_two_classes_of_equal_size(name):
     assert test is None and classes == ("0", "1") and max_value == 1
 
 
+@pytest.mark.parametrize("n", [2, 3, 500])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_circles_and_moons_are_those_of_scikit_learn(n, noise):
+    from sklearn.datasets import make_circles, make_moons
+
+    for name, make in (("circles", make_circles), ("moons", make_moons)):
+        x, y = make(n_samples=n, noise=noise or None, random_state=7)
+        train = load(name, {"n": n, "noise": noise}, seed=7).train
+        assert (train.x == x.astype(np.float32)).all() and (train.y == y).all()
+
+
 def test_circles_without_noise_have_two_radii():
     train = load("circles", {"noise": 0.0}).train
     np.testing.assert_allclose(np.linalg.norm(train.x, axis=1), np.where(train.y == 0, 1, 0.8), rtol=1e-6)

@@ -13,11 +13,14 @@ import { TEXTS } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-/** Milliseconds between two pictures for readers who asked for little motion, and between two drawings of the curves. */
-const CALM_PAUSE = 500, CURVE_PAUSE = 150;
+/**
+ * Milliseconds between two pictures: more of them than the eye needs would take the cores from the training. Then those
+ * for readers who asked for little motion, and between two drawings of the curves.
+ */
+const PICTURE_PAUSE = 29, CALM_PAUSE = 500, CURVE_PAUSE = 200;
 const SPEEDS = [1, 10, 30, 100, 300, 1000];
 
-let state = { run: 0 }, view = 0, playing = false, curvesAt = 0, look = () => {}, asleep = false;
+let state = { run: 0 }, view = 0, playing = false, curvesAt = 0, look = () => {};
 /** When each frame was drawn, and the steps of the training then: what the measurement of the page reads. */
 const drawn = (globalThis.jaxnnFrames = []);
 
@@ -94,21 +97,26 @@ function show(frame) {
   if (drawn.length > 5000) drawn.splice(0, 1000);
 }
 
-const animationFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));
 
-/** Asks for a frame, draws it, asks for the next: there is never more than one on its way. A hidden page asks nothing. */
+/**
+ * Asks for a frame, and for the next one while this one is drawn: there is never more than one on its way, and a slow
+ * reader gets fewer frames. A hidden page asks for nothing.
+ */
 async function watch() {
+  let coming = null, shownAt = 0;
+  const ask = (after) => nextFrame(after, shownSeed()).then((frame) => [frame, null], (error) => [null, error]);
   for (;;) {
-    if (document.hidden) {
-      asleep = true;
+    // `jaxnnAsleep` hides the page for a measurement of the training alone.
+    if (document.hidden || globalThis.jaxnnAsleep) {
+      coming = null;
       await pause(200);
       continue;
     }
     try {
-      const frame = await nextFrame(view, shownSeed());
-      if (asleep) view = 0;
-      asleep = false;
+      const [frame, error] = await (coming ?? ask(view));
+      coming = null;
+      if (error) throw error;
       if (frame.run !== state.run || !state.ready) {
         const other = frame.run !== state.run;
         const newState = await get("state");
@@ -116,9 +124,10 @@ async function watch() {
         if (!newState.ready) await pause(50);
       }
       if (frame.run === state.run && state.ready) {
-        await animationFrame();
+        if (!calm.matches) coming = ask(frame.view);
+        await pause((calm.matches ? CALM_PAUSE : PICTURE_PAUSE) - (performance.now() - shownAt));
+        shownAt = performance.now();
         show(frame);
-        if (calm.matches) await pause(CALM_PAUSE);
       } else $("status").textContent = TEXTS.states[frame.status];
     } catch (error) {
       if (error instanceof Refused && error.status !== 503) {
@@ -170,7 +179,7 @@ async function sendPoints() {
 }
 
 $("draw-points").addEventListener("click", () => $("draw-points").setAttribute("aria-pressed", String($("draw-points").getAttribute("aria-pressed") !== "true")));
-$("plane").addEventListener("pointerdown", (event) => {
+$("points").addEventListener("pointerdown", (event) => {
   if ($("draw-points").getAttribute("aria-pressed") === "true" && state.kind === "plane") addPoint(...plane.placeOf(event));
 });
 $("add-point").addEventListener("click", () => addPoint(Number($("point-x").value), Number($("point-y").value)));

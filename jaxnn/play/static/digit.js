@@ -44,14 +44,17 @@ function line(event) {
 function clear() {
   context.fillStyle = "#fff";
   context.fillRect(0, 0, pen.width, pen.height);
-  Object.assign(context, { strokeStyle: "#000", lineWidth: 20, lineCap: "round", lineJoin: "round" });
+  Object.assign(context, { strokeStyle: "#000", lineWidth: 10, lineCap: "round", lineJoin: "round" });
   pen.setAttribute("aria-label", TEXTS.penLabel);
   $("bars").replaceChildren();
   [empty, again] = [true, null];
 }
 
 function send() {
-  if (!empty) pen.toBlob(ask, "image/png");
+  if (empty) return;
+  // Not by toBlob, which waits until the browser is idle.
+  const bytes = Uint8Array.from(atob(pen.toDataURL("image/png").split(",")[1]), (c) => c.charCodeAt(0));
+  ask(new Blob([bytes]));
 }
 
 async function ask(picture) {

@@ -3,14 +3,25 @@
 import { COLOURS, css, element, mark } from "./draw.js";
 import { TEXTS } from "./texts.js";
 
-const canvas = document.getElementById("plane");
+const boundary = document.getElementById("plane");
+// The points lie above the boundary on a canvas of their own: they are drawn once, and not with each picture.
+const canvas = document.getElementById("points");
 const context = canvas.getContext("2d");
-const small = new OffscreenCanvas(1, 1);
 const reading = document.getElementById("plane-reading");
-let state, points = {}, shown = null, cursor = null;
+let state, points = {}, shown = null, cursor = null, image = null;
+
+// The colour of a class at each confidence, as the bytes of a pixel.
+const SHADES = new Uint32Array(COLOURS.length * 256);
+COLOURS.forEach((colour, i) => {
+  for (let confidence = 0; confidence < 256; confidence++) {
+    const share = 0.12 + 0.5 * (confidence / 255);
+    const [r, g, b] = colour.map((c) => Math.round(255 + (c - 255) * share));
+    SHADES[i * 256 + confidence] = new Uint32Array(new Uint8Array([r, g, b, 255]).buffer)[0];
+  }
+});
 
 export function setUp(newState, newPoints) {
-  [state, points, shown, cursor] = [newState, newPoints, null, null];
+  [state, points, shown, cursor, image] = [newState, newPoints, null, null, null];
   document.getElementById("plane-box").hidden = state.kind !== "plane";
   document.getElementById("no-picture").hidden = state.kind === "plane" || state.kind === "image";
   canvas.setAttribute("aria-label", TEXTS.planeLabel(state.classes.map((name) => `class ${name}`).join(", ")));
@@ -18,6 +29,7 @@ export function setUp(newState, newPoints) {
   const legend = document.getElementById("legend");
   legend.replaceChildren();
   if (state.kind !== "plane") return;
+  drawPoints();
   state.classes.forEach((name, i) => legend.append(element("li", {}, sample(i, true), `class ${name}`)));
   if (points.validation || points.test)
     legend.append(element("li", {}, sample(0, true, true), TEXTS.trainPoint), element("li", {}, sample(0, false, true), `${points.validation ? TEXTS.validationPoint : TEXTS.testPoint}`));
@@ -38,39 +50,44 @@ export function draw(frame) {
   if (!winner) return;
   shown = frame.arrays;
   const [rows, columns] = winner.shape;
-  if (small.width !== columns) [small.width, small.height] = [columns, rows];
-  const image = new ImageData(columns, rows);
+  if (boundary.width !== columns) [boundary.width, boundary.height] = [columns, rows];
+  image ??= new ImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let row = 0; row < rows; row++) {
-    const from = (rows - 1 - row) * columns;
-    for (let i = 0; i < columns; i++) {
-      const colour = COLOURS[winner.data[from + i] % COLOURS.length];
-      const share = 0.12 + 0.5 * (confidence.data[from + i] / 255), to = 4 * (row * columns + i);
-      for (let c = 0; c < 3; c++) image.data[to + c] = 255 + (colour[c] - 255) * share;
-      image.data[to + 3] = 255;
-    }
+    const from = (rows - 1 - row) * columns, to = row * columns;
+    for (let i = 0; i < columns; i++) pixels[to + i] = SHADES[(winner.data[from + i] % COLOURS.length) * 256 + confidence.data[from + i]];
   }
-  small.getContext("2d").putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = true;
-  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+  boundary.getContext("2d").putImageData(image, 0, 0);
+  if (cursor) read(cursor);
+}
+
+/** Draws the points, and the reading point of the keyboard. */
+function drawPoints() {
+  context.clearRect(0, 0, canvas.width, canvas.height);
   for (const part of ["test", "validation", "train"]) for (const point of points[part] ?? []) drawPoint(point, part === "train");
   for (const point of added) drawPoint(point, true);
-  if (cursor) {
-    const [x, y] = toCanvas(cursor);
-    context.strokeStyle = "#000"; context.lineWidth = 2;
-    context.beginPath(); context.moveTo(x - 14, y); context.lineTo(x + 14, y); context.moveTo(x, y - 14); context.lineTo(x, y + 14); context.stroke();
-    read(cursor);
+  if (!cursor) return;
+  const [x, y] = toCanvas(cursor);
+  context.strokeStyle = "#000";
+  context.lineWidth = 2.5;
+  context.beginPath();
+  for (const [dx, dy] of [[16, 0], [0, 16]]) {
+    context.moveTo(x - dx, y - dy);
+    context.lineTo(x + dx, y + dy);
   }
+  context.stroke();
 }
 
 const added = [];
 export function addedPoints(list) {
   added.splice(0, added.length, ...list);
+  if (state?.kind === "plane") drawPoints();
 }
 
 function drawPoint([x, y, label], filled) {
   const [across, up] = toCanvas([x, y]);
-  mark(context, label, across, up, filled ? 4.6 : 4.2);
-  context.lineWidth = filled ? 1.3 : 2;
+  mark(context, label, across, up, filled ? 5.4 : 5);
+  context.lineWidth = filled ? 1.5 : 2.4;
   context.fillStyle = css(COLOURS[label % COLOURS.length]);
   context.strokeStyle = filled ? "#fff" : css(COLOURS[label % COLOURS.length].map((c) => c * 0.75));
   if (filled) context.fill();
@@ -104,7 +121,10 @@ function read([x, y]) {
 
 canvas.addEventListener("pointermove", (event) => {
   if (!state || state.kind !== "plane") return;
-  cursor = null;
+  if (cursor) {
+    cursor = null;
+    drawPoints();
+  }
   read(placeOf(event));
 });
 canvas.addEventListener("keydown", (event) => {
@@ -114,5 +134,6 @@ canvas.addEventListener("keydown", (event) => {
   const step = (state.high[0] - state.low[0]) / 40;
   cursor ??= [(state.low[0] + state.high[0]) / 2, (state.low[1] + state.high[1]) / 2];
   cursor = cursor.map((value, i) => Math.min(state.high[i], Math.max(state.low[i], value + step * move[i])));
-  if (shown) draw({ arrays: shown });
+  drawPoints();
+  read(cursor);
 });

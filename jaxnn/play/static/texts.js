@@ -68,7 +68,6 @@ export const TEXTS = {
     finished: "Finished: the best parameters are shown",
     failed: "Stopped",
     stopped: "Stopped",
-    asleep: "The page was hidden and asked for nothing; it goes on.",
     away: "The server does not answer. It may have ended: start jaxnn play again. The page goes on when it is back.",
     token:
       "This tab does not have the token of the server. Open the address that jaxnn play printed; a link with a config is opened by: jaxnn play 'LINK'",
