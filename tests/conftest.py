@@ -46,6 +46,7 @@ SLOW = (
     "laws/test_mutants.py",
     "notebooks",
     "packaging/test_types.py",
+    "play/test_page.py",
     "plots/test_every_figure.py",
     "report/test_captions.py",
     "report/test_every_task.py",

@@ -4,6 +4,7 @@ The training's speed with the page and without it is measured in turns, in one p
 seconds, then the tab shows nothing, and so on.
 """
 
+import itertools
 import os
 import statistics
 import sys
@@ -86,7 +87,7 @@ def watched(page: Page, seconds: float) -> list[float]:
     first = page.evaluate("jaxnnFrames.length")
     time.sleep(seconds)
     times = [at for at, _ in page.evaluate(f"jaxnnFrames.slice({first})")]
-    return sorted(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    return sorted(later - earlier for earlier, later in itertools.pairwise(times))
 
 
 def one_seed(page: Page) -> None:
@@ -163,7 +164,8 @@ def pen(page: Page) -> None:
         page.evaluate("""() => {
             globalThis.lifted = new Promise((resolve) => {
                 let started = 0;
-                document.getElementById("pen").addEventListener("pointerup", () => (started = performance.now()), { once: true });
+                const pen = document.getElementById("pen");
+                pen.addEventListener("pointerup", () => (started = performance.now()), { once: true });
                 new MutationObserver((_, observer) => {
                     if (!document.getElementById("bars").children.length) return;
                     observer.disconnect();
@@ -183,7 +185,11 @@ def weight(browser: Browser, folder: Path) -> None:
 
     with play_server(folder, "circles_mlp") as server:
         violations = 0
-        for options in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 400, "height": 800}}):
+        for options in (
+            {"color_scheme": "light"},
+            {"color_scheme": "dark"},
+            {"viewport": {"width": 400, "height": 800}},
+        ):
             page = browser.new_page(**{"viewport": WINDOW, **options})
             requests: list[str] = []
             sizes: dict[str, int] = {}
