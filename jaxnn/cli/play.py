@@ -1,7 +1,6 @@
 """`jaxnn play [CONFIG | RUN]`."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,13 @@ DEFAULT_CONFIG = "circles_mlp"
 
 
 def run(command: Play, overrides: Sequence[str]) -> None:
-    for module in ("starlette", "uvicorn"):
-        if find_spec(module) is None:
-            raise UserError(
-                f"jaxnn play: expected the library {module}, found none; install the extra play, such as "
-                "`python -m pip install 'checked-jaxnn[play]'`, or `-e '.[play]'` in a clone"
-            )
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"expected the libraries of the page, found no {error.name}; install them: pip install starlette uvicorn"
+        ) from error
     from jaxnn.play.serve import listen, serve
 
     listener = listen(command.port)

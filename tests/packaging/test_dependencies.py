@@ -14,7 +14,7 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 #: The extras that a function of the package may import from; it then says which extra is missing.
-RUNTIME_EXTRAS = ("tfds", "sweep", "test")
+RUNTIME_EXTRAS = ("tfds", "sweep", "play", "test")
 #: Import names that do not follow from the name of the distribution.
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
 #: Names of the repository itself; `config_page` is a script of its documents.
@@ -44,8 +44,10 @@ def _undeclared(folder: str, at_import: set[str], in_functions: set[str]) -> lis
 
 def test_imports_of_the_package_are_declared():
     faults = _undeclared("jaxnn", _declared(), _declared(*RUNTIME_EXTRAS))
-    # pytest itself loads the plugin, so pytest is there whenever the plugin is. The strategies name what is missing.
-    assert faults == ["jaxnn/certify/strategies.py: hypothesis", "jaxnn/pytest_plugin.py: pytest"]
+    # pytest itself loads the plugin, so pytest is there whenever the plugin is. The strategies name what is missing, and
+    # so does `jaxnn play` before it imports the page's application.
+    application = [f"jaxnn/play/app.py: {name}" for name in ("anyio", "starlette")]
+    assert faults == ["jaxnn/certify/strategies.py: hypothesis", *application, "jaxnn/pytest_plugin.py: pytest"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ TFDS = ["train", "digits_mlp", "--data.name", "tfds:mnist", "--train.epochs", "1
     [
         ("optuna", SWEEP, "pip install optuna"),
         ("tensorflow_datasets", TFDS, "pip install tensorflow-datasets"),
+        ("starlette", ["play", "--no-browser"], "pip install starlette uvicorn"),
+        ("uvicorn", ["play", "--no-browser"], "pip install starlette uvicorn"),
     ],
 )
 def test_missing_library_is_named_with_its_remedy_in_one_line(library, words, remedy, tmp_path):
@@ -60,8 +62,9 @@ def test_missing_reader_of_tensorflow_datasets_is_named_with_its_remedy(library,
 def test_optional_libraries_of_the_package_have_a_case():
     """The other extras install JAX's plugins, or serve the tests and benchmarks."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {re.split(r"[>=[]", name)[0] for extra in ("tfds", "sweep") for name in extras[extra]} == {
+    assert {re.split(r"[>=[]", name)[0] for extra in ("tfds", "sweep", "play") for name in extras[extra]} == {
         "tensorflow-datasets", "importlib-resources", "array-record", "optuna",
+        "starlette", "uvicorn", "anyio",
     }  # fmt: skip
 
 
