@@ -63,7 +63,10 @@ class Play:
 
     config: Annotated[
         Positional[str | None],
-        arg(metavar="CONFIG", help="A shipped config's name, a TOML file, or the folder of a finished run."),
+        arg(
+            metavar="CONFIG",
+            help="A shipped config's name, a TOML file, the folder of a finished run, or a link of the page.",
+        ),
     ] = None
     port: int = 0
     """Port of the page (default: any that is free)."""

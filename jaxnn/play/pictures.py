@@ -130,7 +130,7 @@ def _columns(experiment: Experiment, model: Layer) -> tuple[Column, ...]:
     for step in steps(model, params):
         y = outputs[step.path]
         shape = getattr(y, "shape", (0,))[1:]
-        if columns and step.layer.name in JOINED:
+        if step.layer.name in JOINED and columns and columns[-1].shape == shape:
             columns[-1] = columns[-1]._replace(
                 label=f"{columns[-1].label}, {step.layer.name}", path=step.path, shape=shape
             )

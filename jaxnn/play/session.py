@@ -29,13 +29,14 @@ class Opened(NamedTuple):
     """What `jaxnn play` was asked to open.
 
     config: with what the command line changed
-    base: the same without, and its name on the command line: from here the page's command says what was changed
+    base: the same without, and its name on the command line: from here the page's command says what was changed; None
+        for the config of a link, which may name no files
     run: a finished run, whose parameters are shown until it is trained again
     """
 
     config: Config
-    base: Config
-    base_name: str
+    base: Config | None
+    base_name: str = ""
     run: "Run | None" = None
 
 
@@ -75,7 +76,8 @@ class Session:
         """
         config = load_text(text, "the page")
         check_page_config(config, self._opened.base)
-        if config.data.name != self._opened.base.data.name:
+        base = self._opened.base
+        if base is None or config.data.name != base.data.name:
             rows, one = examples_in_step(config), example_input(config)
             example = jax.tree.map(lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype), one)
             check_page_size(config, build_model(with_data_sizes(config)), example)

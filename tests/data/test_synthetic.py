@@ -32,7 +32,7 @@ def test_circles_and_moons_are_those_of_scikit_learn(n, noise):
     for name, make in (("circles", make_circles), ("moons", make_moons)):
         x, y = make(n_samples=n, noise=noise or None, random_state=7)
         train = load(name, {"n": n, "noise": noise}, seed=7).train
-        assert (train.x == x.astype(np.float32)).all() and (train.y == y).all()
+        assert (train.x == np.asarray(x, np.float32)).all() and (train.y == y).all()
 
 
 def test_circles_without_noise_have_two_radii():

@@ -44,8 +44,8 @@ def _undeclared(folder: str, at_import: set[str], in_functions: set[str]) -> lis
 
 def test_imports_of_the_package_are_declared():
     faults = _undeclared("jaxnn", _declared(), _declared(*RUNTIME_EXTRAS))
-    # pytest itself loads the plugin, so pytest is there whenever the plugin is. The strategies name what is missing, and
-    # so does `jaxnn play` before it imports the page's application.
+    # pytest itself loads the plugin, so pytest is there whenever the plugin is. The strategies name what is missing; so
+    # does `jaxnn play`, before it imports the page's application.
     application = [f"jaxnn/play/app.py: {name}" for name in ("anyio", "starlette")]
     assert faults == ["jaxnn/certify/strategies.py: hypothesis", *application, "jaxnn/pytest_plugin.py: pytest"]
 

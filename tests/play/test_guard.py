@@ -3,7 +3,10 @@
 import base64
 import http.client
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -11,6 +14,9 @@ import zlib
 import pytest
 from play_server import memory, play_server, raw_request
 
+from jaxnn.cli.play import linked_config
+from jaxnn.config.load import load_text
+from jaxnn.errors import UserError
 from jaxnn.play.training import FRAME_SECONDS
 
 MEGABYTE = 1 << 20
@@ -261,5 +267,46 @@ def test_only_this_machine_is_listened_to(server):
 def test_a_link_is_a_config_that_any_reader_of_deflate_unpacks():
     """The form of `linkOf` in server.js: base64url of raw deflate."""
     packer = zlib.compressobj(wbits=-15)
-    packed = base64.urlsafe_b64encode(packer.compress(b'title = "a"') + packer.flush()).rstrip(b"=")
-    assert zlib.decompress(base64.urlsafe_b64decode(packed + b"=" * (-len(packed) % 4)), wbits=-15) == b'title = "a"'
+    packed = base64.urlsafe_b64encode(packer.compress(b'title = "a"') + packer.flush()).rstrip(b"=").decode()
+    assert linked_config(f"http://127.0.0.1:8000/#config={packed}") == 'title = "a"'
+    bomb = zlib.compressobj(wbits=-15)
+    packed = base64.urlsafe_b64encode(bomb.compress(bytes(10**7)) + bomb.flush()).decode()
+    with pytest.raises(UserError, match="at most 64 KiB"):
+        load_text(linked_config(f"http://127.0.0.1:8000/#config={packed}"))
+    for damaged in ("", "!", "AAAA", "abc"):
+        with pytest.raises(UserError):
+            load_text(linked_config(f"http://127.0.0.1:8000/#config={damaged}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["nothing"], 2, "unknown config 'nothing'"),
+        (["circles_mlp", "--train.seeds=99"], 2, "at most 16"),
+        (["gaussians_gan"], 2, "two players"),
+        (["http://127.0.0.1:1/#config=AAAA"], 2, "title"),
+        (["circles_mlp", "--port", "1"], 2, "port 1"),
+        (["circles_mlp", "--net.0.units=-1"], 2, "at least 1"),
+    ],
+)
+def test_what_cannot_be_opened_is_a_line(words, status, message, tmp_path):
+    if words[-1] == "1" and hasattr(os, "geteuid") and os.geteuid() == 0:
+        words = [*words[:-1], str(busy_port())]
+        message = "expected a free port"
+    command = [sys.executable, "-m", "jaxnn", "play", "--no-browser", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == status and message in done.stderr and done.stdout == ""
+    assert "Traceback" not in done.stderr and not list(tmp_path.iterdir())
+
+
+def busy_port():
+    """A port that this process listens at, until it ends."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    BUSY.append(listener)
+    return listener.getsockname()[1]
+
+
+#: Sockets that stay open to the end of the tests.
+BUSY: list[socket.socket] = []

@@ -77,7 +77,7 @@ function show({ probabilities, classes, image }) {
   $("bars").replaceChildren(...probabilities.map((share, i) => {
     const bar = element("i");
     bar.style.width = `${Math.max(0, 100 * share)}%`;
-    const text = `${classes[i] ?? i} ${(100 * share).toFixed(0)} %`;
+    const text = `${classes[i] ?? i}: ${(100 * share).toFixed(0)} %`;
     return element("div", {}, i === best ? element("strong", {}, text) : text, bar);
   }));
 }
