@@ -73,7 +73,7 @@ def run_figure(command: Plot, overrides: Sequence[str]) -> None:
         if SAMPLES in manifest["files"]:
             run_folder.check_file(folder, manifest, SAMPLES)
         texts = [(sample.title, sample.text) for sample in read_samples(folder)]
-        write_page(folder, run.experiment.record.files, manifest, figures, texts)
+        write_page(folder, run.experiment.record.files, manifest, figures, texts, run.history)
         if has_boundary_animation(run.experiment):
             atomic_write(folder / "figures" / "decision_boundary.gif", boundary_animation(run.experiment))
         written = [name for name in run_folder.files(folder) if name.startswith("figures/")]

@@ -38,6 +38,18 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
+class Headline(NamedTuple):
+    """What a reader wants to know first: a name, its value, a line about how sure it is, and what it is of.
+
+    story: what was trained, a line each
+    """
+
+    name: str
+    value: str
+    note: str = ""
+    story: Sequence[str] = ()
+
+
 class Picture(NamedTuple):
     """A PNG with its title and `alt`, a text that describes the image for a reader who cannot see it."""
 
@@ -58,12 +70,14 @@ def write_report(
     manifest: Mapping[str, object],
     links: Sequence[str] = (),
     texts: Sequence[tuple[str, str]] = (),
+    headline: Headline | None = None,
+    curves: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Writes the report atomically; the arguments are those of `page`.
 
     Raises UserError if the file cannot be written, ValueError if a table or a figure is malformed.
     """
-    text = page(title, command, summary_rows, tables, figures, config_text, manifest, links, texts)
+    text = page(title, command, summary_rows, tables, figures, config_text, manifest, links, texts, headline, curves)
     # A command line may contain bytes that are not valid text (lone surrogates); they are shown as escapes.
     atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
@@ -78,8 +92,10 @@ def page(
     manifest: Mapping[str, object],
     links: Sequence[str] = (),
     texts: Sequence[tuple[str, str]] = (),
+    headline: Headline | None = None,
+    curves: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """The HTML of the report.
+    """The HTML of the report: how well it went, the curves, the results with their figures, how to repeat it.
 
     Args:
         title: what was run, in one line.
@@ -91,6 +107,8 @@ def page(
         manifest: environment and provenance of the run, shown as JSON.
         links: names of files beside the report, which it links to.
         texts: (title, text) of texts that a model wrote, with their line breaks.
+        headline: what the page begins with.
+        curves: (title, HTML) of `jaxnn.report.interactive_curves`, whose HTML is taken as it is.
     """
     files_beside = " · ".join(
         f'<a href="./{quote(name, errors="backslashreplace")}">{escape(name)}</a>' for name in links
@@ -114,20 +132,33 @@ def page(
 <main>
 <header>
 <h1>{escape(title)}</h1>
-<pre class="command"><code>{escape(command)}</code></pre>
+{"" if headline is None else _headline(headline)}
 {f"<dl>{summary}</dl>" if summary else ""}
-{f'<p class="files">Files: {files_beside}</p>' if files_beside else ""}
 </header>
+{_sections("Learning curves", "curve-figures", [_curve(title, figure) for title, figure in curves])}
 {_sections("Results", "tables", [_table(table) for table in tables])}
 {_sections("Samples", "texts", [_text(title, text) for title, text in texts])}
 {_sections("Figures", "figures", [_figure(picture) for picture in figures])}
-<h2>Config and environment</h2>
+<h2>How to repeat it</h2>
+<pre class="command"><code>{escape(command)}</code></pre>
+{f'<p class="files">Files: {files_beside}</p>' if files_beside else ""}
 <details><summary>Config</summary><pre><code>{escape(config_text)}</code></pre></details>
 <details><summary>Manifest</summary><pre><code>{escape(manifest_text)}</code></pre></details>
 </main>
 </body>
 </html>
 """
+
+
+def _headline(headline: Headline) -> str:
+    story = "".join(f"<p>{escape(line)}</p>" for line in headline.story)
+    note = f"<span>{escape(headline.note)}</span>" if headline.note else ""
+    value = f"<strong>{escape(headline.value)}</strong>"
+    return f'<div class="headline"><p class="figure"><b>{escape(headline.name)}</b>{value}{note}</p>{story}</div>'
+
+
+def _curve(title: str, figure: str) -> str:
+    return f"<section>\n<h3>{escape(title)}</h3>\n{figure}\n</section>"
 
 
 def _sections(heading: str, css_class: str, sections: Sequence[str]) -> str:

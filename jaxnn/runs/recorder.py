@@ -125,7 +125,7 @@ class RunRecorder:
         drawn = run_figures(experiment, outcome.state.best.params, history, facts["best_epoch"])
         figures = save_figures(folder / "figures", drawn)
         texts = [(sample.title, sample.text) for sample in self._samples.samples]
-        write_page(folder, experiment.record.files, self.manifest, figures, texts)
+        write_page(folder, experiment.record.files, self.manifest, figures, texts, history)
         self.update_manifest(run_folder.files(folder))
 
 

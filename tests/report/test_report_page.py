@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from jaxnn.errors import UserError
-from jaxnn.report import Picture, Table, page, write_report
+from jaxnn.report import Headline, Picture, Table, page, write_report
 
 # The start of a PNG up to its size, 7 × 5 pixels, with data after it.
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x07\x00\x00\x00\x05" + bytes(range(256))
@@ -62,6 +62,7 @@ def report(tmp_path, text: str = "plain", figures: int = 3) -> str:
         manifest={text: [text, None, 1.5]},
         links=[text],
         texts=[(text, text)],
+        headline=Headline(text, text, text, [text]),
     )
     return path.read_bytes().decode("utf-8")
 
@@ -79,9 +80,9 @@ def test_report_shows_text_verbatim_everywhere(tmp_path):
     text = ATTACKS[1]
     parsed = Page(report(tmp_path, text, figures=1))
     shown = "".join(parsed.text)
-    # Title twice, command, name and value, link, table title, header, two rows, figure title, caption, config, and in
-    # the manifest twice, where JSON escapes its quotation marks.
-    assert shown.count(text) == 17 and shown.count(json.dumps(text)) == 2
+    # Title twice, headline with its value, note and story, command, name and value, link, table title, header, two
+    # rows, figure title, caption, config, and in the manifest twice, where JSON escapes its quotation marks.
+    assert shown.count(text) == 21 and shown.count(json.dumps(text)) == 2
     assert ("img", "alt", text) in parsed.attributes
 
 

@@ -37,6 +37,20 @@ def test_run_page_has_its_date_and_machine(run_folder):
     assert cards["machine"].startswith(f"CPU × {jax.local_device_count()}, ")
 
 
+def test_run_page_begins_with_the_result_and_ends_with_how_to_repeat_it(run_folder):
+    page = (run_folder / "report.html").read_text(encoding="utf-8")
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert headings == ["Learning curves", "Results", "Figures", "How to repeat it"]
+    row = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))["scores"][-1]
+    mean, count = row["accuracy %"]["mean"], row["examples"]
+    value, note = re.findall(r'<p class="figure"><b>Test accuracy</b><strong>(.*?)</strong><span>(.*?)</span>', page)[0]
+    assert value == f"{mean:.4g} %"
+    error = 100 * (mean / 100 * (1 - mean / 100) / count) ** 0.5
+    assert note == f"± {error:.2g} by chance, of {count} examples"
+    assert "Net: dense 10 → sigmoid → dense 2 → sigmoid" in page
+    assert page.index("headline") < page.index("<svg") < page.index("Confusion matrix") < page.index("manifest.json")
+
+
 def test_machine_name_counts_devices_of_a_kind():
     assert machine_name(["cpu:cpu"] * 2, "Linux-6.18-x86_64") == "CPU × 2, Linux"
     assert machine_name(["gpu:NVIDIA H100 80GB"], "Linux-6.18") == "NVIDIA H100 80GB × 1, Linux"
