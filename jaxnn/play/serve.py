@@ -1,12 +1,13 @@
 """Starts the server of the page on this machine, opens the browser, and ends with Ctrl-C."""
 
+import asyncio
 import contextlib
 import secrets
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jaxnn.errors import UserError
@@ -74,33 +75,16 @@ def serve(
     )
     server = uvicorn.Server(config)
     address = f"http://{ADDRESS}:{port}/#token={token}"
-    announce(address)
-    if open_browser:
-        # In a thread, because some browsers are started and waited for.
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    async def run() -> None:
+        announce(address)
+        if open_browser:
+            # In a thread, because some browsers are started and waited for.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        await server.serve(sockets=[listener])
+
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+            asyncio.run(run())
     finally:
-        session.close()
-
-
-@contextlib.contextmanager
-def served(session: "Session", token: str) -> Iterator[int]:
-    """Serves a session from a thread while the block runs, and gives the port: for tests and notebooks."""
-    import uvicorn
-
-    from jaxnn.play.app import make_app
-
-    listener = listen(0)
-    port = listener.getsockname()[1]
-    config = uvicorn.Config(make_app(session, token, port), log_level="error", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        thread.join(5)
         session.close()

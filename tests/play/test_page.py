@@ -320,8 +320,8 @@ def test_a_digit_is_drawn_and_named_as_predict_names_it(page, server, tmp_path):
     assert page.locator("#filters canvas").count() == 8
     page.fill("#save-name", "digit")
     page.click("#save")
-    until(page, "document.getElementById('status').textContent.startsWith('Saved')", 120)
-    saved = page.inner_text("#status").removeprefix("Saved as ").removesuffix(".")
+    until(page, "document.getElementById('note').textContent.startsWith('Saved')", 120)
+    saved = page.inner_text("#note").removeprefix("Saved as ").removesuffix(".")
     picture = page.evaluate("document.getElementById('pen').toDataURL('image/png')")
     (tmp_path / "digit.png").write_bytes(base64.b64decode(picture.split(",")[1]))
     command = [sys.executable, "-m", "jaxnn", "predict", saved, str(tmp_path / "digit.png"), "--json", "found.json"]
@@ -398,6 +398,7 @@ def test_two_tabs_show_the_same_net(page, browser, server):
     change(other, "[data-key='net.0.units']", "6")
     page.bring_to_front()
     until(page, "document.querySelector(\"[data-key='net.0.units']\").value === '6'")
+    assert page.inner_text("#note") == "Another tab changed the net; this one follows."
 
 
 def test_a_reload_goes_on_without_the_token_in_the_address(page):

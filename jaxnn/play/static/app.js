@@ -18,9 +18,11 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
  * for readers who asked for little motion, and between two drawings of the curves.
  */
 const PICTURE_PAUSE = 29, CALM_PAUSE = 500, CURVE_PAUSE = 200;
+/** How long a note stays, and for how long after a button was pressed here another training is this tab's own. */
+const NOTE_MILLISECONDS = 6000, OWN_MILLISECONDS = 3000;
 const SPEEDS = [1, 10, 30, 100, 300, 1000];
 
-let state = { run: 0 }, view = 0, playing = false, curvesAt = 0, look = () => {};
+let state = { run: 0 }, view = 0, playing = false, curvesAt = 0, look = () => {}, noted = 0, pressedAt = -OWN_MILLISECONDS;
 /** When each frame was drawn, and the steps of the training then: what the measurement of the page reads. */
 const drawn = (globalThis.jaxnnFrames = []);
 
@@ -37,7 +39,15 @@ function report(error) {
   $("errors").hidden = false;
 }
 
+/** Says for a while what happened. */
+function note(text) {
+  $("note").textContent = text;
+  clearTimeout(noted);
+  noted = setTimeout(() => ($("note").textContent = ""), NOTE_MILLISECONDS);
+}
+
 async function change(tables) {
+  pressedAt = performance.now();
   try {
     await adopt(await post("config", { config: JSON.parse(JSON.stringify(tables)) }));
   } catch (error) {
@@ -120,6 +130,7 @@ async function watch() {
       if (frame.run !== state.run || !state.ready) {
         const other = frame.run !== state.run;
         const newState = await get("state");
+        if (other && state.run && performance.now() - pressedAt > OWN_MILLISECONDS) note(TEXTS.states.other);
         if (newState.ready || other) await adopt(newState);
         if (!newState.ready) await pause(50);
       }
@@ -142,6 +153,7 @@ async function watch() {
 }
 
 async function press(button, speed = null) {
+  pressedAt = performance.now();
   try {
     await post("press", { button, speed });
   } catch (error) {
@@ -203,7 +215,7 @@ for (const name of ["dragover", "dragleave", "drop"])
 // The same run elsewhere.
 async function copy(text) {
   await navigator.clipboard.writeText(text).catch(() => {});
-  $("status").textContent = TEXTS.copied;
+  note(TEXTS.copied);
 }
 $("copy-command").addEventListener("click", () => copy(state.command));
 $("copy-link").addEventListener("click", async () => {
@@ -224,13 +236,14 @@ $("toml-file").addEventListener("change", async (event) => {
 $("save-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    $("status").textContent = TEXTS.saved((await post("save", { name: $("save-name").value })).folder);
+    note(TEXTS.saved((await post("save", { name: $("save-name").value })).folder));
   } catch (error) {
     report(error);
   }
 });
 
 async function openToml(toml) {
+  pressedAt = performance.now();
   try {
     await adopt(await post("config", { toml }));
   } catch (error) {
