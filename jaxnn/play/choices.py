@@ -8,7 +8,6 @@ from typing import Any
 
 from jaxnn.config.reference import FieldHelp, variants
 from jaxnn.errors import UserError
-from jaxnn.play.page_config import EMBEDDED
 
 #: The layers of a net that the page builds: those for points and for images.
 OFFERED_LAYERS = (
@@ -35,7 +34,7 @@ def choices() -> dict[str, Any]:
     return {
         kind: {name: [_option(field) for field in found[kind][name]] for name in names if name in found[kind]}
         for kind, names in offered.items()
-    } | {"embedded": sorted(EMBEDDED)}
+    }
 
 
 def _option(field: FieldHelp) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class Trainer:
         self._playing, self._speed, self._float64 = playing, speed, float64
         self._make, self._after, self._finished_run = make, after, finished
         self._view: View | None = None
+        self._last: tuple[State, int] | None = None
         self._rows: list[tuple[int, Any]] = []
         self._changed = threading.Condition()
         self._wanted = True
@@ -207,10 +208,10 @@ class Trainer:
             self._show_last()
 
     def _show_last(self) -> None:
+        assert self.experiment is not None and self._last is not None
         state, done = self._last
         if self._view is not None and self._view.steps == done:
             return
-        assert self.experiment is not None
         params = jax.vmap(self.experiment.bound().params)(state.update)
         # The next chunk gives up the memory of this state: a copy is shown.
         self._show(jax.tree.map(np.array, params), done)
