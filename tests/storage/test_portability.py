@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 IMPORT_WITHOUT_POSIX = """
-import importlib, os, pkgutil, sys
+import asyncio, importlib, os, pkgutil, sys  # the library's own modules know their platform: asyncio reads os.sysconf
 for name in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[name] = None
 for name in ("O_DIRECTORY", "O_NOFOLLOW", "getuid", "sysconf", "fork", "sched_getaffinity"):

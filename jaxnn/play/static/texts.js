@@ -28,7 +28,7 @@ export const TEXTS = {
   curves: "Learning curves",
   digit: "Draw a digit",
   digitHelp:
-    "Draw with the mouse, a pen or a finger. The drawing is prepared as jaxnn predict prepares a file; the net above shows what its layers make of it.",
+    "Draw with the mouse, a pen or a finger. The drawing is prepared as jaxnn predict prepares a file; the panel Net shows what each layer makes of it.",
   seen: "What the net sees",
   clear: "Clear",
   pictureFile: "Or a picture (PNG)",
