@@ -1,5 +1,6 @@
 """`jaxnn plot RUN`, and `jaxnn plot activations` and the course's other figures."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def run_figure(command: Plot, overrides: Sequence[str]) -> None:
     from jaxnn.report.figures import run_figures, save_figures
     from jaxnn.report.run_page import write_page
     from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.sample_arrays import NAME as SAMPLE_ARRAYS
+    from jaxnn.runs.sample_arrays import SampleArrays, read_sample_arrays
     from jaxnn.runs.samples import NAME as SAMPLES
     from jaxnn.runs.samples import read_samples
     from jaxnn.storage.files import atomic_write
@@ -69,9 +72,13 @@ def run_figure(command: Plot, overrides: Sequence[str]) -> None:
     folder, manifest = run.folder, dict(run.manifest)
     run_folder.reject_symlink(folder / "figures")
     with locked(folder):
-        figures = save_figures(folder / "figures", run_figures(run.experiment, run.params, run.history, run.best_epoch))
-        if SAMPLES in manifest["files"]:
-            run_folder.check_file(folder, manifest, SAMPLES)
+        for name in (SAMPLES, SAMPLE_ARRAYS):
+            if name in manifest["files"]:
+                run_folder.check_file(folder, manifest, name)
+        steps = run.experiment.plan.epochs * run.experiment.source.steps
+        samples = SampleArrays(run.experiment, read_sample_arrays(folder), steps)
+        drawn = run_figures(run.experiment, run.params, run.history, run.best_epoch)
+        figures = save_figures(folder / "figures", itertools.chain(drawn, samples.figures()))
         texts = [(sample.title, sample.text) for sample in read_samples(folder)]
         write_page(folder, run.experiment.record.files, manifest, figures, texts, run.history)
         if has_boundary_animation(run.experiment):

@@ -18,6 +18,7 @@ from jaxnn.plots.predictions import forecast as forecast
 from jaxnn.plots.predictions import misclassified as misclassified
 from jaxnn.plots.predictions import parity as parity
 from jaxnn.plots.samples import detections as detections
+from jaxnn.plots.samples import points_over_training as points_over_training
 from jaxnn.plots.samples import reconstructions as reconstructions
 from jaxnn.plots.samples import sample_images as sample_images
 from jaxnn.plots.samples import sample_points as sample_points

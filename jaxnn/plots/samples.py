@@ -97,6 +97,29 @@ def detections(
     return layout.finalize(figure)
 
 
+def points_over_training(samples: np.ndarray, real: np.ndarray | None, names: Sequence[str], *, title: str) -> Figure:
+    """A panel for each time: samples (times, n, 2) over real examples (m, 2), all on one scale."""
+    columns = min(len(samples), 4)
+    rows = -(-len(samples) // columns)
+    figure = layout.new_figure(2.3 * columns, 2.4 * rows + 0.5, title)
+    axes = np.asarray(layout.add_panels(figure, rows, columns), dtype=object).ravel()
+    shown = samples[-1] if real is None else real
+    shown = shown[np.isfinite(shown).all(axis=1)]
+    low, high = (shown.min(axis=0), shown.max(axis=0)) if len(shown) else (-np.ones(2), np.ones(2))
+    margin = 0.15 * (high - low).max()
+    for ax, points, name in zip(axes, samples, names, strict=False):
+        if real is not None:
+            ax.scatter(*real[:MAX_POINTS].T, s=5, color=style.GREY, alpha=0.4, linewidths=0)
+        ax.scatter(*points[:MAX_POINTS].T, s=5, color=style.VERMILLION, alpha=0.6, linewidths=0)
+        ax.set_title(style.plain_text(name), fontsize=style.LABEL_SIZE)
+        ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+        ax.set_aspect("equal", adjustable="box")
+        layout.label_axes(ax, "first number", "second number")
+    for ax in axes[len(samples) :]:
+        ax.axis("off")
+    return layout.finalize(figure)
+
+
 def sample_points(samples: np.ndarray, real: np.ndarray | None, *, title: str) -> Figure:
     """Points of the plane (n, 2): samples over real examples."""
     figure = layout.new_figure(5.2, 5.2, title)

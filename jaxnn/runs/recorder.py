@@ -1,5 +1,6 @@
 """Records a run while it trains: makes its folder at the first step, writes checkpoints, and the results at the end."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.history import history_columns, write_history
 from jaxnn.runs.manifest import now
+from jaxnn.runs.sample_arrays import SampleArrays, read_sample_arrays
 from jaxnn.runs.samples import SampleWriter, read_samples
 from jaxnn.runs.weights import save_weights
 from jaxnn.train.state import History, State
@@ -47,7 +49,9 @@ class RunRecorder:
         self.start: Snapshot | None = start
         self._last, self._overwrite = (start if resumes else None), overwrite
         samples = read_samples(folder) if resumes else []
-        self._samples = SampleWriter(experiment, samples, start.steps if resumes and start is not None else 0)
+        steps = start.steps if resumes and start is not None else 0
+        self._samples = SampleWriter(experiment, samples, steps)
+        self._drawn = SampleArrays(experiment, read_sample_arrays(folder) if resumes else None, steps)
         self._saved_at = time.perf_counter()
 
     def __enter__(self) -> "RunRecorder":
@@ -88,6 +92,8 @@ class RunRecorder:
 
         return Hooks(
             report=report,
+            most_steps=self._drawn.most_steps,
+            watch=self._drawn.watch,
             should_save=should_save,
             save=self.save_checkpoint,
             should_stop=should_stop,
@@ -107,6 +113,7 @@ class RunRecorder:
             checkpoints.prune(self.folder, self.manifest["run"], self.experiment.plan.keep, start=start)
         self._last, self._saved_at = snapshot, time.perf_counter()
         self._samples.add(self.folder, snapshot.steps, snapshot.state.update)
+        self._drawn.save(self.folder)
 
     def interrupt(self, exit_status: int) -> None:
         """Marks the run as interrupted; it is saved and can be resumed."""
@@ -123,7 +130,7 @@ class RunRecorder:
         self._samples.add_best(folder, outcome.state.best.params, facts["best_epoch"][0])
         history = history_columns(outcome.history, experiment.plan.eval_every)
         drawn = run_figures(experiment, outcome.state.best.params, history, facts["best_epoch"])
-        figures = save_figures(folder / "figures", drawn)
+        figures = save_figures(folder / "figures", itertools.chain(drawn, self._drawn.figures()))
         texts = [(sample.title, sample.text) for sample in self._samples.samples]
         write_page(folder, experiment.record.files, self.manifest, figures, texts, history)
         self.update_manifest(run_folder.files(folder))

@@ -13,8 +13,10 @@ from jaxnn.config.experiment import make_experiment
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import seed_params
 from jaxnn.experiment.judge import class_index, frechet_distance, judge, nearest
+from jaxnn.experiment.sampling import draw_samples
 from jaxnn.metrics import mean_iou
 from jaxnn.report.prediction_rows import prediction_rows
+from jaxnn.runs.sample_arrays import POINTS, TIMES, SampleArrays, read_sample_arrays
 from jaxnn.variational import decode, log_likelihood
 
 
@@ -153,3 +155,21 @@ def test_mean_iou_by_hand():
     assert float(stacked.value()) == pytest.approx(expected)
     first = mean_iou(logits, jaxnn.Weighted(target, np.asarray([1.0, 0.0], np.float32)))
     assert float(first.value()) == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_samples_over_the_training_are_those_of_equal_drawn_numbers(tmp_path):
+    """The last ones are what the last parameters make; a resumed run keeps the earlier ones."""
+    config = load(
+        "gaussians_gan", ["train.epochs=4", "data.n=500", "data.test=100", "train.eval_every=1", "checkpoint.epochs=1"]
+    )
+    run = jaxnn.fit(make_experiment(config), tmp_path / "run")
+    arrays = read_sample_arrays(tmp_path / "run")
+    steps = run.experiment.source.steps
+    assert set(arrays) == {0, 4 * steps} | set(range(0, 4 * steps, -(-4 * steps // TIMES))) and all(
+        a.shape == (POINTS, 2) for a in arrays.values()
+    )
+    last = draw_samples(run.experiment, seed_params(run.params, 0), POINTS, jax.random.key(0))
+    assert np.array_equal(arrays[4 * steps], last)
+    assert (tmp_path / "run" / "figures" / "samples_over_training.png").is_file()
+    kept = SampleArrays(run.experiment, arrays, steps).arrays
+    assert set(kept) == {at for at in arrays if at <= steps}

@@ -121,6 +121,11 @@ def sample_points(rng: np.random.Generator, transform: Transform) -> Figure:
     return plots.sample_points(*(transform(rng.normal(size=(29, 2))) for _ in range(2)), title=HOSTILE[0])
 
 
+def points_over_training(rng: np.random.Generator, transform: Transform) -> Figure:
+    samples, real = transform(rng.normal(size=(5, 29, 2))), transform(rng.normal(size=(31, 2)))
+    return plots.points_over_training(samples, real, HOSTILE[:1] * 5, title=HOSTILE[0])
+
+
 def segmentation(rng: np.random.Generator, transform: Transform) -> Figure:
     x, labels = transform(rng.random((2, 5, 6, 1))), [rng.integers(4, size=(2, 5, 6)) for _ in range(2)]
     return plots.segmentation(x, *labels, title=HOSTILE[0])
@@ -297,6 +302,7 @@ CASES: dict[str, Callable[[np.random.Generator, Transform], Figure]] = {
         reconstructions,
         sample_images,
         sample_points,
+        points_over_training,
         segmentation,
         forecast,
         detections,
