@@ -11,6 +11,7 @@ from jaxnn.config.dump import to_builtins
 from jaxnn.config.schema import Config
 from jaxnn.config.sections import is_path_option
 from jaxnn.errors import UserError, plural
+from jaxnn.traverse import activations
 
 #: Data sets that need no file. A page's link may come from anyone, so it names no file of the reader's.
 EMBEDDED = frozenset(
@@ -20,10 +21,12 @@ EMBEDDED = frozenset(
 MAX_SEEDS = 16
 MAX_EXAMPLES = 20_000
 MAX_EPOCHS = 1_000_000
+#: Numbers of all examples, and layers of a net, also within others: a thousand of them take minutes to compile.
+MAX_NUMBERS, MAX_LAYERS = 4_000_000, 100
 #: Of all seeds together: float32 parameters with their gradient, the optimizer's state and the best ones take 5 times
 #: as many bytes.
 MAX_PARAMETERS = 2_000_000
-#: Numbers that the layers of all seeds keep of one batch.
+#: Numbers that the layers of all seeds say and keep of one batch.
 MAX_RESIDUALS = 16_000_000
 
 
@@ -33,39 +36,52 @@ def check_page_config(config: Config, trusted: Config | None) -> None:
     trusted: the config that the command line named; its data may be those of a file
     """
     data = to_builtins(config.data)
-    same_data = (
-        trusted is not None
-        and data.get("name") == trusted.data.name
-        and _files(data) == _files(to_builtins(trusted.data))
-    )
-    if config.data.name not in EMBEDDED and not same_data:
-        raise UserError(
-            f"data.name: expected a data set that needs no file ({', '.join(sorted(EMBEDDED))}), found "
-            f"{config.data.name}; `jaxnn play CONFIG` opens a config with files of your own"
-        )
-    if _files(data) and not same_data:
-        raise UserError("data: expected no file of this machine, found the name of one")
+    if not has_own_files(config, trusted):
+        _check_embedded(config, data)
     seeds = config.train.seeds
     if seeds > MAX_SEEDS:
         raise UserError(f"train.seeds: expected at most {MAX_SEEDS} on a page, found {seeds}")
     if config.train.epochs > MAX_EPOCHS:
         raise UserError(f"train.epochs: expected at most {MAX_EPOCHS:,} on a page, found {config.train.epochs:,}")
+    if (layers := _layers(to_builtins(config.net))) > MAX_LAYERS:
+        raise UserError(f"net: expected at most {MAX_LAYERS} layers on a page, found {layers:,}")
     if config.adversarial is not None or config.compare:
         raise UserError("expected one net on a page, found two players or a comparison; `jaxnn train` trains them")
-    if same_data:
-        return
-    for name in ("n", "examples"):
-        if config.data.options.get(name, 0) > MAX_EXAMPLES:
-            raise UserError(f"data.{name}: expected at most {MAX_EXAMPLES:,} on a page, found {data[name]:,}")
-    for name in ("length", "size"):
-        if isinstance(value := config.data.options.get(name, 0), int) and value > 1000:
-            raise UserError(f"data.{name}: expected at most 1,000 on a page, found {value:,}")
 
 
-def examples_in_step(config: Config) -> int:
-    """The most examples that a step of this config sees."""
+def has_own_files(config: Config, trusted: Config | None) -> bool:
+    """Whether the data are those of files that the command line named, with the same files."""
+    if trusted is None or trusted.data.name in EMBEDDED or config.data.name != trusted.data.name:
+        return False
+    return _files(to_builtins(config.data)) == _files(to_builtins(trusted.data))
+
+
+def _check_embedded(config: Config, data: Mapping[str, Any]) -> None:
+    """Raises `UserError` for data of a file, and for more of them than a page takes."""
+    if config.data.name not in EMBEDDED:
+        raise UserError(
+            f"data.name: expected a data set that needs no file ({', '.join(sorted(EMBEDDED))}), found "
+            f"{config.data.name}; `jaxnn play CONFIG` opens a config with files of your own"
+        )
+    if _files(data):
+        raise UserError("data: expected no file of this machine, found the name of one")
     options = config.data.options
-    count = options.get("n", options.get("examples", len(options.get("labels", ())))) or 1797
+    count = max(options.get("n", 0), options.get("examples", 0)) + options.get("test_n", 0)
+    if count > MAX_EXAMPLES:
+        raise UserError(f"data: expected at most {MAX_EXAMPLES:,} examples on a page, found {count:,}")
+    side = max(size) if isinstance(size := options.get("size", 1), tuple | list) else size
+    numbers = count * options.get("length", 1) * side**2 * (config.train.seeds if config.data.per_seed else 1)
+    if numbers > MAX_NUMBERS:
+        raise UserError(f"data: expected examples of at most {MAX_NUMBERS:,} numbers on a page, found {numbers:,}")
+
+
+def examples_in_step(config: Config, examples: int | None = None) -> int:
+    """The most examples that a step of this config sees.
+
+    examples: of the training part, where that is known
+    """
+    options = config.data.options
+    count = examples or options.get("n", options.get("examples", len(options.get("labels", ())))) or 1797
     return min(config.train.batch_size or count, count)
 
 
@@ -81,8 +97,10 @@ def check_page_size(config: Config, model: Any, example: Any) -> None:
             f"net: expected at most {MAX_PARAMETERS:,} parameters of all seeds on a page, found {parameters:,}; "
             "`jaxnn train` has no such limit"
         )
-    residuals = jax.eval_shape(lambda params, x: model.forward(params, x, jax.random.key(0))[1], params, example)
-    numbers = sum(leaf.size for leaf in jax.tree.leaves(residuals)) * config.train.seeds
+    key = jax.random.key(0)
+    residuals = jax.eval_shape(lambda params, x: model.forward(params, x, key)[1], params, example)
+    outputs = jax.eval_shape(lambda params, x: activations(model, params, x, key), params, example)
+    numbers = sum(leaf.size for leaf in jax.tree.leaves((residuals, outputs))) * config.train.seeds
     if numbers > MAX_RESIDUALS:
         raise UserError(
             f"net: expected at most {MAX_RESIDUALS:,} numbers in the layers of "
@@ -131,6 +149,15 @@ def _changes(old: Any, new: Any, path: str = "") -> list[str] | None:
     ):
         return [f"--{path[:-1]}={new}"]
     return None
+
+
+def _layers(net: Any) -> int:
+    """The layers of a net's tables, also those within combinators."""
+    if isinstance(net, list):
+        return sum(map(_layers, net))
+    return (
+        1 + sum(_layers(inner) for inner in net.values() if isinstance(inner, list)) if isinstance(net, Mapping) else 0
+    )
 
 
 def _files(data: Mapping[str, Any]) -> dict[str, Any]:

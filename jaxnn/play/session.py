@@ -15,7 +15,13 @@ from jaxnn.config.load import load_text
 from jaxnn.config.schema import Config
 from jaxnn.errors import UserError
 from jaxnn.play.microscope import MISTAKES
-from jaxnn.play.page_config import check_page_config, check_page_size, examples_in_step, training_command
+from jaxnn.play.page_config import (
+    check_page_config,
+    check_page_size,
+    examples_in_step,
+    has_own_files,
+    training_command,
+)
 from jaxnn.play.training import Training
 
 if TYPE_CHECKING:
@@ -76,11 +82,11 @@ class Session:
         """
         config = load_text(text, "the page")
         check_page_config(config, self._opened.base)
-        base = self._opened.base
-        if base is None or config.data.name != base.data.name:
-            rows, one = examples_in_step(config), example_input(config)
-            example = jax.tree.map(lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype), one)
-            check_page_size(config, build_model(with_data_sizes(config)), example)
+        own = has_own_files(config, self._opened.base)
+        rows = examples_in_step(config, self._examples() if own else None)
+        one = example_input(config, self._data_dir if own else None)
+        example = jax.tree.map(lambda a: jax.ShapeDtypeStruct((rows, *a.shape[1:]), a.dtype), one)
+        check_page_size(config, build_model(with_data_sizes(config, self._data_dir if own else None)), example)
         with self._lock:
             trainer = self.training.trainer
             self._start(config, playing=trainer.playing or not trainer.running)
@@ -127,6 +133,12 @@ class Session:
             recorder.save_checkpoint(saved)
             recorder.finish(result)
         return str(folder)
+
+    def _examples(self) -> int | None:
+        """The training examples of the data that are shown; None while they are read."""
+        experiment = self.training.trainer.experiment
+        examples = None if experiment is None else experiment.of_seed(0).examples("train")
+        return None if examples is None else jax.tree.leaves(examples)[0].shape[0]
 
     def _start(self, config: Config, *, playing: bool) -> None:
         old = self.training

@@ -21,6 +21,13 @@ from jaxnn.play.session import Opened, Session
 from jaxnn.runs.weights import weights_sha256
 
 CIRCLES = {"name": "circles", "n": 20_000, "validation": 0.2}
+FULL_BATCH = {"epochs": 5, "best": "validation.loss"}
+ONE = [{"layer": "dense", "units": 2}]
+NUMBERS = {"loss": {"name": "quadratic"}, "train": {"epochs": 5, "best": "validation.loss"}}
+MAGNIFIED = [
+    {"layer": "upsample", "factor": 100}, {"layer": "average_pool", "window": 100}, {"layer": "flatten"},
+    {"layer": "dense", "units": 10},
+]  # fmt: skip
 WIDE = [{"layer": "dense", "units": 20_000}, {"layer": "dense", "units": 2}]
 SMALL = """
 title = "small"
@@ -233,7 +240,17 @@ def test_the_microscope_holds_and_a_planted_mistake_breaks_the_law(session):
         ({"train": {"epochs": 10, "seeds": 17}}, "at most 16"),
         ({"train": {"epochs": 2_000_000}}, "at most 1,000,000"),
         ({"data": CIRCLES, "net": [{"layer": "dense", "units": 2_000_000}]}, "parameters"),
-        ({"data": CIRCLES, "net": WIDE, "train": {"epochs": 5, "best": "validation.loss"}}, "numbers in"),
+        ({"data": CIRCLES, "net": WIDE, "train": FULL_BATCH}, "numbers in"),
+        ({"data": {"name": "moons", "n": 1_000_000, "validation": 0.2}}, "at most 20,000"),
+        ({"net": [{"layer": "dense", "units": 2_000_000}]}, "parameters"),
+        ({"data": {"name": "moons", "n": 20_000, "validation": 0.2}, "net": WIDE, "train": FULL_BATCH}, "numbers in"),
+        (
+            {"data": {"name": "adding", "n": 20_000, "length": 1000, "validation": 0.2}, "net": ONE, **NUMBERS},
+            "4,000,000",
+        ),
+        ({"net": [{"layer": "tanh"}] * 200 + ONE}, "at most 100 layers"),
+        ({"net": [{"layer": "residual", "layers": [{"layer": "tanh"}] * 200}, *ONE]}, "at most 100 layers"),
+        ({"data": {"name": "digits", "validation": 180}, "net": MAGNIFIED}, "numbers in"),
         ({"net": [{"layer": "dens"}]}, "did you mean dense"),
         ({"data": {"name": "curve", "formula": "__import__('os').system('id')", "validation": 0.2}}, "formula"),
     ],
