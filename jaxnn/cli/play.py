@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxnn.cli import device
 from jaxnn.cli.progress import say_no_more
 from jaxnn.cli.terminal import print_message, print_text
 from jaxnn.cli.training_arguments import Play
@@ -32,13 +33,13 @@ def run(command: Play, overrides: Sequence[str]) -> None:
     from jaxnn.play.serve import listen, serve
 
     listener = listen(command.port)
+    device.select_device(command.device)
+    found = opened(command, overrides)
 
     def make_session() -> "Session":
-        from jaxnn.cli import device
         from jaxnn.play.session import Session
 
-        device.select_device(command.device)
-        return Session(opened(command, overrides), command.data_dir)
+        return Session(found, command.data_dir)
 
     def announce(address: str) -> None:
         say_no_more()

@@ -49,19 +49,33 @@ def serve(
     """Serves the page until the process is interrupted.
 
     make_session: called once, before the first request is answered
-    announce(address): called when the page can be opened
+    announce(address): called at once, because the browser can start while this process imports what it needs: the
+        listener keeps its requests
     """
+    # 256 bits, which no other page can guess.
+    token, port = secrets.token_urlsafe(32), listener.getsockname()[1]
+    address = f"http://{ADDRESS}:{port}/#token={token}"
+    with contextlib.suppress(KeyboardInterrupt):
+        announce(address)
+        if open_browser:
+            # In a thread, because some browsers are started and waited for.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        session = make_session()
+        try:
+            _run_server(session, token, listener)
+        finally:
+            session.close()
+
+
+def _run_server(session: "Session", token: str, listener: socket.socket) -> None:
     import uvicorn
 
     from jaxnn.play.app import make_app
 
     # Between two chunks of steps the training waits for Python no longer than this, while a frame is encoded.
     sys.setswitchinterval(SWITCH_SECONDS)
-    # 256 bits, which no other page can guess.
-    token, port = secrets.token_urlsafe(32), listener.getsockname()[1]
-    session = make_session()
     config = uvicorn.Config(
-        make_app(session, token, port),
+        make_app(session, token, listener.getsockname()[1]),
         log_level="error",
         access_log=False,
         lifespan="off",
@@ -73,18 +87,5 @@ def serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
-    address = f"http://{ADDRESS}:{port}/#token={token}"
-
-    async def run() -> None:
-        announce(address)
-        if open_browser:
-            # In a thread, because some browsers are started and waited for.
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        await server.serve(sockets=[listener])
-
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(run())
-    finally:
-        session.close()
+    # `asyncio.run` and not `Server.run`, which leaves a coroutine behind where it is interrupted before it begins.
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
