@@ -31,6 +31,10 @@ for (const item of document.querySelectorAll("[data-label]")) item.setAttribute(
 $("play").textContent = TEXTS.play;
 $("speed").append(...SPEEDS.map((speed) => element("option", { value: speed }, String(speed))), element("option", { value: "" }, TEXTS.fastest));
 
+let pictureIsShown = () => {};
+const firstPicture = new Promise((resolve) => (pictureIsShown = resolve));
+/** Milliseconds after which the controls come although no picture has come. */
+const CONTROLS_PAUSE = 1500;
 const shownSeed = () => Number($("seed").value || 0);
 
 function report(error) {
@@ -82,6 +86,7 @@ async function adopt(newState) {
 }
 
 function show(frame) {
+  pictureIsShown();
   view = frame.view;
   playing = frame.playing;
   $("play").textContent = playing ? TEXTS.pause : TEXTS.play;
@@ -252,14 +257,21 @@ async function openToml(toml) {
 }
 
 async function begin() {
-  const [choices, list, newState] = await Promise.all([get("choices"), get("scenes"), get("state")]);
+  const newState = await get("state");
   const linked = await linkedConfig().catch(() => null);
-  panels.start(choices, change);
-  scenes.start(list, change);
   digit.start(report);
   look = microscope.start(shownSeed, report);
   await adopt(newState);
+  // The first picture comes before what it can be changed with: both need the server's only thread of Python.
+  Promise.race([firstPicture, pause(CONTROLS_PAUSE)]).then(loadControls).catch(report);
   if (linked && linked !== state.toml) await openToml(linked);
+}
+
+async function loadControls() {
+  const [choices, list] = await Promise.all([get("choices"), get("scenes")]);
+  panels.start(choices, change);
+  scenes.start(list, change);
+  panels.setUp(state.config);
 }
 
 async function beginUntilItWorks() {

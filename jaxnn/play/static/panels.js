@@ -32,6 +32,7 @@ export function update(change) {
 
 export function setUp(newConfig) {
   config = newConfig;
+  if (!choices) return;
   const focused = document.activeElement?.dataset?.key;
   drawData();
   drawLayers();
