@@ -75,11 +75,11 @@ def opened(command: Play, overrides: Sequence[str]) -> "Opened":
         return Opened(config, None)
     folder = Path(name)
     if (folder / "manifest.json").is_file():
-        from jaxnn.runs.run import load_run
+        from jaxnn.cli.reopened import open_run
 
         if overrides:
             raise UserError(f"--{overrides[0]}: expected a config, found a finished run, whose config is its own")
-        run = load_run(folder)
+        run = open_run(folder, command.device)
         config = load(folder / "config.toml")
         return Opened(config, config, str(folder / "config.toml"), run)
     if command.seeds is not None:

@@ -10,10 +10,14 @@ from jaxnn.storage.files import expand_user
 
 
 def config_dir() -> Path:
-    """The folder of the shipped configs: inside an installed package, beside the package in a clone."""
+    """The folder of the shipped configs."""
+    return shipped_folder("configs", "configs")
+
+
+def shipped_folder(installed: str, cloned: str) -> Path:
+    """A folder that the wheel takes along: inside an installed package, or where it stands in a clone."""
     package = Path(__file__).resolve().parents[1]
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
+    return package / installed if (package / installed).is_dir() else package.parent / cloned
 
 
 def names() -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Any
 
 import anyio
@@ -48,7 +49,7 @@ def make_app(session: Session, token: str, port: int) -> App:
         )  # fmt: skip
 
     def config(request: Request, body: bytes) -> Any:
-        content = _content(request, body)
+        content = _content(body)
         if isinstance(text := content.get("toml"), str):
             session.change(text)
         elif isinstance(tables := content.get("config"), dict):
@@ -58,7 +59,7 @@ def make_app(session: Session, token: str, port: int) -> App:
         return session.state()
 
     def press(request: Request, body: bytes) -> Any:
-        content = _content(request, body)
+        content = _content(body)
         button, speed = content.get("button"), content.get("speed")
         if button not in ("play", "pause", "step", "reset", "speed"):
             raise UserError("expected a button of play, pause, step, reset, speed, found another")
@@ -68,7 +69,7 @@ def make_app(session: Session, token: str, port: int) -> App:
         return {"pressed": button}
 
     def save(request: Request, body: bytes) -> Any:
-        return {"folder": session.save(str(_content(request, body).get("name", "")))}
+        return {"folder": session.save(str(_content(body).get("name", "")))}
 
     def plain(answer: Callable[[], Any]) -> Callable[[Request, bytes], Any]:
         return lambda request, body: answer()
@@ -86,13 +87,13 @@ def make_app(session: Session, token: str, port: int) -> App:
         return Route(path, endpoint, methods=[method])
 
     static = files("jaxnn.play").joinpath("static")
-    pages = {f"/{entry.name}": entry for entry in static.iterdir() if _suffix(entry.name) in TYPES}
+    pages = {f"/{entry.name}": entry for entry in static.iterdir() if PurePosixPath(entry.name).suffix in TYPES}
 
     async def page(request: Request) -> Response:
         path = "/index.html" if request.url.path == "/" else request.url.path
         if path not in pages:
             return PlainTextResponse("expected an address of the page, found another", 404)
-        return Response(pages[path].read_bytes(), media_type=TYPES[_suffix(path)])
+        return Response(pages[path].read_bytes(), media_type=TYPES[PurePosixPath(path).suffix])
 
     routes = [
         route("/api/state", plain(session.state)),
@@ -118,9 +119,8 @@ def _number(request: Request, name: str) -> int:
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else 0
 
 
-def _content(request: Request, body: bytes) -> dict[str, Any]:
+def _content(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises `UserError` for another one."""
-    del request
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -135,7 +135,3 @@ def _text(body: bytes) -> str:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError("expected a table in UTF-8, found another byte") from error
-
-
-def _suffix(name: str) -> str:
-    return name[name.rfind(".") :] if "." in name else ""

@@ -3,10 +3,10 @@
 import functools
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jaxnn.config.reference import FieldHelp, variants
+from jaxnn.config.shipped import shipped_folder
 from jaxnn.errors import UserError
 
 #: The layers of a net that the page builds: those for points and for images.
@@ -50,14 +50,7 @@ def layer_page(name: str) -> str:
     found = variants()
     if name not in found["layer"] and name not in found["loss"]:
         raise UserError(f"expected the name of a layer or a loss, found {name[:60]!r}")
-    return (pages_folder() / f"{name}.md").read_text("utf-8")
-
-
-def pages_folder() -> Path:
-    """The folder of the layers' pages: inside an installed package, beside the package in a clone."""
-    package = Path(str(files("jaxnn")))
-    installed = package / "layer_pages"
-    return installed if installed.is_dir() else package.parent / "docs" / "layers"
+    return (shipped_folder("layer_pages", "docs/layers") / f"{name}.md").read_text("utf-8")
 
 
 def scenes() -> list[dict[str, Any]]:

@@ -12,12 +12,12 @@ PICTURES_PER_SECOND = 30
 class Controls:
     """The buttons. Any thread may press them; the training asks `most_steps` before each chunk of steps.
 
-    steps: of an epoch
     speed: epochs a second; None: as fast as the machine is
+    steps: of an epoch, which the training sets as soon as it has read its data
     """
 
-    def __init__(self, steps: int, *, playing: bool, speed: float | None):
-        self._steps: int = steps
+    def __init__(self, *, playing: bool, speed: float | None, steps: int = 1):
+        self.steps: int = steps
         self._changed = threading.Condition()
         self._playing, self._speed = playing, speed
         self._single_steps = 0
@@ -32,27 +32,14 @@ class Controls:
     def speed(self) -> float | None:
         return self._speed
 
-    @property
-    def stopped(self) -> bool:
-        return self._stopped
-
-    def play(self, playing: bool) -> None:
-        """Goes on, or pauses after the current chunk."""
+    def press(self, button: str, speed: float | None = None) -> None:
+        """Presses a button: play, pause, step (which pauses, and takes one more step), or speed."""
         with self._changed:
-            self._playing, self._single_steps = playing, 0
-            self._changed.notify_all()
-
-    def step(self) -> None:
-        """Pauses, and takes one more step."""
-        with self._changed:
-            self._playing = False
-            self._single_steps += 1
-            self._changed.notify_all()
-
-    def set_speed(self, speed: float | None) -> None:
-        """speed: epochs a second; None: as fast as the machine is."""
-        with self._changed:
-            self._speed, self._next_at = speed, 0.0
+            if button == "speed":
+                self._speed, self._next_at = speed, 0.0
+            else:
+                self._playing = button == "play"
+                self._single_steps = self._single_steps + 1 if button == "step" else 0
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -80,7 +67,7 @@ class Controls:
     def _chunk(self) -> int:
         if self._speed is None:
             return UNLIMITED
-        rate = self._speed * self._steps
+        rate = self._speed * self.steps
         count = max(1, round(rate / PICTURES_PER_SECOND))
         # A chunk that came late does not make the next ones faster.
         self._next_at = max(self._next_at, time.monotonic() - 1 / PICTURES_PER_SECOND) + count / rate

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxnn.curve_statistics import evenly_chosen, seed_range
+
 #: Points of a learning curve that are sent.
 MAX_POINTS = 300
 #: The arrays begin at a multiple of it, as the typed arrays of JavaScript need it.
@@ -42,14 +44,12 @@ def curves(history: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], di
     if not history:
         return {}, {}
     epochs = np.asarray(history["epoch"])
-    # Evenly chosen, and always the newest.
-    chosen = np.unique(np.linspace(0, len(epochs) - 1, min(MAX_POINTS, len(epochs))).round().astype(int))
+    chosen = evenly_chosen(len(epochs), MAX_POINTS)
     arrays = {"epoch": epochs[chosen].astype(np.float32)}
     last = {}
     for name, values in history.items():
         if name == "epoch" or np.ndim(values) != 2:
             continue
-        picked = np.asarray(values, np.float32)[:, chosen]
-        arrays[f"curve {name}"] = np.stack([picked.min(axis=0), picked.mean(axis=0), picked.max(axis=0)])
+        arrays[f"curve {name}"] = seed_range(np.asarray(values, np.float64)[:, chosen]).astype(np.float32)
         last[name] = [float(value) if math.isfinite(value) else None for value in np.asarray(values)[:, -1]]
     return arrays, last

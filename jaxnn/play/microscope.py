@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.backprop import autodiff_value_and_grad, objective, value_and_grad
+from jaxnn.backprop import ValueAndGrad, autodiff_value_and_grad, objective, value_and_grad
 from jaxnn.certify.generic_mutants import mutations
 from jaxnn.certify.vjp_rule import layer_rule
 from jaxnn.errors import UserError
@@ -67,10 +67,6 @@ class Microscope:
             prepared = source.prepare(source.stats, jax.tree.map(jnp.asarray, examples))
             self._batch: Any = jax.tree.map(_as_float64, prepared)
 
-    def layers(self) -> list[str]:
-        """The layers whose rule can be broken, by position: "0 dense"."""
-        return [f"{part.name} {part.layer.name}" for part in self._model.parts]
-
     def read(self, params: Params, leaf: str, index: int, mistake: str = "", layer: int = 0) -> Reading:
         """The derivatives by the `index`-th number of an array of parameters.
 
@@ -109,8 +105,7 @@ class Microscope:
 
     @functools.cached_property
     def _autodiff(self) -> Callable[..., Any]:
-        gradient = autodiff_value_and_grad(self._model, self._loss)
-        return jax.jit(lambda params, x, target: gradient(params, x, target)[1])
+        return _gradient_alone(autodiff_value_and_grad(self._model, self._loss))
 
     @functools.cached_property
     def _value(self) -> Callable[..., Any]:
@@ -120,8 +115,7 @@ class Microscope:
     @functools.lru_cache(16)  # noqa: B019  # a microscope lives as long as its page shows this net
     def _gradient(self, mistake: str, layer: int) -> Callable[..., Any]:
         model = broken(self._model, layer, mistake) if mistake else self._model
-        gradient = value_and_grad(model, self._loss)
-        return jax.jit(lambda params, x, target: gradient(params, x, target)[1])
+        return _gradient_alone(value_and_grad(model, self._loss))
 
     def _difference(self, params: Params, leaf: str, index: int) -> tuple[float, float]:
         """The central difference, and how much it changes with half the step."""
@@ -131,13 +125,17 @@ class Microscope:
         def slope(h: float) -> float:
             values = []
             for sign in (1, -1):
-                moved = {name: array.copy() for name, array in arrays.items()}
-                moved[leaf].flat[index] += sign * h
-                values.append(float(self._value(restore(params, moved), *self._batch)))
+                moved = arrays[leaf].copy()
+                moved.flat[index] += sign * h
+                values.append(float(self._value(restore(params, arrays | {leaf: moved}), *self._batch)))
             return (values[0] - values[1]) / (2 * h)
 
         coarse, fine = slope(2 * DIFFERENCE_STEP * size), slope(DIFFERENCE_STEP * size)
         return (4 * fine - coarse) / 3, abs(fine - coarse)
+
+
+def _gradient_alone(function: ValueAndGrad) -> Callable[..., Any]:
+    return jax.jit(lambda params, x, target: function(params, x, target)[1])
 
 
 def broken(model: Layer, position: int, mistake: str) -> Layer:

@@ -2,10 +2,11 @@
 
 import csv
 import io
-import math
 from typing import Any
 
+from jaxnn.data.number_cells import parse_number
 from jaxnn.data.plane import MAX_POINTS
+from jaxnn.data.table_text import Style
 from jaxnn.errors import UserError
 
 DELIMITERS = ",;\t"
@@ -20,6 +21,7 @@ def points_of_table(text: str) -> dict[str, Any]:
     first = text.removeprefix("\ufeff").split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=first.count)
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    style = Style(delimiter)
     across, up, labels = [], [], []
     try:
         for i, row in enumerate(rows):
@@ -31,7 +33,7 @@ def points_of_table(text: str) -> dict[str, Any]:
                     f"line {rows.line_num}: expected two numbers and a class, found {len(cells)} cells; `jaxnn play "
                     'CONFIG` with [data] name = "csv" takes wider tables'
                 )
-            numbers = [_number(cell, delimiter) for cell in cells[:2]]
+            numbers = [parse_number(cell if delimiter == "," else cell.replace(",", "."), style) for cell in cells[:2]]
             if None in numbers:
                 if i == 0:
                     continue  # the names of the columns
@@ -46,11 +48,3 @@ def points_of_table(text: str) -> dict[str, Any]:
     except csv.Error as error:
         raise UserError(f"line {rows.line_num}: expected a table of text, found {error}") from error
     return {"name": "points", "across": across, "up": up, "labels": labels}
-
-
-def _number(cell: str, delimiter: str) -> float | None:
-    try:
-        value = float(cell.replace(",", ".") if delimiter != "," else cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

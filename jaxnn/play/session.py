@@ -106,7 +106,7 @@ class Session:
             if button == "reset" or (button in ("play", "step") and not trainer.running):
                 self._start(self.training.config, playing=button == "play" or (button == "reset" and trainer.playing))
             if button != "reset":
-                self.training.trainer.press(button, speed)
+                self.training.trainer.controls.press(button, speed)
 
     def save(self, name: str) -> str:
         """Writes the finished run as the folder `runs/name`, and returns its path.
@@ -142,5 +142,5 @@ class Session:
 
     def _start(self, config: Config, *, playing: bool) -> None:
         old = self.training
-        speed = old.trainer.speed
+        speed = old.trainer.controls.speed
         self._training = Training(old.number + 1, config, self._data_dir, playing=playing, speed=speed, after=old)

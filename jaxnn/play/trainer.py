@@ -4,7 +4,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from jaxnn.experiment.scores import Scores
 from jaxnn.layer import Params
 from jaxnn.play.controls import Controls
 from jaxnn.runs.history import history_columns
+from jaxnn.runs.weights import weights_sha256
 from jaxnn.train.state import State
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a chunk of steps takes at most: a picture that is asked for is no older.
 SECONDS_PER_CHUNK = 1 / 60
+#: Rows of a history that is watched: beyond them every second one is dropped.
+MAX_ROWS = 2000
 Status = Literal["reading", "compiling", "training", "finished", "failed", "stopped"]
 
 
@@ -38,15 +41,18 @@ class View(NamedTuple):
     number: int
     params: Params
     steps: int
-    seconds: float
 
 
 class Ended(NamedTuple):
-    """What came of a training that has finished; params and the epochs are the best of each seed."""
+    """What came of a training that has finished; params and the epochs are the best of each seed.
+
+    sha256: of the file of these parameters
+    """
 
     params: Params
     best_epoch: tuple[int, ...]
     scores: Scores
+    sha256: str
 
 
 class Trainer:
@@ -70,28 +76,24 @@ class Trainer:
         self.status: Status = "reading"
         self.message: str = ""
         self.experiment: Experiment | None = None
-        self.controls: Controls | None = None
+        self.controls: Controls = Controls(playing=playing, speed=speed)
         self.history: dict[str, np.ndarray] = {}
         self.result: Result | None = None
         self.ended: Ended | None = None
         self.last_saved: Snapshot | None = None
-        self._playing, self._speed, self._float64 = playing, speed, float64
-        self._make, self._after, self._finished_run = make, after, finished
+        self._float64, self._make, self._after, self._finished_run = float64, make, after, finished
         self._view: View | None = None
         self._last: tuple[State, int] | None = None
-        self._rows: list[tuple[int, Any]] = []
         self._changed = threading.Condition()
         self._wanted = True
         self._stopping = False
-        self._started = time.perf_counter()
         self._thread = threading.Thread(target=self._run, daemon=True, name="training")
         self._thread.start()
 
     def stop(self) -> None:
         """Asks the training to end. It ends after its current chunk of steps."""
         self._stopping = True
-        if self.controls is not None:
-            self.controls.stop()
+        self.controls.stop()
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the training's end."""
@@ -101,32 +103,9 @@ class Trainer:
     def running(self) -> bool:
         return self.status in ("reading", "compiling", "training")
 
-    def press(self, button: str, speed: float | None = None) -> None:
-        """Presses a button: play, pause, step, or speed with the epochs a second (None: the machine's own)."""
-        with self._changed:
-            if button in ("play", "pause"):
-                self._playing = button == "play"
-            elif button == "step":
-                self._playing = False
-            elif button == "speed":
-                self._speed = speed
-            controls = self.controls
-        if controls is None:
-            return
-        if button == "step":
-            controls.step()
-        elif button == "speed":
-            controls.set_speed(speed)
-        else:
-            controls.play(button == "play")
-
     @property
     def playing(self) -> bool:
-        return self._playing and self.running
-
-    @property
-    def speed(self) -> float | None:
-        return self._speed
+        return self.controls.playing and self.running
 
     def newest(self, after: int, timeout: float) -> View | None:
         """The newest view with a number above `after`; the last one where none comes within `timeout` seconds."""
@@ -143,9 +122,13 @@ class Trainer:
     def touch(self) -> None:
         """Gives the last view a new number, so that it is shown again: something beside the parameters has changed."""
         with self._changed:
-            if self._view is not None:
-                self._view = self._view._replace(number=self._view.number + 1)
-            self._changed.notify_all()
+            self._renumber()
+
+    def _renumber(self) -> None:
+        """The last view as a new one, for whoever waits; the lock is held."""
+        if self._view is not None:
+            self._view = self._view._replace(number=self._view.number + 1)
+        self._changed.notify_all()
 
     def _run(self) -> None:
         if self._after is not None:
@@ -166,15 +149,14 @@ class Trainer:
         self.experiment = experiment
         if self._finished_run is not None:
             found = self._finished_run
-            self.history, self.ended = dict(found.history), Ended(found.params, found.best_epoch, found.scores)
-            self._show(found.params, experiment.plan.epochs * experiment.source.steps)
+            self.history = dict(found.history)
+            self._show_best(
+                found.params, found.best_epoch, found.scores, experiment.plan.epochs * experiment.source.steps
+            )
             self._end("finished")
             return
-        with self._changed:
-            self.controls = Controls(experiment.source.steps, playing=self._playing, speed=self._speed)
-            if self._stopping:
-                self.controls.stop()
-            self.status = "compiling"
+        self.controls.steps = experiment.source.steps
+        self.status = "compiling"
         hooks = Hooks(
             most_steps=self._most_steps,
             watch=self._watch,
@@ -189,19 +171,16 @@ class Trainer:
         if result.outcome.finished:
             self.history = history_columns(result.outcome.history, experiment.plan.eval_every)
             best = jax.device_get(result.outcome.state.best)
-            self.ended = Ended(best.params, tuple(map(int, best.epoch)), result.scores)
-            self._show(best.params, result.outcome.steps)
+            self._show_best(best.params, tuple(map(int, best.epoch)), result.scores, result.outcome.steps)
         self._end("finished" if result.outcome.finished else "stopped")
 
     def _most_steps(self, done: int) -> int:
-        assert self.controls is not None
         if not self.controls.playing:
             # What stands still is shown as it stands.
             self._show_last()
         return self.controls.most_steps(done)
 
     def _watch(self, state: State, done: int) -> None:
-        assert self.experiment is not None and self.controls is not None
         self._last = state, done
         self.status = "training"
         if self._wanted or self._view is None:
@@ -219,9 +198,14 @@ class Trainer:
     def _show(self, params: Params, done: int) -> None:
         with self._changed:
             number = 1 if self._view is None else self._view.number + 1
-            self._view = View(number, params, done, time.perf_counter() - self._started)
+            self._view = View(number, params, done)
             self._wanted = False
             self._changed.notify_all()
+
+    def _show_best(self, params: Params, epochs: tuple[int, ...], scores: Scores, done: int) -> None:
+        assert self.experiment is not None
+        self.ended = Ended(params, epochs, scores, weights_sha256(params, self.experiment.source.stats))
+        self._show(params, done)
 
     def _report(self, progress: Progress) -> None:
         assert self.experiment is not None
@@ -236,13 +220,7 @@ class Trainer:
     def _end(self, status: Status, message: str = "") -> None:
         with self._changed:
             self.status, self.message = status, message
-            if self._view is not None:
-                self._view = self._view._replace(number=self._view.number + 1)
-            self._changed.notify_all()
-
-
-#: Rows of a history that is watched: beyond them every second one is dropped.
-MAX_ROWS = 2000
+            self._renumber()
 
 
 def _appended(history: dict[str, np.ndarray], row: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jaxnn.config.build import build_loss, build_model
+from jaxnn.config.build import build_loss
 from jaxnn.config.dump import to_builtins
-from jaxnn.config.experiment import make_experiment, with_data_sizes
+from jaxnn.config.experiment import make_experiment
 from jaxnn.config.schema import Config
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment, seed_params
@@ -23,7 +23,6 @@ from jaxnn.play.frame import curves, encode_frame
 from jaxnn.play.microscope import Microscope
 from jaxnn.play.pictures import Pictures, make_pictures
 from jaxnn.play.trainer import Trainer, View
-from jaxnn.runs.weights import weights_sha256
 from jaxnn.storage.arrays import path_name
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class Training:
     ):
         self.number: int = number
         self.config: Config = config
-        self._data_dir = data_dir
         self._float64 = config.train.precision == "float64"
         self._drawing = threading.Lock()
         self._drawn_digit: np.ndarray | None = None
@@ -128,7 +126,7 @@ class Training:
             "status": trainer.status,
             "message": trainer.message,
             "playing": trainer.playing,
-            "speed": trainer.speed,
+            "speed": trainer.controls.speed,
             "steps": 0 if view is None else view.steps,
         }
         if view is None:
@@ -138,7 +136,7 @@ class Training:
         if trainer.ended is not None:
             facts["best_epoch"] = list(trainer.ended.best_epoch)
             facts["scores"] = {part: _plain(metrics) for part, metrics in trainer.ended.scores.items()}
-            facts["sha256"] = weights_sha256(trainer.ended.params, self.experiment.source.stats)
+            facts["sha256"] = trainer.ended.sha256
         return encode_frame(facts, arrays | self._drawn(view, self._checked(seed)))
 
     def gradient(self, leaf: str, index: int, seed: int, mistake: str, layer: int) -> dict[str, Any]:
@@ -206,9 +204,12 @@ class Training:
         with jax.enable_x64(self._float64):
             return make_pictures(self.experiment.of_seed(seed))
 
-    @functools.cached_property
+    @property
     def _model(self) -> Layer:
-        return build_model(with_data_sizes(self.config, self._data_dir))
+        model = self.experiment.bound().model
+        if model is None:
+            raise UserError("expected a net, found an update without one")
+        return model
 
     @functools.cached_property
     def _microscope(self) -> Microscope:

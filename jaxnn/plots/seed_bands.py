@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike
 
+from jaxnn.curve_statistics import evenly_chosen, seed_range
 from jaxnn.plots.layout import RANGE_NOTE, empty_note
 from jaxnn.plots.style import GREY
 
@@ -51,15 +52,13 @@ def seed_band(x: ArrayLike, values: ArrayLike) -> Band:
         raise ValueError(
             f"expected curves of shape (seeds, {x.size}), found {np.shape(values)}; give one value for each x"
         )
-    finite = np.isfinite(curves)
-    measured = finite.any(axis=0)
-    curves, finite = curves[:, measured], finite[:, measured]
-    count = finite.sum(axis=0)
+    measured = np.isfinite(curves).any(axis=0)
+    low, mean, high = seed_range(curves[:, measured])
     return Band(
         x=x[measured],
-        mean=np.where(finite, curves, 0).sum(axis=0) / count,
-        low=np.where(finite, curves, np.inf).min(axis=0, initial=np.inf),
-        high=np.where(finite, curves, -np.inf).max(axis=0, initial=-np.inf),
+        mean=mean,
+        low=low,
+        high=high,
         seeds=int(np.isfinite(values).any(axis=1).sum()) if np.ndim(values) == 2 else 1,
         infinite=bool(np.isinf(values).any()),
     )
@@ -107,7 +106,7 @@ def _draw_bars(ax: Axes, curves: Sequence[Curve]) -> None:
     assert figure is not None
     for i, curve in enumerate(curves):
         band = curve.band
-        at = np.unique(np.linspace(0, len(band.x) - 1, BAR_POSITIONS).round().astype(int))
+        at = evenly_chosen(len(band.x), BAR_POSITIONS)
         offset = BAR_SPACING * (i - (len(curves) - 1) / 2) / 72
         shifted = ax.transData + ScaledTranslation(offset, 0, figure.dpi_scale_trans)
         ax.vlines(band.x[at], band.low[at], band.high[at], color=curve.color, linewidth=1.6, transform=shifted)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxnn.curve_statistics import evenly_chosen, seed_range
 from jaxnn.metric_labels import axis_label, is_share
 
 WIDTH, HEIGHT = 440, 270
@@ -45,8 +46,8 @@ def curve_figures(history: Mapping[str, np.ndarray], metrics: Sequence[str]) -> 
 
 def curve_figure(label: str, epochs: np.ndarray, curves: Sequence[Curve]) -> str:
     """The curves as an SVG, the mean over the seeds with a band from the lowest to the highest, and as a table."""
-    chosen = np.unique(np.linspace(0, len(epochs) - 1, min(MAX_PLACES, len(epochs))).round().astype(int))
-    statistics = [_statistics(curve.values[:, chosen]) for curve in curves]
+    chosen = evenly_chosen(len(epochs), MAX_PLACES)
+    statistics = [seed_range(curve.values[:, chosen]) for curve in curves]
     finite = np.concatenate([band[np.isfinite(band)] for band in statistics])
     low, high = float(finite.min()), float(finite.max())
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
@@ -69,15 +70,6 @@ def curve_figure(label: str, epochs: np.ndarray, curves: Sequence[Curve]) -> str
         f"<figcaption>{key} Point at the curve to read it off.</figcaption>\n"
         f"{_table(epochs[chosen], curves, statistics)}</figure>"
     )
-
-
-def _statistics(values: Float[np.ndarray, "seeds rows"]) -> Float[np.ndarray, "3 rows"]:
-    """Lowest, mean and highest over the seeds that have a number; NaN where none has."""
-    known = np.isfinite(values)
-    count = known.sum(axis=0)
-    mean = np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1)
-    rows = np.where(known, values, np.inf).min(axis=0), mean, np.where(known, values, -np.inf).max(axis=0)
-    return np.where(count > 0, np.stack(rows), np.nan)
 
 
 def _grid(low: float, high: float, epochs: np.ndarray) -> str:
@@ -114,7 +106,7 @@ def _slices(x: np.ndarray, epochs: np.ndarray, curves: Sequence[Curve], statisti
 
 
 def _table(epochs: np.ndarray, curves: Sequence[Curve], statistics: Sequence[np.ndarray]) -> str:
-    rows = np.unique(np.linspace(0, len(epochs) - 1, min(MAX_ROWS, len(epochs))).round().astype(int))
+    rows = evenly_chosen(len(epochs), MAX_ROWS)
     head = "".join(
         f'<th scope="col" class="number">{name}</th>' for name in ("epoch", *(curve.part for curve in curves))
     )

@@ -10,7 +10,7 @@ from tests.packaging.imports import ROOT, imported_names, source_files
 
 #: The parts of the package from the lowest to the highest. A part may import from its own line and from lines above it.
 ORDER = (
-    ("errors", "metric_labels"),
+    ("errors", "metric_labels", "curve_statistics"),
     ("layer",),
     ("combined_time", "shapes", "graph", "sequence", "targets", "quantities"),
     (
@@ -45,7 +45,7 @@ MATHEMATICS = frozenset(part for part, rank in RANK.items() if rank < RANK["trai
 #: The parts that stand beside that order, and everything that each may import (a part, or a single module of one).
 BESIDE = {
     "storage": {"errors"},
-    "plots": {"errors", "metric_labels", "storage"},
+    "plots": {"errors", "metric_labels", "curve_statistics", "storage"},
     "data": {"errors", "graph", "layer", "sequence", "storage", "targets"},
     "certify": MATHEMATICS | {"train.optimizers"},
     "pytest_plugin": {"certify"},

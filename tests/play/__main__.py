@@ -7,7 +7,6 @@ seconds, then the tab shows nothing, and so on.
 import itertools
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +16,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from browser import chromium, wait_for_frames
-from play_server import play_server
+from tests.play.browser import chromium, wait_for_frames
+from tests.play.play_server import play_server
 
 SECONDS = 5
 TURN_SECONDS = 4

@@ -7,7 +7,6 @@ Usage, on an idle machine with Chromium:
 
 import io
 import math
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,10 +15,8 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from browser import chromium, until, wait_for_frames
-from play_server import play_server
+from tests.play.browser import chromium, until, wait_for_frames
+from tests.play.play_server import play_server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 #: Pictures of the animation, milliseconds of each, and the pause at its end.

@@ -5,19 +5,18 @@ import http.client
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 import zlib
 
 import pytest
-from play_server import memory, play_server, raw_request
 
 from jaxnn.cli.play import linked_config
 from jaxnn.config.load import load_text
 from jaxnn.errors import UserError
 from jaxnn.play.training import FRAME_SECONDS
+from tests.cli.process import jaxnn_process
+from tests.play.play_server import memory, play_server, raw_request
 
 MEGABYTE = 1 << 20
 #: What an attack may add to the memory of the server.
@@ -293,8 +292,7 @@ def test_what_cannot_be_opened_is_a_line(words, status, message, tmp_path):
     if words[-1] == "1" and hasattr(os, "geteuid") and os.geteuid() == 0:
         words = [*words[:-1], str(busy_port())]
         message = "expected a free port"
-    command = [sys.executable, "-m", "jaxnn", "play", "--no-browser", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    done = jaxnn_process(["play", "--no-browser", *words], cwd=tmp_path, timeout=120)
     assert done.returncode == status and message in done.stderr and done.stdout == ""
     assert "Traceback" not in done.stderr and not list(tmp_path.iterdir())
 

@@ -4,16 +4,16 @@ import base64
 import hashlib
 import json
 import re
-import subprocess
-import sys
 import tomllib
 import zlib
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import chromium, frames, until, wait_for_frames
-from play_server import play_server
 from playwright.sync_api import Page
+
+from tests.cli.process import jaxnn_process
+from tests.play.browser import chromium, frames, until, wait_for_frames
+from tests.play.play_server import play_server
 
 WORDS = ("circles_mlp", "--train.epochs=3000", "--train.eval-every=10", "--data.n=200")
 
@@ -324,10 +324,9 @@ def test_a_digit_is_drawn_and_named_as_predict_names_it(page, server, tmp_path):
     saved = page.inner_text("#note").removeprefix("Saved as ").removesuffix(".")
     picture = page.evaluate("document.getElementById('pen').toDataURL('image/png')")
     (tmp_path / "digit.png").write_bytes(base64.b64decode(picture.split(",")[1]))
-    command = [sys.executable, "-m", "jaxnn", "predict", saved, str(tmp_path / "digit.png"), "--json", "found.json"]
     # The folder of the server, where it has saved the run.
     folder = f"/proc/{server.process.pid}/cwd"
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    jaxnn_process(["predict", saved, tmp_path / "digit.png", "--json", "found.json"], cwd=folder, check=True)
     with open(f"{folder}/found.json") as file:
         (row,) = json.load(file)["rows"]
     assert str(row["class"]) == name
@@ -347,9 +346,7 @@ def test_the_same_run_by_the_command_and_by_the_file(page, tmp_path):
     command = page.inner_text("#command").split()
     assert command[:3] == ["jaxnn", "train", "circles_mlp"]
     for folder, words in (("command", command[1:]), ("file", ["train", "page.toml"])):
-        subprocess.run(
-            [sys.executable, "-m", "jaxnn", *words, "--out", folder], cwd=tmp_path, check=True, capture_output=True
-        )
+        jaxnn_process([*words, "--out", folder], cwd=tmp_path, check=True)
         assert hashlib.sha256((tmp_path / folder / "best.safetensors").read_bytes()).hexdigest() == shown
 
 

@@ -144,7 +144,7 @@ def test_a_paused_training_stands_still_and_a_step_is_one_step(session):
 
 
 def test_speed_limits_the_epochs_of_a_second():
-    controls = Controls(steps=1, playing=True, speed=60.0)
+    controls = Controls(playing=True, speed=60.0)
     started = time.monotonic()
     steps = sum(controls.most_steps(0) for _ in range(30))
     seconds = time.monotonic() - started

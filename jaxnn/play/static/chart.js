@@ -49,7 +49,7 @@ function drawChart(name, parts, epochs, last) {
     marks.push(svg("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
     marks.push(label(LEFT - 5, y(value) + 4, short(Number(value.toPrecision(3))), "end"));
     const epoch = first + share * (end - first);
-    marks.push(label(x(epoch), HEIGHT - 7, share === 1 ? short(Math.round(epoch)) : short(Math.round(epoch)), share === 1 ? "end" : share ? "middle" : "start"));
+    marks.push(label(x(epoch), HEIGHT - 7, short(Math.round(epoch)), share === 1 ? "end" : share ? "middle" : "start"));
   }
   const curves = Object.entries(parts).flatMap(([part, { data, shape }]) => {
     const n = shape[1], colour = css(COLOURS[PARTS[part] ?? 3]);

@@ -5,6 +5,8 @@ import { get } from "./server.js";
 import { TEXTS } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
+/** The net for points of the plane in place of one for images. */
+const PLANE_NET = [{ layer: "dense", units: 10 }, { layer: "tanh" }, { layer: "dense", units: "classes" }];
 let choices = null, config = null, send = null;
 
 /** change(config): called with the tables of the config after a change. */
@@ -97,7 +99,7 @@ function changeData(name) {
   const data = { name, validation: images(name) ? 180 : 0.25, test: images(name) ? 360 : 0.25, ...(images(name) ? { preprocess: "unit" } : {}) };
   let net = config.net.map((layer) => ({ ...layer }));
   if (images(name)) net = [{ layer: "conv", channels: 8, kernel: 3, padding: "SAME" }, { layer: "relu" }, { layer: "max_pool", window: 2 }, { layer: "flatten" }, { layer: "dense", units: "classes" }];
-  else if (images(config.data.name)) net = [{ layer: "dense", units: 10 }, { layer: "tanh" }, { layer: "dense", units: "classes" }];
+  else if (images(config.data.name)) net = PLANE_NET;
   else net.findLast((layer) => layer.layer === "dense").units = "classes";
   const train = { ...config.train, ...(images(name) ? { batch_size: 32, epochs: 30, eval_every: 1 } : {}), best: "validation.loss" };
   if (!images(name)) train.batch_size = images(config.data.name) ? "full" : (config.train.batch_size ?? "full");
@@ -115,7 +117,7 @@ export function withPoints(data) {
   update({
     title: TEXTS.ownTitle(data.name),
     data,
-    net: isImage ? [{ layer: "dense", units: 10 }, { layer: "tanh" }, { layer: "dense", units: "classes" }] : net,
+    net: isImage ? PLANE_NET : net,
     train: { ...config.train, batch_size: "full", best: "train.loss", ...(isImage ? { epochs: 3000 } : {}) },
   });
 }

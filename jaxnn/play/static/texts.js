@@ -104,11 +104,9 @@ export const TEXTS = {
   differenceFar: (distance) => `the difference is ${distance} of the largest entry away; the law allows 1e-6`,
   holds: "✓ The law holds",
   broken: "✗ The law is broken",
-  bars: (name, share) => `${name}: ${share} %`,
   penLabel: "A field to draw a digit in",
   seenLabel: "The drawing as the net sees it",
   filterLabel: (i) => `weights of unit ${i + 1}`,
-  sections: { data: "data", optimizer: "optimizer", loss: "loss", train: "train" },
   options: {
     name: "",
     validation: "validation part",
