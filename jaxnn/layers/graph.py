@@ -28,11 +28,9 @@ class AttentionParams(NamedTuple):
 
 
 class AttentionResiduals(NamedTuple):
-    """x; logs: ln Σ e^e of each receiver (batch, nodes, heads); y: without its bias (batch, nodes, heads, units)."""
+    """x; mask: what dropout kept of each edge and head, or None."""
 
     x: Graph
-    logs: Float[Array, "batch nodes heads"]
-    y: Float[Array, "batch nodes heads units"]
     mask: Any
 
 
@@ -88,17 +86,17 @@ def graph_attention(
     """Attention over neighbours: each node gets a mean of its neighbours, with weights that both nodes decide.
 
     h = x W, in heads;  eᵢⱼ = LeakyReLU(s·hⱼ + t·hᵢ);  α = softmax of e over the neighbours j of i;  yᵢ = Σⱼ αᵢⱼ hⱼ
-    dαᵢⱼ = ⟨dyᵢ, hⱼ⟩;  Dᵢ = ⟨dyᵢ, yᵢ⟩;  deᵢⱼ = αᵢⱼ (dαᵢⱼ − Dᵢ), times the slope where s·hⱼ + t·hᵢ < 0
+    dαᵢⱼ = ⟨dyᵢ, hⱼ⟩;  Dᵢ = Σⱼ αᵢⱼ dαᵢⱼ;  deᵢⱼ = αᵢⱼ (dαᵢⱼ − Dᵢ), times the slope where s·hⱼ + t·hᵢ < 0
     dhⱼ = Σᵢ αᵢⱼ dyᵢ + s Σᵢ deᵢⱼ + t Σₖ deⱼₖ;  ds = Σ deᵢⱼ hⱼ,  dt = Σ deᵢⱼ hᵢ;  dW = xᵀ dh,  dx = dh Wᵀ
 
-    Derivation: the softmax's derivative is α ∘ (dα − Σ α dα), and Σⱼ αᵢⱼ dαᵢⱼ = ⟨dyᵢ, Σⱼ αᵢⱼ hⱼ⟩ = Dᵢ. hⱼ stands in
-    the sums of all its receivers and in the numbers of both sides. The weights into each receiver are computed again
-    from the logarithms of the sums. Each sender then looks up those of its edges, so nothing is scattered.
+    Derivation: the softmax's derivative is α ∘ (dα − Σ α dα). hⱼ stands in the sums of all its receivers and in the
+    numbers of both sides. The weights into each receiver are computed again. Each sender then looks up those of its
+    edges, so nothing is scattered.
 
     dropout: of the weights, after the softmax; each edge and head by itself. With m its mask, y = Σ α m h / (1 − rate),
         and dα gets the same factor
     combine: heads side by side, (batch, nodes, heads · units), or their mean, (batch, nodes, units)
-    x and y are a `Graph`; a node without neighbours gets 0. Kept: x, y and the logarithms. (Veličković et al. 2018.)
+    x and y are a `Graph`; a node without neighbours gets 0. Kept: x and the mask. (Veličković et al. 2018.)
     Raises `UserError` for impossible numbers and what is no graph.
     """
     make_weight, make_bias = initializer(weight_init), initializer(bias_init)
@@ -131,17 +129,21 @@ def graph_attention(
         """What dropout multiplies each weight by; 1 without a mask."""
         return 1 if mask is None else gather_rows(mask, entries) / (1 - dropout)
 
-    def attend(edges: Edges, h: Any, sent: Any, received: Any, mask: Any) -> tuple[Any, Any]:
-        def group(others: Any, entries: Any, rows: Any) -> tuple[Any, Any]:
-            seen = (others >= 0)[..., None]
-            scores = leaky(gather_rows(sent, others) + received[rows][:, None])
-            largest = jnp.where(seen, scores, -jnp.inf).max(1, keepdims=True)
-            largest = jnp.where(jnp.isfinite(largest), largest, 0)
-            weights = jnp.where(seen, jnp.exp(scores - largest), 0)
-            total = weights.sum(1, keepdims=True)
-            share = weights / jnp.where(total > 0, total, 1)
-            y = jnp.einsum("rwk,rwku->rku", share * factor(mask, entries), gather_rows(h, others))
-            return y, (largest + jnp.log(jnp.where(total > 0, total, 1)))[:, 0]
+    def shares(sent: Any, received: Any, others: Any, rows: Any) -> tuple[Any, Any]:
+        """α of the edges into a group of nodes, (rows, width, heads), and their scores before the LeakyReLU."""
+        seen = (others >= 0)[..., None]
+        scores = gather_rows(sent, others) + received[rows][:, None]
+        rectified = leaky(scores)
+        largest = jnp.where(seen, rectified, -jnp.inf).max(1, keepdims=True)
+        largest = jnp.where(jnp.isfinite(largest), largest, 0)
+        weights = jnp.where(seen, jnp.exp(rectified - largest), 0)
+        total = weights.sum(1, keepdims=True)
+        return weights / jnp.where(total > 0, total, 1), scores
+
+    def attend(edges: Edges, h: Any, sent: Any, received: Any, mask: Any) -> Any:
+        def group(others: Any, entries: Any, rows: Any) -> Any:
+            share, _ = shares(sent, received, others, rows)
+            return jnp.einsum("rwk,rwku->rku", share * factor(mask, entries), gather_rows(h, others))
 
         return map_lists(edges.incoming, group)
 
@@ -152,29 +154,29 @@ def graph_attention(
         if key is not None and not (isinstance(dropout, float | int) and dropout == 0):
             kept = jax.random.bernoulli(key, 1 - dropout, (*x.edges.senders.shape, heads))
             mask = kept.astype(h.dtype)
-        y, logs = _batched(attend, mask)(x.edges, h, sent, received, mask)
+        y = _batched(attend, mask)(x.edges, h, sent, received, mask)
         joined = y.reshape(*y.shape[:2], -1) if combine == "concatenate" else y.mean(2)
-        return Graph(add_bias(joined, params.bias), x.edges), AttentionResiduals(x, logs, y, mask)
+        return Graph(add_bias(joined, params.bias), x.edges), AttentionResiduals(x, mask)
 
-    def back(edges: Edges, h: Any, sent: Any, received: Any, logs: Any, dy: Any, dot: Any, mask: Any) -> Any:
+    def back(edges: Edges, h: Any, sent: Any, received: Any, dy: Any, mask: Any) -> Any:
         """dh of the sums, and the sums of de over the edges out of and into each node, (nodes, heads)."""
 
         def edge(others: Any, entries: Any, rows: Any) -> tuple[Any, Any]:
             """α with its dropout, and de, of the edges into a group of nodes."""
-            score = gather_rows(sent, others) + received[rows][:, None]
-            seen = (others >= 0)[..., None]
-            share = jnp.where(seen, jnp.exp(leaky(score) - logs[rows][:, None]), 0)
+            share, score = shares(sent, received, others, rows)
             dropped = factor(mask, entries)
-            products = jnp.einsum("rku,rwku->rwk", dy[rows], gather_rows(h, others))
-            de = share * (products * dropped - dot[rows][:, None])
-            return share * dropped, jnp.where(seen, jnp.where(score >= 0, de, slope * de), 0)
+            dshare = jnp.einsum("rku,rwku->rwk", dy[rows], gather_rows(h, others)) * dropped
+            # The second mean is the rounding error of the first, which ds would be full of where dα hardly varies.
+            centred = dshare - (share * dshare).sum(1, keepdims=True)
+            de = share * (centred - (share * centred).sum(1, keepdims=True))
+            return share * dropped, jnp.where(score >= 0, de, slope * de)
 
-        shares, derivatives = by_entry(edges.incoming, edge)
+        weights, derivatives = by_entry(edges.incoming, edge)
 
         def out_of(others: Any, entries: Any, rows: Any) -> tuple[Any, Any]:
             del rows
-            share, de = gather_rows(shares, entries), gather_rows(derivatives, entries)
-            return jnp.einsum("rwk,rwku->rku", share, gather_rows(dy, others)), de.sum(1)
+            weight, de = gather_rows(weights, entries), gather_rows(derivatives, entries)
+            return jnp.einsum("rwk,rwku->rku", weight, gather_rows(dy, others)), de.sum(1)
 
         dh, dsent = map_lists(edges.outgoing, out_of)
         into = map_lists(edges.incoming, lambda others, entries, rows: gather_rows(derivatives, entries).sum(1))
@@ -184,11 +186,10 @@ def graph_attention(
         x = res.x
         h, sent, received = projected(params, x)
         if combine == "concatenate":
-            dheads = dy.nodes.reshape(res.y.shape)
+            dheads = dy.nodes.reshape(h.shape)
         else:
-            dheads = jnp.broadcast_to(dy.nodes[:, :, None] / heads, res.y.shape)
-        dot = (dheads * res.y).sum(-1)
-        dh, dsent, dreceived = _batched(back, res.mask)(x.edges, h, sent, received, res.logs, dheads, dot, res.mask)
+            dheads = jnp.broadcast_to(dy.nodes[:, :, None] / heads, h.shape)
+        dh, dsent, dreceived = _batched(back, res.mask)(x.edges, h, sent, received, dheads, res.mask)
         dh = dh + dsent[..., None] * _like(params.sender, h) + dreceived[..., None] * _like(params.receiver, h)
         dsender, dreceiver = ((a[..., None] * h).sum((0, 1)) for a in (dsent, dreceived))
         dnodes, dweight = _project_backward(x.nodes, params.weight, dh.reshape(*dh.shape[:2], -1))

@@ -218,3 +218,16 @@ def test_symmetric_argument_moves_among_symmetric_matrices():
 def test_mutants_of_a_foreign_rule_are_detected():
     certificate = certify_vjp(SQUARE, None, None, X, quick=True, mutants=True)
     assert len(certificate.mutants) > 10 and all(planted.law for planted in certificate.mutants)
+
+
+@pytest.mark.parametrize(("factor", "holds"), [(1, True), (1.001, False)])
+def test_gradient_that_is_small_beside_its_function_is_measured_to_the_rounding_of_the_function(factor, holds):
+    """The value has 16 digits, and the gradient stands in the last six: differences know no more of it."""
+    rule = (
+        lambda x: 1e10 + jnp.sin(x).sum(),
+        lambda x: (1e10 + jnp.sin(x).sum(), x),
+        lambda x, dy: (factor * dy * jnp.cos(x),),
+    )
+    certificate = certify_vjp(*rule, X, laws=("autodiff", "finite differences"))
+    assert certificate.holds == holds
+    assert certificate.worst("finite differences").holds == holds

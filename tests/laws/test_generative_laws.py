@@ -214,6 +214,31 @@ def test_graph_attention_weights_sum_to_one():
     assert np.abs(dparams.receiver).max() < 1e-12
 
 
+def test_attention_among_like_neighbours_is_as_exact_as_autodiff_in_float32():
+    """Where all neighbours say nearly the same, ds is what remains of derivatives that nearly cancel."""
+    n, rng = 60, np.random.default_rng(0)
+    edges = make_edges(rng.integers(n, size=400), rng.integers(n, size=400), n)
+    layer = graph_attention(2, 5, bias=False)
+    errors = []
+    for seed in range(5):
+        nodes, dy = 1 + 1e-2 * normal(seed, 1, n, 8), normal(seed + 5, 1, n, 10)
+
+        def gradients(dtype, nodes=nodes, dy=dy):
+            x, dy = Graph(nodes.astype(np.float32).astype(dtype), edges), dy.astype(np.float32).astype(dtype)
+            params = jax.tree.map(
+                lambda a: a.astype(np.float32).astype(dtype), layer.init(jax.random.key(1), Graph(nodes, edges))
+            )
+            y, res = layer.forward(params, x, None)
+            by_hand, _ = layer.backward(params, res, Graph(dy, without_integers(y.edges)))
+            autodiff = jax.grad(lambda params: (layer.forward(params, x, None)[0].nodes * dy).sum())(params)
+            return np.asarray(by_hand.sender, np.float64), np.asarray(autodiff.sender, np.float64)
+
+        true = gradients(np.float64)[1]
+        errors.append([np.linalg.norm(a - true) for a in gradients(np.float32)])
+    by_hand, autodiff = np.median(errors, axis=0)
+    assert by_hand <= autodiff
+
+
 def test_node_without_neighbours_gets_zero_from_attention():
     graph = Graph(normal(0, 1, 3, 4), make_edges([0], [1], 3, directed=True, loops=False))
     layer = graph_attention(2, 3, bias=False)

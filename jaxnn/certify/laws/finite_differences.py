@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.bounds import epsilon
+from jaxnn.certify.bounds import ALONE, epsilon
 from jaxnn.certify.case import Case, is_complex, is_number, numbers
 from jaxnn.certify.laws.agreement import value
 from jaxnn.certify.laws.rounding import symmetric_part
@@ -136,19 +136,26 @@ def _measure_direction(case: Case, name: str, leaf: Any, g: Any, v: Any, terms: 
     """
     got, dy, leaf_size = inner([g], [v]), numbers(case.dy), _leaf_size(leaf)
     size = max(float(np.linalg.norm(g)), float(np.finfo(np.float64).tiny)) / math.sqrt(leaf.size)
-    values, by_step, rounding = _values_along(case, name, v), [], np.inf
+    values, by_step, roundings = _values_along(case, name, v), [], []
     for difference, step in _differences(case, values, leaf, v):
         expected = inner(dy, difference)
-        error, rounding = abs(got - expected), min(rounding, ROUNDING * epsilon(case.precision) * terms / step)
+        error = abs(got - expected)
         # A derivative that is zero by definition (of a step function) has a difference of exactly zero.
         by_step.append(Measurement(error / size if error else 0.0, case.bounds.differences, name, (), expected, got))
         if by_step[-1].holds:
             return by_step[-1]
+        roundings.append(ROUNDING * epsilon(case.precision) * terms / step)
     # A derivative that is zero by cancellation has a difference that is a rounding error, smallest at the last step.
+    rounding = min(roundings)
     is_zero = abs(got) <= rounding and abs(by_step[-1].expected) <= rounding
     if is_zero or _is_at_kink(case, values, leaf_size, lambda difference: inner(dy, difference), np.asarray(got)):
         return by_step[0]._replace(measured=0.0, expected=got)
-    return min(by_step, key=lambda measurement: measurement.severity)
+    # A gradient that is small beside the function is known to the rounding errors of the function, and no better.
+    known = [
+        measurement._replace(bound=max(measurement.bound, min(rounding / size, ALONE)))
+        for measurement, rounding in zip(by_step, roundings, strict=True)
+    ]
+    return min(known, key=lambda measurement: measurement.severity)
 
 
 def _is_at_kink(case: Case, values: Values, size: float, project: Callable[[list[Any]], Any], got: Any) -> Any:
