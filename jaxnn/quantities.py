@@ -15,7 +15,7 @@ class Quantity(Protocol):
     """A measured quantity of one batch, as a pytree of floating arrays.
 
     Several batches are stacked along new axes in front, such as one of the steps of an epoch. A batch of zeros counts
-    nothing.
+    nothing. Batches become one, see `merged`, by adding up their arrays, or by the class's own method `merged()`.
     """
 
     def value(self) -> Any:
@@ -99,6 +99,15 @@ class RSquared:
         total = spread.sum(0) + between
         return jnp.where(total > 0, 1 - residual.sum(0) / jnp.where(total > 0, total, 1), jnp.nan)
 
+    def merged(self) -> "RSquared":
+        """The batches of the first axis as one: its mean is that of all targets, and its spread is about that mean."""
+        weight = self.count.reshape(*self.count.shape, 1)
+        total = weight.sum(0)
+        offset = self.mean - self.mean[:1]
+        shift = (weight * offset).sum(0) / jnp.where(total == 0, 1, total)
+        between = (weight * (offset - shift[None]) ** 2).sum(0)
+        return RSquared(self.residual.sum(0), self.mean[0] + shift, self.spread.sum(0) + between, self.count.sum(0))
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -152,6 +161,12 @@ Sums = Mapping[str, Quantity]
 def values(sums: Sums) -> dict[str, Any]:
     """The value of each quantity."""
     return {name: quantity.value() for name, quantity in sums.items()}
+
+
+def merged(quantity: Quantity) -> Quantity:
+    """The batches of the first axis as one batch."""
+    own = getattr(quantity, "merged", None)
+    return jax.tree.map(lambda a: a.sum(0), quantity) if own is None else own()
 
 
 def mark_undefined(measured: Mapping[str, Any], sums: Sums) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jaxnn.layer import Batch
 from jaxnn.train.batches import Source, epoch_key, step_key
 from jaxnn.train.plan import Plan
 from jaxnn.train.run import Data, Training, make_training, shape_of
+from jaxnn.train.sharing import Sharing
 from jaxnn.train.state import State
 from jaxnn.train.step import Bind, Update
 
@@ -32,10 +33,11 @@ class Job(NamedTuple):
     hyperparameters: Mapping[str, np.ndarray] = {}
     stacked: bool = False
     strategy: SeedStrategy | None = None
+    sharing: Sharing = Sharing()
 
     @property
     def training(self) -> Training:
-        return make_training(self.bind, shape_of(self.source, self.plan))
+        return make_training(self.bind, shape_of(self.source, self.plan, self.sharing))
 
     def seed_strategy(self) -> SeedStrategy:
         """The strategy that was asked for, or the platform's."""

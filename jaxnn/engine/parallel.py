@@ -10,6 +10,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
+from jaxnn.train.sharing import AXIS, Sharing
 from jaxnn.train.step import Update
 
 SeedStrategy = Literal["vectorized", "sequential", "one_device"]
@@ -38,7 +39,11 @@ def seed_devices(n: int) -> int:
 
 
 def map_seeds(
-    function: Callable[..., Any], n: int, stacked: tuple[bool, ...], strategy: SeedStrategy
+    function: Callable[..., Any],
+    n: int,
+    stacked: tuple[bool, ...],
+    strategy: SeedStrategy,
+    sharing: Sharing = Sharing(),  # noqa: B008  a tuple, which nothing changes
 ) -> Callable[..., Any]:
     """`function` for each of n seeds. Arguments that are `stacked` have a leading axis of seeds, the rest are shared.
 
@@ -46,6 +51,7 @@ def map_seeds(
     sequential: a device computes its seeds one after the other, each exactly as if alone; for CPUs, where batched
         matrix products and grouped convolutions are slow
     one_device: sequential, all on the first device; for what cannot be traced in a `jax.shard_map` (lineax's operators)
+    sharing: where devices share a step, each of them computes all seeds, which are vectorized or in sequence
     """
 
     def on_one_device(*args):
@@ -60,6 +66,10 @@ def map_seeds(
 
     if strategy == "one_device":
         return on_one_device
+    if sharing.is_shared:
+        mesh = Mesh(np.array(local_devices()[: sharing.devices]), (AXIS,))
+        same = tuple(PartitionSpec() for _ in stacked)
+        return jax.shard_map(on_one_device, mesh=mesh, in_specs=same, out_specs=PartitionSpec(), check_vma=False)
     # One device is a mesh as well: what a seed computes must not depend on how many there are.
     count = seed_devices(n)
     mesh = Mesh(np.array(local_devices()[:count]), ("seed",))

@@ -19,6 +19,7 @@ from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.metrics import lower_is_better
 from jaxnn.quantities import unmark_undefined
 from jaxnn.train.run import Data, Training
+from jaxnn.train.sharing import Sharing
 from jaxnn.train.state import History, State
 
 #: Compiled programs that a process keeps at once.
@@ -49,7 +50,7 @@ class CompiledChunk(NamedTuple):
 
 @functools.lru_cache(MAX_PROGRAMS)
 def _jitted(
-    training: Training, n: int, stacked: bool, strategy: SeedStrategy, devices: tuple[Any, ...]
+    training: Training, n: int, stacked: bool, strategy: SeedStrategy, sharing: Sharing, devices: tuple[Any, ...]
 ) -> dict[str, Any]:
     """The functions of a run of n seeds, by name, to be compiled. `devices` is part of the key alone."""
     del devices
@@ -60,12 +61,12 @@ def _jitted(
             return state, rows, _finite(state, checked)
 
         # The state is donated to the next one: training needs no second copy of the parameters.
-        seeds = map_seeds(run_chunk, n, (True, stacked, False, False, False), strategy)
+        seeds = map_seeds(run_chunk, n, (True, stacked, False, False, False), strategy, sharing)
         return jax.jit(seeds, donate_argnums=0, compiler_options=compiler_options())
 
     # It runs once: a fast compilation is worth more than fast code.
     fast_compile = compiler_options({"xla_backend_optimization_level": 1})
-    init = jax.jit(map_seeds(training.init, n, (True, True), strategy), compiler_options=fast_compile)
+    init = jax.jit(map_seeds(training.init, n, (True, True), strategy, sharing), compiler_options=fast_compile)
     return {"init": init, "learn": chunk(True), "skip": chunk(False)}
 
 
@@ -113,9 +114,16 @@ class CompiledRun:
     """
 
     def __init__(
-        self, training: Training, n: int, hyperparameters: Any, data: Data, stacked: bool, strategy: SeedStrategy
+        self,
+        training: Training,
+        n: int,
+        hyperparameters: Any,
+        data: Data,
+        stacked: bool,
+        strategy: SeedStrategy,
+        sharing: Sharing,
     ):
-        self._functions = _jitted(training, n, stacked, strategy, tuple(local_devices()))
+        self._functions = _jitted(training, n, stacked, strategy, sharing, tuple(local_devices()))
         self.data: Any = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data)
         keys = jax.eval_shape(jax.vmap(jax.random.key), jax.ShapeDtypeStruct((n,), jnp.uint32))
         init, state = _compile(self._functions["init"], keys, hyperparameters)
@@ -140,7 +148,9 @@ class Program:
         self._position = 0, 0
         self._data = job.data()
         n = len(job.seeds)
-        self._compiled = CompiledRun(job.training, n, job.hyperparameters, self._data, job.stacked, job.seed_strategy())
+        self._compiled = CompiledRun(
+            job.training, n, job.hyperparameters, self._data, job.stacked, job.seed_strategy(), job.sharing
+        )
         self._learn = self._compiled.chunk("learn")
         state = self.first()
         #: Which floating leaves of the update's state must stay finite: some optimizers begin with infinity.

@@ -16,6 +16,7 @@ from jaxnn.targets import plain_output
 from jaxnn.train.batches import Source, shapes_of
 from jaxnn.train.check import check_update
 from jaxnn.train.plan import Plan
+from jaxnn.train.sharing import Sharing
 from jaxnn.train.state import History, State
 from jaxnn.train.step import Bind, Update
 from jaxnn.train.task import Task, task_of
@@ -62,6 +63,7 @@ class Experiment(NamedTuple):
     validation, test: examples as the source has them before `prepare`: pairs (x, target) in supervised learning
     hyperparameters: numbers by name, inputs of the compiled program
     stacked: every leaf of the data has a leading axis of seeds: each seed has its own data
+    sharing: how several devices share the batch of a step
     """
 
     update: Update | Bind
@@ -75,6 +77,7 @@ class Experiment(NamedTuple):
     data: DataInfo = DataInfo()
     stacked: bool = False
     record: Record = Record()
+    sharing: Sharing = Sharing()
 
     @property
     def bind(self) -> Bind:
@@ -89,7 +92,17 @@ class Experiment(NamedTuple):
         """The experiment as the engine runs it."""
         dtype = np.float64 if jax.config.read("jax_enable_x64") else np.float32
         values = {name: np.full(len(self.seeds), value, dtype) for name, value in self.hyperparameters.items()}
-        return Job(self.bind, self.source, self.plan, self.seeds, self.validation, values, self.stacked, strategy)
+        return Job(
+            self.bind,
+            self.source,
+            self.plan,
+            self.seeds,
+            self.validation,
+            values,
+            self.stacked,
+            strategy,
+            self.sharing,
+        )
 
     def check(self) -> "Experiment":
         """The experiment itself. Raises `UserError`, before anything is compiled, for one that cannot be trained."""
@@ -103,7 +116,12 @@ class Experiment(NamedTuple):
         self.check_seeds()
         single_seed = self.of_seed(0)
         check_update(
-            single_seed.bound(), single_seed.source, single_seed.plan, single_seed.validation, single_seed.test
+            single_seed.bound(),
+            single_seed.source,
+            single_seed.plan,
+            single_seed.validation,
+            single_seed.test,
+            sharing=self.sharing,
         )
         return self
 
@@ -179,7 +197,7 @@ class Experiment(NamedTuple):
 
     def history_shapes(self) -> History:
         """Shapes and types of the history of all seeds after one evaluation."""
-        job = self.of_seed(0).job()
+        job = self._replace(sharing=Sharing()).of_seed(0).job()
         shapes = jax.eval_shape(lambda state, data: job.training.run_steps(state, data, 0, 1, 1), *self._one(job))[1]
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(self.seeds), 1), a.dtype), shapes)
 

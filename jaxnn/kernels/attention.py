@@ -11,6 +11,8 @@ import jax
 from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxnn.kernels.batch_rows import draw_bernoulli
+
 Heads = Float[Array, "batch heads time size"]
 PerQuery = Float[Array, "batch heads time"]
 
@@ -116,5 +118,5 @@ def _drop(weights: Any, how: Attention, rows: slice) -> Any:
     """Dropout by a mask that is drawn again, not kept: the same key and block give the same mask."""
     if how.key is None or not how.rate:
         return weights
-    keep = jax.random.bernoulli(jax.random.fold_in(how.key, rows.start), 1 - how.rate, weights.shape)
+    keep = draw_bernoulli(jax.random.fold_in(how.key, rows.start), 1 - how.rate, weights.shape)
     return jnp.where(keep, weights / (1 - how.rate), 0)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.kernels.batch_rows import draw_bernoulli
 from jaxnn.layer import Key, Layer, empty_init
 from jaxnn.shapes import Shape, check_dy, check_elementary, shapes_of
 
@@ -46,7 +47,9 @@ def dropout(rate: float, broadcast_dims: Sequence[int] = ()) -> Layer:
             raise UserError(f"dropout: expected x with the axes {list(axes)}, found shape {x.shape}")
         if key is None:
             return x, (None, shapes_of(x))
-        mask = jax.random.bernoulli(key, 1 - rate, [1 if i in axes else n for i, n in enumerate(x.shape)])
+        shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+        draw = jax.random.bernoulli if 0 in axes else draw_bernoulli
+        mask = draw(key, 1 - rate, shape)
         return drop(mask, x), (mask, shapes_of(x))
 
     def backward(params: NoParams, res: tuple[Mask | None, Shape], dy: Values) -> tuple[NoParams, Values]:

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import jax
 from jax import numpy as jnp
 from jaxtyping import Float
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.kernels.batch_rows import draw_normal
 from jaxnn.layer import Key, Layer, empty_init
 from jaxnn.shapes import Shape, check_dy, check_elementary, shapes_of
 
@@ -52,7 +52,7 @@ def gaussian() -> Layer:
         mean, log_variance = split_code(x)
         if key is None:
             return mean, GaussianResiduals(None, shapes_of(x))
-        deviation = jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape, mean.dtype)
+        deviation = jnp.exp(log_variance / 2) * draw_normal(key, mean.shape, mean.dtype)
         return mean + deviation, GaussianResiduals(deviation, shapes_of(x))
 
     def backward(params: NoParams, res: GaussianResiduals, dy: Draw) -> tuple[NoParams, Code]:

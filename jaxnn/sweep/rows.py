@@ -63,7 +63,9 @@ class GroupRows(NamedTuple):
 
         data = job.data()
         data = grow(data) if job.stacked else data
-        compiled = CompiledRun(job.training, n, grow(job.hyperparameters), data, job.stacked, job.seed_strategy())
+        compiled = CompiledRun(
+            job.training, n, grow(job.hyperparameters), data, job.stacked, job.seed_strategy(), job.sharing
+        )
         return compiled.chunk("learn").bytes
 
     def train(

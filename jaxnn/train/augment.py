@@ -9,6 +9,7 @@ from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.kernels.array_types import Images
+from jaxnn.kernels.batch_rows import draw_rows
 from jaxnn.train.step import Update
 
 Image = Float[Array, "height width channel"]
@@ -34,7 +35,8 @@ class Augment(NamedTuple):
 def augment(settings: Augment, key: PRNGKeyArray, x: Images) -> Images:
     """Each image transformed at random, as a function of the key. Outside the image the nearest edge pixel is used, so
     a constant background stays constant."""
-    return jax.vmap(lambda key, image: _augment_image(settings, key, image))(jax.random.split(key, len(x)), x)
+    keys = draw_rows(lambda shape: jax.random.split(key, shape[0]), (len(x),))
+    return jax.vmap(lambda key, image: _augment_image(settings, key, image))(keys, x)
 
 
 def _augment_image(settings: Augment, key: PRNGKeyArray, image: Image) -> Image:
@@ -106,11 +108,4 @@ def augmented(update: Update, settings: Augment) -> Update:
         # "aug" in ASCII: a stream of its own, independent of the layers' keys.
         return augment(settings, jax.random.fold_in(key, 0x617567), x), target
 
-    def step(state, batch, key):
-        return update.step(state, augment_batch(batch, key), key)
-
-    def diagnose(state, batch, key, rows):
-        assert update.diagnose is not None
-        return update.diagnose(state, augment_batch(batch, key), key, rows)
-
-    return update._replace(step=step, diagnose=diagnose if update.diagnose else None)
+    return update.with_batches(augment_batch)

@@ -12,10 +12,13 @@ from jaxnn.sequence import Sequence
 from jaxnn.targets import check_labels, place_weight, plain_output, plain_target
 from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
+from jaxnn.train.sharing import Sharing, check_sharing
 from jaxnn.train.step import Update
 
 
-def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | None) -> None:
+def check_update(
+    update: Update, source: Source, plan: Plan, *held_out: Batch | None, sharing: Sharing | None = None
+) -> None:
     """Raises `UserError`, before anything is compiled, for a run that cannot be: by shapes, metrics and labels.
 
     held_out: the validation part, which the plan may need, then others that are evaluated
@@ -25,6 +28,7 @@ def check_update(update: Update, source: Source, plan: Plan, *held_out: Batch | 
             "a second-order optimizer compares the cost of one step with that of the next: expected "
             "batch_size = 'full', found mini-batches; or choose a first-order optimizer"
         )
+    check_sharing(sharing or Sharing(), update, source.example)
     key = jax.random.key(0)
     state = jax.eval_shape(update.init, key, source.example)
     _, sums = jax.eval_shape(update.step, state, source.example, key)

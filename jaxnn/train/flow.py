@@ -7,6 +7,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxnn.errors import UserError
+from jaxnn.kernels.batch_rows import draw_normal, draw_uniform
 from jaxnn.layer import Batch, Layer, Params
 from jaxnn.train.noise import Noise, noisy
 from jaxnn.train.step import Update
@@ -33,8 +34,8 @@ def flow_noise(classes: int = 0) -> Noise:
 
     def apply(key, x, target):
         key_noise, key_time = jax.random.split(key)
-        start = jax.random.normal(key_noise, x.shape, x.dtype)
-        time = jax.random.uniform(key_time, (len(x),), x.dtype)
+        start = draw_normal(key_noise, x.shape, x.dtype)
+        time = draw_uniform(key_time, (len(x),), x.dtype)
         end, t = 2 * x - 1, time.reshape(-1, *[1] * (x.ndim - 1))
         labels = target if classes else None
         return with_channels((1 - t) * start + t * end, time, labels, classes), end - start

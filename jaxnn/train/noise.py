@@ -8,6 +8,7 @@ from jax import numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from jaxnn.errors import UserError
+from jaxnn.kernels.batch_rows import draw_bernoulli, draw_normal, draw_uniform
 from jaxnn.layer import Batch
 from jaxnn.train.step import Update
 
@@ -29,7 +30,7 @@ def gaussian_noise(deviation: float = 0.3) -> Noise:
     _check("gaussian_noise", "deviation", deviation, deviation >= 0, "at least 0")
     return Noise(
         "gaussian_noise",
-        lambda key, x, target: (x + deviation * jax.random.normal(key, x.shape, x.dtype), target),
+        lambda key, x, target: (x + deviation * draw_normal(key, x.shape, x.dtype), target),
     )
 
 
@@ -38,7 +39,7 @@ def masking_noise(rate: float = 0.3) -> Noise:
     _check("masking_noise", "rate", rate, 0 <= rate < 1, "in [0, 1)")
     return Noise(
         "masking_noise",
-        lambda key, x, target: (jnp.where(jax.random.bernoulli(key, rate, x.shape), 0, x), target),
+        lambda key, x, target: (jnp.where(draw_bernoulli(key, rate, x.shape), 0, x), target),
     )
 
 
@@ -47,7 +48,7 @@ def binarize() -> Noise:
     the target is the input (Salakhutdinov and Murray 2008)."""
 
     def apply(key, x, target):
-        drawn = jax.random.bernoulli(key, x).astype(x.dtype)
+        drawn = (draw_uniform(key, x.shape, x.dtype) < x).astype(x.dtype)
         same = getattr(target, "shape", None) == x.shape and jnp.issubdtype(target.dtype, jnp.floating)
         return drawn, drawn if same else target
 
@@ -60,7 +61,7 @@ def drop_tokens(rate: float = 0.1, token: int = 0) -> Noise:
 
     def apply(key, x, target):
         def drop(ids):
-            return jnp.where(jax.random.bernoulli(key, rate, ids.shape), jnp.asarray(token, ids.dtype), ids)
+            return jnp.where(draw_bernoulli(key, rate, ids.shape), jnp.asarray(token, ids.dtype), ids)
 
         # The lengths of a `Sequence` have one axis and stay.
         return jax.tree.map(lambda a: drop(a) if a.ndim > 1 else a, x), target
@@ -90,24 +91,15 @@ def noisy(update: Update, noise: Noise) -> Update:
     def init(key, example):
         return update.init(key, jax.eval_shape(corrupt, example, key))
 
-    def step(state, batch, key):
-        return update.step(state, corrupt(batch, key), key)
-
     def evaluate(params, batch, key):
         return update.evaluate(params, corrupt(batch, key) if noise.evaluated else batch, key)
-
-    def diagnose(state, batch, key, rows):
-        assert update.diagnose is not None
-        return update.diagnose(state, corrupt(batch, key), key, rows)
 
     def score(params, batch, key):
         assert update.score is not None
         return update.score(params, corrupt(batch, key) if noise.evaluated else batch, key)
 
-    return update._replace(
+    return update.with_batches(corrupt)._replace(
         init=init,
-        step=step,
         evaluate=evaluate,
-        diagnose=diagnose if update.diagnose is not None else None,
         score=score if update.score is not None else None,
     )

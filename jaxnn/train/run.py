@@ -22,6 +22,7 @@ from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
 from jaxnn.train.check import check_update
 from jaxnn.train.evaluation import evaluate
 from jaxnn.train.plan import Plan
+from jaxnn.train.sharing import Sharing, shared_step
 from jaxnn.train.shuffle import stream
 from jaxnn.train.state import Best, History, State, no_score
 from jaxnn.train.step import Bind, Hyperparameters, Update
@@ -64,9 +65,10 @@ class Shape(NamedTuple):
     sign: int
     patience: int | None
     eval_every: int
+    sharing: Sharing
 
 
-def shape_of(source: Source, plan: Plan) -> Shape:
+def shape_of(source: Source, plan: Plan, sharing: Sharing | None = None) -> Shape:
     """The static part of a training. Its example is hashable: leaves beside their structure."""
     leaves, treedef = jax.tree.flatten(source.example)
     return Shape(
@@ -80,6 +82,7 @@ def shape_of(source: Source, plan: Plan) -> Shape:
         plan.sign,
         plan.patience,
         plan.eval_every,
+        sharing or Sharing(),
     )
 
 
@@ -119,7 +122,10 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         return state._replace(update=update.settle(state.update, batch_of, min(shape.steps, MAX_BATCHES), key))
 
     def learn_step(update: Update, state: State, i, batch, key) -> State:
-        new, sums = update.step(state.update, batch, key)
+        if shape.sharing.is_shared:
+            new, sums = shared_step(shape.sharing, update, state.update, batch, key)
+        else:
+            new, sums = update.step(state.update, batch, key)
         return state._replace(update=new, sums=jax.tree.map(lambda a, s: a.at[i].set(s), state.sums, dict(sums)))
 
     def skip_step(update: Update, state: State, i, batch, key) -> State:

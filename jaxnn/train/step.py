@@ -14,6 +14,23 @@ from jaxnn.train.task import Activation
 Hyperparameters = Mapping[str, Array | np.ndarray | float]
 
 
+class Descent(NamedTuple):
+    """The two halves of a step that follows the gradient of one loss, so that devices can share the first.
+
+    gradient(state, batch, key) -> (gradient, sums, weight)     of one batch; sums: as of `Update.step`; weight: what
+        the gradient counts for in the mean of several batches; None where those of several batches are added up
+    apply(state, gradient) -> state
+    """
+
+    gradient: Callable[[Any, Batch, PRNGKeyArray], tuple[Any, Sums, Any]]
+    apply: Callable[[Any, Any], Any]
+
+    def step(self, state: Any, batch: Batch, key: PRNGKeyArray) -> tuple[Any, Sums]:
+        """Both halves, one after the other."""
+        gradient, sums, _ = self.gradient(state, batch, key)
+        return self.apply(state, gradient), sums
+
+
 class Update(NamedTuple):
     """Pure functions; `jaxnn.supervised` makes one of a model, a loss and an optimizer.
 
@@ -36,6 +53,7 @@ class Update(NamedTuple):
     score(params, batch, key) -> sums       what takes too long to be measured in every epoch: of the best parameters,
         on the validation and test parts. None: nothing
     levels: names and values of what is measured at an equilibrium; the learning curves show them
+    descent: the halves of the step, for devices that share its batches; None: they cannot
     activation: what turned the model's output into the prediction, so that it is known what the prediction means
     """
 
@@ -55,6 +73,25 @@ class Update(NamedTuple):
     levels: tuple[tuple[str, float], ...] = ()
     activation: Activation = ""
     model: Layer | None = None
+    descent: Descent | None = None
+
+    def with_batches(self, change: Callable[[Batch, PRNGKeyArray], Batch]) -> "Update":
+        """The update whose steps, and their diagnosis, see `change(batch, key)` in place of each batch."""
+        step, diagnose, descent = self.step, self.diagnose, self.descent
+
+        def changed_diagnose(state: Any, batch: Batch, key: PRNGKeyArray, rows: Any) -> str:
+            assert diagnose is not None
+            return diagnose(state, change(batch, key), key, rows)
+
+        def changed_gradient(state: Any, batch: Batch, key: PRNGKeyArray) -> tuple[Any, Sums, Any]:
+            assert descent is not None
+            return descent.gradient(state, change(batch, key), key)
+
+        return self._replace(
+            step=lambda state, batch, key: step(state, change(batch, key), key),
+            diagnose=None if diagnose is None else changed_diagnose,
+            descent=None if descent is None else Descent(changed_gradient, descent.apply),
+        )
 
 
 #: An update, or a function from hyper-parameters to one.

@@ -17,7 +17,7 @@ from jaxnn.metrics import Metric
 from jaxnn.quantities import Quantity, Sum
 from jaxnn.train.diagnosis import diagnose_step
 from jaxnn.train.second_order import SecondOrder
-from jaxnn.train.step import Update
+from jaxnn.train.step import Descent, Update
 from jaxnn.train.task import activation_of, default_metrics
 from jaxnn.variational import log_likelihood, sample_prior
 
@@ -72,8 +72,10 @@ def supervised(
                 "group_norm, or an optax optimizer"
             )
         restart, step = _second_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction)
+        descent = None
     else:
-        restart, step = _first_order_step(optimizer, model, loss, grad(model, loss), metrics, prediction, average)
+        restart, descent = _first_order(optimizer, model, loss, grad(model, loss), metrics, prediction, average)
+        step = descent.step
 
     def init(key, example):
         return restart(model.init(key, example[0]), example)
@@ -114,6 +116,7 @@ def supervised(
         full_batch=isinstance(optimizer, SecondOrder),
         activation=activation,
         model=model,
+        descent=descent,
     )
 
 
@@ -144,25 +147,36 @@ def library_arithmetic() -> Iterator[None]:
         yield
 
 
-def _first_order_step(optimizer, model, loss, gradient, metrics, prediction, average):
+def _weight_of(loss: LossFunction, sums: Mapping[str, Quantity]) -> Any:
+    """What the gradient of a batch counts for beside those of others; None for a sum, which is added to them."""
+    total = sums["loss"]
+    assert isinstance(total, Sum)
+    return None if isinstance(loss, Loss) and loss.reduction == "sum" else total.count
+
+
+def _first_order(optimizer, model, loss, gradient, metrics, prediction, average):
     def restart(params, example):
         del example
         with library_arithmetic():
             state = leave_statistics(optimizer, params).init(params)
             return Learner(params, state, () if average is None else params)
 
-    def step(state: Learner, batch, key):
+    def batch_gradient(state: Learner, batch, key):
         x, target = batch
         (_, y), dparams = gradient(state.params, x, target, key)
+        sums = measure(loss, metrics, prediction, y, target)
+        return dparams, sums, _weight_of(loss, sums)
+
+    def apply(state: Learner, dparams):
         with library_arithmetic():
             updates, opt_state = leave_statistics(optimizer, state.params).update(
                 dparams, state.optimizer, state.params
             )
         params = optax.apply_updates(state.params, updates)
         averaged = () if average is None else optax.incremental_update(params, state.average, 1 - average)
-        return Learner(params, opt_state, averaged), measure(loss, metrics, prediction, y, target)
+        return Learner(params, opt_state, averaged)
 
-    return restart, step
+    return restart, Descent(batch_gradient, apply)
 
 
 def _second_order_step(optimizer, model, loss, gradient, metrics, prediction):
