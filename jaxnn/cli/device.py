@@ -15,12 +15,15 @@ PLATFORMS: dict[str, tuple[str, ...]] = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"
 CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 
 
-def select_device(device: str | None, *, deterministic: bool = False, fast_compile: bool = False) -> str:
+def select_device(
+    device: str | None, *, deterministic: bool = False, fast_compile: bool = False, devices: int | None = None
+) -> str:
     """Selects the device before anything is computed, and returns a description of it to print.
 
     On a CPU each core becomes a device, so that seeds run in parallel. Raises `UserError` if there is no such device.
 
     deterministic: forbid GPU operations whose order of addition changes from run to run
+    devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
     if deterministic and DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
@@ -29,7 +32,7 @@ def select_device(device: str | None, *, deterministic: bool = False, fast_compi
     import jax
 
     check_programs()
-    jax.config.update("jax_num_cpu_devices", usable_cpus())
+    jax.config.update("jax_num_cpu_devices", max(usable_cpus(), devices or 1))
     jax.config.update("jax_disable_most_optimizations", fast_compile)
     try:
         devices = _local_devices(device)

@@ -12,6 +12,10 @@ DataDir = Annotated[
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None, arg(help="Device to compute on (default: the fastest that JAX finds).")
 ]
+Devices = Annotated[
+    int | None,
+    arg(metavar="N", help="Devices that share each batch (default: one; a resumed run: as many as before)."),
+]
 Deterministic = Annotated[
     bool, arg(help="Make a GPU add in a fixed order, as a CPU always does; the limits of this are printed.")
 ]

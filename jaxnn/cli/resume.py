@@ -23,7 +23,8 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
     if manifest["status"] == "finished":
         print_text(f"{command.run} has finished: nothing is left to do")
         return
-    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    devices = command.devices or manifest.get("sharing", {}).get("devices")
+    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")), devices=devices)
     device.set_precision(manifest["precision"])
 
     from jaxnn.cli.execute import train_to_completion
@@ -31,6 +32,7 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
     from jaxnn.storage.locks import locked, remove_lock_file
 
     experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
+    experiment = experiment.on_devices(devices)
     for line in environment_changes(manifest):
         print_warning(f"{line}; the result may differ from that of a run never stopped")
     with handle_signals("interrupted; the run is as it was") as stop, locked(command.run):

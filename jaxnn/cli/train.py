@@ -25,8 +25,9 @@ DEFAULT_CONFIG = "digits_mlp"
 
 def run(command: Train, overrides: Sequence[str]) -> None:
     report("reading the data")
-    where = device.select_device(command.device, deterministic=command.deterministic)
+    where = device.select_device(command.device, deterministic=command.deterministic, devices=command.devices)
     experiment, name = experiment_from(command, overrides)
+    experiment = experiment.on_devices(command.devices)
 
     from jaxnn.cli.execute import train_to_completion
     from jaxnn.runs import folder as run_folder
@@ -120,6 +121,8 @@ def header(experiment: "Experiment", where: str) -> str:
     gradient = {"hand": "hand-written backprop, ", "auto": "autodiff, "}.get(
         experiment.record.facts.get("grad", ""), ""
     )
-    n = len(experiment.seeds)
+    n, sharing = len(experiment.seeds), experiment.sharing
+    if sharing.devices > 1:
+        where = f"{plural(sharing.devices, 'device')} share each batch: {where}"
     title, data = one_line(experiment.title), one_line(experiment.data.name)
     return f"{title}\n{data}: {', '.join(sizes)}\n{gradient}{plural(n, 'seed')}, {where}"

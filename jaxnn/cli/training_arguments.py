@@ -12,6 +12,7 @@ from jaxnn.cli.options import (
     DataDir,
     Deterministic,
     Device,
+    Devices,
     ExperimentTarget,
     Json,
     Out,
@@ -48,6 +49,7 @@ class Train:
     """Replace the run in the folder --out."""
     data_dir: DataDir = None
     device: Device = None
+    devices: Devices = None
     cache: Cache = True
     deterministic: Deterministic = False
     json: Json = None
@@ -140,6 +142,7 @@ class Resume:
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
+    devices: Devices = None
     cache: Cache = True
     json: Json = None
 
@@ -152,5 +155,6 @@ class Rerun:
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
+    devices: Devices = None
     cache: Cache = True
     json: Json = None

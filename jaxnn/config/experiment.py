@@ -25,6 +25,7 @@ from jaxnn.targets import Weighted
 from jaxnn.train.batches import Prepare, in_memory
 from jaxnn.train.flow import flow_noise
 from jaxnn.train.plan import Plan
+from jaxnn.train.sharing import ORDERED_PARTS, Sharing
 from jaxnn.train.windows import cut_windows, windows
 
 
@@ -145,6 +146,7 @@ def experiment_of(
         info,
         stacked,
         record_of(config, grad),
+        Sharing(parts=ORDERED_PARTS if table.reduction == "ordered" else None),
     ).check()
 
 

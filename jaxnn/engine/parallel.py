@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
+from jaxnn.errors import UserError
 from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
 from jaxnn.train.sharing import AXIS, Sharing
@@ -36,6 +37,17 @@ def seed_devices(n: int) -> int:
     """How many of this machine's devices share n seeds: the fewest of those for which a device has the fewest seeds."""
     turns = {d: -(-n // d) for d in range(1, min(n, len(local_devices())) + 1)}
     return min((d for d in turns if d * turns[d] <= (1 + MAX_IDLE_SHARE) * n), key=lambda d: (turns[d], d))
+
+
+def sharing_devices(sharing: Sharing) -> list[Any]:
+    """The devices that share a step: those of this process first. Raises `UserError` where there are fewer."""
+    devices = local_devices() if jax.process_count() == 1 else jax.devices()
+    if len(devices) < sharing.devices:
+        raise UserError(
+            f"--devices: expected {sharing.devices} devices to share a batch, found {len(devices)} of the platform "
+            f"{backend.platform()}; ask for fewer"
+        )
+    return devices[: sharing.devices]
 
 
 def map_seeds(
@@ -67,7 +79,7 @@ def map_seeds(
     if strategy == "one_device":
         return on_one_device
     if sharing.is_shared:
-        mesh = Mesh(np.array(local_devices()[: sharing.devices]), (AXIS,))
+        mesh = Mesh(np.array(sharing_devices(sharing)), (AXIS,))
         same = tuple(PartitionSpec() for _ in stacked)
         return jax.shard_map(on_one_device, mesh=mesh, in_specs=same, out_specs=PartitionSpec(), check_vma=False)
     # One device is a mesh as well: what a seed computes must not depend on how many there are.

@@ -125,6 +125,10 @@ class Experiment(NamedTuple):
         )
         return self
 
+    def on_devices(self, count: int | None) -> "Experiment":
+        """The experiment with so many devices that share a batch, checked; None leaves their number as it is."""
+        return self if count is None else self._replace(sharing=self.sharing._replace(devices=count)).check()
+
     def check_seeds(self) -> None:
         """Raises `UserError` for seeds that cannot be, and for data that are not stacked for as many seeds.
 

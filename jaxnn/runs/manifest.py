@@ -43,6 +43,7 @@ def make_manifest(experiment: Experiment, *, command: Sequence[str], start: str)
         "seeds": list(experiment.seeds),
         "plan": {"epochs": plan.epochs, "best": plan.best, "eval_every": plan.eval_every},
         "prng": str(jax.random.key_impl(jax.random.key(0))),
+        "sharing": experiment.sharing._asdict(),
         "hyperparameters": {name: float(value) for name, value in experiment.hyperparameters.items()},
         "grad": "",
         "precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
