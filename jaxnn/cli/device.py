@@ -1,6 +1,7 @@
 """The device and the precision to compute with. Both are set before JAX starts."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from jaxnn.cli.checked_programs import check_programs
@@ -26,16 +27,12 @@ def select_device(
     devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
-    if deterministic and DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
-        # Set before JAX starts, because XLA reads its flags once.
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
+    configure_devices(None, deterministic=deterministic, cpu_devices=max(usable_cpus(), devices or 1))
     import jax
 
-    check_programs()
-    jax.config.update("jax_num_cpu_devices", max(usable_cpus(), devices or 1))
     jax.config.update("jax_disable_most_optimizations", fast_compile)
     try:
-        devices = _local_devices(device)
+        found = _local_devices(device)
     except Exception as error:  # a RuntimeError, or an AssertionError where the plugin for a GPU is missing
         platforms = jax.config.jax_platforms or ""  # type: ignore[attr-defined]  # JAX defines it as it starts
         requested = f"--device {device}" if device else f"JAX_PLATFORMS={platforms}"
@@ -44,12 +41,35 @@ def select_device(
         raise UserError(
             f"{requested}: expected such a device, found none; {remedy} to use the fastest one there is{plugin}"
         ) from error
-    kinds = sorted({f"{d.platform.upper()} ({d.device_kind})" if d.platform != "cpu" else "CPU" for d in devices})
     if deterministic:
         print_message(
             "deterministic: bit-equal on the same devices, driver and versions; "
             "not across them, nor with another number of devices"
         )
+    return describe_devices(found)
+
+
+def configure_devices(device: str | None, *, deterministic: bool, cpu_devices: int) -> None:
+    """Sets what JAX reads as it starts, without starting it.
+
+    device: the kind of device, where it is not to be searched for; cpu_devices: into how many a CPU is divided
+    """
+    if deterministic and DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
+        # Set before JAX starts, because XLA reads its flags once.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
+    import jax
+
+    check_programs()
+    jax.config.update("jax_num_cpu_devices", cpu_devices)
+    if device is not None:
+        jax.config.update("jax_platforms", PLATFORMS[device][0])
+
+
+def describe_devices(devices: Sequence[Any]) -> str:
+    """Devices in words: "CPU × 2, jax 0.10.2"."""
+    import jax
+
+    kinds = sorted({f"{d.platform.upper()} ({d.device_kind})" if d.platform != "cpu" else "CPU" for d in devices})
     return f"{', '.join(kinds)} × {len(devices)}, jax {jax.__version__}"
 
 

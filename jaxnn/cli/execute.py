@@ -1,15 +1,21 @@
 """Trains a run to completion in its folder and prints its scores; shared by `train` and `resume`."""
 
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxnn.cli.interrupts import Interrupted, StopRequest
+from jaxnn.cli.interrupts import Interrupted, StopRequest, handle_signals
+from jaxnn.cli.processes import Company
 from jaxnn.cli.progress import report, report_training
 from jaxnn.cli.tables import print_scores
 from jaxnn.cli.terminal import print_text
+from jaxnn.engine.driver import drive
 from jaxnn.engine.snapshot import Snapshot
+from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.run import run
+from jaxnn.processes.peers import Peers
+from jaxnn.processes.together import following, leading, share_start
 from jaxnn.report.cells import format_epochs
 from jaxnn.runs.recorder import RunRecorder
 from jaxnn.train.plan import Plan
@@ -18,8 +24,11 @@ from jaxnn.train.plan import Plan
 MAX_FAULTS = 5
 
 
-def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | None) -> None:
-    """Trains, and writes the results into the run's folder. Raises `Interrupted` after a signal; all is saved."""
+def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | None, peers: Peers | None) -> None:
+    """Trains, and writes the results into the run's folder. Raises `Interrupted` after a signal; all is saved.
+
+    peers: the other processes that train the run, for which this one decides
+    """
     experiment, start = recorder.experiment, time.perf_counter()
     with recorder:
 
@@ -29,6 +38,10 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | N
 
         stop.can_save = recorder.has_saved
         hooks = recorder.hooks(report_training(experiment.plan.eval_every), stop)._replace(save=save)
+        if peers is not None:
+            peers.before_exit = stop.before_exit
+            hooks = leading(hooks, peers, stop)
+            share_start(peers, experiment, recorder.start)
         result = run(experiment, hooks, recorder.start)
         report("writing figures and the report")
         stop.is_saving = True
@@ -53,6 +66,19 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | N
         f"compiled in {outcome.compile_seconds:.1f} s, trained in {outcome.seconds:.1f} s, "
         f"{time.perf_counter() - start:.1f} s in all\n{recorder.folder / 'report.html'}"
     )
+
+
+def follow(experiment: Experiment, company: Company) -> None:
+    """Trains as one of several processes of which another decides and writes. Raises `Interrupted` as that one does."""
+    peers = company.peers
+    assert peers is not None
+    with handle_signals("interrupted; the run is as it was") as stop:
+        start = share_start(peers, experiment, None)
+        stop.can_save = True
+        outcome = drive(experiment.job(), following(peers, stop), start)
+        if not outcome.finished:
+            number = stop.signal or peers.stop_signal or signal.SIGTERM
+            raise Interrupted(number, f"interrupted after step {outcome.steps:,}; rank 0 saves the run")
 
 
 def best_epoch_text(plan: Plan, best_epoch: Sequence[int]) -> str:

@@ -1,9 +1,12 @@
 """Options that several commands have: their types and help texts."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from jaxnn.processes.cluster import Cluster
 
 Json = Annotated[Path | None, arg(metavar="FILE", help="Also write the table as JSON.")]
 DataDir = Annotated[
@@ -11,10 +14,6 @@ DataDir = Annotated[
 ]
 Device = Annotated[
     Literal["cpu", "gpu", "tpu"] | None, arg(help="Device to compute on (default: the fastest that JAX finds).")
-]
-Devices = Annotated[
-    int | None,
-    arg(metavar="N", help="Devices that share each batch (default: one; a resumed run: as many as before)."),
 ]
 Deterministic = Annotated[
     bool, arg(help="Make a GPU add in a fixed order, as a CPU always does; the limits of this are printed.")
@@ -29,3 +28,34 @@ RunFolder = Annotated[Positional[Path], arg(metavar="RUN", help="The folder of a
 ConfigName = Annotated[Positional[str], arg(metavar="CONFIG", help="The name of a shipped config, or a TOML file.")]
 TRAINABLE = "A shipped config's name, a TOML file, or FILE.py:NAME, an experiment in Python (default: digits_mlp)."
 Trainable = Annotated[Positional[str], arg(metavar="CONFIG", help=TRAINABLE)]
+
+
+@dataclass(frozen=True)
+class SharingOptions:
+    """Which devices and processes share each batch of a run."""
+
+    devices: Annotated[
+        int | None,
+        arg(metavar="N", help="Devices of each process that share each batch (default: 1; resumed: as before)."),
+    ] = None
+    processes: Annotated[
+        int | None, arg(metavar="N", help="Start so many processes on this machine, which share each batch.")
+    ] = None
+    restarts: Annotated[
+        int, arg(metavar="N", help="Start the processes again so many times where one has died (with --processes).")
+    ] = 3
+    cluster: Annotated[
+        Cluster | None, arg(help="This process is one of those that srun (slurm) or mpirun (mpi) has started.")
+    ] = None
+    meeting: Annotated[
+        str | None, arg(metavar="HOST:PORT", help="Where rank 0 waits for the others (default: as the cluster says).")
+    ] = None
+    wait: Annotated[float, arg(metavar="SECONDS", help="How long the processes wait for each other at the start.")] = (
+        600.0
+    )
+    heartbeat: Annotated[
+        float, arg(metavar="SECONDS", help="Silence after which a process counts as gone, which ends the others.")
+    ] = 30.0
+
+
+Sharing = Annotated[SharingOptions, OmitArgPrefixes]

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli import device
 from jaxnn.cli.interrupts import handle_signals
+from jaxnn.cli.processes import Company, launched
 from jaxnn.cli.terminal import one_line, print_message, print_text, print_warning
 from jaxnn.cli.training_arguments import Resume
+
+if TYPE_CHECKING:
+    from jaxnn.experiment.definition import Experiment
 
 
 def run(command: Resume, overrides: Sequence[str]) -> None:
     from jaxnn.cli import sweep
     from jaxnn.runs import folder as run_folder
-    from jaxnn.runs.manifest import environment_changes
     from jaxnn.runs.reopen import rebuild_experiment
     from jaxnn.sweep.folder import is_sweep
 
@@ -23,16 +27,32 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
     if manifest["status"] == "finished":
         print_text(f"{command.run} has finished: nothing is left to do")
         return
-    devices = command.devices or manifest.get("sharing", {}).get("devices")
-    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")), devices=devices)
+    if launched(command.sharing):
+        return
+    before = manifest.get("sharing", {}).get("devices", 1)
+    company = Company(command.sharing, before)
+    company.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
     device.set_precision(manifest["precision"])
 
+    from jaxnn.cli.execute import follow
+
+    with company.together():
+        experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
+        experiment = experiment.on_devices(company.all_devices)
+        company.compare(experiment)
+        if company.leads:
+            _resume(command, manifest, experiment, company)
+        else:
+            follow(experiment, company)
+
+
+def _resume(command: Resume, manifest: dict[str, Any], experiment: "Experiment", company: Company) -> None:
     from jaxnn.cli.execute import train_to_completion
+    from jaxnn.runs import folder as run_folder
+    from jaxnn.runs.manifest import environment_changes
     from jaxnn.runs.run import resume_recorder
     from jaxnn.storage.locks import locked, remove_lock_file
 
-    experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
-    experiment = experiment.on_devices(devices)
     for line in environment_changes(manifest):
         print_warning(f"{line}; the result may differ from that of a run never stopped")
     with handle_signals("interrupted; the run is as it was") as stop, locked(command.run):
@@ -47,4 +67,4 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
             place = f"continues after step {recorder.start.steps:,}"
         print_text(f"{one_line(experiment.title)}\n{place}")
         stop.before_exit = partial(remove_lock_file, command.run)
-        train_to_completion(recorder, stop, command.json)
+        train_to_completion(recorder, stop, command.json, company.peers)

@@ -10,6 +10,7 @@ import jax
 from jaxnn.cli import device
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
+from jaxnn.cli.processes import Company, launched
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text
 from jaxnn.cli.training_arguments import Train
@@ -24,12 +25,22 @@ DEFAULT_CONFIG = "digits_mlp"
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
+    if launched(command.sharing):
+        return
     report("reading the data")
-    where = device.select_device(command.device, deterministic=command.deterministic, devices=command.devices)
-    experiment, name = experiment_from(command, overrides)
-    experiment = experiment.on_devices(command.devices)
+    company = Company(command.sharing)
+    where = company.select_device(command.device, deterministic=command.deterministic)
+    with company.together():
+        experiment, name = experiment_from(command, overrides)
+        experiment = experiment.on_devices(company.all_devices)
+        company.compare(experiment)
+        train(command, experiment, name, where, company)
 
-    from jaxnn.cli.execute import train_to_completion
+
+def train(command: Train, experiment: "Experiment", name: str, where: str, company: Company) -> None:
+    """Trains the experiment, alone or with other processes, of which one writes the run."""
+
+    from jaxnn.cli.execute import follow, train_to_completion
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.continuation import continuation
     from jaxnn.runs.manifest import make_manifest, now
@@ -39,6 +50,9 @@ def run(command: Train, overrides: Sequence[str]) -> None:
 
     start = now()
     origin = None if command.from_run is None else continuation(experiment, best_run(command.from_run))
+    if not company.leads:
+        follow(experiment, company)
+        return
     print_text(header(experiment, where))
     if origin is not None:
         print_text(origin.message)
@@ -46,8 +60,9 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     claim = run_folder.claimed_path(command.out, name, overwrite=command.overwrite)
     with handle_signals() as stop, claim as folder:
         stop.before_exit = partial(remove_lock_file, folder)
+        company.tell_folder(folder)
         recorder = new_recorder(folder, experiment, manifest, origin, overwrite=command.overwrite)
-        train_to_completion(recorder, stop, command.json)
+        train_to_completion(recorder, stop, command.json, company.peers)
 
 
 def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":

@@ -12,11 +12,12 @@ from jaxnn.cli.options import (
     DataDir,
     Deterministic,
     Device,
-    Devices,
     ExperimentTarget,
     Json,
     Out,
     RunFolder,
+    Sharing,
+    SharingOptions,
     Trainable,
 )
 
@@ -49,7 +50,7 @@ class Train:
     """Replace the run in the folder --out."""
     data_dir: DataDir = None
     device: Device = None
-    devices: Devices = None
+    sharing: Sharing = SharingOptions()
     cache: Cache = True
     deterministic: Deterministic = False
     json: Json = None
@@ -142,7 +143,7 @@ class Resume:
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
-    devices: Devices = None
+    sharing: Sharing = SharingOptions()
     cache: Cache = True
     json: Json = None
 
@@ -155,6 +156,6 @@ class Rerun:
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
-    devices: Devices = None
+    sharing: Sharing = SharingOptions()
     cache: Cache = True
     json: Json = None

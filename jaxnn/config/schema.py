@@ -57,10 +57,10 @@ class TrainTable(Table):
     compute: Literal["float32", "bfloat16"] | None = Field(
         None, description="dtype of the forward and backward passes; absent: that of precision"
     )
-    reduction: Literal["fused", "ordered"] = Field(
-        "fused",
-        description="how devices that share a batch add its gradients: fused: as is fastest; ordered: 8 parts in their "
-        "order, so that up to 8 devices give the same bits",
+    reduction: Literal["ordered"] | None = Field(
+        None,
+        description="ordered: the gradients of 8 parts of a batch are added in their order, so that up to 8 devices "
+        "that share it give the same bits; absent: as is fastest",
     )
     on_nonfinite: Literal["stop", "skip", "rollback"] = Field(
         "stop", description="at NaN or infinity: end the run, skip the step, or also return to the last checkpoint"

@@ -12,7 +12,7 @@ from jaxnn.engine.job import Job
 from jaxnn.engine.nonfinite import bisect_step, check_divergence, handle
 from jaxnn.engine.out_of_memory import explained
 from jaxnn.engine.program import Program
-from jaxnn.engine.snapshot import Snapshot, concatenate_histories, on_host, rows_of
+from jaxnn.engine.snapshot import Snapshot, addressable, concatenate_histories, on_host, rows_of
 from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, State
 
@@ -63,9 +63,10 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
         copied_at, copy_seconds = time.perf_counter(), 0.0
         started = time.perf_counter()
         stopped = _stopped(start.state, plan)
-        hooks.watch(state, done)
+        hooks.watch(addressable(state), done)
         while done < schedule.total and not stopped:
             count = min(schedule.next(done, seconds_per_step), max(1, hooks.most_steps(done)))
+            (count,) = hooks.agree((count,))
             chunk_started = time.perf_counter()
             state, new_rows, finite = program.run_steps(state, done, count)
             seconds_per_step = (time.perf_counter() - chunk_started) / count
@@ -81,12 +82,14 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
             if rows_of(new_rows):
                 newest = jax.tree.map(lambda a: a[:, -1], new_rows)
                 hooks.report(Progress(done // schedule.eval_steps, plan.evaluations, seconds, newest))
-            hooks.watch(state, done)
+            hooks.watch(addressable(state), done)
             stopped = _stopped(state, plan)
             stopping = hooks.should_stop()
             saving = hooks.should_save(done) or done == schedule.total or stopped or stopping
             now = time.perf_counter()
-            if saving or now - copied_at > copy_seconds / SNAPSHOT_TIME_SHARE:
+            copying = saving or now - copied_at > copy_seconds / SNAPSHOT_TIME_SHARE
+            stopping, saving, copying = map(bool, hooks.agree((stopping, saving, copying)))
+            if copying:
                 rows = [concatenate_histories(*rows)]
                 snapshot = Snapshot(done, on_host(state), rows[0], snapshot.faults, seconds)
                 copied_at = time.perf_counter()
@@ -95,7 +98,7 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
                 hooks.save(snapshot)
             if stopping:
                 break
-        state = jax.block_until_ready(state)
+        state = addressable(jax.block_until_ready(state))
     seconds = start.seconds + time.perf_counter() - started
     finished = stopped or done == schedule.total
     return Outcome(state, concatenate_histories(*rows), compile_seconds, seconds, done, finished, snapshot.faults)
@@ -105,5 +108,6 @@ def _stopped(state: State, plan: Plan) -> bool:
     """Whether patience has ended every seed's run."""
     if plan.patience is None:
         return False
+    state = addressable(state)
     epoch = np.asarray(state.epoch)
     return bool(((epoch % plan.eval_every == 0) & (epoch - np.asarray(state.best.epoch) > plan.patience)).all())

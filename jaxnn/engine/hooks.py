@@ -35,6 +35,7 @@ class Hooks(NamedTuple):
     should_save(steps) -> whether to save the run after so many steps
     save(snapshot): saves it
     should_stop() -> whether to stop after this chunk
+    agree(numbers) -> numbers: what all processes of a run do next, where several share its steps: the first decides
     last_saved() -> the run as it was last saved, for `rollback`
     every: steps after which the run must be saved (0: none)
     seconds: from one call to the next
@@ -46,6 +47,7 @@ class Hooks(NamedTuple):
     should_save: Callable[[int], bool] = lambda steps: False
     save: Callable[[Snapshot], Any] = lambda snapshot: None
     should_stop: Callable[[], bool] = lambda: False
+    agree: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda numbers: numbers
     last_saved: Callable[[], Snapshot | None] = lambda: None
     every: int = 0
     seconds: float = SECONDS_PER_CHUNK

@@ -39,15 +39,15 @@ def seed_devices(n: int) -> int:
     return min((d for d in turns if d * turns[d] <= (1 + MAX_IDLE_SHARE) * n), key=lambda d: (turns[d], d))
 
 
-def sharing_devices(sharing: Sharing) -> list[Any]:
-    """The devices that share a step: those of this process first. Raises `UserError` where there are fewer."""
+def sharing_mesh(sharing: Sharing) -> Mesh:
+    """The devices that share a step, of all processes. Raises `UserError` where there are fewer."""
     devices = local_devices() if jax.process_count() == 1 else jax.devices()
     if len(devices) < sharing.devices:
         raise UserError(
             f"--devices: expected {sharing.devices} devices to share a batch, found {len(devices)} of the platform "
             f"{backend.platform()}; ask for fewer"
         )
-    return devices[: sharing.devices]
+    return Mesh(np.array(devices[: sharing.devices]), (AXIS,))
 
 
 def map_seeds(
@@ -79,7 +79,7 @@ def map_seeds(
     if strategy == "one_device":
         return on_one_device
     if sharing.is_shared:
-        mesh = Mesh(np.array(sharing_devices(sharing)), (AXIS,))
+        mesh = sharing_mesh(sharing)
         same = tuple(PartitionSpec() for _ in stacked)
         return jax.shard_map(on_one_device, mesh=mesh, in_specs=same, out_specs=PartitionSpec(), check_vma=False)
     # One device is a mesh as well: what a seed computes must not depend on how many there are.

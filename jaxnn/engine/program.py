@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax import numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
 from jaxnn.engine.chunks import MAX_EVALUATIONS, ChunkSchedule
 from jaxnn.engine.job import Job
-from jaxnn.engine.parallel import SeedStrategy, jit_is_disabled, map_seeds
-from jaxnn.engine.snapshot import is_key, on_device
+from jaxnn.engine.parallel import SeedStrategy, jit_is_disabled, map_seeds, sharing_mesh
+from jaxnn.engine.snapshot import is_key, on_device, place
 from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
@@ -66,7 +67,11 @@ def _jitted(
 
     # It runs once: a fast compilation is worth more than fast code.
     fast_compile = compiler_options({"xla_backend_optimization_level": 1})
-    init = jax.jit(map_seeds(training.init, n, (True, True), strategy, sharing), compiler_options=fast_compile)
+
+    def first(seed, hyperparameters):
+        return training.init(jax.random.key(seed), hyperparameters)
+
+    init = jax.jit(map_seeds(first, n, (True, True), strategy, sharing), compiler_options=fast_compile)
     return {"init": init, "learn": chunk(True), "skip": chunk(False)}
 
 
@@ -125,8 +130,8 @@ class CompiledRun:
     ):
         self._functions = _jitted(training, n, stacked, strategy, sharing, tuple(local_devices()))
         self.data: Any = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data)
-        keys = jax.eval_shape(jax.vmap(jax.random.key), jax.ShapeDtypeStruct((n,), jnp.uint32))
-        init, state = _compile(self._functions["init"], keys, hyperparameters)
+        seeds = jax.ShapeDtypeStruct((n,), jnp.uint32)
+        init, state = _compile(self._functions["init"], seeds, hyperparameters)
         self.init: Any = init
         self.state: Any = state
 
@@ -144,9 +149,9 @@ class Program:
     def __init__(self, job: Job, schedule: ChunkSchedule):
         self.job: Job = job
         self.schedule: ChunkSchedule = schedule
-        self._keys = jax.vmap(jax.random.key)(jnp.asarray(job.seeds, jnp.uint32))
+        self._seeds = np.asarray(job.seeds, np.uint32)
         self._position = 0, 0
-        self._data = job.data()
+        self._data = self._placed(job.data())
         n = len(job.seeds)
         self._compiled = CompiledRun(
             job.training, n, job.hyperparameters, self._data, job.stacked, job.seed_strategy(), job.sharing
@@ -160,7 +165,7 @@ class Program:
 
     def first(self) -> State:
         """The state before the first step."""
-        return jax.block_until_ready(self._compiled.init(self._keys, self.job.hyperparameters))
+        return jax.block_until_ready(self._compiled.init(self._seeds, self.job.hyperparameters))
 
     def to_device(self, state: State) -> State:
         """A state on the host, such as `on_host` makes, where the program expects it."""
@@ -182,8 +187,16 @@ class Program:
             epoch, step = divmod(done, source.steps)
             position = epoch, step // source.block * source.block
             if position != self._position:
-                self._data, self._position = self.job.data(*position), position
+                self._data, self._position = self._placed(self.job.data(*position)), position
         return self._data
+
+    def _placed(self, data: Data) -> Data:
+        """The data on each of the devices that share a step."""
+        sharing = self.job.sharing
+        if not sharing.is_shared:
+            return data
+        replicated = NamedSharding(sharing_mesh(sharing), PartitionSpec())
+        return jax.tree.map(lambda a: place(a, replicated), data)
 
     def _run(self, compiled: Callable[..., Any], state: State, done: int, count: int):
         evaluation = self.schedule.eval_steps

@@ -30,6 +30,15 @@ def is_key(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
+def addressable(tree: Any) -> Any:
+    """A tree of arrays as this process has them: of an array on the devices of several processes, its own copy."""
+
+    def own(leaf):
+        return leaf if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable else leaf.addressable_data(0)
+
+    return jax.tree.map(own, tree)
+
+
 def on_host(tree: Any) -> Any:
     """A copy of a tree of arrays that no later step can change."""
 
@@ -38,12 +47,23 @@ def on_host(tree: Any) -> Any:
             return jax.random.wrap_key_data(jnp.array(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
         return np.array(leaf)
 
-    return jax.tree.map(copy, tree)
+    return jax.tree.map(copy, addressable(tree))
 
 
 def on_device(tree: Any, like: Any) -> Any:
     """The inverse of `on_host`, again a copy. `like` is a tree of arrays with the wanted shardings."""
-    return jax.tree.map(lambda a, b: jax.device_put(a, b.sharding), on_host(tree), like)
+    return jax.tree.map(lambda a, b: place(a, b.sharding), on_host(tree), like)
+
+
+def place(leaf: Any, sharding: Any) -> Any:
+    """An array on the devices of a sharding, to which each of several processes brings the same array."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(leaf, sharding)
+    if is_key(leaf):
+        data = place(np.asarray(jax.random.key_data(leaf)), sharding)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+    array = np.asarray(leaf)
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
 
 def concatenate_histories(*parts: History) -> History:

@@ -63,7 +63,7 @@ def check_sharing(sharing: Sharing, update: Update, example: Batch) -> None:
     if sharing.devices > sharing.pieces:
         raise UserError(
             f"{wanted}: expected at most {sharing.pieces} devices, one for each part of a batch whose gradients are "
-            f"added in order, found {sharing.devices}; use fewer, or reduction = 'fused'"
+            f"added in order, found {sharing.devices}; use fewer, or leave reduction out"
         )
     if update.settle is not None:
         raise UserError(

@@ -1,0 +1,152 @@
+"""The processes of a run on the command line: starts them, or finds this one's place among them."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxnn.cli.command_line import COMMAND_LINE
+from jaxnn.cli.device import configure_devices, describe_devices, select_device
+from jaxnn.cli.options import SharingOptions
+from jaxnn.cli.progress import report
+from jaxnn.cli.terminal import print_message
+from jaxnn.errors import UserError
+from jaxnn.processes.cluster import FOLDER_FILE, find_place
+from jaxnn.processes.launcher import Launcher
+from jaxnn.processes.peers import Peers
+
+if TYPE_CHECKING:
+    from jaxnn.experiment.definition import Experiment
+
+#: The options that are the launcher's own, each with a value.
+OWN_OPTIONS = ("--processes", "--restarts")
+#: The options of `train` that a process that resumes its run takes, too.
+KEPT_OPTIONS = ("--device", "--devices", "--data-dir", "--wait", "--heartbeat", "--json")
+
+
+def launched(options: SharingOptions) -> bool:
+    """Starts the processes that are asked for, and waits for their end; False where none are.
+
+    Raises `SystemExit` with their exit status where it is not 0.
+    """
+    if options.processes is None:
+        return False
+    if options.processes < 1 or options.restarts < 0:
+        raise UserError(
+            f"expected --processes of at least 1 and --restarts of at least 0, found {options.processes} and "
+            f"{options.restarts}"
+        )
+    if options.cluster is not None or options.meeting is not None:
+        raise UserError("--processes: expected no --cluster and no --meeting, found one: the processes start here")
+    words = without_options(COMMAND_LINE.get()[1:], OWN_OPTIONS)
+
+    def words_of(folder: Path | None) -> Sequence[str]:
+        if folder is None or words[0] == "resume":
+            return words
+        return ["resume", str(folder), *only_options(words, KEPT_OPTIONS)]
+
+    report(f"training in {options.processes} processes")
+    status = Launcher(words_of, options.processes, print_message).run(options.restarts)
+    if status:
+        sys.exit(status)
+    return True
+
+
+def without_options(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The words of a command line without some options and their values."""
+    kept, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, _ = word.partition("=")
+        if name not in names:
+            kept.append(word)
+        elif not equals and rest:
+            rest.pop(0)
+    return kept
+
+
+def only_options(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Some options of a command line, with their values."""
+    kept, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, _ = word.partition("=")
+        if name in names:
+            kept += [word] if equals or not rest else [word, rest.pop(0)]
+    return kept
+
+
+class Company:
+    """The processes that this one trains with; none where it trains alone.
+
+    devices: of each process; None: not asked for
+    before: the devices that shared each batch of a run that is resumed
+    """
+
+    def __init__(self, options: SharingOptions, before: int | None = None):
+        self.options: SharingOptions = options
+        self.place: Any = find_place(options.cluster, options.meeting)
+        self.peers: Peers | None = None
+        ranks = 1 if self.place is None else self.place.ranks
+        self.devices: int | None = options.devices or (None if before is None else max(1, before // ranks))
+        if self.place is not None:
+            self.devices = self.devices or 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes and prints: the only one, or rank 0."""
+        return self.place is None or self.place.rank == 0
+
+    @property
+    def all_devices(self) -> int | None:
+        """The devices of all processes that share a batch."""
+        return self.devices if self.place is None or self.devices is None else self.devices * self.place.ranks
+
+    def select_device(self, device: str | None, *, deterministic: bool) -> str:
+        """Selects the device, as `device.select_device` does, once all processes have met."""
+        if self.place is None:
+            return select_device(device, deterministic=deterministic, devices=self.devices)
+        import jax
+
+        from jaxnn.processes.join import join
+
+        each, rank, options = self.devices or 1, self.place.rank, self.options
+        configure_devices(device, deterministic=deterministic, cpu_devices=each)
+
+        def say(text: str) -> None:
+            print_message(f"rank {rank}: {text}")
+
+        report("waiting for the other processes")
+        self.peers = join(self.place, each, wait=options.wait, heartbeat=options.heartbeat, say=say)
+        return describe_devices(jax.devices())
+
+    def compare(self, experiment: "Experiment") -> None:
+        """Raises `UserError` where another process has another config, other data or other devices than rank 0."""
+        if self.peers is None:
+            return
+        import jax
+
+        from jaxnn.runs.manifest import data_digest
+
+        facts = experiment.record.facts
+        what = str(facts["config_sha256"]) if "config_sha256" in facts else repr(dict(experiment.hyperparameters))
+        self.peers.compare(
+            {
+                "config": what[:16],
+                "data": data_digest(experiment)[:16],
+                "seeds": str(list(experiment.seeds)),
+                "devices": ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices()),
+            },
+            self.options.wait,
+        )
+
+    def together(self) -> AbstractContextManager[Any]:
+        """While active, an error of this process ends the others."""
+        return nullcontext() if self.peers is None else self.peers
+
+    def tell_folder(self, folder: Path) -> None:
+        """Tells the launcher where the run is, so that it can be resumed."""
+        if self.leads and FOLDER_FILE in os.environ:
+            Path(os.environ[FOLDER_FILE]).write_text(str(folder.resolve()))

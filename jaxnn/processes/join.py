@@ -1,0 +1,59 @@
+"""Joins the other processes of a run: meets them, then starts JAX with the devices of all."""
+
+import importlib.metadata
+import os
+from collections.abc import Callable
+from contextlib import suppress
+
+from jaxnn.processes.cluster import RANK, Place
+from jaxnn.processes.peers import Peers, meet
+
+#: The packages of which all processes must have the same version.
+PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "optax")
+
+
+def join(
+    place: Place,
+    devices: int,
+    *,
+    wait: float,
+    heartbeat: float,
+    say: Callable[[str], None],
+) -> Peers:
+    """Meets the other processes, compares versions and devices, and starts JAX with `devices` of each process.
+
+    Raises `UserError` which names the process that is missing or differs.
+    """
+    import jax
+
+    versions = {f"version of {name}": _version(name) for name in PACKAGES}
+    asked = {"number of devices": str(devices), "platform": getattr(jax.config, "jax_platforms", None) or "the fastest"}
+    peers, coordinator = meet(place, versions | asked, wait=wait, heartbeat=heartbeat, say=say)
+    for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
+        # gRPC, by which JAX's processes talk, would ask the proxy for the way to the other hosts.
+        del os.environ[name]
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    own = RANK in os.environ
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            place.ranks,
+            place.rank,
+            # Our own launcher starts all processes on one host, whose GPUs they share out.
+            local_device_ids=list(range(place.rank * devices, (place.rank + 1) * devices)) if own else None,
+            cluster_detection_method="deactivate",
+            initialization_timeout=max(1, int(wait)),
+            # Peers notices first that a process is gone, and says so in one line.
+            heartbeat_timeout_seconds=max(100, int(10 * heartbeat)),
+        )
+    except Exception:
+        peers.close(finished=False)
+        raise
+    peers.start(say)
+    return peers
+
+
+def _version(name: str) -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(name)
+    return "not installed"

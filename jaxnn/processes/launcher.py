@@ -1,0 +1,132 @@
+"""Starts the processes of a run on this machine, ends them together, and starts the run again where one has died."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from jaxnn.processes.cluster import FOLDER_FILE, MEETING, PARENT, RANK, RANKS
+from jaxnn.processes.peers import LOST
+
+#: Seconds that the processes get to end by themselves once one has.
+GRACE = 10.0
+#: Exit statuses after which a restart would end the same way: success, and a mistake of the user.
+FINAL = (0, 2)
+
+
+class Launcher:
+    """The processes of one run.
+
+    words(folder) -> the command line of each, after `jaxnn`; folder: of the run to resume, None at the first start
+    """
+
+    def __init__(self, words: Callable[[Path | None], Sequence[str]], processes: int, say: Callable[[str], None]):
+        self._words, self._processes, self._say = words, processes, say
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._signal: int | None = None
+        self._errors: set[bytes] = set()
+
+    def run(self, restarts: int) -> int:
+        """Runs to the end, and returns the exit status: that of the process that ended first with an error."""
+        previous = {number: signal.signal(number, self._forward) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with tempfile.TemporaryDirectory(prefix="jaxnn-") as scratch:
+                file = Path(scratch) / "folder"
+                for attempt in range(restarts + 1):
+                    status, rank = self._attempt(file)
+                    if status in FINAL or self._signal is not None:
+                        break
+                    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+                    left = restarts - attempt
+                    self._say(f"rank {rank} has ended with {how}; {'starts again' if left else 'no restart is left'}")
+                return 128 - status if status < 0 else status
+        finally:
+            self._end()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _forward(self, number: int, frame: object) -> None:
+        del frame
+        self._signal = number
+        for child in self._children:
+            with suppress(OSError):
+                child.send_signal(number)
+
+    def _attempt(self, file: Path) -> tuple[int, int]:
+        """Starts all processes and waits for them. Returns the exit status and the rank of the first that failed."""
+        folder = Path(file.read_text()) if file.exists() else None
+        words = self._words(folder if folder is not None and (folder / "manifest.json").is_file() else None)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        pumps = []
+        self._children, self._errors = [], set()
+        for rank in range(self._processes):
+            environment = os.environ | {
+                RANK: str(rank),
+                RANKS: str(self._processes),
+                MEETING: f"127.0.0.1:{port}",
+                FOLDER_FILE: str(file),
+                PARENT: str(os.getpid()),
+            }
+            child = subprocess.Popen(
+                [sys.executable, "-m", "jaxnn", *words],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # A Ctrl-C of the terminal comes through the launcher, once.
+                start_new_session=True,
+            )
+            self._children.append(child)
+            for source, target in ((child.stdout, sys.stdout), (child.stderr, sys.stderr)):
+                pump = threading.Thread(target=self._copy, args=(rank, source, target), daemon=True)
+                pump.start()
+                pumps.append(pump)
+        status, rank = self._wait()
+        for pump in pumps:
+            pump.join(GRACE)
+        return status, rank
+
+    def _wait(self) -> tuple[int, int]:
+        """Waits for the end of all. The first that fails by itself, and not because it lost another, is the cause."""
+        failed: list[tuple[int, int]] = []
+        running, deadline = dict(enumerate(self._children)), None
+        while running:
+            for rank, child in list(running.items()):
+                status = child.poll()
+                if status is None:
+                    continue
+                del running[rank]
+                if status:
+                    failed.append((status, rank))
+                    deadline = deadline or time.monotonic() + GRACE
+            if deadline is not None and time.monotonic() > deadline:
+                self._end()
+            time.sleep(0.02)
+        causes = [(status, rank) for status, rank in failed if status != LOST] or failed
+        return causes[0] if causes else (0, 0)
+
+    def _end(self) -> None:
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+
+    def _copy(self, rank: int, source: IO[bytes], target: IO[str]) -> None:
+        """Copies the lines of a process, each with its rank; an error that several have alike once."""
+        for line in source:
+            if target is sys.stderr:
+                if line in self._errors:
+                    continue
+                self._errors.add(line)
+            with suppress(OSError, ValueError):
+                target.write(f"[{rank}] {line.decode(errors='replace')}")
+                target.flush()

@@ -1,0 +1,308 @@
+"""The processes of a run: they meet before JAX starts, compare what they are to train, and watch each other.
+
+Rank 0 listens; every other rank holds one connection to it. Messages are lines of JSON. Each side says every second
+that it lives. A process that is gone, or silent for too long, ends the others, each with one line that names it:
+otherwise they would wait for its gradient for ever.
+"""
+
+import json
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from jaxnn.errors import UserError
+from jaxnn.processes.cluster import PARENT, Place
+
+#: The exit status of a process that lost another one: a temporary failure, which a restart mends.
+LOST = 75
+#: Seconds from one sign of life to the next, and between two lines that say who is missing.
+BEAT, REPORT = 1.0, 10.0
+#: Bytes of a message: a line is no longer.
+MAX_MESSAGE = 1 << 20
+
+Facts = Mapping[str, str]
+
+
+class Connection:
+    """Lines of JSON over a socket."""
+
+    def __init__(self, link: socket.socket):
+        self._socket, self._lock = link, threading.Lock()
+        self._file = link.makefile("rb")
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Sends a message. Raises `OSError` where the other side is gone."""
+        with self._lock:
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self, timeout: float | None) -> dict[str, Any] | None:
+        """The next message; None where the other side is gone. Raises `TimeoutError` after so many seconds."""
+        self._socket.settimeout(timeout)
+        line = self._file.readline(MAX_MESSAGE)
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return None
+        return message if isinstance(message, dict) else None
+
+    def close(self) -> None:
+        """Closes it, also for a thread that reads."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+class Peers:
+    """The other processes of a run, once all have met. Make it by `meet`.
+
+    stop_signal: the number of a signal that asked some process to stop; None as long as none did
+    """
+
+    def __init__(self, place: Place, links: Mapping[int, Connection], names: Sequence[str], heartbeat: float):
+        self.place: Place = place
+        self.stop_signal: int | None = None
+        #: What is called before this process ends because another one is gone.
+        self.before_exit: Callable[[], object] = lambda: None
+        self._links, self._names, self._heartbeat = dict(links), tuple(names), heartbeat
+        self._decisions: queue.Queue[Any] = queue.Queue()
+        self._facts: queue.Queue[tuple[int, Facts]] = queue.Queue()
+        self._closed, self._done = threading.Event(), set[int]()
+        self._say: Callable[[str], None] = lambda text: None
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Begins to watch the others. say(text): prints a line before this process ends."""
+        self._say = say
+        for rank, link in self._links.items():
+            threading.Thread(target=self._watch, args=(rank, link), daemon=True).start()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def __enter__(self) -> "Peers":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        del trace
+        if isinstance(error, RuntimeError) and not self._closed.is_set():
+            # A collective operation fails at once where another process has died. Whoever watches it says so better.
+            time.sleep(2 * BEAT)
+        self.close(finished=kind is None)
+
+    def agree(self, value: Any) -> Any:
+        """What rank 0 decides, as JSON; the others give up their own value."""
+        if self.place.rank == 0:
+            self._send_all({"decision": value})
+            return value
+        return self._decisions.get()
+
+    def compare(self, facts: Facts, wait: float) -> None:
+        """Compares the facts of all processes. Raises `UserError` for all where one differs from rank 0, named."""
+        if self.place.rank:
+            self._links[0].send({"facts": dict(facts)})
+            problem = self.agree("")
+        else:
+            problem, deadline = "", time.monotonic() + wait
+            for _ in self._links:
+                try:
+                    rank, found = self._facts.get(timeout=max(0.1, deadline - time.monotonic()))
+                except queue.Empty:
+                    problem = (
+                        f"expected all {self.place.ranks} processes to load their data in {wait:g} seconds, found fewer"
+                    )
+                    break
+                problem = problem or difference(self._names[rank], facts, found)
+            self.agree(problem)
+        if problem:
+            raise UserError(problem)
+
+    def stop(self, signal: int) -> None:
+        """Asks rank 0 to stop the run."""
+        self.stop_signal = self.stop_signal or signal
+        if self.place.rank:
+            with suppress(OSError):
+                self._links[0].send({"stop": signal})
+
+    def close(self, *, finished: bool = True) -> None:
+        """Takes leave of the others. finished: else they end, too."""
+        if not self._closed.is_set():
+            self._send_all({"leave": finished})
+            self._closed.set()
+
+    def _send_all(self, message: Mapping[str, Any]) -> None:
+        for link in self._links.values():
+            with suppress(OSError):  # whoever watches the connection says that it is gone
+                link.send(message)
+
+    def _beat(self) -> None:
+        parent = os.environ.get(PARENT)
+        while not self._closed.wait(BEAT):
+            self._send_all({"alive": True})
+            if parent is not None and str(os.getppid()) != parent:
+                self._lose("the process that started it is gone")
+
+    def _watch(self, rank: int, link: Connection) -> None:
+        """Reads what another process says, until it leaves."""
+        while True:
+            try:
+                message = link.receive(self._heartbeat)
+            except TimeoutError:
+                message, why = None, f"has said nothing for {self._heartbeat:g} seconds"
+            except (OSError, ValueError):
+                message, why = None, "is gone"
+            else:
+                why = "is gone"
+            if self._closed.is_set() or rank in self._done:
+                return
+            if message is None:
+                self._lose(f"{self._names[rank]} {why}")
+            elif "lost" in message:
+                self._lose(str(message["lost"]))
+            elif "leave" in message:
+                if not message["leave"]:
+                    self._lose(f"{self._names[rank]} has ended with an error")
+                self._done.add(rank)
+                return
+            elif "decision" in message:
+                self._decisions.put(message["decision"])
+            elif "facts" in message:
+                self._facts.put((rank, message["facts"]))
+            elif "stop" in message:
+                self.stop_signal = self.stop_signal or int(message["stop"])
+
+    def _lose(self, what: str) -> NoReturn:
+        """Ends this process because another one is gone. The main thread may be inside a collective operation."""
+        if not self._closed.is_set():
+            self._closed.set()
+            if self.place.rank == 0:
+                self._send_all({"lost": what})
+            self._say(f"{what}; this process ends")
+            with suppress(Exception):
+                self.before_exit()
+        os._exit(LOST)
+
+
+def meet(place: Place, facts: Facts, *, wait: float, heartbeat: float, say: Callable[[str], None]) -> tuple[Peers, str]:
+    """Waits for all processes of a run, and compares what they are to do. Returns them and JAX's meeting point.
+
+    facts: by name, what must be the same for all, such as the SHA-256 of the data
+    say(text): prints a line about who is missing
+    Raises `UserError` within about `wait` seconds, which names the process that is missing or differs.
+    """
+    deadline = time.monotonic() + wait
+    hello = {"rank": place.rank, "ranks": place.ranks, "host": socket.gethostname(), "facts": dict(facts)}
+    if place.rank == 0:
+        return _gather(place, hello, deadline, heartbeat, say)
+    return _join(place, hello, deadline, heartbeat)
+
+
+def _join(place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: float) -> tuple[Peers, str]:
+    where = f"rank 0 at {place.host}:{place.port}"
+    link: socket.socket | None = None
+    while link is None:
+        try:
+            link = socket.create_connection((place.host, place.port), timeout=max(0.1, deadline - time.monotonic()))
+        except OSError as error:
+            if time.monotonic() + 0.2 > deadline:
+                raise UserError(
+                    f"rank {place.rank}: expected {where}, found none: {error.strerror or error}; start it, or name "
+                    "its address by --meeting HOST:PORT"
+                ) from error
+            time.sleep(0.2)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = Connection(link)
+    connection.send(hello)
+    answer = None
+    with suppress(OSError):
+        # Rank 0 answers at its own deadline at the latest.
+        answer = connection.receive(max(1.0, deadline - time.monotonic() + 1))
+    if answer is None or "refused" in answer:
+        connection.close()
+        reason = f"rank {place.rank}: {where} has not answered" if answer is None else str(answer["refused"])
+        raise UserError(reason)
+    return Peers(place, {0: connection}, answer["names"], heartbeat), f"{place.host}:{answer['port']}"
+
+
+def _gather(
+    place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: float, say: Callable[[str], None]
+) -> tuple[Peers, str]:
+    links: dict[int, Connection] = {}
+    hellos: dict[int, Mapping[str, Any]] = {0: hello}
+    try:
+        server = socket.create_server(("", place.port), backlog=place.ranks, reuse_port=False)
+    except OSError as error:
+        raise UserError(
+            f"rank 0: expected port {place.port} to be free, found it taken ({error.strerror}): another rank 0, or "
+            "another program; name another by --meeting HOST:PORT"
+        ) from error
+    with server:
+        said = time.monotonic()
+        while len(hellos) < place.ranks:
+            now = time.monotonic()
+            missing = ", ".join(str(rank) for rank in range(place.ranks) if rank not in hellos)
+            if now > deadline:
+                problem = f"expected {place.ranks} processes, found no rank {missing} in time"
+                _refuse(links, f"{problem}; start all, or wait longer with --wait")
+            if now - said > REPORT:
+                said = now
+                say(f"waiting for rank {missing}")
+            server.settimeout(min(0.2, max(0.01, deadline - now)))
+            try:
+                link, _ = server.accept()
+            except TimeoutError:
+                continue
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = Connection(link)
+            message = None
+            with suppress(OSError):
+                message = connection.receive(5)
+            rank = message.get("rank") if message else None
+            if not message or not isinstance(rank, int) or not isinstance(message.get("facts"), dict):
+                connection.close()  # not one of ours
+                continue
+            problem = _problem(hello, message, hellos)
+            if problem:
+                links[-1] = connection
+                _refuse(links, problem)
+            links[rank], hellos[rank] = connection, message
+    names = [f"rank {rank} on {hellos[rank]['host']}" for rank in range(place.ranks)]
+    with socket.create_server(("", 0)) as free:
+        port = free.getsockname()[1]
+    for link in links.values():
+        with suppress(OSError):
+            link.send({"names": names, "port": port})
+    return Peers(place, links, names, heartbeat), f"{place.host}:{port}"
+
+
+def _refuse(links: Mapping[int, Connection], problem: str) -> NoReturn:
+    for link in links.values():
+        with suppress(OSError):
+            link.send({"refused": problem})
+        link.close()
+    raise UserError(problem)
+
+
+def _problem(first: Mapping[str, Any], other: Mapping[str, Any], known: Mapping[int, Mapping[str, Any]]) -> str:
+    """What is wrong with a process, beside rank 0 and those that came before; "" for nothing."""
+    rank, ranks = other["rank"], first["ranks"]
+    name = f"rank {rank} on {other.get('host')}"
+    if other.get("ranks") != ranks or not 0 < rank < ranks:
+        return f"{name}: expected one of {ranks} processes, as rank 0 has it, found rank {rank} of {other.get('ranks')}"
+    if rank in known:
+        return f"{name}: expected each rank once, found another rank {rank} on {known[rank]['host']}"
+    return difference(name, first["facts"], other["facts"])
+
+
+def difference(name: str, expected: Facts, found: Facts) -> str:
+    """The first fact in which a process differs from rank 0, in words; "" for none."""
+    for fact in sorted(expected.keys() | found.keys()):
+        if expected.get(fact) != found.get(fact):
+            return (
+                f"{name}: expected the same {fact} as rank 0, {expected.get(fact, 'none')}, found "
+                f"{found.get(fact, 'none')}"
+            )
+    return ""
