@@ -1,5 +1,6 @@
 """Initializers by name: those of `jax.nn.initializers`, and two that the course needs."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,16 +35,34 @@ def _without_options(value: Initializer) -> Callable[[], Initializer]:
     return lambda: value
 
 
+def _in_float32(constructor: Callable[..., Initializer]) -> Callable[..., Initializer]:
+    """The constructor of an initializer that computes in float32 at least: LAPACK factors no bfloat16."""
+
+    @functools.wraps(constructor)
+    def construct(*args: Any, **options: Any) -> Initializer:
+        make = constructor(*args, **options)
+
+        def init(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
+            wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+            return make(key, shape, wide).astype(dtype)
+
+        return init
+
+    return construct
+
+
 #: name -> constructor; `zeros` and `ones` take no options.
 INITIALIZERS: dict[str, Callable[..., Initializer]] = {
     "standard_normal": standard_normal,
     "uniform": uniform,
     "zeros": _without_options(jax.nn.initializers.zeros),
     "ones": _without_options(jax.nn.initializers.ones),
+    "orthogonal": _in_float32(jax.nn.initializers.orthogonal),
+    "delta_orthogonal": _in_float32(jax.nn.initializers.delta_orthogonal),
 } | {
     name: getattr(jax.nn.initializers, name)
     for name in (
-        "constant", "normal", "truncated_normal", "variance_scaling", "orthogonal", "delta_orthogonal",
+        "constant", "normal", "truncated_normal", "variance_scaling",
         "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
     )
 }  # fmt: skip

@@ -83,7 +83,8 @@ def without_custom_rules(f: Callable[..., Any], *, keep_jax: bool) -> Callable[.
 
 
 def _replace_inside(value: Any, replaced: Callable[[Any], Any]) -> Any:
-    if isinstance(value, core.ClosedJaxpr):
+    # In newer versions of JAX both are one class, whose `jaxpr` is itself.
+    if isinstance(value, core.ClosedJaxpr) and value.jaxpr is not value:
         return value.replace(jaxpr=_replace_inside(value.jaxpr, replaced))
     if isinstance(value, core.Jaxpr):
         if not any(equation.primitive in _RULES for equation in _equations(value)):

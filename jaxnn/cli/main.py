@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     with safe_streams():
         status = run_to_status([word for word in words if word != TRACEBACK], with_traceback=TRACEBACK in words)
     if status:
+        jax = sys.modules.get("jax")
+        if jax is not None and jax.distributed.is_initialized():
+            os._exit(status)  # JAX would wait for the other processes, which have ended
         sys.exit(status)
 
 

@@ -2,20 +2,22 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.device import configure_devices, describe_devices, select_device
+from jaxnn.cli.interrupts import Interrupted
 from jaxnn.cli.options import SharingOptions
-from jaxnn.cli.progress import report
+from jaxnn.cli.progress import report, say_no_more
 from jaxnn.cli.terminal import print_message
 from jaxnn.errors import UserError
 from jaxnn.processes.cluster import FOLDER_FILE, find_place
 from jaxnn.processes.launcher import Launcher
-from jaxnn.processes.peers import Peers
+from jaxnn.processes.peers import BEAT, Peers
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
@@ -47,7 +49,7 @@ def launched(options: SharingOptions) -> bool:
             return words
         return ["resume", str(folder), *only_options(words, KEPT_OPTIONS)]
 
-    report(f"training in {options.processes} processes")
+    say_no_more()  # rank 0 says what is being done
     status = Launcher(words_of, options.processes, print_message).run(options.restarts)
     if status:
         sys.exit(status)
@@ -118,7 +120,7 @@ class Company:
         def say(text: str) -> None:
             print_message(f"rank {rank}: {text}")
 
-        report("waiting for the other processes")
+        report("waiting for the other processes") if self.leads else say_no_more()
         self.peers = join(self.place, each, wait=options.wait, heartbeat=options.heartbeat, say=say)
         return describe_devices(jax.devices())
 
@@ -142,9 +144,25 @@ class Company:
             self.options.wait,
         )
 
-    def together(self) -> AbstractContextManager[Any]:
-        """While active, an error of this process ends the others."""
-        return nullcontext() if self.peers is None else self.peers
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """While active, an error of this process ends the others. A signal has ended them all."""
+        try:
+            yield
+        except Interrupted:
+            self._leave(finished=True, together=False)
+            raise
+        except BaseException as error:
+            if isinstance(error, RuntimeError) and self.peers is not None:
+                # A collective operation fails where another process has died. Whoever watches that one says it better.
+                time.sleep(2 * BEAT)
+            self._leave(finished=False, together=False)
+            raise
+        self._leave(finished=True)
+
+    def _leave(self, *, finished: bool, together: bool = True) -> None:
+        if self.peers is not None:
+            self.peers.close(finished=finished, together=together)
 
     def tell_folder(self, folder: Path) -> None:
         """Tells the launcher where the run is, so that it can be resumed."""

@@ -1,6 +1,7 @@
 """Starts the processes of a run on this machine, ends them together, and starts the run again where one has died."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,8 +19,15 @@ from jaxnn.processes.peers import LOST
 
 #: Seconds that the processes get to end by themselves once one has.
 GRACE = 10.0
-#: Exit statuses after which a restart would end the same way: success, and a mistake of the user.
-FINAL = (0, 2)
+#: How a process ends because another one has died: by our hand, or by JAX's.
+CONSEQUENCES = (LOST, -signal.SIGABRT)
+#: What JAX's processes print when another one is gone, line by line; ours say it in one line.
+NOISE = re.compile(
+    rb"\[Gloo\]|[EFIW]\d{4} [\d:.]+ +\d+ (coordination_service|preemption_sync|client\.h|distributed)|Additional GRPC|"
+    rb":UNKNOWN:|RPC: /xla|\*\*\* Check failure|    @ +0x|\s*$"
+)
+#: Exit statuses after which nothing is started again: success, a mistake of the user, and a signal that asked to stop.
+FINAL = (0, 2, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Launcher:
@@ -111,7 +119,7 @@ class Launcher:
             if deadline is not None and time.monotonic() > deadline:
                 self._end()
             time.sleep(0.02)
-        causes = [(status, rank) for status, rank in failed if status != LOST] or failed
+        causes = [(status, rank) for status, rank in failed if status not in CONSEQUENCES] or failed
         return causes[0] if causes else (0, 0)
 
     def _end(self) -> None:
@@ -123,6 +131,8 @@ class Launcher:
     def _copy(self, rank: int, source: IO[bytes], target: IO[str]) -> None:
         """Copies the lines of a process, each with its rank; an error that several have alike once."""
         for line in source:
+            if NOISE.match(line):
+                continue
             if target is sys.stderr:
                 if line in self._errors:
                     continue

@@ -22,6 +22,8 @@ from jaxnn.processes.cluster import PARENT, Place
 LOST = 75
 #: Seconds from one sign of life to the next, and between two lines that say who is missing.
 BEAT, REPORT = 1.0, 10.0
+#: Seconds that rank 0 waits for the others to end.
+GOODBYE = 5.0
 #: Bytes of a message: a line is no longer.
 MAX_MESSAGE = 1 << 20
 
@@ -73,25 +75,17 @@ class Peers:
         self._links, self._names, self._heartbeat = dict(links), tuple(names), heartbeat
         self._decisions: queue.Queue[Any] = queue.Queue()
         self._facts: queue.Queue[tuple[int, Facts]] = queue.Queue()
-        self._closed, self._done = threading.Event(), set[int]()
+        self._closed, self._watchers = threading.Event(), list[threading.Thread]()
+        self._left: set[int] = set()
         self._say: Callable[[str], None] = lambda text: None
 
     def start(self, say: Callable[[str], None]) -> None:
         """Begins to watch the others. say(text): prints a line before this process ends."""
         self._say = say
         for rank, link in self._links.items():
-            threading.Thread(target=self._watch, args=(rank, link), daemon=True).start()
+            self._watchers.append(threading.Thread(target=self._watch, args=(rank, link), daemon=True))
+            self._watchers[-1].start()
         threading.Thread(target=self._beat, daemon=True).start()
-
-    def __enter__(self) -> "Peers":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        del trace
-        if isinstance(error, RuntimeError) and not self._closed.is_set():
-            # A collective operation fails at once where another process has died. Whoever watches it says so better.
-            time.sleep(2 * BEAT)
-        self.close(finished=kind is None)
 
     def agree(self, value: Any) -> Any:
         """What rank 0 decides, as JSON; the others give up their own value."""
@@ -127,11 +121,24 @@ class Peers:
             with suppress(OSError):
                 self._links[0].send({"stop": signal})
 
-    def close(self, *, finished: bool = True) -> None:
-        """Takes leave of the others. finished: else they end, too."""
-        if not self._closed.is_set():
-            self._send_all({"leave": finished})
+    def close(self, *, finished: bool, together: bool = True) -> None:
+        """Takes leave of the others. Rank 0 goes last, because the others cannot do without it.
+
+        finished: else the others end with an error
+        together: whether JAX still waits for all at the end; else rank 0 waits until the others are gone
+        """
+        if self._closed.is_set():
+            return
+        if self.place.rank == 0:
             self._closed.set()
+            self._send_all({"leave": finished})
+            for watcher in () if together else self._watchers:
+                watcher.join(GOODBYE / len(self._watchers))
+            return
+        self._send_all({"leave": finished})
+        if finished:
+            self._watchers[0].join()  # it ends when rank 0 has left
+        self._closed.set()
 
     def _send_all(self, message: Mapping[str, Any]) -> None:
         for link in self._links.values():
@@ -156,7 +163,7 @@ class Peers:
                 message, why = None, "is gone"
             else:
                 why = "is gone"
-            if self._closed.is_set() or rank in self._done:
+            if message is None and (self._closed.is_set() or rank in self._left):
                 return
             if message is None:
                 self._lose(f"{self._names[rank]} {why}")
@@ -165,8 +172,9 @@ class Peers:
             elif "leave" in message:
                 if not message["leave"]:
                     self._lose(f"{self._names[rank]} has ended with an error")
-                self._done.add(rank)
-                return
+                self._left.add(rank)
+                if self.place.rank:
+                    return
             elif "decision" in message:
                 self._decisions.put(message["decision"])
             elif "facts" in message:
@@ -180,9 +188,9 @@ class Peers:
             self._closed.set()
             if self.place.rank == 0:
                 self._send_all({"lost": what})
-            self._say(f"{what}; this process ends")
-            with suppress(Exception):
-                self.before_exit()
+            for last in (lambda: self._say(f"{what}; this process ends"), self.before_exit):
+                with suppress(Exception):  # whoever reads the output may be gone, too
+                    last()
         os._exit(LOST)
 
 
