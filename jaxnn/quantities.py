@@ -104,7 +104,8 @@ class RSquared:
         weight = self.count.reshape(*self.count.shape, 1)
         total = weight.sum(0)
         offset = self.mean - self.mean[:1]
-        shift = (weight * offset).sum(0) / jnp.where(total == 0, 1, total)
+        # A product, as in `train.sharing`: the same bits however it is compiled.
+        shift = (weight * offset).sum(0) * (1 / jnp.where(total == 0, 1, total))
         between = (weight * (offset - shift[None]) ** 2).sum(0)
         return RSquared(self.residual.sum(0), self.mean[0] + shift, self.spread.sum(0) + between, self.count.sum(0))
 

@@ -12,6 +12,8 @@ from jaxnn.errors import UserError
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 #: JAX's names of the platforms of each kind of device. It fails for a list with one that is missing, so each is tried.
 PLATFORMS: dict[str, tuple[str, ...]] = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"), "tpu": ("tpu",)}
+#: A CPU of one core is two devices, too, so that what is added in order has the same bits as on several.
+LEAST_CPU_DEVICES = 2
 #: What to do where a machine has a GPU that JAX does not find.
 CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 
@@ -27,7 +29,9 @@ def select_device(
     devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
-    configure_devices(None, deterministic=deterministic, cpu_devices=max(usable_cpus(), devices or 1))
+    configure_devices(
+        None, deterministic=deterministic, cpu_devices=max(LEAST_CPU_DEVICES, usable_cpus(), devices or 1)
+    )
     import jax
 
     jax.config.update("jax_disable_most_optimizations", fast_compile)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli.command_line import COMMAND_LINE
-from jaxnn.cli.device import configure_devices, describe_devices, select_device
+from jaxnn.cli.device import LEAST_CPU_DEVICES, configure_devices, describe_devices, select_device
 from jaxnn.cli.interrupts import Interrupted
 from jaxnn.cli.options import SharingOptions
 from jaxnn.cli.progress import report, say_no_more
@@ -115,7 +115,8 @@ class Company:
         from jaxnn.processes.join import join
 
         each, rank, options = self.devices or 1, self.place.rank, self.options
-        configure_devices(device, deterministic=deterministic, cpu_devices=each)
+        least = LEAST_CPU_DEVICES if self.place.ranks == 1 else each
+        configure_devices(device, deterministic=deterministic, cpu_devices=max(each, least))
 
         def say(text: str) -> None:
             print_message(f"rank {rank}: {text}")

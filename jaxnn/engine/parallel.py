@@ -39,6 +39,17 @@ def seed_devices(n: int) -> int:
     return min((d for d in turns if d * turns[d] <= (1 + MAX_IDLE_SHARE) * n), key=lambda d: (turns[d], d))
 
 
+def on_this_machine(sharing: Sharing) -> Sharing:
+    """The sharing as it is computed here: what one CPU adds in order, it adds as two devices.
+
+    XLA compiles a program of one device by other passes, which round some numbers once where those for several round
+    them twice.
+    """
+    if sharing.parts is None or sharing.parts < 2 or sharing.devices > 1 or backend.platform() != "cpu":
+        return sharing
+    return sharing._replace(devices=min(2, len(local_devices())))
+
+
 def sharing_mesh(sharing: Sharing) -> Mesh:
     """The devices that share a step, of all processes. Raises `UserError` where there are fewer."""
     devices = local_devices() if jax.process_count() == 1 else jax.devices()

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnn.data.dataset import Reader
 from jaxnn.engine.job import Job
-from jaxnn.engine.parallel import SeedStrategy
+from jaxnn.engine.parallel import SeedStrategy, on_this_machine
 from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
 from jaxnn.targets import plain_output
@@ -101,7 +101,7 @@ class Experiment(NamedTuple):
             values,
             self.stacked,
             strategy,
-            self.sharing,
+            on_this_machine(self.sharing),
         )
 
     def check(self) -> "Experiment":

@@ -112,24 +112,40 @@ def shared_step(sharing: Sharing, update: Update, state: Any, batch: Batch, key:
             weight = jnp.ones((), jax.tree.leaves(gradient)[0].dtype)
         return Part(jax.tree.map(lambda a: a * weight.astype(a.dtype), gradient), weight, dict(sums))
 
-    gradient, weight, sums = (_fused if sharing.parts is None else _ordered)(sharing, part, count, rest, key)
-    if not is_sum:
+    def learn(parts: Part) -> Any:
+        if is_sum:
+            return descent.apply(state, parts.gradient)
         # A product, since the compiler may or may not make one of a division by a number.
-        share = 1 / jnp.where(weight == 0, 1, weight)
-        gradient = jax.tree.map(lambda a: a * share.astype(a.dtype), gradient)
-    return descent.apply(state, gradient), {name: merged(quantity) for name, quantity in sums.items()}
+        share = 1 / jnp.where(parts.weight == 0, 1, parts.weight)
+        return descent.apply(state, jax.tree.map(lambda a: a * share.astype(a.dtype), parts.gradient))
+
+    if sharing.parts is None:
+        parts = _fused(sharing, part, count, rest)
+        return learn(parts), parts.sums
+    # At least 0, which the compiler does not know.
+    unknown = (jax.random.key_data(key).ravel()[0] >> 4).astype(jnp.int32)
+    parts = _ordered(sharing, part, count, rest, unknown)
+    return loop(1, unknown, lambda i, state: learn(parts), state), parts.sums
+
+
+def loop(rounds: Any, unknown: Any, body: Callable[[Any, Any], Any], carry: Any) -> Any:
+    """`lax.fori_loop` of so many rounds, which the compiler must not know.
+
+    It would unroll a loop of one round and fuse it with what stands around it. A fused product and sum are rounded
+    once, not twice: the same numbers would have other bits in another program. unknown: any number of at least 0
+    """
+    return lax.fori_loop(0, jnp.minimum(rounds, rounds + unknown), body, carry)
 
 
 #: (start, count) -> the part of the batch with the rows from `start` on
 MakePart = Callable[[Any, int], Part]
 
 
-def _fused(sharing: Sharing, part: MakePart, count: int, rest: int, key: PRNGKeyArray) -> Part:
-    """The gradients and the weights of all parts added up, and what is measured of each, stacked.
+def _fused(sharing: Sharing, part: MakePart, count: int, rest: int) -> Part:
+    """The gradients and the weights of all parts added up, and what is measured of all.
 
     One sum over the devices: each adds its gradient, and its measured sums in a row of their own.
     """
-    del key
     index, devices = lax.axis_index(AXIS), sharing.devices
     parts, rows = [part(index * count, count)], [index]
     if rest:  # every device computes them, one counts
@@ -146,45 +162,50 @@ def _fused(sharing: Sharing, part: MakePart, count: int, rest: int, key: PRNGKey
     gradient, weight = jax.tree.map(lambda *a: sum(a[1:], a[0]), *((p.gradient, p.weight) for p in parts))
     mine = Part(gradient, weight, jax.tree.map(stack, *(p.sums for p in parts)))
     layout = Layout(mine)
-    return layout.tree(lax.psum(layout.vector(mine), AXIS))
+    all_parts = layout.tree(lax.psum(layout.vector(mine), AXIS))
+    return all_parts._replace(sums=_merged(all_parts.sums))
 
 
-def _ordered(sharing: Sharing, part: MakePart, count: int, rest: int, key: PRNGKeyArray) -> Part:
+def _merged(sums: dict[str, Quantity]) -> dict[str, Quantity]:
+    return {name: merged(quantity) for name, quantity in sums.items()}
+
+
+def _ordered(sharing: Sharing, part: MakePart, count: int, rest: int, unknown: Any) -> Part:
     """The same, added in the order of the parts: each device gets what all have computed.
 
-    The bits must not depend on the number of devices, so every part is computed by the same code, and so is what
-    follows. A compiler fuses a product and a sum into one rounding where it sees both at once; it does not see through
-    a loop of which it does not know the number of rounds.
+    The bits must not depend on the number of devices. So each device has room for all parts, and only the bounds of
+    its loop depend on how many there are; what follows the exchange is in loops, too. See `loop`.
     """
-    index, pieces = lax.axis_index(AXIS), sharing.pieces
+    pieces, rounds = sharing.pieces, sharing.rounds
     shapes = jax.eval_shape(lambda: part(jnp.int32(0), count))
     added, measured = Layout((shapes.gradient, shapes.weight)), Layout(shapes.sums)
-    # At least 0, which the compiler does not know.
-    unknown = (jax.random.key_data(key).ravel()[0] >> 4).astype(jnp.int32)
+    first = (lax.axis_index(AXIS) + (unknown >> 31)) * rounds  # + 0, which is not known either
 
-    def loop(rounds: int, body: Any, carry: Any) -> Any:
-        return lax.fori_loop(0, jnp.minimum(rounds, rounds + unknown), body, carry)
+    def compute(first: Any, count_of: Any, places: int, rows: int) -> Any:
+        """The parts from `first` on, so many of them, as the rows of a table for all."""
 
-    def compute(rounds: int, start: Callable[[Any], Any], rows: int) -> Any:
-        def one(i: Any, vectors: Any) -> Any:
-            mine = part(start(i), rows)
+        def one(i: Any, table: Any) -> Any:
+            mine = part((first + i) * count, rows)
             vector = jnp.concatenate([added.vector((mine.gradient, mine.weight)), measured.vector(mine.sums)])
-            return vectors.at[i].set(vector)
+            return table.at[first + i if places > 1 else i].set(vector)
 
-        return loop(rounds, one, jnp.zeros((rounds, added.size + measured.size), added.dtype))
+        return loop(count_of, unknown, one, jnp.zeros((places, added.size + measured.size), added.dtype))
+
+    mine = compute(first, jnp.clip(pieces - first, 0, rounds), pieces, count)
+    own = jnp.minimum(first + jnp.arange(rounds, dtype=jnp.int32), pieces - 1)
+    vectors = lax.all_gather(mine.at[own].get(mode="promise_in_bounds"), AXIS, tiled=True)[:pieces]
+    if rest:
+        vectors = jnp.concatenate([vectors, compute(pieces + (unknown >> 31), 1, 1, rest)])
 
     def add(i: Any, carry: Any) -> Any:
         total, table = carry
         return total + vectors[i, : added.size], table.at[i].set(vectors[i, added.size :])
 
-    mine = compute(sharing.rounds, lambda i: jnp.minimum(index * sharing.rounds + i, pieces - 1) * count, count)
-    vectors = lax.all_gather(mine, AXIS, tiled=True)[:pieces]
-    if rest:
-        last = compute(1, lambda i: jnp.full_like(i, pieces * count), rest)
-        vectors = jnp.concatenate([vectors, last])
     blank = jnp.zeros(added.size, added.dtype), jnp.zeros((len(vectors), measured.size), added.dtype)
-    total, table = loop(len(vectors), add, blank)
-    return Part(*added.tree(total), jax.vmap(measured.tree)(table))
+    total, table = loop(len(vectors), unknown, add, blank)
+    stacked = jax.vmap(measured.tree)(table)
+    blank_sums = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(_merged, stacked))
+    return Part(*added.tree(total), loop(1, unknown, lambda i, blank: _merged(stacked), blank_sums))
 
 
 class Layout:
