@@ -5,7 +5,7 @@ from typing import Annotated
 from tyro.conf import subcommand
 
 from jaxnn.cli.library_arguments import Certify, Config, Configs, Reproduce, Summary
-from jaxnn.cli.run_arguments import Checkpoint, Evaluate, Generate, Plot, Predict, Sample
+from jaxnn.cli.run_arguments import Checkpoint, Evaluate, Generate, Plot, Predict, Sample, Slurm
 from jaxnn.cli.training_arguments import Play, Rerun, Resume, Sweep, Train
 
 Command = (
@@ -25,6 +25,7 @@ Command = (
     | Annotated[Certify, subcommand("certify")]
     | Annotated[Configs, subcommand("configs")]
     | Annotated[Config, subcommand("config")]
+    | Annotated[Slurm, subcommand("slurm")]
 )
 
 
@@ -34,3 +35,5 @@ TEXTS = ("prompt", "stop", "class_name")
 DATA_OVERRIDABLE = (Resume, Rerun, Evaluate, Plot)
 #: The commands that take overrides of a config's fields, by dotted name.
 OVERRIDABLE = (Train, Play, Sweep, Summary, *DATA_OVERRIDABLE)
+#: The commands that take the words of another command, which they do not know themselves.
+WRAPPERS = (Slurm,)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import tyro
 
-from jaxnn.cli.arguments import OVERRIDABLE, Command
+from jaxnn.cli.arguments import OVERRIDABLE, WRAPPERS, Command
 from jaxnn.cli.command_line import COMMAND_LINE, check_paths, reject_unknown, split_overrides, unexpected_overrides
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
@@ -92,7 +92,10 @@ def run(argv: Sequence[str]) -> None:
         args=words,
         return_unknown_args=True,
     )
-    reject_unknown(command, [*unknown, *unexpected_overrides(command, overrides)])
+    if isinstance(command, WRAPPERS):
+        overrides = [*unknown, *(f"--{text}" for text in overrides)]
+    else:
+        reject_unknown(command, [*unknown, *unexpected_overrides(command, overrides)])
     command = check_paths(command)
     cache = getattr(command, "cache", None)
     if cache is not None:
@@ -104,7 +107,8 @@ def run(argv: Sequence[str]) -> None:
         # A command's module is imported only when the command runs, because most of them import JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")
         with data_warnings():
-            module.run(command, overrides) if isinstance(command, OVERRIDABLE) else module.run(command)
+            takes_words = isinstance(command, (*OVERRIDABLE, *WRAPPERS))
+            module.run(command, overrides) if takes_words else module.run(command)
 
 
 @contextlib.contextmanager

@@ -138,3 +138,28 @@ class Plot:
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """Print a batch script for Slurm that trains one run in several tasks and goes on after a time limit or a failure.
+
+    All other words are those of `jaxnn train`: jaxnn slurm train mnist_99_gpu --nodes 2 --gpus 4 --time 4:00:00
+    """
+
+    command: Annotated[Positional[Literal["train"]], arg(metavar="train")]
+    nodes: int = 1
+    """Number of nodes."""
+    gpus: int = 0
+    """GPUs of each node; each gets a task."""
+    tasks: int | None = None
+    """Tasks on each node without GPUs (default: 1)."""
+    cpus: int | None = None
+    """Processor cores of each task."""
+    time: Annotated[str, arg(metavar="H:MM:SS", help="Time limit of the job, after which it is queued again.")] = (
+        "1:00:00"
+    )
+    partition: Annotated[str | None, arg(metavar="NAME", help="Slurm's partition.")] = None
+    account: Annotated[str | None, arg(metavar="NAME", help="Slurm's account.")] = None
+    submit: bool = False
+    """Submit the script to Slurm, and print the job's number."""

@@ -21,8 +21,9 @@ from jaxnn.processes.peers import LOST
 GRACE = 10.0
 #: How a process ends because another one has died: by our hand, or by JAX's.
 CONSEQUENCES = (LOST, -signal.SIGABRT)
-#: What JAX's processes print when another one is gone, line by line; ours say it in one line.
+#: What JAX's processes print when another one is gone, line by line, and what ours say of one that has said it itself.
 NOISE = re.compile(
+    rb"jaxnn: rank \d+: rank \d+ on .* has ended with an error; this process ends|"
     rb"\[Gloo\]|[EFIW]\d{4} [\d:.]+ +\d+ (coordination_service|preemption_sync|client\.h|distributed)|Additional GRPC|"
     rb":UNKNOWN:|RPC: /xla|\*\*\* Check failure|    @ +0x|\s*$"
 )

@@ -58,6 +58,7 @@ class Connection:
         """Closes it, also for a thread that reads."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        self._file.close()
         self._socket.close()
 
 
@@ -154,6 +155,12 @@ class Peers:
 
     def _watch(self, rank: int, link: Connection) -> None:
         """Reads what another process says, until it leaves."""
+        try:
+            self._read(rank, link)
+        finally:
+            link.close()
+
+    def _read(self, rank: int, link: Connection) -> None:
         while True:
             try:
                 message = link.receive(self._heartbeat)

@@ -224,10 +224,11 @@ def test_attention_among_like_neighbours_is_as_exact_as_autodiff_in_float32():
         nodes, dy = 1 + 1e-2 * normal(seed, 1, n, 8), normal(seed + 5, 1, n, 10)
 
         def gradients(dtype, nodes=nodes, dy=dy):
-            x, dy = Graph(nodes.astype(np.float32).astype(dtype), edges), dy.astype(np.float32).astype(dtype)
-            params = jax.tree.map(
-                lambda a: a.astype(np.float32).astype(dtype), layer.init(jax.random.key(1), Graph(nodes, edges))
-            )
+            def rounded(leaf):
+                return leaf.astype(np.float32).astype(dtype)
+
+            x, dy = Graph(rounded(nodes), edges), rounded(dy)
+            params = jax.tree.map(rounded, layer.init(jax.random.key(1), Graph(nodes, edges)))
             y, res = layer.forward(params, x, None)
             by_hand, _ = layer.backward(params, res, Graph(dy, without_integers(y.edges)))
             autodiff = jax.grad(lambda params: (layer.forward(params, x, None)[0].nodes * dy).sum())(params)

@@ -1,0 +1,111 @@
+"""Runs under a real Slurm and a real Open MPI, where this machine has them: bit-equal to the run of one process."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxnn.cli.run_arguments import Slurm
+from jaxnn.cli.slurm import batch_script
+from jaxnn.errors import UserError
+from tests.scale.processes import TRAIN, digests, run_alone
+
+SETUP = Path(__file__).with_name("slurm_cluster.sh")
+HAS_SLURM = all(map(shutil.which, ("slurmctld", "slurmd", "munged", "sbatch"))) and os.geteuid() == 0
+#: Where `jaxnn` is, for the scripts of Slurm.
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The bits of the run of one process."""
+    return digests(run_alone(tmp_path_factory.mktemp("alone") / "run"))
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """The environment of a Slurm cluster of one host."""
+    if not HAS_SLURM:
+        pytest.skip("needs root, slurm-wlm and munge")
+    folder = tmp_path_factory.mktemp("slurm")
+    started = subprocess.run([SETUP, "start", folder], capture_output=True, text=True, timeout=60)
+    try:
+        if started.returncode:
+            pytest.skip(f"Slurm does not start here: {started.stdout[-300:]}{started.stderr[-300:]}")
+        yield os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": PATH}
+    finally:
+        subprocess.run([SETUP, "stop", folder], check=True)
+
+
+def submit(folder, environment):
+    """Submits the run, and returns the number of the job."""
+    words = [sys.executable, "-m", "jaxnn", "slurm", *TRAIN[3:], "--tasks", "2", "--submit", "--out", "run"]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()[-1]
+
+
+def wait_for_job(job, environment, seconds=240):
+    """Waits until the job has left the queue."""
+    deadline = time.monotonic() + seconds
+    while subprocess.run(
+        ["squeue", "-h", "-j", job], env=environment, capture_output=True, text=True, check=False
+    ).stdout.strip():
+        assert time.monotonic() < deadline, "the job does not end"
+        time.sleep(0.5)
+
+
+def test_job_that_slurm_requeues_ends_as_the_run_that_was_never_stopped(slurm, alone, tmp_path):
+    job = submit(tmp_path, slurm)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "manifest.json").exists():
+        assert time.monotonic() < deadline, "the job does not start"
+        time.sleep(0.1)
+    time.sleep(random.Random(1).uniform(0.5, 3))
+    subprocess.run(["scontrol", "requeue", job], env=slurm, check=True)
+    wait_for_job(job, slurm)
+    output = (tmp_path / f"slurm-{job}.out").read_text()
+    assert digests(tmp_path / "run") == alone, output
+    assert "continues after step" in output
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs Open MPI")
+def test_two_processes_of_two_devices_under_open_mpi_are_as_one(alone, tmp_path):
+    command = ["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe", *TRAIN]
+    words = [*command, "--devices", "2", "--cluster", "mpi", "--out", str(tmp_path / "run")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "run") == alone
+
+
+def test_script_has_a_task_for_each_gpu_and_goes_on():
+    script = batch_script(Slurm("train", nodes=2, gpus=4, time="4:00:00"), ["mine.py:net", "--seeds", "2"])
+    for line in (
+        "#SBATCH --nodes=2", "#SBATCH --ntasks-per-node=4", "#SBATCH --gpus-per-task=1", "#SBATCH --time=4:00:00",
+        "#SBATCH --requeue", "run=runs/mine-$SLURM_JOB_ID", 'scontrol requeue "$SLURM_JOB_ID"',
+        '  srun --kill-on-bad-exit=1 jaxnn train mine.py:net --seeds 2 --out "$run" --cluster slurm',
+        '  srun --kill-on-bad-exit=1 jaxnn resume "$run" --cluster slurm',
+    ):  # fmt: skip
+        assert line in script.splitlines() or f"  {line}" in script.splitlines()
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    hostile = batch_script(Slurm("train"), ["a; rm -rf b.toml", "--out=x y"])
+    assert "run='x y'" in hostile
+    assert "train 'a; rm -rf b.toml' --out" in hostile
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "expected"),
+    [
+        (Slurm("train", nodes=0), [], "--nodes: expected at least 1"),
+        (Slurm("train", gpus=-1), [], "--gpus"),
+        (Slurm("train", gpus=2, tasks=3), [], "a task for each of 2 GPUs"),
+        (Slurm("train"), ["C", "--processes=2"], "expected no --processes"),
+    ],
+)
+def test_script_that_cannot_be_is_refused(command, words, expected):
+    with pytest.raises(UserError, match=expected):
+        batch_script(command, words)
