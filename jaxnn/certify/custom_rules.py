@@ -83,16 +83,17 @@ def without_custom_rules(f: Callable[..., Any], *, keep_jax: bool) -> Callable[.
 
 
 def _replace_inside(value: Any, replaced: Callable[[Any], Any]) -> Any:
+    inner = value.jaxpr if isinstance(value, core.ClosedJaxpr) else None
     # In newer versions of JAX both are one class, whose `jaxpr` is itself.
-    if isinstance(value, core.ClosedJaxpr) and value.jaxpr is not value:
-        return value.replace(jaxpr=_replace_inside(value.jaxpr, replaced))
+    if inner is not None and inner is not value:
+        return value.replace(jaxpr=_replace_inside(inner, replaced))
     if isinstance(value, core.Jaxpr):
         if not any(equation.primitive in _RULES for equation in _equations(value)):
             return value
         return value.replace(eqns=[replaced(equation) for equation in value.eqns])
-    if type(value) in (tuple, list):
-        return type(value)(_replace_inside(item, replaced) for item in value)
-    return value
+    if type(value) is tuple:
+        return tuple(_replace_inside(item, replaced) for item in value)
+    return [_replace_inside(item, replaced) for item in value] if type(value) is list else value
 
 
 #: From the highest precision to the lowest.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxnn.cli.interrupts import Interrupted, StopRequest, handle_signals
-from jaxnn.cli.processes import Company
+from jaxnn.cli.processes import ProcessGroup
 from jaxnn.cli.progress import report, report_training
 from jaxnn.cli.tables import print_scores
 from jaxnn.cli.terminal import print_text
@@ -68,9 +68,9 @@ def train_to_completion(recorder: RunRecorder, stop: StopRequest, json: Path | N
     )
 
 
-def follow(experiment: Experiment, company: Company) -> None:
+def follow(experiment: Experiment, group: ProcessGroup) -> None:
     """Trains as one of several processes of which another decides and writes. Raises `Interrupted` as that one does."""
-    peers = company.peers
+    peers = group.peers
     assert peers is not None
     with handle_signals("interrupted; the run is as it was") as stop:
         start = share_start(peers, experiment, None)

@@ -30,14 +30,17 @@ TRAINABLE = "A shipped config's name, a TOML file, or FILE.py:NAME, an experimen
 Trainable = Annotated[Positional[str], arg(metavar="CONFIG", help=TRAINABLE)]
 
 
+Devices = Annotated[
+    int | None,
+    arg(metavar="N", help="Devices of each process that share each batch (default: 1; of an earlier run: as before)."),
+]
+
+
 @dataclass(frozen=True)
 class SharingOptions:
     """Which devices and processes share each batch of a run."""
 
-    devices: Annotated[
-        int | None,
-        arg(metavar="N", help="Devices of each process that share each batch (default: 1; resumed: as before)."),
-    ] = None
+    devices: Devices = None
     processes: Annotated[
         int | None, arg(metavar="N", help="Start so many processes on this machine, which share each batch.")
     ] = None
@@ -47,7 +50,7 @@ class SharingOptions:
     cluster: Annotated[
         Cluster | None, arg(help="This process is one of those that srun (slurm) or mpirun (mpi) has started.")
     ] = None
-    meeting: Annotated[
+    rendezvous: Annotated[
         str | None, arg(metavar="HOST:PORT", help="Where rank 0 waits for the others (default: as the cluster says).")
     ] = None
     wait: Annotated[float, arg(metavar="SECONDS", help="How long the processes wait for each other at the start.")] = (
@@ -59,3 +62,5 @@ class SharingOptions:
 
 
 Sharing = Annotated[SharingOptions, OmitArgPrefixes]
+#: One process with one device.
+ALONE = SharingOptions()

@@ -40,8 +40,8 @@ def launched(options: SharingOptions) -> bool:
             f"expected --processes of at least 1 and --restarts of at least 0, found {options.processes} and "
             f"{options.restarts}"
         )
-    if options.cluster is not None or options.meeting is not None:
-        raise UserError("--processes: expected no --cluster and no --meeting, found one: the processes start here")
+    if options.cluster is not None or options.rendezvous is not None:
+        raise UserError("--processes: expected no --cluster and no --rendezvous, found one: the processes start here")
     words = without_options(COMMAND_LINE.get()[1:], OWN_OPTIONS)
 
     def words_of(folder: Path | None) -> Sequence[str]:
@@ -80,7 +80,7 @@ def only_options(words: Sequence[str], names: Sequence[str]) -> list[str]:
     return kept
 
 
-class Company:
+class ProcessGroup:
     """The processes that this one trains with; none where it trains alone.
 
     devices: of each process; None: not asked for
@@ -89,7 +89,7 @@ class Company:
 
     def __init__(self, options: SharingOptions, before: int | None = None):
         self.options: SharingOptions = options
-        self.place: Any = find_place(options.cluster, options.meeting)
+        self.place: Any = find_place(options.cluster, options.rendezvous)
         self.peers: Peers | None = None
         ranks = 1 if self.place is None else self.place.ranks
         self.devices: int | None = options.devices or (None if before is None else max(1, before // ranks))
@@ -97,7 +97,7 @@ class Company:
             self.devices = self.devices or 1
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether this process writes and prints: the only one, or rank 0."""
         return self.place is None or self.place.rank == 0
 
@@ -121,7 +121,10 @@ class Company:
         def say(text: str) -> None:
             print_message(f"rank {rank}: {text}")
 
-        report("waiting for the other processes") if self.leads else say_no_more()
+        if self.is_rank_zero:
+            report("waiting for the other processes")
+        else:
+            say_no_more()
         self.peers = join(self.place, each, wait=options.wait, heartbeat=options.heartbeat, say=say)
         return describe_devices(jax.devices())
 
@@ -134,11 +137,13 @@ class Company:
         from jaxnn.runs.manifest import data_digest
 
         facts = experiment.record.facts
-        what = str(facts["config_sha256"]) if "config_sha256" in facts else repr(dict(experiment.hyperparameters))
+        source = facts.get("config_sha256") or facts.get("experiment", {}).get("sha256", "none")
         self.peers.compare(
             {
-                "config": what[:16],
-                "data": data_digest(experiment)[:16],
+                "config": f"SHA-256 {source[:16]}",
+                "hyper-parameters": repr({name: float(value) for name, value in experiment.hyperparameters.items()}),
+                "plan": repr(tuple(experiment.plan)),
+                "data": f"SHA-256 {data_digest(experiment)[:16]}",
                 "seeds": str(list(experiment.seeds)),
                 "devices": ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices()),
             },
@@ -146,7 +151,7 @@ class Company:
         )
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def training(self) -> Iterator[None]:
         """While active, an error of this process ends the others. A signal has ended them all."""
         try:
             yield
@@ -167,5 +172,5 @@ class Company:
 
     def tell_folder(self, folder: Path) -> None:
         """Tells the launcher where the run is, so that it can be resumed."""
-        if self.leads and FOLDER_FILE in os.environ:
+        if self.is_rank_zero and FOLDER_FILE in os.environ:
             Path(os.environ[FOLDER_FILE]).write_text(str(folder.resolve()))

@@ -32,7 +32,7 @@ def run(command: Rerun, overrides: Sequence[str]) -> None:
     manifest = run_folder.read_manifest(folder)
     if manifest["status"] != "finished":
         raise UserError(f"{folder}: expected a finished run, found one that is not; `jaxnn resume` continues it")
-    devices = command.sharing.devices or manifest.get("sharing", {}).get("devices")
+    devices = command.devices or manifest.get("sharing", {}).get("devices")
     device.select_device(command.device, deterministic=bool(manifest.get("deterministic")), devices=devices)
     device.set_precision(manifest["precision"])
     experiment = rebuild_experiment(folder, manifest, command.data_dir, command.experiment, overrides)

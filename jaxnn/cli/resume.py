@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxnn.cli import device
 from jaxnn.cli.interrupts import handle_signals
-from jaxnn.cli.processes import Company, launched
+from jaxnn.cli.processes import ProcessGroup, launched
 from jaxnn.cli.terminal import one_line, print_message, print_text, print_warning
 from jaxnn.cli.training_arguments import Resume
 
@@ -30,23 +30,23 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
     if launched(command.sharing):
         return
     before = manifest.get("sharing", {}).get("devices", 1)
-    company = Company(command.sharing, before)
-    company.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    group = ProcessGroup(command.sharing, before)
+    group.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
     device.set_precision(manifest["precision"])
 
     from jaxnn.cli.execute import follow
 
-    with company.together():
+    with group.training():
         experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
-        experiment = experiment.on_devices(company.all_devices)
-        company.compare(experiment)
-        if company.leads:
-            _resume(command, manifest, experiment, company)
+        experiment = experiment.on_devices(group.all_devices)
+        group.compare(experiment)
+        if group.is_rank_zero:
+            _resume(command, manifest, experiment, group)
         else:
-            follow(experiment, company)
+            follow(experiment, group)
 
 
-def _resume(command: Resume, manifest: dict[str, Any], experiment: "Experiment", company: Company) -> None:
+def _resume(command: Resume, manifest: dict[str, Any], experiment: "Experiment", group: ProcessGroup) -> None:
     from jaxnn.cli.execute import train_to_completion
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.manifest import environment_changes
@@ -67,4 +67,4 @@ def _resume(command: Resume, manifest: dict[str, Any], experiment: "Experiment",
             place = f"continues after step {recorder.start.steps:,}"
         print_text(f"{one_line(experiment.title)}\n{place}")
         stop.before_exit = partial(remove_lock_file, command.run)
-        train_to_completion(recorder, stop, command.json, company.peers)
+        train_to_completion(recorder, stop, command.json, group.peers)

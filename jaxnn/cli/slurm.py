@@ -16,7 +16,7 @@ WARNING = 120
 #: How often a job goes back to the queue by itself.
 MOST_RESTARTS = 50
 #: Options that the script sets itself.
-OWN = ("--cluster", "--processes", "--restarts", "--meeting")
+OWN = ("--cluster", "--processes", "--restarts", "--rendezvous")
 
 SCRIPT = """#!/bin/bash
 {settings}

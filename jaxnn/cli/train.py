@@ -10,7 +10,7 @@ import jax
 from jaxnn.cli import device
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
-from jaxnn.cli.processes import Company, launched
+from jaxnn.cli.processes import ProcessGroup, launched
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text
 from jaxnn.cli.training_arguments import Train
@@ -28,16 +28,16 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     if launched(command.sharing):
         return
     report("reading the data")
-    company = Company(command.sharing)
-    where = company.select_device(command.device, deterministic=command.deterministic)
-    with company.together():
+    group = ProcessGroup(command.sharing)
+    where = group.select_device(command.device, deterministic=command.deterministic)
+    with group.training():
         experiment, name = experiment_from(command, overrides)
-        experiment = experiment.on_devices(company.all_devices)
-        company.compare(experiment)
-        train(command, experiment, name, where, company)
+        experiment = experiment.on_devices(group.all_devices)
+        group.compare(experiment)
+        train(command, experiment, name, where, group)
 
 
-def train(command: Train, experiment: "Experiment", name: str, where: str, company: Company) -> None:
+def train(command: Train, experiment: "Experiment", name: str, where: str, group: ProcessGroup) -> None:
     """Trains the experiment, alone or with other processes, of which one writes the run."""
 
     from jaxnn.cli.execute import follow, train_to_completion
@@ -50,8 +50,8 @@ def train(command: Train, experiment: "Experiment", name: str, where: str, compa
 
     start = now()
     origin = None if command.from_run is None else continuation(experiment, best_run(command.from_run))
-    if not company.leads:
-        follow(experiment, company)
+    if not group.is_rank_zero:
+        follow(experiment, group)
         return
     print_text(header(experiment, where))
     if origin is not None:
@@ -60,9 +60,9 @@ def train(command: Train, experiment: "Experiment", name: str, where: str, compa
     claim = run_folder.claimed_path(command.out, name, overwrite=command.overwrite)
     with handle_signals() as stop, claim as folder:
         stop.before_exit = partial(remove_lock_file, folder)
-        company.tell_folder(folder)
+        group.tell_folder(folder)
         recorder = new_recorder(folder, experiment, manifest, origin, overwrite=command.overwrite)
-        train_to_completion(recorder, stop, command.json, company.peers)
+        train_to_completion(recorder, stop, command.json, group.peers)
 
 
 def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":

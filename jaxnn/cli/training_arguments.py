@@ -7,17 +7,18 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from jaxnn.cli.options import (
+    ALONE,
     TRAINABLE,
     Cache,
     DataDir,
     Deterministic,
     Device,
+    Devices,
     ExperimentTarget,
     Json,
     Out,
     RunFolder,
     Sharing,
-    SharingOptions,
     Trainable,
 )
 
@@ -50,7 +51,7 @@ class Train:
     """Replace the run in the folder --out."""
     data_dir: DataDir = None
     device: Device = None
-    sharing: Sharing = SharingOptions()
+    sharing: Sharing = ALONE
     cache: Cache = True
     deterministic: Deterministic = False
     json: Json = None
@@ -143,7 +144,7 @@ class Resume:
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
-    sharing: Sharing = SharingOptions()
+    sharing: Sharing = ALONE
     cache: Cache = True
     json: Json = None
 
@@ -156,6 +157,6 @@ class Rerun:
     experiment: ExperimentTarget = None
     data_dir: DataDir = None
     device: Device = None
-    sharing: Sharing = SharingOptions()
+    devices: Devices = None
     cache: Cache = True
     json: Json = None

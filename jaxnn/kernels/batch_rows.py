@@ -14,10 +14,10 @@ from jax import lax
 
 
 class Rows(NamedTuple):
-    """`count` rows of a batch of `total`, from the row `start` on, which may be traced."""
+    """`size` rows of a batch of `total`, from the row `start` on, which may be traced."""
 
     start: Any
-    count: int
+    size: int
     total: int
 
 
@@ -25,12 +25,12 @@ _rows: ContextVar[Rows | None] = ContextVar("batch_rows", default=None)
 
 
 @contextmanager
-def batch_rows(start: Any, count: int, total: int) -> Iterator[None]:
+def batch_rows(start: Any, size: int, total: int) -> Iterator[None]:
     """While active, the code being traced computes these rows of a batch.
 
     JAX remembers the jaxpr of a function that it has traced, without this: trace a new function within it.
     """
-    token = _rows.set(Rows(start, count, total))
+    token = _rows.set(Rows(start, size, total))
     try:
         yield
     finally:
@@ -44,9 +44,9 @@ def draw_rows(draw: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) ->
     the whole: random numbers cost little beside the products of a net.
     """
     rows = _rows.get()
-    if rows is None or not shape or shape[0] % rows.count:
+    if rows is None or not shape or shape[0] % rows.size:
         return draw(shape)
-    places = shape[0] // rows.count
+    places = shape[0] // rows.size
     whole = draw((rows.total * places, *shape[1:]))
     return lax.dynamic_slice_in_dim(whole, rows.start * places, shape[0])
 

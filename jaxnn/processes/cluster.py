@@ -11,7 +11,7 @@ from jaxnn.errors import UserError
 Cluster = Literal["slurm", "mpi"]
 
 #: What our own launcher tells the processes that it starts.
-RANK, RANKS, MEETING = "JAXNN_RANK", "JAXNN_RANKS", "JAXNN_MEETING"
+RANK, RANKS, RENDEZVOUS = "JAXNN_RANK", "JAXNN_RANKS", "JAXNN_RENDEZVOUS"
 #: The same: the file into which rank 0 writes the run's folder, and the launcher's process number.
 FOLDER_FILE, PARENT = "JAXNN_FOLDER_FILE", "JAXNN_PARENT"
 #: The first port of the range from which a job's number chooses one, and the size of the range.
@@ -34,12 +34,12 @@ class Place(NamedTuple):
 
 
 def find_place(
-    cluster: Cluster | None, meeting: str | None = None, environ: Mapping[str, str] = os.environ
+    cluster: Cluster | None, rendezvous: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> Place | None:
     """The place of this process; None where it trains alone.
 
     cluster: whose environment to read; None: that of our launcher
-    meeting: HOST:PORT where rank 0 waits, in place of what the environment tells
+    rendezvous: HOST:PORT where rank 0 waits, in place of what the environment tells
     Raises `UserError` where the environment does not tell it.
     """
     if cluster == "slurm":
@@ -47,21 +47,21 @@ def find_place(
     elif cluster == "mpi":
         place = _mpi(environ)
     elif RANK in environ:
-        host, port = split_address(environ[MEETING], MEETING)
+        host, port = split_address(environ[RENDEZVOUS], RENDEZVOUS)
         place = Place(_number(environ, RANK), _number(environ, RANKS), host, port)
-    elif meeting is not None:
-        raise UserError("--meeting: expected --cluster slurm or mpi, or --processes, found none of them")
+    elif rendezvous is not None:
+        raise UserError("--rendezvous: expected --cluster slurm or mpi, or --processes, found none of them")
     else:
         return None
-    if meeting is not None:
-        host, port = split_address(meeting, "--meeting")
+    if rendezvous is not None:
+        host, port = split_address(rendezvous, "--rendezvous")
         place = place._replace(host=host, port=port)
     if not 0 <= place.rank < place.ranks:
         raise UserError(f"expected a rank from 0 to {place.ranks - 1}, found {place.rank}")
     if place.hosts > 1 and is_loopback(place.host):
         raise UserError(
             f"rank {place.rank}: expected an address of rank 0 that other hosts reach, found {place.host!r}, which is "
-            "this host itself; name one by --meeting HOST:PORT, or mend /etc/hosts"
+            "this host itself; name one by --rendezvous HOST:PORT, or mend /etc/hosts"
         )
     return place
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from jaxnn.processes.cluster import FOLDER_FILE, MEETING, PARENT, RANK, RANKS
+from jaxnn.processes.cluster import FOLDER_FILE, PARENT, RANK, RANKS, RENDEZVOUS
 from jaxnn.processes.peers import LOST
 
 #: Seconds that the processes get to end by themselves once one has.
@@ -49,13 +49,16 @@ class Launcher:
         try:
             with tempfile.TemporaryDirectory(prefix="jaxnn-") as scratch:
                 file = Path(scratch) / "folder"
-                for attempt in range(restarts + 1):
+                while True:
                     status, rank = self._attempt(file)
                     if status in FINAL or self._signal is not None:
                         break
                     how = f"signal {-status}" if status < 0 else f"exit status {status}"
-                    left = restarts - attempt
-                    self._say(f"rank {rank} has ended with {how}; {'starts again' if left else 'no restart is left'}")
+                    then = "starts again" if restarts else "no restart is left"
+                    self._say(f"rank {rank} has ended with {how}; {then}")
+                    if not restarts:
+                        break
+                    restarts -= 1
                 return 128 - status if status < 0 else status
         finally:
             self._end()
@@ -81,7 +84,7 @@ class Launcher:
             environment = os.environ | {
                 RANK: str(rank),
                 RANKS: str(self._processes),
-                MEETING: f"127.0.0.1:{port}",
+                RENDEZVOUS: f"127.0.0.1:{port}",
                 FOLDER_FILE: str(file),
                 PARENT: str(os.getpid()),
             }

@@ -202,7 +202,7 @@ class Peers:
 
 
 def meet(place: Place, facts: Facts, *, wait: float, heartbeat: float, say: Callable[[str], None]) -> tuple[Peers, str]:
-    """Waits for all processes of a run, and compares what they are to do. Returns them and JAX's meeting point.
+    """Waits for all processes of a run and compares what they are to do. Returns them, and where JAX's meet.
 
     facts: by name, what must be the same for all, such as the SHA-256 of the data
     say(text): prints a line about who is missing
@@ -225,7 +225,7 @@ def _join(place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: fl
             if time.monotonic() + 0.2 > deadline:
                 raise UserError(
                     f"rank {place.rank}: expected {where}, found none: {error.strerror or error}; start it, or name "
-                    "its address by --meeting HOST:PORT"
+                    "its address by --rendezvous HOST:PORT"
                 ) from error
             time.sleep(0.2)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -252,7 +252,7 @@ def _gather(
     except OSError as error:
         raise UserError(
             f"rank 0: expected port {place.port} to be free, found it taken ({error.strerror}): another rank 0, or "
-            "another program; name another by --meeting HOST:PORT"
+            "another program; name another by --rendezvous HOST:PORT"
         ) from error
     with server:
         said = time.monotonic()

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
+from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
 from jaxnn.engine.hooks import Hooks
@@ -67,10 +68,9 @@ def share_start(peers: Peers, experiment: Experiment, start: Snapshot | None) ->
     shared = multihost_utils.broadcast_one_to_all(plain, is_source=peers.place.rank == 0)
 
     def typed(a: Any, like: Any) -> Any:
-        array = np.asarray(a)
-        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)) if is_key(like) else array
+        return jax.random.wrap_key_data(jnp.asarray(a), impl=jax.random.key_impl(like)) if is_key(like) else a
 
-    state, history = jax.tree.map(typed, shared, (start.state, start.history))
+    state, history = jax.tree.map(typed, jax.tree.map(np.asarray, shared), (start.state, start.history))
     return Snapshot(facts["steps"], state, history, tuple(facts["faults"]), facts["seconds"])
 
 
@@ -78,7 +78,7 @@ def _blank(experiment: Experiment, rows: int) -> Snapshot:
     """A snapshot of zeros, of the shapes of rank 0's."""
 
     def zeros(a: Any, shape: tuple[int, ...]) -> Any:
-        if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
             return jax.random.split(jax.random.key(0), shape)
         return np.zeros(shape, a.dtype)
 

@@ -147,7 +147,8 @@ def _fused(sharing: Sharing, part: MakePart, count: int, rest: int) -> Part:
     One sum over the devices: each adds its gradient, and its measured sums in a row of their own.
     """
     index, devices = lax.axis_index(AXIS), sharing.devices
-    parts, rows = [part(index * count, count)], [index]
+    rows: list[Any] = [index]
+    parts = [part(index * count, count)]
     if rest:  # every device computes them, one counts
         last = part(devices * count, rest)
         parts.append(jax.tree.map(lambda a: jnp.where(index == 0, a, jnp.zeros_like(a)), last))
@@ -205,7 +206,8 @@ def _ordered(sharing: Sharing, part: MakePart, count: int, rest: int, unknown: A
     total, table = loop(len(vectors), unknown, add, blank)
     stacked = jax.vmap(measured.tree)(table)
     blank_sums = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(_merged, stacked))
-    return Part(*added.tree(total), loop(1, unknown, lambda i, blank: _merged(stacked), blank_sums))
+    gradient, weight = added.tree(total)
+    return Part(gradient, weight, loop(1, unknown, lambda i, blank: _merged(stacked), blank_sums))
 
 
 class Layout:

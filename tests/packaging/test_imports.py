@@ -36,6 +36,7 @@ ORDER = (
     ("runs",),
     ("course",),
     ("sweep",),
+    ("processes",),
     ("play",),
     ("cli",),
     ("__main__",),

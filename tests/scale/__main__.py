@@ -100,15 +100,15 @@ def misconfigurations(scratch: Path) -> None:
 
 
 def _mistakes(scratch: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
-    own = {"JAXNN_RANKS": "2", "JAXNN_MEETING": "127.0.0.1:28711"}
+    own = {"JAXNN_RANKS": "2", "JAXNN_RENDEZVOUS": "127.0.0.1:28711"}
     slurm = {"SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
     yield ["--processes", "0"], {}
-    yield ["--processes", "2", "--meeting", "a:1"], {}
+    yield ["--processes", "2", "--rendezvous", "a:1"], {}
     yield ["--processes", "2", "--train.batch-size", "1"], {}
     yield ["--processes", "2", "--train.on-nonfinite", "rollback"], {}
     yield ["--cluster", "slurm"], {}
     yield ["--cluster", "mpi"], {}
-    yield ["--meeting", "host:99"], {}
+    yield ["--rendezvous", "host:99"], {}
     yield [], own | {"JAXNN_RANK": "1"}  # no rank 0
     yield [], own | {"JAXNN_RANK": "0"}  # no rank 1
     yield [], own | {"JAXNN_RANK": "2"}

@@ -9,7 +9,7 @@ import pytest
 
 from jaxnn.cli.processes import only_options, without_options
 from jaxnn.errors import UserError
-from jaxnn.processes.cluster import MEETING, RANK, RANKS, Place, find_place, first_host, is_loopback, job_port
+from jaxnn.processes.cluster import RANK, RANKS, RENDEZVOUS, Place, find_place, first_host, is_loopback, job_port
 from jaxnn.processes.peers import Peers, difference, meet
 
 FACTS = {"version of jaxlib": "0.10.2", "platform": "cpu"}
@@ -165,22 +165,22 @@ def test_place_is_read_from_slurm_open_mpi_and_our_launcher():
         "OMPI_MCA_orte_hnp_uri": "1234.0;tcp://10.0.0.1,192.168.1.1:34911",
     }  # fmt: skip
     assert find_place("mpi", environ=mpi) == Place(1, 4, "10.0.0.1", job_port("1234.0"), 2)
-    own = {RANK: "0", RANKS: "2", MEETING: "127.0.0.1:4000"}
+    own = {RANK: "0", RANKS: "2", RENDEZVOUS: "127.0.0.1:4000"}
     assert find_place(None, environ=own) == Place(0, 2, "127.0.0.1", 4000)
     assert find_place(None, environ={}) is None
-    assert find_place("slurm", "head:123", slurm) == place._replace(host="head", port=123)
+    assert find_place("slurm", "head:123", slurm) == Place(3, 8, "head", 123, 1)
 
 
 @pytest.mark.parametrize(
-    ("cluster", "meeting", "environ", "expected"),
+    ("cluster", "rendezvous", "environ", "expected"),
     [
         ("slurm", None, {}, "expected to be started by srun"),
         ("slurm", None, {"SLURM_PROCID": "0"}, "expected to be started by srun"),
         ("mpi", None, {}, "expected to be started by Open MPI's mpirun"),
         (None, "a:1", {}, "expected --cluster slurm or mpi"),
-        (None, None, {RANK: "2", RANKS: "2", MEETING: "h:1"}, "expected a rank from 0 to 1, found 2"),
-        (None, None, {RANK: "x", RANKS: "2", MEETING: "h:1"}, "expected a number in the environment"),
-        (None, None, {RANK: "0", RANKS: "2", MEETING: "h"}, "expected HOST:PORT"),
+        (None, None, {RANK: "2", RANKS: "2", RENDEZVOUS: "h:1"}, "expected a rank from 0 to 1, found 2"),
+        (None, None, {RANK: "x", RANKS: "2", RENDEZVOUS: "h:1"}, "expected a number in the environment"),
+        (None, None, {RANK: "0", RANKS: "2", RENDEZVOUS: "h"}, "expected HOST:PORT"),
         (
             "slurm", None,
             {"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "localhost",
@@ -189,9 +189,9 @@ def test_place_is_read_from_slurm_open_mpi_and_our_launcher():
         ),
     ],
 )  # fmt: skip
-def test_place_that_cannot_be_is_refused(cluster, meeting, environ, expected):
+def test_place_that_cannot_be_is_refused(cluster, rendezvous, environ, expected):
     with pytest.raises(UserError, match=expected) as error:
-        find_place(cluster, meeting, environ)
+        find_place(cluster, rendezvous, environ)
     assert "\n" not in str(error.value)
 
 
