@@ -104,4 +104,5 @@ from .train import optimizer as optimizer
 from .train import streamed as streamed
 from .train import supervised as supervised
 from .train.augment import augmented as augmented
+from .train.sharing import Sharing as Sharing
 from .train.windows import windows as windows

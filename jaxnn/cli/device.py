@@ -12,6 +12,9 @@ from jaxnn.errors import UserError
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 #: JAX's names of the platforms of each kind of device. It fails for a list with one that is missing, so each is tried.
 PLATFORMS: dict[str, tuple[str, ...]] = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"), "tpu": ("tpu",)}
+#: Threads that a CPU computes with where gradients are added in order. A convolution adds in an order that depends on
+#: their number, which XLA otherwise takes from the cores and the devices.
+THREADS_IN_ORDER = 8
 #: A CPU of one core is two devices, too, so that what is added in order has the same bits as on several.
 LEAST_CPU_DEVICES = 2
 #: What to do where a machine has a GPU that JAX does not find.
@@ -19,19 +22,24 @@ CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 
 
 def select_device(
-    device: str | None, *, deterministic: bool = False, fast_compile: bool = False, devices: int | None = None
+    device: str | None,
+    *,
+    deterministic: bool = False,
+    fast_compile: bool = False,
+    devices: int | None = None,
+    in_order: bool = False,
 ) -> str:
     """Selects the device before anything is computed, and returns a description of it to print.
 
     On a CPU each core becomes a device, so that seeds run in parallel. Raises `UserError` if there is no such device.
 
     deterministic: forbid GPU operations whose order of addition changes from run to run
+    in_order: gradients of parts of a batch are added in their order
     devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
-    configure_devices(
-        None, deterministic=deterministic, cpu_devices=max(LEAST_CPU_DEVICES, usable_cpus(), devices or 1)
-    )
+    least = max(LEAST_CPU_DEVICES, usable_cpus(), devices or 1)
+    configure_devices(None, deterministic=deterministic, cpu_devices=least, in_order=in_order)
     import jax
 
     jax.config.update("jax_disable_most_optimizations", fast_compile)
@@ -53,14 +61,17 @@ def select_device(
     return describe_devices(found)
 
 
-def configure_devices(device: str | None, *, deterministic: bool, cpu_devices: int) -> None:
+def configure_devices(device: str | None, *, deterministic: bool, cpu_devices: int, in_order: bool) -> None:
     """Sets what JAX reads as it starts, without starting it.
 
     device: the kind of device, where it is not to be searched for; cpu_devices: into how many a CPU is divided
+    in_order: as for `select_device`
     """
     if deterministic and DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
         # Set before JAX starts, because XLA reads its flags once.
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
+    if in_order:
+        os.environ["PJRT_NPROC"] = str(THREADS_IN_ORDER)
     import jax
 
     check_programs()

@@ -106,17 +106,18 @@ class ProcessGroup:
         """The devices of all processes that share a batch."""
         return self.devices if self.place is None or self.devices is None else self.devices * self.place.ranks
 
-    def select_device(self, device: str | None, *, deterministic: bool) -> str:
+    def select_device(self, device: str | None, *, deterministic: bool, in_order: bool) -> str:
         """Selects the device, as `device.select_device` does, once all processes have met."""
         if self.place is None:
-            return select_device(device, deterministic=deterministic, devices=self.devices)
+            return select_device(device, deterministic=deterministic, devices=self.devices, in_order=in_order)
         import jax
 
         from jaxnn.processes.join import join
 
         each, rank, options = self.devices or 1, self.place.rank, self.options
         least = LEAST_CPU_DEVICES if self.place.ranks == 1 else each
-        configure_devices(device, deterministic=deterministic, cpu_devices=max(each, least))
+        least = max(each, least)
+        configure_devices(device, deterministic=deterministic, cpu_devices=least, in_order=in_order)
 
         def say(text: str) -> None:
             print_message(f"rank {rank}: {text}")

@@ -33,7 +33,9 @@ def run(command: Rerun, overrides: Sequence[str]) -> None:
     if manifest["status"] != "finished":
         raise UserError(f"{folder}: expected a finished run, found one that is not; `jaxnn resume` continues it")
     devices = command.devices or manifest.get("sharing", {}).get("devices")
-    device.select_device(command.device, deterministic=bool(manifest.get("deterministic")), devices=devices)
+    in_order = manifest.get("sharing", {}).get("parts") is not None
+    deterministic = bool(manifest.get("deterministic"))
+    device.select_device(command.device, deterministic=deterministic, devices=devices, in_order=in_order)
     device.set_precision(manifest["precision"])
     experiment = rebuild_experiment(folder, manifest, command.data_dir, command.experiment, overrides)
     experiment = experiment.on_devices(devices)

@@ -31,7 +31,8 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
         return
     before = manifest.get("sharing", {}).get("devices", 1)
     group = ProcessGroup(command.sharing, before)
-    group.select_device(command.device, deterministic=bool(manifest.get("deterministic")))
+    in_order = manifest.get("sharing", {}).get("parts") is not None
+    group.select_device(command.device, deterministic=bool(manifest.get("deterministic")), in_order=in_order)
     device.set_precision(manifest["precision"])
 
     from jaxnn.cli.execute import follow

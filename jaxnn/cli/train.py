@@ -1,7 +1,9 @@
 """`jaxnn train [CONFIG | FILE.py:NAME]`."""
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,8 @@ def run(command: Train, overrides: Sequence[str]) -> None:
         return
     report("reading the data")
     group = ProcessGroup(command.sharing)
-    where = group.select_device(command.device, deterministic=command.deterministic)
+    in_order = adds_in_order(command, overrides)
+    where = group.select_device(command.device, deterministic=command.deterministic, in_order=in_order)
     with group.training():
         experiment, name = experiment_from(command, overrides)
         experiment = experiment.on_devices(group.all_devices)
@@ -39,7 +42,6 @@ def run(command: Train, overrides: Sequence[str]) -> None:
 
 def train(command: Train, experiment: "Experiment", name: str, where: str, group: ProcessGroup) -> None:
     """Trains the experiment, alone or with other processes, of which one writes the run."""
-
     from jaxnn.cli.execute import follow, train_to_completion
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.continuation import continuation
@@ -63,6 +65,22 @@ def train(command: Train, experiment: "Experiment", name: str, where: str, group
         group.tell_folder(folder)
         recorder = new_recorder(folder, experiment, manifest, origin, overwrite=command.overwrite)
         train_to_completion(recorder, stop, command.json, group.peers)
+
+
+def adds_in_order(command: Train, overrides: Sequence[str]) -> bool:
+    """Whether the config has train.reduction = "ordered", as far as can be told before JAX starts."""
+    for text in reversed(overrides):
+        name, _, value = text.partition("=")
+        if name == "train.reduction":
+            return value.strip("'\"") == "ordered"
+    from jaxnn.config.shipped import find
+
+    with suppress(UserError, OSError, ValueError):  # the config is read again, with messages
+        file = find(command.config or DEFAULT_CONFIG)
+        if command.from_run is not None and command.config is None:
+            file = command.from_run / "config.toml"
+        return tomllib.loads(file.read_text()).get("train", {}).get("reduction") == "ordered"
+    return False
 
 
 def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":

@@ -1,7 +1,7 @@
 """The training of several processes: rank 0 decides what all do next, and gives them the state to begin with."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.processes.peers import Peers
 
 
+@runtime_checkable
 class Stop(Protocol):
     """Whether a signal has asked this process to stop, and which one."""
 

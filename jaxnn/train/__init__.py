@@ -12,6 +12,7 @@ from jaxnn.train.plan import Plan as Plan
 from jaxnn.train.run import Trained as Trained
 from jaxnn.train.run import make_run as make_run
 from jaxnn.train.second_order import SECOND_ORDER as SECOND_ORDER
+from jaxnn.train.sharing import Sharing as Sharing
 from jaxnn.train.state import History as History
 from jaxnn.train.state import State as State
 from jaxnn.train.step import Update as Update

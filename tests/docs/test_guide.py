@@ -21,6 +21,8 @@ from jaxnn.certify.library_mutants import MUTANTS
 from jaxnn.cli.arguments import Command
 from jaxnn.cli.command_line import reject_unknown, split_overrides, unexpected_overrides
 from jaxnn.cli.library_arguments import Summary
+from jaxnn.cli.run_arguments import Slurm
+from jaxnn.cli.slurm import batch_script
 from jaxnn.cli.training_arguments import Sweep, Train
 from jaxnn.config import load
 from jaxnn.config.shipped import find, names
@@ -76,6 +78,9 @@ def test_page_commands_are_taken_by_the_command_line(page):
     for words in commands(page):
         plain, overrides = split_overrides(words)
         command, unknown = tyro.cli(Command, args=plain, return_unknown_args=True)  # type: ignore[arg-type]
+        if isinstance(command, Slurm):
+            batch_script(command, unknown)
+            continue
         reject_unknown(command, [*unknown, *unexpected_overrides(command, overrides)])
         if not isinstance(command, Train | Sweep | Summary) or command.config is None:
             continue

@@ -63,7 +63,10 @@ def layouts(name: str, scratch: Path) -> None:
     )
     equal = all(run == ordered[0] for run in ordered)
     shown = ", ".join(f"{p}×{d}" for p, d in LAYOUTS)
-    print(f"{name}, {shown}: float64 {distance:.1e} (goal 1e-12); ordered: {'equal' if equal else 'NOT equal'}")
+    print(
+        f"{name}, {shown}: float64 {distance:.1e} (goal 1e-12); ordered: {'equal' if equal else 'NOT equal'}",
+        flush=True,
+    )
 
 
 def kills(count: int, scratch: Path) -> None:
@@ -80,7 +83,7 @@ def kills(count: int, scratch: Path) -> None:
         with_ranks = children(launched)
         os.kill(with_ranks[rng.randrange(len(with_ranks))], signal.SIGKILL)
         equal += launched.wait() == 0 and digests(folder) == whole
-    print(f"SIGKILL of a random rank: {equal} of {count} end bit-equal to the run never killed (goal: all)")
+    print(f"SIGKILL of a random rank: {equal} of {count} end bit-equal to the run never killed (goal: all)", flush=True)
 
 
 def misconfigurations(scratch: Path) -> None:
@@ -96,7 +99,10 @@ def misconfigurations(scratch: Path) -> None:
         longest = max(longest, time.monotonic() - started - 3)
         if done.returncode != 2 or len(lines) != 1:
             print("  wrong:", words, environment, done.returncode, lines)
-    print(f"misconfigurations: {right} of {total} exit 2 with one line; at most {longest:.1f} s beyond --wait (goal 2)")
+    print(
+        f"misconfigurations: {right} of {total} exit 2 with one line; at most {longest:.1f} s beyond --wait (goal 2)",
+        flush=True,
+    )
 
 
 def _mistakes(scratch: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
