@@ -136,10 +136,13 @@ class Peers:
             for watcher in () if together else self._watchers:
                 watcher.join(GOODBYE / len(self._watchers))
             return
-        self._send_all({"leave": finished})
         if finished:
+            self._send_all({"leave": True})
             self._watchers[0].join()  # it ends when rank 0 has left
-        self._closed.set()
+            self._closed.set()
+        else:
+            self._closed.set()
+            self._send_all({"leave": False})
 
     def _send_all(self, message: Mapping[str, Any]) -> None:
         for link in self._links.values():

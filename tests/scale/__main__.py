@@ -37,6 +37,10 @@ def main(arguments: list[str]) -> None:
         misconfigurations(Path(scratch))
 
 
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
 def train(words: list[str], processes: int, devices: int, out: Path) -> Path:
     """A run in a layout."""
     layout = ["--devices", str(devices), *(["--processes", str(processes)] if processes > 1 else [])]
@@ -83,7 +87,7 @@ def kills(count: int, scratch: Path) -> None:
         with_ranks = children(launched)
         os.kill(with_ranks[rng.randrange(len(with_ranks))], signal.SIGKILL)
         equal += launched.wait() == 0 and digests(folder) == whole
-    print(f"SIGKILL of a random rank: {equal} of {count} end bit-equal to the run never killed (goal: all)", flush=True)
+    say(f"SIGKILL of a random rank: {equal} of {count} end bit-equal to the run never killed (goal: all)")
 
 
 def misconfigurations(scratch: Path) -> None:
