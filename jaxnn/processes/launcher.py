@@ -42,6 +42,7 @@ class Launcher:
         self._children: list[subprocess.Popen[bytes]] = []
         self._signal: int | None = None
         self._errors: set[bytes] = set()
+        self._lock = threading.Lock()
 
     def run(self, restarts: int) -> int:
         """Runs to the end, and returns the exit status: that of the process that ended first with an error."""
@@ -138,9 +139,11 @@ class Launcher:
             if NOISE.match(line):
                 continue
             if target is sys.stderr:
-                if line in self._errors:
+                with self._lock:
+                    known = line in self._errors
+                    self._errors.add(line)
+                if known:
                     continue
-                self._errors.add(line)
             with suppress(OSError, ValueError):
                 target.write(f"[{rank}] {line.decode(errors='replace')}")
                 target.flush()
