@@ -180,7 +180,8 @@ class Peers:
             elif "lost" in message:
                 self._lose(str(message["lost"]))
             elif "leave" in message:
-                if not message["leave"]:
+                # Most mistakes are those of all processes: each says its own, and ends by itself.
+                if not message["leave"] and not self._closed.wait(2 * BEAT):
                     self._lose(f"{self._names[rank]} has ended with an error")
                 self._left.add(rank)
                 if self.place.rank:
