@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from jaxnn.processes.cluster import RANK, Place
+from jaxnn.processes.cluster import RANK, Place, is_loopback
 from jaxnn.processes.peers import Peers, meet
 
 #: The packages of which all processes must have the same version.
@@ -42,6 +42,7 @@ def join(
             # Our own launcher starts all processes on one host, whose GPUs they share out.
             local_device_ids=list(range(place.rank * devices, (place.rank + 1) * devices)) if own else None,
             cluster_detection_method="deactivate",
+            coordinator_bind_address=coordinator if is_loopback(place.host) else None,
             initialization_timeout=max(1, int(wait)),
             # Peers notices first that a process is gone, and says so in one line.
             heartbeat_timeout_seconds=max(100, int(10 * heartbeat)),

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from jaxnn.errors import UserError
-from jaxnn.processes.cluster import PARENT, Place
+from jaxnn.processes.cluster import PARENT, Place, is_loopback
 
 #: The exit status of a process that lost another one: a temporary failure, which a restart mends.
 LOST = 75
@@ -251,8 +251,10 @@ def _gather(
 ) -> tuple[Peers, str]:
     links: dict[int, Connection] = {}
     hellos: dict[int, Mapping[str, Any]] = {0: hello}
+    # Other hosts reach it only where there are any.
+    address = "127.0.0.1" if is_loopback(place.host) else ""
     try:
-        server = socket.create_server(("", place.port), backlog=place.ranks, reuse_port=False)
+        server = socket.create_server((address, place.port), backlog=place.ranks)
     except OSError as error:
         raise UserError(
             f"rank 0: expected port {place.port} to be free, found it taken ({error.strerror}): another rank 0, or "
@@ -289,7 +291,7 @@ def _gather(
                 _refuse(links, problem)
             links[rank], hellos[rank] = connection, message
     names = [f"rank {rank} on {hellos[rank]['host']}" for rank in range(place.ranks)]
-    with socket.create_server(("", 0)) as free:
+    with socket.create_server((address, 0)) as free:
         port = free.getsockname()[1]
     for link in links.values():
         with suppress(OSError):
