@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from jaxnn.errors import UserError
 from jaxnn.processes.cluster import RANK, Place, is_loopback
 from jaxnn.processes.peers import Peers, meet
 
@@ -26,6 +28,7 @@ def join(
     """
     import jax
 
+    check_own_name(place)
     versions = {f"version of {name}": _version(name) for name in PACKAGES}
     asked = {"number of devices": str(devices), "platform": getattr(jax.config, "jax_platforms", None) or "the fastest"}
     peers, coordinator = meet(place, versions | asked, wait=wait, heartbeat=heartbeat, say=say)
@@ -52,6 +55,25 @@ def join(
         raise
     peers.start(say)
     return peers
+
+
+def check_own_name(place: Place) -> None:
+    """Raises `UserError` where other hosts have to reach this one and its own name is no address for them.
+
+    JAX's processes tell each other the address of their host's name. A name of 127.0.1.1 shows as a hang.
+    """
+    if is_loopback(place.host):
+        return
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = "none"
+    if address == "none" or address.startswith("127."):
+        raise UserError(
+            f"rank {place.rank} on {name}: expected the name of this host to be an address that other hosts reach, "
+            f"found {address}; mend /etc/hosts"
+        )
 
 
 def _version(name: str) -> str:

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import pytest
 from jaxnn.cli.run_arguments import Slurm
 from jaxnn.cli.slurm import batch_script
 from jaxnn.errors import UserError
+from jaxnn.processes.cluster import Place
+from jaxnn.processes.join import check_own_name
 from tests.scale.processes import TRAIN, digests, run_alone
 
 SETUP = Path(__file__).with_name("slurm_cluster.sh")
@@ -109,3 +112,28 @@ def test_script_has_a_task_for_each_gpu_and_goes_on():
 def test_script_that_cannot_be_is_refused(command, words, expected):
     with pytest.raises(UserError, match=expected):
         batch_script(command, words)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and ip")
+def test_link_between_two_hosts_that_is_cut_ends_both_which_name_each_other(tmp_path):
+    heartbeat = 4
+    train = [*TRAIN, "--train.epochs", "100000", "--heartbeat", str(heartbeat), "--wait", "60"]
+    script = Path(__file__).with_name("two_hosts.sh")
+    done = subprocess.run(
+        [script, tmp_path, *train, "--out", str(tmp_path / "run")], capture_output=True, text=True, timeout=200
+    )
+    if done.returncode == 77:
+        pytest.skip(f"no network namespaces here: {done.stderr[-200:]}")
+    for line, other in zip(done.stdout.splitlines(), (1, 0), strict=True):
+        rank, status, milliseconds, text = line.split(" ", 3)
+        assert (int(rank), int(status)) == (1 - other, 75), done.stdout
+        assert int(milliseconds) <= (heartbeat + 5) * 1000
+        assert f"rank {other} on host{other} has said nothing for {heartbeat} seconds" in text
+
+
+def test_host_that_does_not_know_its_own_address_is_named(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "lost")
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.1.1")
+    with pytest.raises(UserError, match="rank 1 on lost: expected the name of this host to be an address"):
+        check_own_name(Place(1, 2, "192.0.2.1", 4000))
+    check_own_name(Place(1, 2, "127.0.0.1", 4000))
