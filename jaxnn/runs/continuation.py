@@ -21,7 +21,15 @@ from jaxnn.storage.files import sha256
 
 #: What a run that continues another may change, besides the numbers that are inputs of its program: neither the state
 #: nor the history gets another meaning. The data are compared by their SHA-256.
-CHANGEABLE = ("title", "train.epochs", "train.batch_size", "train.patience", "train.on_nonfinite", "train.seed")
+CHANGEABLE = (
+    "title",
+    "train.epochs",
+    "train.batch_size",
+    "train.patience",
+    "train.on_nonfinite",
+    "train.seed",
+    "train.reduction",
+)
 CHANGEABLE_TABLES = ("checkpoint.", "augment", "compare", "data.")
 
 
