@@ -38,8 +38,8 @@ def select_device(
     devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
-    least = max(LEAST_CPU_DEVICES, usable_cpus(), devices or 1)
-    configure_devices(None, deterministic=deterministic, cpu_devices=least, in_order=in_order)
+    cpu_devices = max(LEAST_CPU_DEVICES if in_order else 1, usable_cpus(), devices or 1)
+    configure_devices(None, deterministic=deterministic, cpu_devices=cpu_devices, in_order=in_order)
     import jax
 
     jax.config.update("jax_disable_most_optimizations", fast_compile)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxnn.cli import device as devices
 from jaxnn.cli.command_line import COMMAND_LINE
-from jaxnn.cli.device import LEAST_CPU_DEVICES, configure_devices, describe_devices, select_device
 from jaxnn.cli.interrupts import Interrupted
 from jaxnn.cli.options import SharingOptions
 from jaxnn.cli.progress import report, say_no_more
@@ -109,15 +109,15 @@ class ProcessGroup:
     def select_device(self, device: str | None, *, deterministic: bool, in_order: bool) -> str:
         """Selects the device, as `device.select_device` does, once all processes have met."""
         if self.place is None:
-            return select_device(device, deterministic=deterministic, devices=self.devices, in_order=in_order)
+            return devices.select_device(device, deterministic=deterministic, devices=self.devices, in_order=in_order)
         import jax
 
         from jaxnn.processes.join import join
 
         each, rank, options = self.devices or 1, self.place.rank, self.options
-        least = LEAST_CPU_DEVICES if self.place.ranks == 1 else each
-        least = max(each, least)
-        configure_devices(device, deterministic=deterministic, cpu_devices=least, in_order=in_order)
+        least = devices.LEAST_CPU_DEVICES if in_order and self.place.ranks == 1 else 1
+        cpu_devices = max(each, least)
+        devices.configure_devices(device, deterministic=deterministic, cpu_devices=cpu_devices, in_order=in_order)
 
         def say(text: str) -> None:
             print_message(f"rank {rank}: {text}")
@@ -127,7 +127,7 @@ class ProcessGroup:
         else:
             say_no_more()
         self.peers = join(self.place, each, wait=options.wait, heartbeat=options.heartbeat, say=say)
-        return describe_devices(jax.devices())
+        return devices.describe_devices(jax.devices())
 
     def compare(self, experiment: "Experiment") -> None:
         """Raises `UserError` where another process has another config, other data or other devices than rank 0."""
