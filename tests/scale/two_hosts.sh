@@ -16,10 +16,13 @@ clean() {
 }
 trap clean EXIT
 
+# 77: this machine gives no namespaces.
+unshare --uts true || exit 77
 for i in 0 1; do
   mkdir -p "/etc/netns/${names[i]}"
   printf '127.0.0.1 localhost\n10.99.0.1 host0\n10.99.0.2 host1\n' > "/etc/netns/${names[i]}/hosts"
   ip netns add "${names[i]}" || exit 77
+  ip netns exec "${names[i]}" true || exit 77
 done
 ip link add "va$$" netns "${names[0]}" type veth peer name "vb$$" netns "${names[1]}" || exit 77
 links=("va$$" "vb$$")
