@@ -42,12 +42,12 @@ def launched(options: SharingOptions) -> bool:
         )
     if options.cluster is not None or options.rendezvous is not None:
         raise UserError("--processes: expected no --cluster and no --rendezvous, found one: the processes start here")
-    words = without_options(COMMAND_LINE.get()[1:], OWN_OPTIONS)
+    words, _ = split_options(COMMAND_LINE.get()[1:], OWN_OPTIONS)
 
     def words_of(folder: Path | None) -> Sequence[str]:
         if folder is None or words[0] == "resume":
             return words
-        return ["resume", str(folder), *only_options(words, KEPT_OPTIONS)]
+        return ["resume", str(folder), *split_options(words, KEPT_OPTIONS)[1]]
 
     say_no_more()  # rank 0 says what is being done
     status = Launcher(words_of, options.processes, print_message).run(options.restarts)
@@ -56,28 +56,17 @@ def launched(options: SharingOptions) -> bool:
     return True
 
 
-def without_options(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The words of a command line without some options and their values."""
-    kept, rest = [], list(words)
+def split_options(words: Sequence[str], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a command line without some options, and these options with their values."""
+    others, chosen, rest = [], [], list(words)
     while rest:
         word = rest.pop(0)
         name, equals, _ = word.partition("=")
         if name not in names:
-            kept.append(word)
-        elif not equals and rest:
-            rest.pop(0)
-    return kept
-
-
-def only_options(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Some options of a command line, with their values."""
-    kept, rest = [], list(words)
-    while rest:
-        word = rest.pop(0)
-        name, equals, _ = word.partition("=")
-        if name in names:
-            kept += [word] if equals or not rest else [word, rest.pop(0)]
-    return kept
+            others.append(word)
+        else:
+            chosen += [word] if equals or not rest else [word, rest.pop(0)]
+    return others, chosen
 
 
 class ProcessGroup:

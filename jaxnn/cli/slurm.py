@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxnn.cli.processes import KEPT_OPTIONS, only_options, without_options
+from jaxnn.cli.processes import KEPT_OPTIONS, split_options
 from jaxnn.cli.run_arguments import Slurm
 from jaxnn.cli.terminal import print_file, print_text
 from jaxnn.errors import UserError
@@ -83,14 +83,14 @@ def batch_script(command: Slurm, words: Sequence[str]) -> str:
         "partition": command.partition,
         "account": command.account,
     }
-    out = only_options(words, ("--out",))
+    train, out = split_options(words, ("--out",))
     where = out[-1].removeprefix("--out=") if out else ""
     return SCRIPT.format(
         settings="\n".join(f"#SBATCH --{name}={shlex.quote(str(value))}" for name, value in settings.items() if value),
         warning=WARNING,
         platform="cuda" if command.gpus else "cpu",
         run=shlex.quote(where) if where else f"runs/{shlex.quote(stem)}-$SLURM_JOB_ID",
-        resume="".join(f" {shlex.quote(word)}" for word in only_options(words, KEPT_OPTIONS)),
-        train=shlex.join(without_options(words, ("--out",)) or ["digits_mlp"]),
+        resume="".join(f" {shlex.quote(word)}" for word in split_options(words, KEPT_OPTIONS)[1]),
+        train=shlex.join(train or ["digits_mlp"]),
         restarts=MOST_RESTARTS,
     )

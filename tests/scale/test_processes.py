@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from jaxnn.cli.processes import only_options, without_options
+from jaxnn.cli.processes import split_options
 from jaxnn.errors import UserError
 from jaxnn.processes.cluster import RANK, RANKS, RENDEZVOUS, Place, find_place, first_host, is_loopback, job_port
 from jaxnn.processes.peers import Peers, difference, meet
@@ -211,5 +211,5 @@ def test_difference_names_the_first_fact():
 
 def test_options_of_a_command_line():
     words = ["train", "C", "--processes", "4", "--device=cpu", "--restarts=2", "--seeds", "3"]
-    assert without_options(words, ("--processes", "--restarts")) == ["train", "C", "--device=cpu", "--seeds", "3"]
-    assert only_options(words, ("--device", "--seeds")) == ["--device=cpu", "--seeds", "3"]
+    assert split_options(words, ("--processes", "--restarts"))[0] == ["train", "C", "--device=cpu", "--seeds", "3"]
+    assert split_options(words, ("--device", "--seeds"))[1] == ["--device=cpu", "--seeds", "3"]
