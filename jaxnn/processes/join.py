@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from jaxnn.errors import UserError
 from jaxnn.processes.cluster import RANK, Place, is_loopback
-from jaxnn.processes.peers import Peers, meet
+from jaxnn.processes.peers import Peers
+from jaxnn.processes.rendezvous import meet
 
 #: The packages of which all processes must have the same version.
 PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "optax")

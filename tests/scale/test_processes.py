@@ -10,7 +10,8 @@ import pytest
 from jaxnn.cli.processes import split_options
 from jaxnn.errors import UserError
 from jaxnn.processes.cluster import RANK, RANKS, RENDEZVOUS, Place, find_place, first_host, is_loopback, job_port
-from jaxnn.processes.peers import Peers, difference, meet
+from jaxnn.processes.peers import Peers, difference
+from jaxnn.processes.rendezvous import meet
 
 FACTS = {"version of jaxlib": "0.10.2", "platform": "cpu"}
 
