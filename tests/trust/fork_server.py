@@ -43,9 +43,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             run(request, err.fileno())
         signalled = None
         if request.get("once"):
-            # Signals are sent once the run has a checkpoint of this step or a later one, and a little later.
+            # Signals are sent once the run has a checkpoint of this step or a later one, or the sweep as many trials,
+            # and a little later.
             folder, *numbers = request["once"]
-            while not has_ended(child) and last_step(folder) < request.get("step", 0):
+            reached = trials if "trials" in request else last_step
+            while not has_ended(child) and reached(folder) < request.get("trials", request.get("step", 0)):
                 time.sleep(0.005)
             time.sleep(request.get("later", 0.3))
             signalled = time.perf_counter()
@@ -72,6 +74,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def last_step(folder: Path | str) -> int:
     """The step of a run's last checkpoint; -1 before the first."""
     return max((int(path.name) for path in checkpoints.paths(Path(folder))), default=-1)
+
+
+def trials(folder: Path | str) -> int:
+    """How many trials of a sweep have a result."""
+    return len(list((Path(folder) / "trials").glob("*.json")))
 
 
 def has_ended(child: int) -> bool:
