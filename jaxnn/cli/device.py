@@ -28,6 +28,7 @@ def select_device(
     fast_compile: bool = False,
     devices: int | None = None,
     in_order: bool = False,
+    threads: int | None = None,
 ) -> str:
     """Selects the device before anything is computed, and returns a description of it to print.
 
@@ -35,11 +36,13 @@ def select_device(
 
     deterministic: forbid GPU operations whose order of addition changes from run to run
     in_order: gradients of parts of a batch are added in their order
+    threads: that a CPU computes with; None: as many as it has cores
     devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
     cpu_devices = max(LEAST_CPU_DEVICES if in_order else 1, usable_cpus(), devices or 1)
-    configure_devices(None, deterministic=deterministic, cpu_devices=cpu_devices, in_order=in_order)
+    threads = THREADS_IN_ORDER if in_order else threads
+    configure_devices(None, deterministic=deterministic, cpu_devices=cpu_devices, threads=threads)
     import jax
 
     jax.config.update("jax_disable_most_optimizations", fast_compile)
@@ -61,17 +64,17 @@ def select_device(
     return describe_devices(found)
 
 
-def configure_devices(device: str | None, *, deterministic: bool, cpu_devices: int, in_order: bool) -> None:
+def configure_devices(device: str | None, *, deterministic: bool, cpu_devices: int, threads: int | None) -> None:
     """Sets what JAX reads as it starts, without starting it.
 
     device: the kind of device, where it is not to be searched for; cpu_devices: into how many a CPU is divided
-    in_order: as for `select_device`
+    threads: as for `select_device`
     """
     if deterministic and DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
         # Set before JAX starts, because XLA reads its flags once.
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
-    if in_order:
-        os.environ["PJRT_NPROC"] = str(THREADS_IN_ORDER)
+    if threads is not None:
+        os.environ["PJRT_NPROC"] = str(threads)
     import jax
 
     check_programs()

@@ -61,6 +61,39 @@ class SharingOptions:
     ] = 30.0
 
 
+@dataclass(frozen=True)
+class JoinOptions:
+    """The workers that share the members of a sweep, or the seeds of a run."""
+
+    join: Annotated[
+        Path | None,
+        arg(
+            metavar="DIR",
+            help="Share the work in this folder with all who give the same command, on this machine or on others that "
+            "see the folder. Anyone may join or leave at any time.",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None, arg(metavar="N", help="Start so many workers on this machine, which share the work.")
+    ] = None
+    part: Annotated[
+        int | None,
+        arg(
+            metavar="N",
+            help="Members, or seeds, that a worker trains at a time, as one program (default: a 64th of them).",
+        ),
+    ] = None
+    silence: Annotated[
+        float, arg(metavar="SECONDS", help="Silence of a worker after which another takes over what it trains.")
+    ] = 30.0
+    status: Annotated[
+        Path | None, arg(metavar="DIR", help="Show how far the shared work in this folder is, and train nothing.")
+    ] = None
+
+
+Joining = Annotated[JoinOptions, OmitArgPrefixes]
+#: One worker, which shares nothing.
+UNSHARED = JoinOptions()
 Sharing = Annotated[SharingOptions, OmitArgPrefixes]
 #: One process with one device.
 ALONE = SharingOptions()

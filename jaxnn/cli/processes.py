@@ -106,7 +106,8 @@ class ProcessGroup:
         each, rank, options = self.devices or 1, self.place.rank, self.options
         least = devices.LEAST_CPU_DEVICES if in_order and self.place.ranks == 1 else 1
         cpu_devices = max(each, least)
-        devices.configure_devices(device, deterministic=deterministic, cpu_devices=cpu_devices, in_order=in_order)
+        threads = devices.THREADS_IN_ORDER if in_order else None
+        devices.configure_devices(device, deterministic=deterministic, cpu_devices=cpu_devices, threads=threads)
 
         def say(text: str) -> None:
             print_message(f"rank {rank}: {text}")

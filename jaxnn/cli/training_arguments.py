@@ -9,12 +9,14 @@ from tyro.conf import Positional, UseAppendAction, arg
 from jaxnn.cli.options import (
     ALONE,
     TRAINABLE,
+    UNSHARED,
     Cache,
     DataDir,
     Deterministic,
     Device,
     Devices,
     ExperimentTarget,
+    Joining,
     Json,
     Out,
     RunFolder,
@@ -52,6 +54,7 @@ class Train:
     data_dir: DataDir = None
     device: Device = None
     sharing: Sharing = ALONE
+    joining: Joining = UNSHARED
     cache: Cache = True
     deterministic: Deterministic = False
     json: Json = None
@@ -126,6 +129,7 @@ class Sweep:
     ] = None
     overwrite: bool = False
     """Replace the sweep in the folder --out."""
+    joining: Joining = UNSHARED
     data_dir: DataDir = None
     device: Device = None
     cache: Cache = True

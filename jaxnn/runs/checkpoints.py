@@ -81,6 +81,17 @@ def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
             return path
         except UserError:
             remove(path)
+    try:
+        _write(path, run_id, snapshot)
+    except UserError:
+        # Another worker of a sweep may have written the same meanwhile.
+        if not path.exists():
+            raise
+        read(path)
+    return path
+
+
+def _write(path: Path, run_id: str, snapshot: Snapshot) -> None:
     tree = {"state": snapshot.state, "history": snapshot.history}
     keys = {}
     for name, leaf in named_leaves(tree).items():
@@ -107,7 +118,6 @@ def save(run: Path, run_id: str, snapshot: Snapshot) -> Path:
             "arrays": written,
         }
         write_checksummed_json(beside / MANIFEST, facts)
-    return path
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:

@@ -219,11 +219,14 @@ def files(folder: Path) -> set[str]:
     return {name for name in names if name != MANIFEST and not name.startswith(f"{checkpoints.FOLDER}/")}
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes what a process that was killed left half-written in a run's folder."""
+def remove_leftovers(folder: Path, before: float = math.inf) -> None:
+    """Removes what a process that was killed left half-written in a run's folder.
+
+    before: what was written later, in seconds of the file server's clock, stays: another process may be writing it
+    """
     for directory in (folder, folder / checkpoints.FOLDER, folder / "figures"):
         for path in directory.glob(".*") if directory.is_dir() and not directory.is_symlink() else ():
-            if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", path.name):
+            if re.fullmatch(r"\..+\.\d+\.[0-9a-f]{8}", path.name) and path.lstat().st_mtime < before:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 

@@ -6,6 +6,8 @@ from jaxnn.sweep.search import SEARCHES as SEARCHES
 from jaxnn.sweep.search import Search as Search
 from jaxnn.sweep.search import SweepResult as SweepResult
 from jaxnn.sweep.search import check_sweep as check_sweep
+from jaxnn.sweep.search import conclude as conclude
+from jaxnn.sweep.search import search_space as search_space
 from jaxnn.sweep.search import sweep as sweep
 from jaxnn.sweep.space import Axis as Axis
 from jaxnn.sweep.space import parse_axes as parse_axes

@@ -5,13 +5,15 @@ SWEEP/members/KEY/      the best members, each a run; see `jaxnn.sweep.store` fo
 SWEEP/best.toml         the config of the best member
 """
 
+import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from pydantic import BaseModel, StringConstraints
 
 from jaxnn.config import config_hash, dump, load
@@ -26,6 +28,7 @@ from jaxnn.runs.folder import ExperimentFacts
 from jaxnn.runs.manifest import environment, git_state, now
 from jaxnn.runs.python_file import is_python_target, load_experiment, same_file, typed_overrides
 from jaxnn.runs.reopen import source_of_run
+from jaxnn.storage.claims import Claims
 from jaxnn.storage.files import (
     atomic_directory,
     atomic_write,
@@ -35,13 +38,26 @@ from jaxnn.storage.files import (
 )
 from jaxnn.storage.locks import claimed
 from jaxnn.sweep import Search, SweepResult
-from jaxnn.sweep.store import MEMBERS
+from jaxnn.sweep.joined import CLAIMS, DATA, differences
+from jaxnn.sweep.store import MEMBERS, TRIALS
 from jaxnn.sweep.tables import csv_text, figures, head_comment, score_table, summary
 
 #: The file by which a sweep's folder is recognized, and the config that its members change.
 SWEEP_FILE, SOURCE = "sweep.json", "source.toml"
 #: The version of a sweep's folder.
 FORMAT = 1
+
+
+class JoinedFacts(BaseModel):
+    """What all workers of a sweep that several train have in common.
+
+    part: members of a piece; silence: seconds after which a worker counts as gone; threads: that a CPU computes with,
+    on whose number some sums depend in their last bits
+    """
+
+    part: Annotated[int, Ge(1)] | None
+    silence: Annotated[float, Gt(0)]
+    threads: Annotated[int, Ge(1)]
 
 
 class Request(BaseModel):
@@ -66,6 +82,11 @@ class Request(BaseModel):
     deterministic: bool
     command: list[str]
     experiment: ExperimentFacts | None = None
+    joined: JoinedFacts | None = None
+
+    def same_for_all(self) -> dict[str, Any]:
+        """What must be the same for all workers of a sweep."""
+        return {k: v for k, v in self.model_dump().items() if k not in ("command", "source")}
 
 
 class Facts(BaseModel):
@@ -146,7 +167,63 @@ def begin(folder: Path, request: Request, *, overwrite: bool) -> None:
         if request.experiment is None:
             atomic_write(temporary / SOURCE, find(request.source).read_bytes())
         facts = {"format": FORMAT, "status": "running", "request": request.model_dump(), "start": now()}
+        if request.joined is not None:
+            facts["machine"] = environment()
         write_checksummed_json(temporary / SWEEP_FILE, facts)
+
+
+def join(folder: Path, request: Request) -> None:
+    """Makes the folder of a sweep that several workers train, or joins the one that is there.
+
+    Raises `UserError` for a folder with anything else, with another sweep, and where this machine has other versions or
+    another kind of device, each difference by its name.
+    """
+    if not is_sweep(folder):
+        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder}: expected a new folder or a sweep to join, found something else; choose another")
+        try:
+            begin(folder, request, overwrite=False)
+            return
+        except UserError:
+            if not is_sweep(folder):  # else another worker has made it meanwhile
+                raise
+    facts = read_facts(folder)
+    if facts.request.joined is None:
+        raise UserError(f"{folder}: expected a sweep that workers join, found one that `jaxnn sweep --out` has begun")
+    there, here = facts.request.same_for_all(), request.same_for_all()
+    if request.experiment is None:
+        same = (folder / SOURCE).read_bytes() == find(request.source).read_bytes()
+        there, here = there | {"config": ""}, here | {"config": "" if same else "another text"}
+    found = differences(there, here) + differences(_machine(read_checksummed_json(folder / SWEEP_FILE)), _machine({}))
+    if found:
+        raise UserError(f"{folder}: expected the sweep that is there, found another: {'; '.join(found)}")
+
+
+def _machine(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a machine changes the bits of a result, as the facts of a sweep have it, or as it is here."""
+    found = facts.get("machine") or environment()
+    versions = {f"version of {name}": value for name, value in found["versions"].items() if name != "python"}
+    return versions | {"devices": sorted(set(found["devices"])), "XLA_FLAGS": found["xla_flags"]}
+
+
+def remove_leftovers(folder: Path, before: float = math.inf) -> None:
+    """Removes what a process that was killed left half-written; see `jaxnn.runs.folder.remove_leftovers`."""
+    for place in (folder, folder / TRIALS, folder / MEMBERS, *sorted((folder / MEMBERS).glob("[!.]*"))):
+        if not place.is_symlink():
+            run_folder.remove_leftovers(place, before)
+
+
+def end_sharing(folder: Path, claims: Claims) -> None:
+    """Removes from a finished sweep what its workers needed while they shared it."""
+    with suppress(OSError):  # another worker does the same
+        remove_leftovers(folder, claims.now() - claims.silence)
+    for name in (CLAIMS, DATA):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """What the file of a finished sweep says: its table, the metric, the seeds, the time. Raises `UserError`."""
+    return read_checksummed_json(folder / SWEEP_FILE)
 
 
 def finish(folder: Path, result: SweepResult, rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:

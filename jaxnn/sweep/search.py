@@ -41,6 +41,22 @@ LIMITS = {
 KEEP = 10
 
 
+class Searched(NamedTuple):
+    """The trials of a sweep whose members are all trained, best first, before the best of them is measured.
+
+    best: the best trial, with its parameters; None where all diverged
+    kept: those that become runs in the folder of the sweep, best first
+    """
+
+    trials: tuple[Trial, ...]
+    best: Trial | None
+    kept: tuple[Trial, ...]
+    family: Family
+    loaded: Mapping[str, LoadedData]
+    grad: str
+    seconds: float
+
+
 class SweepResult(NamedTuple):
     """Trials, best first; `best` is the first with its parameters, `scores` are its own on every part of the data.
 
@@ -62,6 +78,25 @@ def sweep(
     axes: Sequence[Axis],
     overrides: Sequence[str] = (),
     *,
+    store: TrialStore | None = None,
+    keep: int = KEEP,
+    command: Sequence[str] = ("jaxnn", "sweep"),
+    **options: Any,
+) -> SweepResult:
+    """Trains the members of a space, chooses by the metric of train.best, and measures the best one on every part.
+
+    The arguments are those of `search_space`, and:
+    keep: how many of the best members become runs, where there is a store
+    command: what their manifests say of how they were made
+    """
+    return conclude(search_space(source, axes, overrides, store=store, keep=keep, **options), store, command)
+
+
+def search_space(
+    source: str | os.PathLike[str],
+    axes: Sequence[Axis],
+    overrides: Sequence[str] = (),
+    *,
     search: Search = "grid",
     seeds: int | None = None,
     trials: int = 16,
@@ -73,12 +108,9 @@ def sweep(
     memory: int | None = None,
     store: TrialStore | None = None,
     keep: int = KEEP,
-    command: Sequence[str] = ("jaxnn", "sweep"),
     report: Callable[[str, Progress], None] = lambda where, progress: None,
-) -> SweepResult:
-    """Trains the members of a space, chooses by the metric of train.best, and measures the best one on every part.
-
-    No member is trained twice, however its values are written.
+) -> Searched:
+    """Trains the members of a space. No member is trained twice, however its values are written.
 
     source, overrides: the config, as `jaxnn.config.load` takes it
     seeds: for each member, from the config's first on (default: the config's number)
@@ -87,8 +119,8 @@ def sweep(
     eta: by which halving divides the members, and multiplies the epochs, from rung to rung
     draw_seed: of what is drawn
     memory: bytes that a program may take (default: of what there is)
-    store: where trials are kept, so that the sweep can be resumed; its best members become runs there
-    keep: how many; command: what their manifests say of how they were made
+    store: where trials are kept, so that the sweep can be resumed, or shared with other workers
+    keep: of how many of the best members the states are kept there
     Raises `UserError` for a space that cannot be, with all its mistakes at once.
     """
     common = check_sweep(
@@ -110,6 +142,8 @@ def sweep(
             report(f"{where}{done} of {rows} runs", progress)
 
         shared = {"data_dir": data_dir, "grad": grad, "memory": memory, "loaded": loaded, "store": store}
+        # A rung of halving goes on from the states of the one before.
+        shared |= {"keep_states": keep if search in ("grid", "random") else None}
         return train(members, common.seeds, report=report_rows, **shared, **options)
 
     if search == "optuna":
@@ -134,21 +168,28 @@ def sweep(
             for dropped in (trial for trial in ranked if trial not in kept):
                 store.drop(dropped.key)
     light.sort(key=order)
-    seconds, measured = time.perf_counter() - started, {}
     if best is None or best.snapshot is None or not np.isfinite(best.objective):
         best = None
-    else:
+    return Searched(tuple(light), best, tuple(kept), common, loaded, grad, time.perf_counter() - started)
+
+
+def conclude(
+    searched: Searched, store: TrialStore | None = None, command: Sequence[str] = ("jaxnn", "sweep")
+) -> SweepResult:
+    """Measures the best member of a search on every part of the data, and makes runs of those that are kept."""
+    trials, best, measured, keys = searched.trials, searched.best, {}, [trial.key for trial in searched.kept]
+    if best is not None and best.snapshot is not None:
         params = best.snapshot.state.best.params
-        best = best._replace(experiment=_experiment_of(best, loaded, grad))
+        best = best._replace(experiment=_experiment_of(best, searched.loaded, searched.grad))
         measured = scores(best.experiment, params)
     if store is not None:
-        for trial in kept:
-            write_run(store.member_folder(trial.key), trial.key, _experiment_of(trial, loaded, grad), command)
+        for trial in searched.kept:
+            experiment = _experiment_of(trial, searched.loaded, searched.grad)
+            write_run(store.member_folder(trial.key), trial.key, experiment, command)
         store.end_running()
-        keys = {trial.key for trial in kept}
-        light = [trial if trial.key in keys else trial._replace(history=NO_HISTORY) for trial in light]
-    kept_keys = tuple(trial.key for trial in kept)
-    return SweepResult(tuple(light), best, measured, common.plan.best, common.seeds, seconds, kept_keys)
+        trials = tuple(trial if trial.key in keys else trial._replace(history=NO_HISTORY) for trial in trials)
+    common = searched.family
+    return SweepResult(trials, best, measured, common.plan.best, common.seeds, searched.seconds, tuple(keys))
 
 
 def check_sweep(
@@ -217,6 +258,12 @@ def _check_space(search: str, axes: Sequence[Axis]) -> None:
         return
     if size(axes) > MOST:
         raise UserError(f"expected at most {MOST:,} members, found {size(axes):,}; --search random takes some of them")
+
+
+def member_count(search: str, axes: Sequence[Axis], trials: int) -> int:
+    """How many members a search begins with, at most: some of them may be the same, however they are written."""
+    drawn = search in ("random", "optuna") or any(axis.kind != "choice" for axis in axes)
+    return int(min(trials, size(axes))) if drawn else int(size(axes))
 
 
 def _combinations(search: str, axes: Sequence[Axis], trials: int, seed: int) -> Iterable[dict[str, str]]:

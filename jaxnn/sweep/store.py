@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -29,6 +29,7 @@ from jaxnn.errors import UserError
 from jaxnn.layer import Batch
 from jaxnn.runs import checkpoints
 from jaxnn.runs.folder import reject_symlink
+from jaxnn.storage.claims import Claims
 from jaxnn.storage.files import one_line, read_checksummed_json, write_checksummed_json
 from jaxnn.sweep.members import Member
 from jaxnn.train.state import History, State
@@ -48,6 +49,15 @@ class Result(BaseModel):
     steps: Annotated[int, Ge(0), Lt(10**12)]
     score: list[float | None]
     best_epoch: list[int]
+
+
+def read_result(file: Path) -> Result:
+    """The result in a file. Raises `UserError` for damage."""
+    content = read_checksummed_json(file)
+    try:
+        return Result.model_validate(content, strict=True)
+    except ValueError as error:
+        raise UserError(f"{file}: expected the result of a trial, found another: {one_line(error)}") from error
 
 
 class StoredTrial(NamedTuple):
@@ -73,27 +83,53 @@ def member_key(member: Member, seeds: Sequence[int], grad: str, data: str) -> st
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
-class TrialStore:
-    """The trials of a sweep's folder. save_seconds: from one checkpoint of the rows that train to the next.
+class Joined(NamedTuple):
+    """How this process takes part in a sweep that several train.
 
+    size: members that one worker trains at a time; None: so many that there are enough pieces for all
+    wait(): called from time to time while the others train what is left
+    """
+
+    claims: Claims
+    size: int | None = None
+    wait: Callable[[], None] = lambda: None
+
+
+class TrialStore:
+    """The trials of a sweep's folder.
+
+    save_seconds: from one checkpoint of the rows that train to the next
+    joined: how this process takes part in a sweep that several train; None: it trains alone
     Raises `UserError` for a folder that leads elsewhere.
     """
 
-    def __init__(self, folder: Path, save_seconds: float = SAVE_SECONDS):
+    def __init__(self, folder: Path, save_seconds: float = SAVE_SECONDS, joined: Joined | None = None):
         for name in (TRIALS, MEMBERS, RUNNING):
             reject_symlink(folder / name)
         self.folder: Path = folder
         self.save_seconds: float = save_seconds
+        self.joined: Joined | None = joined
 
     def member_folder(self, key: str) -> Path:
         """The folder of a member's state, and of its run in the end."""
         return self.folder / MEMBERS / key
 
-    def save(self, key: str, result: Result, snapshot: Snapshot) -> None:
-        """Keeps a trial: first its state, then its result."""
-        checkpoints.save(self.member_folder(key), key, snapshot)
+    def save(self, key: str, result: Result, snapshot: Snapshot | None) -> None:
+        """Keeps a trial: first its state, if that is needed, then its result. A result that is there stays."""
+        if self.has_result(key, result.epochs):
+            return
+        if snapshot is not None:
+            checkpoints.save(self.member_folder(key), key, snapshot)
         (self.folder / TRIALS).mkdir(exist_ok=True)
         write_checksummed_json(self._file(key, result.epochs), result.model_dump())
+
+    def has_result(self, key: str, epochs: int) -> bool:
+        """Whether there is the result of a member after so many epochs."""
+        return self._file(key, epochs).is_file()
+
+    def results(self) -> list[tuple[str, Path]]:
+        """The files of all results, with the keys of their members."""
+        return [(path.name.partition("-")[0], path) for path in (self.folder / TRIALS).glob("[!.]*-*.json")]
 
     def load(self, key: str, epochs: int, state: State, history: History) -> StoredTrial | None:
         """A trial of a member that was kept; None without one.
@@ -104,12 +140,14 @@ class TrialStore:
         file = self._file(key, epochs)
         if not file.is_file():
             return None
-        try:
-            result = Result.model_validate(read_checksummed_json(file), strict=True)
-        except ValueError as error:
-            raise UserError(f"{file}: expected the result of a trial, found another: {one_line(error)}") from error
+        result = read_result(file)
         path = self.member_folder(key) / checkpoints.FOLDER / f"{result.steps:012}"
-        return StoredTrial(result, checkpoints.load(path, state, history) if path.is_dir() else None)
+        try:
+            return StoredTrial(result, checkpoints.load(path, state, history) if path.is_dir() else None)
+        except UserError:
+            if path.is_dir():
+                raise
+            return StoredTrial(result, None)  # another worker has removed it meanwhile
 
     def drop(self, key: str) -> None:
         """Removes a member's state. Its results stay."""
@@ -121,11 +159,14 @@ class TrialStore:
         rows: what tells these rows from all others; state, history: their shapes
         """
         name = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:KEY_LENGTH]
-        folder, saved_at = self.folder / RUNNING / name, time.perf_counter()
+        claims, saved_at = None if self.joined is None else self.joined.claims, time.perf_counter()
+        # Each worker has a folder of its own, and reads those of the workers that it has taken the rows over from.
+        folder = self.folder / RUNNING / (name if claims is None else f"{name}-{claims.worker}")
         newest = None
-        if checkpoints.paths(folder):
+        for begun in (self.folder / RUNNING).glob(f"{name}*"):
             with suppress(UserError):  # damaged: these rows are trained from their start
-                newest = checkpoints.load_newest_valid(folder, state, history, lambda line: None)
+                found = checkpoints.load_newest_valid(begun, state, history, lambda line: None)
+                newest = found if newest is None or found.steps > newest.steps else newest
 
         def is_late(steps: int) -> bool:
             return time.perf_counter() - saved_at >= self.save_seconds
@@ -137,7 +178,8 @@ class TrialStore:
                 checkpoints.prune(folder, name, 1)
                 saved_at = time.perf_counter()
 
-        return Hooks(should_save=is_late, save=save), newest
+        hooks = Hooks(should_save=is_late, save=save)
+        return hooks if claims is None else hooks._replace(should_stop=claims.is_overtaken), newest
 
     def end_running(self) -> None:
         """Removes the states of rows that have ended."""
@@ -167,9 +209,14 @@ class GroupStore(NamedTuple):
         state = self.state._replace(hyperparameters=jax.tree.map(np.asarray, self._own(i)))
         return self.store.load(self.keys[i], self.epochs, state, self.history)
 
-    def save(self, i: int, result: Result, snapshot: Snapshot) -> None:
-        """Keeps the trial of a member."""
-        self.store.save(self.keys[i], result, with_hyperparameters(snapshot, self._own(i)))
+    def has_result(self, i: int) -> bool:
+        """Whether there is the result of a member."""
+        return self.store.has_result(self.keys[i], self.epochs)
+
+    def save(self, i: int, result: Result, snapshot: Snapshot | None) -> None:
+        """Keeps the trial of a member, and its state if there is one to keep."""
+        state = None if snapshot is None else with_hyperparameters(snapshot, self._own(i))
+        self.store.save(self.keys[i], result, state)
 
     def running(self, rows: Sequence[tuple[int, int]]) -> tuple[Hooks, Snapshot | None]:
         """What `TrialStore.running` gives for rows of the members, as positions of member and seed."""

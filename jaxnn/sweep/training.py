@@ -3,6 +3,8 @@
 A group of members is one program; see `jaxnn.sweep.rows`.
 """
 
+import functools
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,15 +12,17 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxnn.config.dump import to_builtins
 from jaxnn.config.experiment import LoadedData
 from jaxnn.engine.hooks import Progress
 from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.definition import Experiment
-from jaxnn.kernels.devices import memory_bytes
 from jaxnn.metrics import lower_is_better
 from jaxnn.runs.manifest import data_digest
+from jaxnn.sweep.best_states import BestStates
 from jaxnn.sweep.groups import Group, groups
+from jaxnn.sweep.joined import Round, check_same_data, train_together
 from jaxnn.sweep.members import Member
 from jaxnn.sweep.rows import GroupRows
 from jaxnn.sweep.store import (
@@ -33,10 +37,6 @@ from jaxnn.sweep.store import (
 )
 from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, has_score
-
-#: The share of the memory that a program may take: the rest is for the data and the copies of this process.
-MEMORY_SHARE = 0.6
-
 
 #: The history of a trial of which only the result was kept.
 NO_HISTORY = History({}, {})
@@ -95,6 +95,7 @@ def train(
     memory: int | None = None,
     loaded: dict[str, LoadedData] | None = None,
     store: TrialStore | None = None,
+    keep_states: int | None = None,
     report: Callable[[int, int, Progress], None] = lambda done, rows, progress: None,
 ) -> Iterator[Trial]:
     """Trains every member with every seed; yields each as soon as it is trained, group by group.
@@ -103,15 +104,28 @@ def train(
     resume_from: trials of the same members, which continue; where a run was cut changes no bit
     memory: bytes that a program may take (default: a share of the device's)
     loaded: data that need not be loaded again, as `groups` fills it
-    store: where trials are kept; what it has is not trained again
+    store: where trials are kept; what it has is not trained again. Other workers may train for it, too: then all its
+        members have results before the first is given
+    keep_states: of how many of the best members the states are kept there; None: of all
     report(rows done, rows of all, progress of the current rows)
     """
-    memory = int(MEMORY_SHARE * memory_bytes()) if memory is None else memory
     total, done = len(members) * len(seeds), 0
+    opened, best = [], None
     for group in groups(members, seeds, data_dir=data_dir, grad=grad, loaded=loaded):
         plan = group.experiment.plan if epochs is None else group.experiment.plan._replace(epochs=epochs)
         work = GroupRows(group.experiment, group, plan._replace(on_nonfinite="ignore"), strategy)
-        kept = None if store is None else _open_group(store, group, plan, members, grad)
+        opened.append((group, plan, work, None if store is None else _open_group(store, group, plan, members, grad)))
+        if store is not None and keep_states is not None and best is None:
+            best = BestStates(store, keep_states, plan.sign)
+    if store is not None and store.joined is not None:
+        rounds = []
+        for group, plan, work, kept in opened:
+            assert kept is not None
+            states = {i: resume_from[p].snapshot if resume_from else None for i, p in enumerate(group.members)}
+            save = functools.partial(_save, kept, group, plan, members, best)
+            rounds.append(Round(work, kept, states, save))
+        train_together(store.joined, rounds, report)
+    for group, plan, work, kept in opened:
         stored = [None] * len(group.members) if kept is None else [kept.load(i) for i in range(len(group.members))]
         for i, trial in enumerate(stored):
             if trial is not None:
@@ -124,7 +138,10 @@ def train(
         for positions in ([i for i in left if states[i] is not None], [i for i in left if states[i] is None]):
             for i, snapshot in work.train(positions, states, memory, report, (done, total), kept):
                 trial = _trial(members[group.members[i]], group.experiment, plan, snapshot)
-                yield trial if kept is None else _kept(kept, i, trial)
+                if kept is not None:
+                    _save(kept, group, plan, members, best, i, snapshot)
+                    trial = trial._replace(key=kept.keys[i])
+                yield trial
             done += len(positions) * len(seeds)
 
 
@@ -132,6 +149,10 @@ def _open_group(store: TrialStore, group: Group, plan: Plan, members: Sequence[M
     """The part of a store that has the trials of a group."""
     experiment, chosen = group.experiment, [members[position] for position in group.members]
     digest = data_digest(experiment)
+    if store.joined is not None:
+        config = chosen[0].config
+        table = "python" if config is None else json.dumps(to_builtins(config.data), sort_keys=True, default=str)
+        check_same_data(store.folder, table, digest)
     keys = tuple(member_key(member, experiment.seeds, grad, digest) for member in chosen)
     own = tuple(own_hyperparameters(member, experiment.source.example, grad) for member in chosen)
     return GroupStore(store, keys, own, plan.epochs, experiment.state_shapes(), experiment.history_shapes())
@@ -148,15 +169,30 @@ def _restored(member: Member, work: GroupRows, i: int, stored: StoredTrial, key:
     return Trial(member, work.experiment, scores_of(result), best_epoch, result.epochs, history, snapshot, key)
 
 
-def _kept(kept: GroupStore, i: int, trial: Trial) -> Trial:
-    """The trial with its key, after it was saved."""
+def _save(
+    kept: GroupStore,
+    group: Group,
+    plan: Plan,
+    members: Sequence[Member],
+    best: BestStates | None,
+    i: int,
+    snapshot: Snapshot,
+) -> None:
+    """Keeps the trial of a member of a group for all workers, and its state if it may be needed."""
+    result = _result(_trial(members[group.members[i]], group.experiment, plan, snapshot))
+    needed = best is None or best.admits(result)
+    kept.save(i, result, snapshot if needed else None)
+    if best is not None:
+        best.drop_others()
+
+
+def _result(trial: Trial) -> Result:
+    """What a store keeps of a trial besides its state."""
     assert trial.snapshot is not None
     scores = [None if np.isnan(score) else float(score) for score in trial.score]
     best_epoch = [int(epoch) for epoch in trial.best_epoch]
     steps = trial.snapshot.steps
-    result = Result(values=trial.member.values, epochs=trial.epochs, steps=steps, score=scores, best_epoch=best_epoch)
-    kept.save(i, result, trial.snapshot)
-    return trial._replace(key=kept.keys[i])
+    return Result(values=trial.member.values, epochs=trial.epochs, steps=steps, score=scores, best_epoch=best_epoch)
 
 
 def _trial(member: Member, experiment: Experiment, plan: Plan, snapshot: Snapshot) -> Trial:

@@ -23,15 +23,20 @@ from tests.cli.process import own_lines
 
 def serve() -> None:
     """Answers requests until the standard input ends."""
+    import_everything()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+
+
+def import_everything() -> None:
+    """Imports what a child would import, without starting JAX."""
     for name in (
         "cli.train", "cli.resume", "cli.execute", "cli.rerun", "cli.checkpoint", "cli.reopened", "runs.recorder",
         "runs.run", "data.tfds", "cli.sweep", "sweep.folder",
     ):  # fmt: skip
         importlib.import_module(f"jaxnn.{name}")
     importlib.import_module("sklearn.datasets")
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
