@@ -125,21 +125,10 @@ class ProcessGroup:
             return
         import jax
 
-        from jaxnn.runs.manifest import data_digest
+        from jaxnn.runs.manifest import comparable_facts
 
-        facts = experiment.record.facts
-        source = facts.get("config_sha256") or facts.get("experiment", {}).get("sha256", "none")
-        self.peers.compare(
-            {
-                "config": f"SHA-256 {source[:16]}",
-                "hyper-parameters": repr({name: float(value) for name, value in experiment.hyperparameters.items()}),
-                "plan": repr(tuple(experiment.plan)),
-                "data": f"SHA-256 {data_digest(experiment)[:16]}",
-                "seeds": str(list(experiment.seeds)),
-                "devices": ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices()),
-            },
-            self.options.wait,
-        )
+        devices = ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices())
+        self.peers.compare({**comparable_facts(experiment), "devices": devices}, self.options.wait)
 
     @contextmanager
     def training(self) -> Iterator[None]:

@@ -142,12 +142,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class Slurm:
-    """Print a batch script for Slurm that trains one run in several tasks and goes on after a time limit or a failure.
+    """Print a batch script for Slurm that goes on after a time limit or a failure.
 
-    All other words are those of `jaxnn train`: jaxnn slurm train mnist_99_gpu --nodes 2 --gpus 4 --time 4:00:00
+    All other words are those of `jaxnn train` or `jaxnn sweep`. Several tasks train one run: jaxnn slurm train
+    mnist_99_gpu --nodes 2 --gpus 4 --time 4:00:00. The jobs of an array share the members of a sweep, or the seeds of a
+    run: jaxnn slurm sweep digits_mlp --over optimizer.learning_rate=0.001,0.003,0.01 --array 3
     """
 
-    command: Annotated[Positional[Literal["train"]], arg(metavar="train")]
+    command: Annotated[Positional[Literal["train", "sweep"]], arg(metavar="{train,sweep}")]
     nodes: int = 1
     """Number of nodes."""
     gpus: int = 0
@@ -156,6 +158,8 @@ class Slurm:
     """Tasks on each node without GPUs (default: 1)."""
     cpus: int | None = None
     """Processor cores of each task."""
+    array: int | None = None
+    """Jobs that share the members of a sweep (default: 1), or the seeds of a run; each of one task."""
     time: Annotated[str, arg(metavar="H:MM:SS", help="Time limit of the job, after which it is queued again.")] = (
         "1:00:00"
     )

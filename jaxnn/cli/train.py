@@ -12,6 +12,7 @@ import jax
 from jaxnn.cli import device
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
+from jaxnn.cli.options import UNSHARED
 from jaxnn.cli.processes import ProcessGroup, launched
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import one_line, print_text
@@ -27,6 +28,12 @@ DEFAULT_CONFIG = "digits_mlp"
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
+    if command.joining != UNSHARED:
+        from jaxnn.cli import joined_train
+
+        status = command.joining.status
+        joined_train.run(command, overrides) if status is None else joined_train.show(status)
+        return
     if launched(command.sharing):
         return
     report("reading the data")

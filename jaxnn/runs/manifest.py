@@ -99,6 +99,13 @@ def environment() -> dict[str, Any]:
     }
 
 
+def machine_facts() -> dict[str, Any]:
+    """What workers that share a sweep or a run must have alike: versions, the kind of device, flags of the compiler."""
+    found = environment()
+    versions = {f"version of {name}": value for name, value in found["versions"].items() if name != "python"}
+    return versions | {"devices": sorted(set(found["devices"])), "XLA_FLAGS": found["xla_flags"]}
+
+
 def environment_changes(manifest: Mapping[str, Any]) -> list[str]:
     """What differs here from where a run was started, of all that may change a bit of the result."""
     return [
@@ -135,6 +142,19 @@ def parts_digest(parts: Iterable[Batch | None]) -> str:
             total.update(f"{array.dtype.str}{array.shape}".encode())
             total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
+
+
+def comparable_facts(experiment: Experiment) -> dict[str, str]:
+    """What processes that train the same experiment must have found alike, by name and in words."""
+    facts = experiment.record.facts
+    source = facts.get("config_sha256") or facts.get("experiment", {}).get("sha256", "none")
+    return {
+        "config": f"SHA-256 {source[:16]}",
+        "hyper-parameters": repr({name: float(value) for name, value in experiment.hyperparameters.items()}),
+        "plan": repr(tuple(experiment.plan)),
+        "data": f"SHA-256 {data_digest(experiment)[:16]}",
+        "seeds": str(list(experiment.seeds)),
+    }
 
 
 def git_state() -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from jaxnn.report.figures import save_figures
 from jaxnn.report.score_table import metric_rows, score_rows
 from jaxnn.runs import folder as run_folder
 from jaxnn.runs.folder import ExperimentFacts
-from jaxnn.runs.manifest import environment, git_state, now
+from jaxnn.runs.manifest import environment, git_state, machine_facts, now
 from jaxnn.runs.python_file import is_python_target, load_experiment, same_file, typed_overrides
 from jaxnn.runs.reopen import source_of_run
 from jaxnn.storage.claims import Claims
@@ -168,7 +168,7 @@ def begin(folder: Path, request: Request, *, overwrite: bool) -> None:
             atomic_write(temporary / SOURCE, find(request.source).read_bytes())
         facts = {"format": FORMAT, "status": "running", "request": request.model_dump(), "start": now()}
         if request.joined is not None:
-            facts["machine"] = environment()
+            facts["machine"] = machine_facts()
         write_checksummed_json(temporary / SWEEP_FILE, facts)
 
 
@@ -194,16 +194,11 @@ def join(folder: Path, request: Request) -> None:
     if request.experiment is None:
         same = (folder / SOURCE).read_bytes() == find(request.source).read_bytes()
         there, here = there | {"config": ""}, here | {"config": "" if same else "another text"}
-    found = differences(there, here) + differences(_machine(read_checksummed_json(folder / SWEEP_FILE)), _machine({}))
+    found = differences(there, here) + differences(
+        read_checksummed_json(folder / SWEEP_FILE)["machine"], machine_facts()
+    )
     if found:
         raise UserError(f"{folder}: expected the sweep that is there, found another: {'; '.join(found)}")
-
-
-def _machine(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a machine changes the bits of a result, as the facts of a sweep have it, or as it is here."""
-    found = facts.get("machine") or environment()
-    versions = {f"version of {name}": value for name, value in found["versions"].items() if name != "python"}
-    return versions | {"devices": sorted(set(found["devices"])), "XLA_FLAGS": found["xla_flags"]}
 
 
 def remove_leftovers(folder: Path, before: float = math.inf) -> None:

@@ -114,7 +114,7 @@ class GroupRows(NamedTuple):
             while len(finished) >= n_seeds:
                 member_rows, finished = finished[:n_seeds], finished[n_seeds:]
                 position = (start + len(chunk) - len(finished)) // n_seeds - 1
-                yield positions[position], _stack_rows(member_rows)
+                yield positions[position], stack_rows(member_rows)
 
     def run(
         self,
@@ -128,8 +128,8 @@ class GroupRows(NamedTuple):
         n = len(rows)
         rows = [*rows, *[rows[-1]] * (size - n)]
         snapshots = [(states[i], s) for i, s in rows]
-        begun = [_slice_row(snapshot, s) for snapshot, s in snapshots if snapshot is not None]
-        start = _stack_rows(begun) if begun else None
+        begun = [slice_row(snapshot, s) for snapshot, s in snapshots if snapshot is not None]
+        start = stack_rows(begun) if begun else None
         hooks = Hooks()
         if kept is not None:
             hooks, newest = kept.running(rows)
@@ -137,8 +137,8 @@ class GroupRows(NamedTuple):
         outcome = drive(self.job(rows), hooks._replace(report=report), start)
         if not outcome.finished:
             raise OvertakenError("these members were taken over by another worker, because this one was silent")
-        whole = Snapshot(outcome.steps, on_host(outcome.state), outcome.history, (), outcome.seconds)
-        return [_slice_row(whole, i) for i in range(n)]
+        whole = Snapshot(outcome.steps, on_host(outcome.state), outcome.history, outcome.faults, outcome.seconds)
+        return [slice_row(whole, i) for i in range(n)]
 
 
 def rows_at_once(needed: Callable[[int], int], n: int, memory: int, devices: int) -> int:
@@ -159,13 +159,13 @@ def _whole(n: int, devices: int) -> int:
     return n if n <= devices else -(-n // devices) * devices
 
 
-def _slice_row(whole: Snapshot, i: int) -> Snapshot:
+def slice_row(whole: Snapshot, i: int) -> Snapshot:
     """One row, still with the axis."""
     state, history = jax.tree.map(lambda a: a[i : i + 1], (whole.state, whole.history))
     return whole._replace(state=state, history=history)
 
 
-def _stack_rows(rows: Sequence[Snapshot]) -> Snapshot:
+def stack_rows(rows: Sequence[Snapshot]) -> Snapshot:
     """Rows as one snapshot."""
     plain = jax.tree.map(lambda a: jax.random.key_data(a) if is_key(a) else a, [(r.state, r.history) for r in rows])
     joined = jax.tree.map(lambda *a: np.concatenate(a), *plain)
