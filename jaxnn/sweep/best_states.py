@@ -1,6 +1,6 @@
 """Which states a sweep that several workers train keeps on the disk."""
 
-import numpy as np
+import math
 
 from jaxnn.sweep.store import MEMBERS, Result, TrialStore, read_result, scores_of
 
@@ -21,7 +21,8 @@ class BestStates:
         for key, path in self._store.results():
             if key not in self._objectives:
                 self._objectives[key] = self._objective(read_result(path))
-        return np.isfinite(self._objective(result)) and self._objective(result) >= self._least()
+        objective = self._objective(result)
+        return math.isfinite(objective) and objective >= self._least()
 
     def drop_others(self) -> None:
         """Removes the states of members that are no longer among the best."""
@@ -32,8 +33,8 @@ class BestStates:
 
     def _least(self) -> float:
         ranked = sorted(self._objectives.values(), reverse=True)
-        return ranked[self._count - 1] if len(ranked) >= self._count else -np.inf
+        return ranked[self._count - 1] if len(ranked) >= self._count else -math.inf
 
     def _objective(self, result: Result) -> float:
         mean = self._sign * float(scores_of(result).mean())
-        return -np.inf if np.isnan(mean) else mean
+        return -math.inf if math.isnan(mean) else mean

@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from jaxnn.sweep.folder import read_results
 from tests.scale.processes import TRAIN, children, digests, wait_for
+from tests.scale.workers import shared_sweep
 
 #: (processes, devices of each)
 LAYOUTS = ((1, 1), (1, 8), (2, 4), (4, 2), (8, 1))
@@ -35,6 +37,7 @@ def main(arguments: list[str]) -> None:
             layouts(name, Path(scratch))
         kills(2 if short else 20, Path(scratch))
         misconfigurations(Path(scratch))
+        workers(Path(scratch), short=short)
 
 
 def say(line: str) -> None:
@@ -107,6 +110,28 @@ def misconfigurations(scratch: Path) -> None:
         f"misconfigurations: {right} of {total} exit 2 with one line; at most {longest:.1f} s beyond --wait (goal 2)",
         flush=True,
     )
+
+
+def workers(scratch: Path, *, short: bool) -> None:
+    """A sweep whose workers are killed and stopped, and what sharing costs where nothing is killed."""
+    sizes = {"members": 40, "seeds": 2, "workers": 3} if short else {"members": 1000, "seeds": 4, "workers": 8}
+    came, equal, results = shared_sweep(scratch, **sizes, every=2, silence=3 if short else 6)
+    say(
+        f"sweep of {sizes['members']} members × {sizes['seeds']} seeds, {sizes['workers']} workers, "
+        f"{came.kills} SIGKILLs and {came.stops} SIGSTOPs in {came.seconds:.0f} s: {results} results, "
+        f"table {'byte-equal' if equal else 'NOT equal'}, unexpected ends {len(came.failed)} (goal: none lost, equal)"
+    )
+    words = ["sweep", "digits_mlp", "--train.epochs", "2", "--search", "random", "--trials", str(sizes["members"])]
+    words += ["--seeds", "4", "--draw", "optimizer.learning_rate=log-uniform(0.0001,0.1)"]
+    seconds: dict[str, list[float]] = {"--out": [], "--join": []}
+    for turn in range(3):
+        for option, times in seconds.items():
+            folder = scratch / f"turn{option}-{turn}"
+            command = [sys.executable, "-m", "jaxnn", *words, option, str(folder)]
+            subprocess.run(command, check=True, capture_output=True)
+            times.append(read_results(folder)["seconds"])
+    cost = min(seconds["--join"]) / min(seconds["--out"]) - 1
+    say(f"sharing costs one worker {cost:.1%} where nothing is killed (goal 3 %)")
 
 
 def _mistakes(scratch: Path) -> Iterator[tuple[list[str], dict[str, str]]]:

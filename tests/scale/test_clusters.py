@@ -76,6 +76,28 @@ def test_job_that_slurm_requeues_ends_as_the_run_that_was_never_stopped(slurm, a
     assert "continues after step" in output
 
 
+def test_jobs_of_an_array_share_a_sweep_though_one_is_requeued(slurm, tmp_path):
+    sweep = ["sweep", "digits_mlp", "--train.epochs", "20", "--over", "optimizer.learning_rate=0.001,0.003,0.01,0.03"]
+    sweep += ["--seeds", "2", "--part", "1", "--silence", "5"]
+    whole = [sys.executable, "-m", "jaxnn", *sweep, "--join", str(tmp_path / "whole")]
+    subprocess.run(whole, check=True, capture_output=True, cwd=tmp_path)
+    words = [sys.executable, "-m", "jaxnn", "slurm", *sweep, "--array", "3", "--submit", "--out", "shared"]
+    done = subprocess.run(words, cwd=tmp_path, env=slurm, capture_output=True, text=True, check=True)
+    job = done.stdout.split()[-1]
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "shared" / "claims").glob("*.0")):
+        assert time.monotonic() < deadline, "the jobs do not start"
+        time.sleep(0.1)
+    subprocess.run(["scontrol", "requeue", f"{job}_2"], env=slurm, check=True)
+    # The other jobs do its part meanwhile: Slurm lets a job that goes back to the queue wait for two minutes.
+    while (tmp_path / "shared" / "claims").exists():
+        assert time.monotonic() < deadline, "the jobs do not end"
+        time.sleep(0.2)
+    subprocess.run(["scancel", job], env=slurm, check=True)
+    said = "".join(file.read_text() for file in sorted(tmp_path.glob(f"slurm-{job}_*.out")))
+    assert (tmp_path / "shared" / "sweep.csv").read_bytes() == (tmp_path / "whole" / "sweep.csv").read_bytes(), said
+
+
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs Open MPI")
 def test_two_processes_of_two_devices_under_open_mpi_are_as_one(alone, tmp_path):
     command = ["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe", *TRAIN]
@@ -95,6 +117,11 @@ def test_script_has_a_task_for_each_gpu_and_goes_on():
     ):  # fmt: skip
         assert line in script.splitlines() or f"  {line}" in script.splitlines()
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    array = batch_script(Slurm("sweep", array=32), ["C", "--over", "a=1,2", "--join", "there"])
+    for line in ("#SBATCH --array=1-32", "srun jaxnn sweep C --over a=1,2 --join there"):
+        assert line in array.splitlines()
+    seeds = batch_script(Slurm("train", array=2, gpus=1), ["C", "--seeds", "9"])
+    assert "srun jaxnn train C --seeds 9 --join runs/C-$SLURM_ARRAY_JOB_ID" in seeds.splitlines()
     hostile = batch_script(Slurm("train"), ["a; rm -rf b.toml", "--out=x y"])
     assert "run='x y'" in hostile
     assert "train 'a; rm -rf b.toml' --out" in hostile
@@ -107,6 +134,10 @@ def test_script_has_a_task_for_each_gpu_and_goes_on():
         (Slurm("train", gpus=-1), [], "--gpus"),
         (Slurm("train", gpus=2, tasks=3), [], "a task for each of 2 GPUs"),
         (Slurm("train"), ["C", "--processes=2"], "expected no --processes"),
+        (Slurm("sweep", array=0), [], "--array: expected at least 1"),
+        (Slurm("sweep", array=2, nodes=2), [], "--array: expected jobs of one task"),
+        (Slurm("sweep"), ["--workers", "2"], "expected no --workers"),
+        (Slurm("train"), ["--join", "there"], "--join: expected --array N"),
     ],
 )
 def test_script_that_cannot_be_is_refused(command, words, expected):
