@@ -101,6 +101,8 @@ from .train import generated as generated
 from .train import in_memory as in_memory
 from .train import make_run as make_run
 from .train import optimizer as optimizer
+from .train import random_access as random_access
+from .train import random_access_windows as random_access_windows
 from .train import streamed as streamed
 from .train import supervised as supervised
 from .train.augment import augmented as augmented

@@ -17,16 +17,22 @@ from jaxnn.config.schema import Config
 from jaxnn.data import Dataset, Part, Splits, preprocess
 from jaxnn.data.missing import fill_missing
 from jaxnn.data.novelty import one_normal_class
+from jaxnn.data.rows import has_rows
 from jaxnn.data.series import scale_series
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
+from jaxnn.kernels.devices import memory_bytes
 from jaxnn.layer import Batch
 from jaxnn.targets import Weighted
-from jaxnn.train.batches import Prepare, in_memory
+from jaxnn.train.batches import Prepare, Source, in_memory
 from jaxnn.train.flow import flow_noise
 from jaxnn.train.plan import Plan
+from jaxnn.train.random_access import random_access, random_access_windows
 from jaxnn.train.sharing import ORDERED_PARTS, Sharing
 from jaxnn.train.windows import cut_windows, windows
+
+#: The share of the memory that examples may fill before they are streamed, where the config does not say.
+MEMORY_SHARE = 0.25
 
 
 class LoadedData(NamedTuple):
@@ -69,7 +75,7 @@ def load_data(
     if table.normal is not None:
         pairs = [one_normal_class(*pair, str(table.normal)) for pair in zip(sets, splits, strict=False)]
         sets, splits = [dataset for dataset, _ in pairs], tuple(parts for _, parts in pairs)
-    splits = tuple(_cut_windows(parts, sets[0].window) for parts in splits)
+    splits = tuple(_in_memory_held_out(_cut_windows(parts, sets[0].window)) for parts in splits)
     if sets[0].has_missing:
         filled, parts = fill_missing(sets[0], splits[0])
         sets, splits = [filled], (parts,)
@@ -90,6 +96,11 @@ def _cut_windows(splits: Splits, window: int) -> Splits:
     return Splits(splits.train, *held_out)
 
 
+def _in_memory_held_out(splits: Splits) -> Splits:
+    """The parts with the held-out examples in memory: the compiled program evaluates all of them."""
+    return Splits(splits.train, *(jax.tree.map(np.asarray, part) for part in splits[1:]))
+
+
 def experiment_of(
     config: Config,
     data: LoadedData,
@@ -106,21 +117,7 @@ def experiment_of(
     prepare = preparer(config.train.precision, wanted_of(config))
     splits, stats = data.splits[0], data.stats[0]
     dataset, table = data.dataset, config.train
-    if dataset.window:
-        if table.batch_size is None:
-            raise UserError("train.batch_size: expected the windows of a step, found full; set a number, such as 32")
-        source = windows(
-            *splits.train,
-            dataset.window,
-            batch_size=table.batch_size,
-            steps=table.steps,
-            prepare=prepare,
-            stats=stats,
-        )
-    elif table.steps is not None:
-        raise UserError("train.steps: expected a text, found examples, of which an epoch takes each once; remove it")
-    else:
-        source = in_memory(*splits.train, batch_size=table.batch_size, prepare=prepare, stats=stats)
+    source = source_of(config, dataset, splits.train, prepare, stats, is_stream=is_streamed(config, data))
     if config.augment is not None and (np.ndim(splits.train.x) != 4 or source.constant):
         raise UserError(
             f"[augment]: expected images and mini-batches, found examples of shape {splits.train.x.shape[1:]} and "
@@ -131,7 +128,7 @@ def experiment_of(
     if stacked:
         # Each seed has its own data: every array has a leading axis of seeds.
         stats = jax.tree.map(lambda *a: np.stack(a), *data.stats)
-        source = source._replace(load=lambda epoch, first, count: train, stats=stats)
+        source = source._replace(load=lambda epoch, first, count, seeds: train, stats=stats)
     names = traceable_hyperparameters(config, source.example, grad=grad) if traced is None else traced
     info = DataInfo(dataset.name, tuple(dataset.classes), dataset.max_value, dataset.reader, tuple(dataset.targets))
     return Experiment(
@@ -148,6 +145,46 @@ def experiment_of(
         record_of(config, grad),
         Sharing(parts=ORDERED_PARTS if table.reduction == "ordered" else None),
     ).check()
+
+
+def is_streamed(config: Config, data: LoadedData) -> bool:
+    """Whether the training examples are read while the device computes. Raises `UserError` where they cannot be."""
+    train = tuple(data.splits[0].train)
+    where = config.data.where or "auto"
+    limit = most_bytes(where)
+    is_large = limit is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(train)) > limit
+    if not has_rows(train) and (where == "device" or not is_large or config.train.batch_size is None):
+        return False
+    if config.train.batch_size is None:
+        raise UserError("data.where: expected mini-batches for a stream, found train.batch_size = 'full'; set a number")
+    if len(data.splits) > 1:
+        raise UserError("data.where: expected one data set for all seeds for a stream, found data.per_seed = true")
+    return True
+
+
+def most_bytes(where: str) -> int | None:
+    """The bytes of examples that are kept in the memory of the device; None: all that there are."""
+    return {"device": None, "stream": 0}.get(where, int(MEMORY_SHARE * memory_bytes()))
+
+
+def source_of(
+    config: Config, dataset: Dataset, train: Part, prepare: Prepare, stats: preprocess.Stats, *, is_stream: bool
+) -> Source:
+    """Where the batches of a config come from."""
+    table, corrupt = config.train, config.data.corrupt or "stop"
+    if table.steps is not None and not dataset.window:
+        raise UserError("train.steps: expected a text, found examples, of which an epoch takes each once; remove it")
+    if not dataset.window:
+        if not is_stream:
+            return in_memory(*train, batch_size=table.batch_size, prepare=prepare, stats=stats)
+        assert table.batch_size is not None
+        return random_access(tuple(train), batch_size=table.batch_size, prepare=prepare, stats=stats, corrupt=corrupt)
+    if table.batch_size is None:
+        raise UserError("train.batch_size: expected the windows of a step, found full; set a number, such as 32")
+    options = {"batch_size": table.batch_size, "steps": table.steps, "prepare": prepare, "stats": stats}
+    if is_stream:
+        return random_access_windows(*train, dataset.window, corrupt=corrupt, **options)
+    return windows(*train, dataset.window, **options)
 
 
 def parts_of(data: LoadedData) -> tuple[Batch | None, ...]:
@@ -223,7 +260,9 @@ def preparer(precision: str, wanted: str = "data") -> Prepare:
 
 def load_dataset(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:
     """The data set that a config names, before any split."""
-    return datasets.load(config.data.name, config.data.options, data_dir=data_dir, seed=seed)
+    table = config.data
+    limit = most_bytes(table.where or "auto")
+    return datasets.load(table.name, table.options, data_dir=data_dir, seed=seed, most_bytes=limit)
 
 
 def with_data_sizes(config: Config, data_dir: str | os.PathLike[str] | None = None) -> Config:

@@ -57,6 +57,14 @@ class DataTable(Table):
         None, description="the class to learn from, against which all others are new; absent: no novelty detection"
     )
     per_seed: bool = Field(False, description="whether every seed of the run gets its own data and split")
+    where: Literal["auto", "device", "stream"] | None = Field(
+        None,
+        description="device: the examples are in the memory of the device; stream: they are read from the host or its "
+        "disk while the device computes; absent or auto: stream where they would fill a quarter of the memory",
+    )
+    corrupt: Literal["stop", "skip"] | None = Field(
+        None, description="a streamed example that cannot be read stops the run (absent), or the next takes its place"
+    )
 
     @property
     def options(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def arrays(
     integers: Integers = "numbers",
     max_value: float | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    most_bytes: int | None = None,
 ) -> Dataset:
     """Reads arrays of examples and targets, whose first axis counts the examples.
 
@@ -46,6 +47,7 @@ def arrays(
     first_label: the integer that stands for the first class
     integers: what integers in x are: "numbers", read as float32, or "tokens", which stay integers for an embedding
     max_value: the value of full intensity for ``preprocess``; default: 255 for bytes, else 1
+    most_bytes: an .npy file of more is read row by row
 
     Bytes (uint8) in 3 or 4 axes are images: (n, height, width) or (n, height, width, channel). All other numbers are
     float32 features (n, ...), rounded where they are float64.
@@ -53,8 +55,8 @@ def arrays(
     Raises UserError, also for Python objects in a file: pickles are not read.
     """
     file = find_path(path, data_dir)
-    content = read_arrays(file)
-    x, y = _pair(file, content, y_path, "y_path", data_dir)
+    content = read_arrays(file, most_bytes)
+    x, y = _pair(file, content, y_path, "y_path", data_dir, most_bytes)
     if not classes and content.get("classes") is not None:
         classes = tuple(str(name) for name in content["classes"].ravel().tolist())
     labels = find_labels(f"{file} y", y, targets, classes, first_label)
@@ -66,7 +68,9 @@ def arrays(
     test = None
     if test_path:
         test_file = find_path(test_path, data_dir)
-        test_x, test_y = _pair(test_file, read_arrays(test_file), test_y_path, "test_y_path", data_dir)
+        test_x, test_y = _pair(
+            test_file, read_arrays(test_file, most_bytes), test_y_path, "test_y_path", data_dir, most_bytes
+        )
         test = Part(to_inputs(f"{test_file} x", test_x, integers), labels.read(f"{test_file} y", test_y))
     elif "x_test" in content:
         test_y = find_array(file, content, "y_test")
@@ -83,6 +87,7 @@ def _pair(
     y_path: str,
     option: str,
     data_dir: str | os.PathLike[str] | None,
+    most_bytes: int | None,
 ) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."]]:
     """The inputs and the targets: two arrays of one file, or of two."""
     if "" not in content:
@@ -94,5 +99,5 @@ def _pair(
             f"{file}: expected an .npz file with x and y, found one array (.npy); set {option} to the .npy file of y"
         )
     y_file = find_path(y_path, data_dir)
-    targets = read_arrays(y_file)
+    targets = read_arrays(y_file, most_bytes)
     return content[""], targets[""] if "" in targets else find_array(y_file, targets, "y")

@@ -12,6 +12,7 @@ from jaxtyping import Shaped
 from jaxnn.data.dataset import Part
 from jaxnn.data.file_signature import SIGNATURE_BYTES, describe_content
 from jaxnn.data.labels import number_classes
+from jaxnn.data.rows import array_rows
 from jaxnn.errors import UserError
 from jaxnn.storage.files import one_line
 
@@ -21,9 +22,10 @@ Targets = Literal["auto", "classes", "numbers"]
 _ZIP_MAGIC, _NPY_MAGIC = b"PK", b"\x93NUMPY"
 
 
-def read_arrays(file: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+def read_arrays(file: Path, most_bytes: int | None = None) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays of an .npz file by their names; the array of an .npy file has the name "".
 
+    most_bytes: an .npy file of more is mapped into memory, not read (`numpy.memmap`)
     Raises UserError for a file that is missing, damaged or of another kind, for Python objects (a pickle, which may run
     code), and for more than 8 GiB.
     """
@@ -40,8 +42,15 @@ def read_arrays(file: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         if not start.startswith((_ZIP_MAGIC, _NPY_MAGIC)):
             content = describe_content(start) or "a file of another kind, which np.save and np.savez do not write"
             raise UserError(f"{file}: expected an .npy or .npz file, found {content}")
+        if start.startswith(_NPY_MAGIC) and most_bytes is not None and size > min(most_bytes, _MAX_BYTES):
+            return {"": np.load(file, mmap_mode="r", allow_pickle=False)}
         if size > _MAX_BYTES:
-            raise UserError(f"{file}: expected at most 8 GiB of arrays, found {size:,} bytes")
+            remedy = (
+                "write .npy files, which need not be read at once"
+                if start.startswith(_ZIP_MAGIC)
+                else ("set data.where = 'stream', or take fewer")
+            )
+            raise UserError(f"{file}: expected at most 8 GiB of arrays, found {size:,} bytes; {remedy}")
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
@@ -57,11 +66,15 @@ def read_arrays(file: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         raise UserError(f"{file}: {reason}") from error
 
 
-def to_inputs(where: str, x: Shaped[np.ndarray, "..."], integers: Integers) -> Shaped[np.ndarray, "..."]:
+def to_inputs(where: str, x: Shaped[np.ndarray, "..."], integers: Integers) -> Any:
     """Inputs as a data set has them. Bytes in 3 or 4 axes are images, (n, height, width) with one channel.
 
-    Other numbers become float32, or int32 where integers are tokens. Raises UserError for other types.
+    Other numbers become float32, or int32 where integers are tokens. Those of a mapped file are `Rows`, which are
+    converted as they are read. Raises UserError for other types.
     """
+    if isinstance(x, np.memmap) and len(x):
+        one = to_inputs(where, np.asarray(x[:1]), integers)
+        return array_rows(x).mapped(one.shape[1:], one.dtype, lambda rows: to_inputs(where, np.asarray(rows), integers))
     if x.ndim == 0 or x.dtype.kind not in "fiub":
         raise UserError(f"{where}: expected numbers (n, ...), found {x.dtype} {x.shape}")
     if x.dtype == np.uint8 and x.ndim in (3, 4):
@@ -100,10 +113,18 @@ class Labels(NamedTuple):
     classes: tuple[str, ...] = ()
     first_label: int = 0
 
-    def read(self, where: str, y: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-        """Labels from 0, of integers or of the classes' names, or float32 (n, m). Raises UserError for others."""
+    def read(self, where: str, y: Shaped[np.ndarray, "..."]) -> Any:
+        """Labels from 0, of integers or of the classes' names, or float32 (n, m). Raises UserError for others.
+
+        Numbers of a mapped file are `Rows`.
+        """
         if not self.classes:
             y = y[:, None] if y.ndim == 1 else y
+            if isinstance(y, np.memmap) and len(y):
+                mapped = array_rows(y).mapped(
+                    y.shape[1:], np.float32, lambda rows: cast_exactly(where, np.asarray(rows), "float32")
+                )
+                return mapped
             return cast_exactly(where, y, "float32")
         if y.dtype.kind in "US":
             names = np.char.strip(y.astype(str))

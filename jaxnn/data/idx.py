@@ -13,8 +13,10 @@ PLAIN_LIMIT = 4 << 30
 _UNSIGNED_BYTE = 8
 
 
-def read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
+def read_idx(path: Path, dimensions: int, most_bytes: int | None = None) -> UInt8[np.ndarray, "..."]:
     """Reads the array in an IDX file of unsigned bytes, gzipped or not.
+
+    most_bytes: a plain file of more is mapped into memory, not read (`numpy.memmap`)
 
     The header must state ``dimensions`` axes, none of them empty, and the number of bytes that follow it. It may
     state at most 256 MiB in a gzip file (unpack a larger one first), and at most the file's size, up to 4 GiB, in a
@@ -32,6 +34,11 @@ def read_idx(path: Path, dimensions: int) -> UInt8[np.ndarray, "..."]:
         shape = np.frombuffer(file.read(4 * dimensions), dtype=">u4").tolist()
         if 0 in shape:
             raise file.error(f"expected examples, found the empty shape {tuple(shape)}")
+        start, size = 4 + 4 * dimensions, path.stat().st_size
+        if most_bytes is not None and size > most_bytes and not file.is_gzip:
+            if size != start + math.prod(shape):
+                raise file.error(f"expected {start + math.prod(shape):,} bytes, as its header says, found {size:,}")
+            return np.memmap(path, np.uint8, "r", start, tuple(shape))
         data = file.read(math.prod(shape))
         file.expect_end()
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)

@@ -13,6 +13,7 @@ from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.image_reader import CHANNELS, DigitReader, ImageReader, Mode
 from jaxnn.data.labels import number_classes
+from jaxnn.data.rows import Rows
 from jaxnn.errors import DataWarning, UserError
 
 _MAX_BYTES = 2 << 30
@@ -26,6 +27,7 @@ def image_folder(
     prepare: Literal["resize", "digit"] = "resize",
     unreadable: Literal["refuse", "skip"] = "refuse",
     data_dir: str | os.PathLike[str] | None = None,
+    most_bytes: int | None = None,
 ) -> Dataset:
     """Reads images as uint8 (n, height, width, channel), prepared to be of one ``size``; ``max_value`` is 255.
 
@@ -36,6 +38,7 @@ def image_folder(
     prepare: "resize", or "digit" for drawings of digits: bright ink on black, cropped and centred as MNIST's are, for
         which the mode is grey. A run prepares the images that it predicts in the same way
     unreadable: "refuse" a folder with a file that is no image, or "skip" such files with a warning
+    most_bytes: more than so many bytes of images are read when they are needed, and not checked before
 
     Examples are in the order of the names of the class folders, then of the files. Names that begin with a dot and
     files of the operating system are no examples.
@@ -48,7 +51,10 @@ def image_folder(
         raise UserError(f"images: expected mode = grey with prepare = 'digit', found {mode}")
     root = find_path(path, data_dir)
     parts = find_class_files(root)
-    if (needed := sum(map(len, parts.values())) * size[0] * size[1] * channels) > _MAX_BYTES:
+    needed = sum(map(len, parts.values())) * size[0] * size[1] * channels
+    if most_bytes is not None and needed > min(most_bytes, _MAX_BYTES):
+        return _stored(parts, reader, (size[0], size[1], channels))
+    if needed > _MAX_BYTES:
         raise UserError(f"{root}: expected at most 2 GiB of images, found {needed:,} bytes; choose a smaller size")
     images, failures, names = {}, {}, []
     for part, examples in parts.items():
@@ -76,6 +82,37 @@ def image_folder(
         255.0,
         reader,
         validation=loaded.get("validation"),
+    )
+
+
+def _stored(
+    parts: dict[str, list[ClassFile]], reader: ImageReader | DigitReader, shape: tuple[int, int, int]
+) -> Dataset:
+    """The images of files that are read when they are needed."""
+    labels, classes = number_classes([name for examples in parts.values() for name, _ in examples])
+    bounds = np.cumsum([len(examples) for examples in parts.values()])[:-1]
+
+    def part_of(examples: list[ClassFile], y: np.ndarray) -> Part:
+        files = [file for _, file in examples]
+
+        def read(numbers: np.ndarray) -> np.ndarray:
+            return np.stack([reader.inputs(files[number])[0] for number in numbers.tolist()])
+
+        return Part(Rows((len(files), *shape), np.uint8, read), y)
+
+    stored = {
+        part: part_of(examples, y)
+        for (part, examples), y in zip(parts.items(), np.split(labels, bounds), strict=True)
+        if examples
+    }
+    return Dataset(
+        "images",
+        stored["train"],
+        stored.get("test"),
+        classes,
+        255.0,
+        reader,
+        validation=stored.get("validation"),
     )
 
 

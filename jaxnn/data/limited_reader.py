@@ -33,11 +33,12 @@ class LimitedReader:
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
         self._raw = raw
-        self._is_gzip = raw.read(2) == _GZIP_MAGIC
+        #: Whether the first bytes are those of gzip.
+        self.is_gzip: bool = raw.read(2) == _GZIP_MAGIC
         raw.seek(0)
         # GzipFile checks the CRC and the length of each member when it reaches the member's end.
-        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self._is_gzip else raw
-        self._remaining = limit if self._is_gzip else min(plain_limit, os.fstat(raw.fileno()).st_size)
+        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.is_gzip else raw
+        self._remaining = limit if self.is_gzip else min(plain_limit, os.fstat(raw.fileno()).st_size)
         try:
             self._check_signature()
         except UserError:
@@ -61,7 +62,7 @@ class LimitedReader:
     def read(self, count: int) -> bytes:
         """Returns exactly ``count`` bytes or raises UserError."""
         if count > self._remaining:
-            if self._is_gzip:
+            if self.is_gzip:
                 raise self.error(
                     f"the file states {count:,} bytes more, at most {self._remaining:,} are unpacked from gzip"
                 )
@@ -99,7 +100,7 @@ class LimitedReader:
 
     def _check_signature(self) -> None:
         start = self._raw.read(SIGNATURE_BYTES)
-        if self._is_gzip:
+        if self.is_gzip:
             self._raw.seek(0)
             start = self._call(cast(gzip.GzipFile, self._file).peek, SIGNATURE_BYTES)[:SIGNATURE_BYTES]
         else:

@@ -12,6 +12,7 @@ from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.idx import read_idx
 from jaxnn.data.image_reader import DigitReader
 from jaxnn.data.pickle_reader import read_pickle
+from jaxnn.data.rows import array_rows
 from jaxnn.errors import UserError
 
 EXAMPLE_SHAPE = (28, 28, 1)
@@ -36,6 +37,7 @@ def mnist(
     transpose: bool = False,
     prefix: str = "",
     data_dir: str | os.PathLike[str] | None = None,
+    most_bytes: int | None = None,
 ) -> Dataset:
     """Reads handwritten digits as uint8 (n, 28, 28, 1): 60 000 for training and the official 10 000 for testing.
 
@@ -50,6 +52,8 @@ def mnist(
     transpose: swap rows and columns of each image; EMNIST stores them so
     prefix: what the names of the IDX files begin with, such as "emnist-letters-"; the test files may have "test" in
         place of "t10k"
+
+    most_bytes: images of more in an unpacked IDX file are read row by row
 
     Raises UserError.
     """
@@ -66,7 +70,10 @@ def mnist(
     for candidate in (folder / "mnist", folder):
         files = {stem: path for stem in _STEMS if (path := _find_idx(candidate, prefix, stem))}
         if len(files) == len(_STEMS):
-            arrays = {stem: read_idx(files[stem], 3 if "images" in stem else 1) for stem in _STEMS}
+            arrays = {
+                stem: read_idx(files[stem], 3, most_bytes) if "images" in stem else read_idx(files[stem], 1)
+                for stem in _STEMS
+            }
             return _make_dataset(candidate, arrays, verify, labels, transpose)
         if not prefix and (candidate / _PICKLE).is_file():
             return _make_dataset(candidate / _PICKLE, _read_pickle(candidate / _PICKLE), verify, labels, transpose)
@@ -152,6 +159,13 @@ def _make_dataset(
 
 def _make_part(arrays: dict[str, np.ndarray], stem: str, name: str, labels: Labels, transpose: bool) -> Part:
     images = arrays[f"{stem}-images"]
+    if isinstance(images, np.memmap):
+        height, width = images.shape[1:]
+        shape = (width, height, 1) if transpose else (height, width, 1)
+        rows = array_rows(images).mapped(
+            shape, np.uint8, lambda rows: (rows.swapaxes(1, 2) if transpose else rows)[..., None]
+        )
+        return Part(rows, labels.read(f"mnist {name}", arrays[f"{stem}-labels"]))
     images = np.ascontiguousarray(images.swapaxes(1, 2)) if transpose else images
     return Part(images[..., None], labels.read(f"mnist {name}", arrays[f"{stem}-labels"]))
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxnn.data.dataset import Arrays
+from jaxnn.data.rows import Rows, blocks
 from jaxnn.errors import UserError
 
 _BLOCK_ROWS = 4096
@@ -67,27 +68,27 @@ def fit(name: str, x: Arrays, max_value: float) -> Stats:
         raise UserError(f"preprocess: expected one of {', '.join(STATS_TYPES)}, found {name}")
     if name == "none":
         return AffineStats(np.array(0, np.float32), np.array(1, np.float32))
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, np.ndarray | Rows):
         raise UserError(f"preprocess {name}: expected one NumPy array as x, found a {type(x).__name__}; use none")
     if not _is_scalable(x.dtype):
         raise UserError(f"preprocess {name}: expected x to hold floats or uint8 pixels, found {x.dtype}; use none")
     _check_range(name, x, max_value)
     if name == "whiten":
-        return _fit_whitening(x.reshape(len(x), -1))
+        return _fit_whitening(x)
     if name == "unit":
         return AffineStats(np.array(0, np.float32), np.array(max_value, np.float32))
     mean, sigma = _moments(x)
     return AffineStats(mean, np.array(max_value, np.float32) if name == "center" else sigma)
 
 
-def _check_range(name: str, x: np.ndarray, max_value: float) -> None:
+def _check_range(name: str, x: np.ndarray | Rows, max_value: float) -> None:
     """Raises UserError where a division by ``max_value`` cannot bring x to the range that it is meant for.
 
     Features have no full intensity: their ``max_value`` is 1, and center subtracts their mean alone.
     """
     if name not in ("unit", "center"):
         return
-    largest = float(max(x.max(), -x.min() if x.dtype != np.uint8 else 0))
+    largest = float(max(max(rows.max(), -rows.min() if rows.dtype != np.uint8 else 0) for rows in blocks(x)))
     too_large = largest > max_value and (name == "unit" or x.dtype == np.uint8)
     if too_large or 0 < largest <= 1 < max_value:
         remedy = f"set max_value = {255 if x.dtype == np.uint8 and largest > 1 else math.ceil(largest)}"
@@ -131,9 +132,17 @@ def _is_scalable(dtype: np.dtype) -> bool:
     return jnp.issubdtype(dtype, jnp.floating) or dtype == np.uint8
 
 
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mean(x: np.ndarray | Rows) -> np.ndarray:
+    """The mean over the examples, (1, ...) float64, summed by blocks of rows."""
+    total = np.zeros((1, *x.shape[1:]))
+    for start in range(0, len(x), _BLOCK_ROWS):
+        total += x[start : start + _BLOCK_ROWS].sum(axis=0, keepdims=True, dtype=np.float64)
+    return total / len(x)
+
+
+def _moments(x: np.ndarray | Rows) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation, (1, ...) float32, summed in float64 by blocks of rows."""
-    mean = x.mean(axis=0, keepdims=True, dtype=np.float64)
+    mean = _mean(x)
     variance = np.zeros_like(mean)
     for start in range(0, len(x), _BLOCK_ROWS):
         variance += ((x[start : start + _BLOCK_ROWS] - mean) ** 2).sum(axis=0, keepdims=True)
@@ -142,16 +151,16 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.where(sigma == 0, 1.0, sigma).astype(np.float32)
 
 
-def _fit_whitening(x: np.ndarray) -> WhiteningStats:
-    count, features = x.shape
+def _fit_whitening(x: np.ndarray | Rows) -> WhiteningStats:
+    count, features = len(x), math.prod(x.shape[1:])
     if features > _MAX_FEATURES:
         raise UserError(
             f"preprocess whiten: expected at most {_MAX_FEATURES} features, found {features}; use normalize"
         )
-    mean = x.mean(axis=0, keepdims=True, dtype=np.float64)
+    mean = _mean(x).reshape(1, features)
     covariance = np.zeros((features, features))
     for start in range(0, count, _BLOCK_ROWS):
-        centered = x[start : start + _BLOCK_ROWS] - mean
+        centered = x[start : start + _BLOCK_ROWS].reshape(-1, features) - mean
         covariance += centered.T @ centered
     # The covariance is symmetric, so its singular vectors are its eigenvectors; eigh sorts them from small to large.
     variances, vectors = np.linalg.eigh(covariance / count)

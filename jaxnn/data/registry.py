@@ -53,7 +53,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "tfds": tfds,
 }
 # Parameters of a loader that belong to the run, which has one of each; they are not options of the data set.
-_RUN_OPTIONS = ("seed", "data_dir")
+_RUN_OPTIONS = ("seed", "data_dir", "most_bytes")
 _NUM_SEEDS = 2**32  # the range that scikit-learn accepts
 
 
@@ -63,12 +63,15 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    most_bytes: int | None = None,
 ) -> Dataset:
     """Loads the data set ``name`` and checks it. ``tfds:NAME`` is the set NAME of TensorFlow Datasets.
 
     options: the keyword arguments of its loader (see ``loader_options``)
     data_dir: the folder of the user's files; None: the environment variable JAXNN_DATA_DIR
     seed: of the random examples, where the loader generates them
+    most_bytes: what an array of examples may have to be read into memory; a larger one stays in its file, as
+        `jaxnn.data.rows.Rows`, where the loader can read it by its rows; None: all are read
 
     Raises UserError: an unknown name or option, a missing option or file, invalid data.
     """
@@ -84,7 +87,7 @@ def load(
         raise UserError(f"{name}: expected a seed from 0 to {_NUM_SEEDS - 1}, found {seed}")
     if name.startswith("tfds:"):
         arguments["name"] = name.removeprefix("tfds:")
-    run_options = {"seed": seed, "data_dir": data_dir}
+    run_options = {"seed": seed, "data_dir": data_dir, "most_bytes": most_bytes}
     parameters = inspect.signature(loader).parameters
     return check_dataset(loader(**arguments, **{key: run_options[key] for key in _RUN_OPTIONS if key in parameters}))
 

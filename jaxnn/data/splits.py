@@ -8,6 +8,7 @@ from jaxtyping import Int
 
 from jaxnn.data.check import require_every_class
 from jaxnn.data.dataset import Arrays, Dataset, Part, Splits, map_arrays
+from jaxnn.data.rows import select_rows
 from jaxnn.errors import UserError
 
 Size = int | float | None
@@ -96,6 +97,16 @@ def _draw(
     dataset: Dataset, part: Part, counts: dict[str, int], seed: list[int], shuffle: bool, stratify: bool
 ) -> dict[str, Part | None]:
     n = part.num_examples
+    if not shuffle and not stratify:
+        ends = dict(zip(reversed(counts), np.cumsum([counts[name] for name in reversed(counts)]).tolist(), strict=True))
+        return {
+            name: None
+            if count == 0
+            else part
+            if count == n
+            else _take_rows(part, slice(ends[name] - count, ends[name]))
+            for name, count in counts.items()
+        }
     order = np.random.default_rng(seed).permutation(n) if shuffle else np.arange(n)
     names = [*counts] if shuffle else [*reversed(counts)]
     if stratify:
@@ -155,5 +166,5 @@ def _class_counts(sizes: Int[np.ndarray, "classes"], counts: Sequence[int]) -> l
     return result
 
 
-def _take_rows(part: Part, rows: np.ndarray) -> Part:
-    return Part(map_arrays(lambda x: x[rows], part.x), map_arrays(lambda y: y[rows], part.y))
+def _take_rows(part: Part, rows: np.ndarray | slice) -> Part:
+    return Part(map_arrays(lambda x: select_rows(x, rows), part.x), map_arrays(lambda y: select_rows(y, rows), part.y))

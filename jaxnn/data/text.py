@@ -2,8 +2,9 @@
 
 import os
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -12,6 +13,7 @@ from jaxtyping import Int32, Integer
 
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
+from jaxnn.data.rows import BLOCK_BYTES, array_rows
 from jaxnn.errors import UserError
 
 Tokens = Literal["characters", "bytes", "words"]
@@ -122,6 +124,7 @@ def text_file(
     min_count: int = 1,
     encoding: Encoding = "utf-8",
     data_dir: str | os.PathLike[str] | None = None,
+    most_bytes: int | None = None,
 ) -> Dataset:
     """Reads a text file for a language model: each token is an input, and the token after it is its target.
 
@@ -130,6 +133,7 @@ def text_file(
     window: the tokens of an example; training takes windows of the text, and evaluation cuts a part into windows
     min_count: a word that is rarer becomes `<unknown>`
     encoding: "utf-8" with or without a byte order mark, or "latin-1"
+    most_bytes: the tokens of a larger file are written to a temporary file, from which windows are read
 
     x and y are int32 (n,), the ids of the tokens. A split keeps the order: with validation = 0.1 the first nine tenths
     of the text are trained on.
@@ -140,6 +144,8 @@ def text_file(
     if window < 1 or min_count < 1:
         raise UserError(f"text: expected a window and a min_count of at least 1, found {window} and {min_count}")
     path = find_path(file, data_dir)
+    if most_bytes is not None and path.is_file() and path.stat().st_size > min(most_bytes, _MAX_BYTES):
+        return stored_text(path, tokens, window, min_count, encoding)
     pieces = file_tokens(path, tokens, encoding)
     check_length(path, tokens, len(pieces), window + 1)
     reader = TextReader(tokens, make_vocabulary(pieces, tokens, min_count), encoding, window)
@@ -154,6 +160,54 @@ def text_file(
         window=window,
         tokens=len(reader.vocabulary),
     )
+
+
+def stored_text(path: Path, tokens: Tokens, window: int, min_count: int, encoding: Encoding) -> Dataset:
+    """The text of a large file: its tokens are written to a temporary file, in which they stay."""
+    counts: Counter[str] = Counter()
+    count = 0
+    for pieces in token_blocks(path, tokens, encoding):
+        counts.update(pieces)
+        count += len(pieces)
+    check_length(path, tokens, count, window + 1)
+    reader = TextReader(tokens, counted_vocabulary(counts, tokens, min_count), encoding, window)
+    # Removed at once where the system allows it, so that nothing is left when the process ends.
+    with tempfile.TemporaryFile(prefix="jaxnn-tokens-") as file:
+        for pieces in token_blocks(path, tokens, encoding):
+            file.write(reader.ids_of(pieces, str(path)).tobytes())
+        file.flush()
+        ids = array_rows(np.memmap(file, np.int32, "r", shape=(count,)))
+    part = Part(ids.between(0, count - 1), ids.between(1, count))
+    vocabulary = reader.vocabulary
+    return Dataset("text", part, None, vocabulary, 1.0, reader, window=window, tokens=len(vocabulary))
+
+
+def token_blocks(path: Path, tokens: Tokens, encoding: Encoding) -> Iterator[list[str]]:
+    """The tokens of a file, some megabytes at a time. Raises UserError for bytes that are no text."""
+    if tokens == "bytes":
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                yield byte_tokens(block)
+        return
+    kept = ""
+    with path.open("r", encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
+        while True:
+            try:
+                block = file.read(BLOCK_BYTES)
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}: expected UTF-8, found the byte {error.object[error.start]:#04x}; for an older text give "
+                    'data.encoding = "latin-1"'
+                ) from error
+            if not block:
+                break
+            # Cut behind a line, so that no word and no pair of carriage return and line feed is cut.
+            text, line_end, rest = (kept + block).rpartition("\n")
+            kept = rest
+            if line_end:
+                yield text_tokens(text + line_end, tokens)
+    if kept:
+        yield text_tokens(kept, tokens)
 
 
 def check_length(file: Path, tokens: Tokens, count: int, least: int) -> None:
@@ -184,7 +238,7 @@ def file_bytes(file: Path) -> bytes:
     """The bytes of a text file. Raises UserError for one that is missing or too large."""
     if not file.is_file() or file.stat().st_size > _MAX_BYTES:
         found = "a folder" if file.is_dir() else "more" if file.exists() else "no such file"
-        raise UserError(f"{file}: expected a text file of at most 1 GiB, found {found}")
+        raise UserError(f"{file}: expected a text file of at most 1 GiB, or data.where = 'stream', found {found}")
     return file.read_bytes()
 
 
@@ -222,10 +276,14 @@ def text_tokens(text: str, tokens: Tokens) -> list[str]:
 
 def make_vocabulary(pieces: Sequence[str], tokens: Tokens, min_count: int = 1) -> tuple[str, ...]:
     """The tokens that have an id, in order: 256 bytes, the characters sorted, or the words from frequent to rare."""
+    return counted_vocabulary(Counter() if tokens == "bytes" else Counter(pieces), tokens, min_count)
+
+
+def counted_vocabulary(counts: Mapping[str, int], tokens: Tokens, min_count: int = 1) -> tuple[str, ...]:
+    """The vocabulary of tokens that occur so many times."""
     if tokens == "bytes":
         return tuple(byte_tokens(bytes(range(256))))
     if tokens == "characters":
-        return tuple(sorted(set(pieces)))
-    counts = Counter(pieces)
+        return tuple(sorted(counts))
     frequent = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
     return (UNKNOWN, *frequent)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxnn.data.data_dir import data_folder
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.image_reader import MAX_SIDE, DigitReader, ImageReader
+from jaxnn.data.rows import Rows
 from jaxnn.errors import UserError
 
 # name, name/config or name/config:1.2.3. A namespace (huggingface:...) is excluded: it would use the network.
@@ -20,7 +21,10 @@ _MAX_BYTES = 2 << 30
 
 
 def tfds(
-    name: str, prepare: Literal["resize", "digit"] = "resize", data_dir: str | os.PathLike[str] | None = None
+    name: str,
+    prepare: Literal["resize", "digit"] = "resize",
+    data_dir: str | os.PathLike[str] | None = None,
+    most_bytes: int | None = None,
 ) -> Dataset:
     """Reads the set ``name`` as uint8 images (n, height, width, channel) and int32 labels; ``max_value`` is 255.
 
@@ -31,6 +35,7 @@ def tfds(
 
     prepare: how the images that a run predicts are prepared: "resize", or "digit" for a set of digits that were
         prepared as MNIST's are (bright ink on black, cropped and centred)
+    most_bytes: more than so many bytes of images are read when they are needed; their labels are read once before
 
     Raises UserError for an unknown or unprepared set, for other features and for a missing package.
     """
@@ -57,9 +62,10 @@ def tfds(
     names = getattr(features["label"], "names", None)
     if not names:
         raise UserError(f"tfds:{name}: expected label to be a class label, found {type(features['label']).__name__}")
-    train = _read_split(f"tfds:{name} train", parts["train"])
+    train = _read_split(f"tfds:{name} train", parts["train"], most_bytes)
     test, validation = (
-        _read_split(f"tfds:{name} {part}", parts[part]) if part in parts else None for part in ("test", "validation")
+        _read_split(f"tfds:{name} {part}", parts[part], most_bytes) if part in parts else None
+        for part in ("test", "validation")
     )
     reader = _reader(name, train.x.shape[1:], prepare)
     return Dataset(f"tfds:{name}", train, test, tuple(names), 255.0, reader, validation=validation)
@@ -91,11 +97,14 @@ def _missing_package(error: ImportError) -> UserError:
     return UserError(f"tfds: expected the package tensorflow-datasets, found no {error.name}; install it ({remedy})")
 
 
-def _read_split(where: str, source) -> Part:
-    """Reads all examples of a split. ``source`` is a sequence of {"image": (h, w, c), "label": int}."""
+def _read_split(where: str, source, most_bytes: int | None) -> Part:
+    """Reads all examples of a split. ``source`` is a sequence of {"image": (h, w, c), "label": int}.
+
+    The images stay where they are if they have more than most_bytes.
+    """
     if not len(source):
         raise UserError(f"{where}: expected examples, found none")
-    x, y = np.empty(0, np.uint8), np.empty(len(source), np.int32)
+    x, y, are_stored = np.empty(0, np.uint8), np.empty(len(source), np.int32), False
     for row in range(len(source)):
         try:
             example = source[row]
@@ -105,13 +114,27 @@ def _read_split(where: str, source) -> Part:
         except Exception as error:
             raise UserError(f"{where}: example {row} cannot be read; prepare it again") from error
         if row == 0:
-            if image.nbytes * len(source) > _MAX_BYTES:
-                raise UserError(f"{where}: expected at most 2 GiB of images, found more")
-            x = np.empty((len(source), *image.shape), np.uint8)
+            needed = image.nbytes * len(source)
+            are_stored = most_bytes is not None and needed > min(most_bytes, _MAX_BYTES)
+            if needed > _MAX_BYTES and not are_stored:
+                raise UserError(f"{where}: expected at most 2 GiB of images, found more; set data.where = 'stream'")
+            x = np.empty((0 if are_stored else len(source), *image.shape), np.uint8)
         if image.shape != x.shape[1:] or image.dtype != np.uint8:
             raise UserError(
                 f"{where}: expected uint8 images of one size {x.shape[1:]}, found {image.dtype} {image.shape}"
                 f" in example {row}"
             )
-        x[row], y[row] = image, example["label"]
-    return Part(x, y)
+        y[row] = example["label"]
+        if not are_stored:
+            x[row] = image
+    return Part(_images(source, x.shape[1:]) if are_stored else x, y)
+
+
+def _images(source, shape: tuple[int, ...]) -> Rows:
+    """The images of a split, which are read when they are needed."""
+
+    def read(numbers: np.ndarray) -> np.ndarray:
+        examples = [source[int(number)] for number in numbers]
+        return np.stack([np.asarray(example["image"]) for example in examples])
+
+    return Rows((len(source), *shape), np.uint8, read)

@@ -14,7 +14,8 @@ class ChunkSchedule(NamedTuple):
     """The chunks of a run of `total` steps, with `eval_steps` steps from one evaluation to the next.
 
     every: a chunk ends at each multiple of so many steps (0: at none in particular)
-    block: a chunk also ends at each multiple of so many steps, because the next ones need another buffer (0: never)
+    block: a chunk also ends after so many steps of an epoch, because the next ones need another buffer (0: never)
+    epoch: steps of an epoch
     seconds: that a chunk should take
     """
 
@@ -22,7 +23,13 @@ class ChunkSchedule(NamedTuple):
     eval_steps: int
     every: int = 0
     block: int = 0
+    epoch: int = 0
     seconds: float = SECONDS_PER_CHUNK
+
+    def block_end(self, done: int) -> int:
+        """The step at which the buffer of the step after the first `done` ends: that of its block, or of its epoch."""
+        step = done % self.epoch
+        return done - step + min(self.epoch, (step // self.block + 1) * self.block)
 
     def next(self, done: int, seconds_per_step: float | None) -> int:
         """How many steps to run after `done` steps; whole evaluations where they are short, so that few are cut."""
@@ -35,5 +42,6 @@ class ChunkSchedule(NamedTuple):
             whole = until_evaluation + max(0, affordable - until_evaluation) // self.eval_steps * self.eval_steps
             count = whole if until_evaluation <= 4 * affordable else affordable
         ends = [self.total, (done // self.eval_steps + MAX_EVALUATIONS) * self.eval_steps]
-        ends += [(done // multiple + 1) * multiple for multiple in (self.every, self.block) if multiple]
+        ends += [(done // self.every + 1) * self.every] if self.every else []
+        ends += [self.block_end(done)] if self.block else []
         return max(1, min(count, min(ends) - done))

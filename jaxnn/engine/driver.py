@@ -46,7 +46,7 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
     """
     hooks, plan = hooks or Hooks(), job.plan
     schedule = ChunkSchedule(
-        plan.epochs * job.source.steps, job.eval_steps, hooks.every, job.source.block, hooks.seconds
+        plan.epochs * job.source.steps, job.eval_steps, hooks.every, job.source.block, job.source.steps, hooks.seconds
     )
     with explained(job.source.example, len(job.seeds), full_batch=job.source.constant):
         compile_started = time.perf_counter()

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.batch_statistics import MAX_BATCHES
 from jaxnn.engine.parallel import SeedStrategy, default_strategy
 from jaxnn.layer import Batch
 from jaxnn.train.batches import Source, epoch_key, step_key
@@ -51,11 +52,46 @@ class Job(NamedTuple):
         """The hyper-parameters of the i-th seed."""
         return {name: values[i] for name, values in self.hyperparameters.items()}
 
+    @property
+    def stacked_data(self) -> Data:
+        """Which parts of the data have a leading axis of seeds."""
+        own = self.stacked or self.source.per_seed
+        return Data(own, self.stacked, self.stacked, own)
+
     def data(self, epoch: int = 0, first: int = 0) -> Data:
         """What the steps from `first` of an epoch read, on the device."""
+        return jax.tree.map(
+            jnp.asarray,
+            Data(self.buffer(epoch, first), self.validation, self.source.stats, self.settling(epoch + 1)),
+        )
+
+    def buffer(self, epoch: int, first: int) -> Any:
+        """What the source loads for the steps from `first` of an epoch, on the host. A block is always whole."""
         source = self.source
-        buffer = source.load(epoch, first, source.block or source.steps)
-        return jax.tree.map(jnp.asarray, Data(buffer, self.validation, source.stats))
+        if not source.block:
+            return source.load(0, 0, source.steps, self.seeds)
+        return self._block(epoch, first, min(source.block, source.steps - first), source.block)
+
+    def settling(self, epoch: int) -> Any:
+        """The first batches of an epoch, which a model with statistics of its own is evaluated with.
+
+        None where there is no such model, or where the buffer has all batches.
+        """
+        source = self.source
+        if not source.block or self.bound(0).settle is None:
+            return None
+        count = min(source.steps, MAX_BATCHES)
+        return self._block(epoch, 0, count, count)
+
+    def _block(self, epoch: int, first: int, count: int, size: int) -> Any:
+        """`count` batches, filled up to `size` of them."""
+        buffer, axis = self.source.load(epoch, first, count, self.seeds), int(self.source.per_seed)
+
+        def fill(a):
+            missing = [(0, size - count if i == axis else 0) for i in range(np.ndim(a))]
+            return np.pad(a, missing) if count < size else a
+
+        return jax.tree.map(fill, buffer)
 
     @property
     def eval_steps(self) -> int:
@@ -72,7 +108,12 @@ class Job(NamedTuple):
             return "NaN or infinity"
         state, source = jax.tree.map(jnp.asarray, state), self.source
         data = self.data(int(state.epoch), i // source.block * source.block if source.block else 0)
-        data = jax.tree.map(lambda a: a[seed], data) if self.stacked else data
+        data = Data(
+            *(
+                jax.tree.map(lambda a: a[seed], part) if own else part
+                for part, own in zip(data, self.stacked_data, strict=True)
+            )
+        )
         epoch = state.epoch
         batch = source.batches(data.buffer, data.stats)(state.key, epoch)(i)
         key = epoch_key(state.key, epoch) if source.constant else step_key(state.key, epoch, i)

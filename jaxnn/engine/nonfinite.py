@@ -52,7 +52,7 @@ def replay(program: Program, start: Snapshot, count: int) -> tuple[State, list[H
     while done < end:
         chunk_end = min(end, (done // schedule.eval_steps + MAX_EVALUATIONS) * schedule.eval_steps)
         if schedule.block:
-            chunk_end = min(chunk_end, (done // schedule.block + 1) * schedule.block)
+            chunk_end = min(chunk_end, schedule.block_end(done))
         state, new_rows, still_finite = program.run_steps(state, done, chunk_end - done)
         done, finite = chunk_end, finite & still_finite
         rows.append(new_rows)

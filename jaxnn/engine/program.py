@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,8 @@ from jaxnn.train.run import Data, Training
 from jaxnn.train.sharing import Sharing
 from jaxnn.train.state import History, State
 
+#: Blocks of a stream that are read while another one is trained on.
+BLOCKS_AHEAD = 2
 #: Compiled programs that a process keeps at once.
 MAX_PROGRAMS = 64
 
@@ -51,19 +54,23 @@ class CompiledChunk(NamedTuple):
 
 @functools.lru_cache(MAX_PROGRAMS)
 def _jitted(
-    training: Training, n: int, stacked: bool, strategy: SeedStrategy, sharing: Sharing, devices: tuple[Any, ...]
+    training: Training, n: int, stacked: Data, strategy: SeedStrategy, sharing: Sharing, devices: tuple[Any, ...]
 ) -> dict[str, Any]:
     """The functions of a run of n seeds, by name, to be compiled. `devices` is part of the key alone."""
     del devices
 
     def chunk(learn: bool):
-        def run_chunk(state, data, start, count, checked):
-            state, rows = training.run_steps(state, data, start, count, MAX_EVALUATIONS, learn)
+        def run_chunk(state, start, count, checked, *data):
+            state, rows = training.run_steps(state, Data(*data), start, count, MAX_EVALUATIONS, learn)
             return state, rows, _finite(state, checked)
 
+        seeds = map_seeds(run_chunk, n, (True, False, False, False, *stacked), strategy, sharing)
+
+        def run_seeds(state, data, start, count, checked):
+            return seeds(state, start, count, checked, *data)
+
         # The state is donated to the next one: training needs no second copy of the parameters.
-        seeds = map_seeds(run_chunk, n, (True, stacked, False, False, False), strategy, sharing)
-        return jax.jit(seeds, donate_argnums=0, compiler_options=compiler_options())
+        return jax.jit(run_seeds, donate_argnums=0, compiler_options=compiler_options())
 
     # It runs once: a fast compilation is worth more than fast code.
     fast_compile = compiler_options({"xla_backend_optimization_level": 1})
@@ -115,7 +122,7 @@ def _floats(tree: Any) -> list[Any]:
 class CompiledRun:
     """The programs of n seeds, compiled for data and hyper-parameters of given shapes, once in a process for each.
 
-    stacked: every leaf of `data` has a leading axis of seeds
+    stacked: which parts of `data` have a leading axis of seeds
     """
 
     def __init__(
@@ -124,7 +131,7 @@ class CompiledRun:
         n: int,
         hyperparameters: Any,
         data: Data,
-        stacked: bool,
+        stacked: Data,
         strategy: SeedStrategy,
         sharing: Sharing,
     ):
@@ -152,9 +159,12 @@ class Program:
         self._seeds = np.asarray(job.seeds, np.uint32)
         self._position = 0, 0
         self._data = self._placed(job.data())
+        self._ahead: dict[tuple[int, int], Future[Data]] = {}
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batches") if job.source.block else None
+        self._read_ahead(self._position)
         n = len(job.seeds)
         self._compiled = CompiledRun(
-            job.training, n, job.hyperparameters, self._data, job.stacked, job.seed_strategy(), job.sharing
+            job.training, n, job.hyperparameters, self._data, job.stacked_data, job.seed_strategy(), job.sharing
         )
         self._learn = self._compiled.chunk("learn")
         state = self.first()
@@ -187,8 +197,35 @@ class Program:
             epoch, step = divmod(done, source.steps)
             position = epoch, step // source.block * source.block
             if position != self._position:
-                self._data, self._position = self._placed(self.job.data(*position)), position
+                waiting = self._ahead.pop(position, None)
+                self._data = self._loaded(position) if waiting is None else waiting.result()
+                self._position = position
+                self._read_ahead(position)
         return self._data
+
+    def _read_ahead(self, position: tuple[int, int]) -> None:
+        """Begins to read the blocks after a position, so that they are there when it has been trained on."""
+        if self._reader is None:
+            return
+        source, ahead = self.job.source, {}
+        for _ in range(BLOCKS_AHEAD):
+            epoch, first = position
+            position = (epoch, first + source.block) if first + source.block < source.steps else (epoch + 1, 0)
+            if position[0] >= self.job.plan.epochs:
+                break
+            ahead[position] = self._ahead.pop(position, None) or self._reader.submit(self._loaded, position)
+        for unwanted in self._ahead.values():
+            unwanted.cancel()
+        self._ahead = ahead
+
+    def _loaded(self, position: tuple[int, int]) -> Data:
+        """The data of a block. What does not change, such as the validation part, is that of the first one."""
+        epoch, first = position
+        job, old = self.job, self._data
+        has_settling = old.settling is not None
+        new = Data(job.buffer(epoch, first), (), (), job.settling(epoch + 1) if has_settling else ())
+        new = self._placed(jax.tree.map(jnp.asarray, new))
+        return old._replace(buffer=new.buffer, settling=new.settling if has_settling else None)
 
     def _placed(self, data: Data) -> Data:
         """The data on each of the devices that share a step."""

@@ -139,7 +139,7 @@ class Experiment(NamedTuple):
         if not self.stacked:
             return
         n = len(self.seeds)
-        buffer = None if self.source.block else self.source.load(0, 0, self.source.steps)
+        buffer = None if self.source.block else self.source.load(0, 0, self.source.steps, self.seeds)
         for leaf in jax.tree.leaves((buffer, self.validation, self.test, self.source.stats)):
             if np.ndim(leaf) == 0 or np.shape(leaf)[0] != n:
                 raise UserError(

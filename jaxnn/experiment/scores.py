@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from jaxnn.data.rows import has_rows, read_rows
 from jaxnn.data.series import SeriesReader
 from jaxnn.engine.program import MAX_PROGRAMS
 from jaxnn.errors import UserError
@@ -24,6 +25,8 @@ from jaxnn.train.step import Bind
 #: part -> metric -> a value for each seed (seeds,); of "…_per_class" and "…_per_output" (seeds, classes or outputs).
 #: NaN: not defined
 Scores = dict[str, dict[str, np.ndarray]]
+#: Bytes of stored examples that are read at a time.
+EVALUATED_BYTES = 64 << 20
 #: Inputs that a prediction takes at a time.
 PREDICTED_AT_ONCE = 1000
 
@@ -40,12 +43,17 @@ def scores(experiment: Experiment, params: Params) -> Scores:
         rows = []
         whole = has_score and part != "train"
         measure = _measure(experiment.bind, source.prepare, source.rows, devices, whole)
-        data = _on_device(experiment, part, 0)  # what all seeds share is sent to the device once
+        is_stored = has_rows(experiment.examples(part))
+        # What all seeds share is sent to the device once.
+        data = None if is_stored else _on_device(experiment, part, 0)
         for i, seed in enumerate(experiment.seeds):
-            stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
             key = stream(jax.random.key(seed), part)
-            arguments = seed_params(params, i), job.seed_hyperparameters(i), stats, examples, key
-            measured, outcomes = jax.device_get(measure(*arguments))
+            arguments = seed_params(params, i), job.seed_hyperparameters(i)
+            if data is None:
+                measured, outcomes = _measure_stored(experiment, part, *arguments, key, whole=whole)
+            else:
+                stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
+                measured, outcomes = jax.device_get(measure(*arguments, stats, examples, key))
             found = jax.tree.map(unmark_undefined, measured) | class_metrics(outcomes)
             rows.append(found | in_units_of_series(experiment, found))
         by_part[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
@@ -70,9 +78,28 @@ def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any,
     """Compiled once for a model on these devices, however often it is used. whole: with what `Update.score` measures"""
     del devices
 
+    measured = _summed(bind, prepare, rows, whole)
+
     def measure(params, hyperparameters, stats, examples, key):
-        update = bind(hyperparameters)
         limit = MAX_NUMBERS // jax.tree.leaves(examples)[0].shape[0]
+        sums, outcomes = measured(params, hyperparameters, stats, examples, key, 0, limit)
+        return _values_of(sums), outcomes
+
+    return jax.jit(measure, compiler_options=compiler_options())
+
+
+def _values_of(sums: Any) -> dict[str, Any]:
+    """What is reported of sums: their values, and those of each output."""
+    outputs = {name: quantity for name, quantity in sums.items() if isinstance(quantity, OutputMean | RSquared)}
+    each = mark_undefined({name: quantity.per_output() for name, quantity in outputs.items()}, outputs)
+    return mark_undefined(values(sums), sums) | {f"{name}_per_output": value for name, value in each.items()}
+
+
+def _summed(bind: Bind, prepare: Prepare, rows: int | None, whole: bool) -> Any:
+    """A function that sums what is measured of examples, the `first`-th batch of a part and those after it."""
+
+    def summed(params, hyperparameters, stats, examples, key, first, limit):
+        update = bind(hyperparameters)
 
         def measure_batch(params, batch, key):
             # The compiler computes the output once for both.
@@ -82,13 +109,43 @@ def _measure(bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any,
             return sums, class_outcomes(update, params, batch, limit)
 
         prepared = functools.partial(prepare, stats)
-        sums, outcomes = evaluate_each(measure_batch, params, examples, key, prepare=prepared, rows=rows)
-        outputs = {name: quantity for name, quantity in sums.items() if isinstance(quantity, OutputMean | RSquared)}
-        each = mark_undefined({name: quantity.per_output() for name, quantity in outputs.items()}, outputs)
-        measured = mark_undefined(values(sums), sums) | {f"{name}_per_output": value for name, value in each.items()}
-        return measured, outcomes
+        return evaluate_each(measure_batch, params, examples, key, prepare=prepared, rows=rows, first=first)
+
+    return summed
+
+
+@functools.lru_cache(MAX_PROGRAMS)
+def _measure_block(
+    bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any, ...], whole: bool, limit: int
+) -> Any:
+    """Compiled once for a block of a part that is read block by block."""
+    del devices
+    summed = _summed(bind, prepare, rows, whole)
+
+    def measure(params, hyperparameters, stats, examples, key, first):
+        return summed(params, hyperparameters, stats, examples, key, first, limit)
 
     return jax.jit(measure, compiler_options=compiler_options())
+
+
+def _measure_stored(
+    experiment: Experiment, part: str, params: Params, hyperparameters: Any, key: Any, *, whole: bool
+) -> Any:
+    """The same of a part that stays where it is, read some batches at a time."""
+    source, examples = experiment.source, experiment.examples(part)
+    leaves = jax.tree.leaves(examples)
+    n, row_bytes = len(leaves[0]), sum(leaf.nbytes for leaf in leaves) // len(leaves[0])
+    size = source.rows or n
+    block = max(1, EVALUATED_BYTES // max(1, row_bytes * size)) * size
+    measure = _measure_block(
+        experiment.bind, source.prepare, source.rows, tuple(local_devices()), whole, MAX_NUMBERS // n
+    )
+    parts = []
+    for start in range(0, n, block):
+        rows = read_rows(examples, np.arange(start, min(start + block, n)), source.corrupt)
+        parts.append(jax.device_get(measure(params, hyperparameters, source.stats, rows, key, start // size)))
+    sums, outcomes = jax.tree.map(lambda *a: np.concatenate(a), *parts)
+    return jax.device_get(jax.jit(_values_of)(sums)), outcomes
 
 
 def predict(experiment: Experiment, params: Params, x: Batch, seed: int = 0) -> Any:

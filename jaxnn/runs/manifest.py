@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 import jaxnn
+from jaxnn.data.rows import Rows, blocks
 from jaxnn.experiment.definition import PARTS, Experiment
 from jaxnn.layer import Batch
 from jaxnn.targets import Boxes, plain_target
@@ -126,10 +127,13 @@ def _version(name: str) -> str:
 def data_digest(experiment: Experiment) -> str:
     """SHA-256 of the examples of an experiment.
 
-    A stream has none of its training part: what it will give is not known.
+    A stream that is not of stored examples has none of its training part: what it will give is not known.
     """
     source = experiment.source
-    train = () if source.block else source.load(0, 0, source.steps)
+    if source.stored is not None:
+        train = source.stored
+    else:
+        train = () if source.block else source.load(0, 0, source.steps, experiment.seeds)
     return parts_digest((train, experiment.validation, experiment.test))
 
 
@@ -138,9 +142,10 @@ def parts_digest(parts: Iterable[Batch | None]) -> str:
     total = hashlib.sha256()
     for part in parts:
         for leaf in jax.tree.leaves(part):
-            array = np.asarray(leaf)
+            array = leaf if isinstance(leaf, Rows) else np.asarray(leaf)
             total.update(f"{array.dtype.str}{array.shape}".encode())
-            total.update(np.ascontiguousarray(array).data)
+            for block in blocks(array) if array.ndim else [array]:
+                total.update(np.ascontiguousarray(block).data)
     return total.hexdigest()
 
 

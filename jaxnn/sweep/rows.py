@@ -22,6 +22,7 @@ from jaxnn.storage.claims import OvertakenError
 from jaxnn.sweep.groups import Group
 from jaxnn.sweep.store import GroupStore
 from jaxnn.train.plan import Plan
+from jaxnn.train.run import Data
 
 #: The share of the memory that a program may take: the rest is for the data and the copies of this process.
 MEMORY_SHARE = 0.6
@@ -69,9 +70,9 @@ class GroupRows(NamedTuple):
             return jax.tree.map(lambda a: jax.ShapeDtypeStruct((n, *a.shape[1:]), a.dtype), tree)
 
         data = job.data()
-        data = grow(data) if job.stacked else data
+        data = Data(*(grow(part) if own else part for part, own in zip(data, job.stacked_data, strict=True)))
         compiled = CompiledRun(
-            job.training, n, grow(job.hyperparameters), data, job.stacked, job.seed_strategy(), job.sharing
+            job.training, n, grow(job.hyperparameters), data, job.stacked_data, job.seed_strategy(), job.sharing
         )
         return compiled.chunk("learn").bytes
 

@@ -9,6 +9,8 @@ from jaxnn.train.optimizers import Group as Group
 from jaxnn.train.optimizers import optimizer as optimizer
 from jaxnn.train.optimizers import schedule as schedule
 from jaxnn.train.plan import Plan as Plan
+from jaxnn.train.random_access import random_access as random_access
+from jaxnn.train.random_access import random_access_windows as random_access_windows
 from jaxnn.train.run import Trained as Trained
 from jaxnn.train.run import make_run as make_run
 from jaxnn.train.second_order import SECOND_ORDER as SECOND_ORDER

@@ -9,6 +9,7 @@ import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from jaxnn.data.rows import Corrupt
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
 from jaxnn.train.shuffle import permutation, stream
@@ -27,7 +28,8 @@ class Source(NamedTuple):
 
     example: the shapes of one batch, as the model sees it
     steps: steps of an epoch
-    load(epoch, first, count) -> buffer     on the host: what the steps `first` … `first + count − 1` of an epoch need
+    load(epoch, first, count, seeds) -> buffer      on the host: what the steps `first` … `first + count − 1` of an
+        epoch need
     batches(buffer, stats)(key, epoch)(i) -> batch      traced; the i-th batch of an epoch. What depends on the buffer
         alone is computed once a call, what depends on the epoch once an epoch: the order of 60,000 examples takes
         1.1 ms, a step of a small net 0.1
@@ -35,14 +37,17 @@ class Source(NamedTuple):
     stats: arrays that `prepare` needs, such as the mean of the training inputs
     constant: every step sees the same batch (full-batch training)
     block: steps for which `load` is called at a time; 0: it is called once, and gives what all epochs need
+    per_seed: the buffer has a leading axis of seeds
     rows: examples that an evaluation takes at a time; None: all
+    stored: the training examples of a stream that reads them by their numbers
+    corrupt: what one of them does that cannot be read
     examples(buffer) -> the training examples, as an evaluation takes them; None: those that the buffer holds
     positions(key, epoch, i) -> where the examples of a batch stand in the data, for messages; None: not known
     """
 
     example: Batch
     steps: int
-    load: Callable[[int, int, int], Any]
+    load: Callable[[int, int, int, tuple[int, ...]], Any]
     batches: Batches
     prepare: Prepare
     stats: Any = ()
@@ -51,10 +56,18 @@ class Source(NamedTuple):
     rows: int | None = EVALUATED_AT_ONCE
     positions: Callable[[PRNGKeyArray, Any, int], Any] | None = None
     examples: Callable[[Any], Batch] | None = None
+    per_seed: bool = False
+    stored: Batch | None = None
+    corrupt: Corrupt = "stop"
 
     def training_examples(self) -> Batch | None:
-        """All training examples before `prepare`; None for a stream or a generator, which has none at hand."""
-        buffer = None if self.block else self.load(0, 0, self.steps)
+        """All training examples before `prepare`; None for a stream or a generator, which has none at hand.
+
+        Their arrays may be `jaxnn.data.rows.Rows`, which are read when they are asked for.
+        """
+        if self.stored is not None:
+            return self.stored
+        buffer = None if self.block else self.load(0, 0, self.steps, ())
         if not jax.tree.leaves(buffer):
             return None
         return buffer if self.examples is None else self.examples(buffer)
@@ -101,7 +114,7 @@ def in_memory(
     return Source(
         example_of(examples, size, prepare, stats),
         n // size,
-        lambda epoch, first, count: examples,
+        lambda epoch, first, count, seeds: examples,
         full_batches(prepare) if batch_size is None else shuffled_batches(batch_size, prepare),
         prepare,
         stats,
@@ -207,7 +220,7 @@ def generated(draw: Callable[[PRNGKeyArray], Batch], steps: int, *, prepare: Pre
 
         return epoch_batches
 
-    return Source(example, steps, lambda epoch, first, count: (), batches, prepare)
+    return Source(example, steps, lambda epoch, first, count, seeds: (), batches, prepare)
 
 
 def streamed(
@@ -222,18 +235,29 @@ def streamed(
 
     load(epoch, first, count) -> `count` batches, stacked along a new leading axis: those of the steps from `first` on.
         It must give the same batches whenever it is asked, so that a run can resume
-    steps: steps of an epoch; block: batches that are loaded at a time, a divisor of `steps`
+    steps: steps of an epoch; block: batches that are loaded at a time; the last block of an epoch may have fewer
 
-    All seeds see the same batches. Raises `UserError` for a block that does not divide the steps.
+    All seeds see the same batches. Raises `UserError` for a block that no epoch has.
     """
-    if block < 1 or steps < 1 or steps % block:
-        raise UserError(f"streamed: expected a block that divides the {steps} steps of an epoch, found {block}")
+    if not 1 <= block <= steps:
+        raise UserError(f"streamed: expected a block of 1 … {steps}, the steps of an epoch, found {block}")
     first = shapes_of(load(0, 0, block))
     example = jax.eval_shape(
         prepare, shapes_of(stats), jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), first)
     )
 
-    def batches(buffer, stats):
-        return lambda key, epoch: lambda i: prepare(stats, jax.tree.map(lambda a: a[i % block], buffer))
+    def load_block(epoch, first, count, seeds):
+        return load(epoch, first, count)
 
-    return Source(example, steps, load, batches, prepare, stats, block=block)
+    return Source(example, steps, load_block, block_batches(prepare), prepare, stats, block=block)
+
+
+@functools.lru_cache(256)
+def block_batches(prepare: Prepare) -> Batches:
+    """The batches of a buffer that holds some of an epoch, from a multiple of their number on."""
+
+    def batches(buffer, stats):
+        size = jax.tree.leaves(buffer)[0].shape[0]
+        return lambda key, epoch: lambda i: prepare(stats, jax.tree.map(lambda a: a[i % size], buffer))
+
+    return batches

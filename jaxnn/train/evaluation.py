@@ -39,8 +39,12 @@ def evaluate_each(
     *,
     prepare: Callable[[Batch], Batch] = lambda batch: batch,
     rows: int | None = 1000,
+    first: Any = 0,
 ) -> tuple[dict[str, Quantity], Any]:
-    """The same of a `measure` that returns a pytree with a leading axis of examples besides: those of all examples."""
+    """The same of a `measure` that returns a pytree with a leading axis of examples besides: those of all examples.
+
+    first: the number of the first batch, where the examples before it were measured before
+    """
     n = jax.tree.leaves(examples)[0].shape[0]
     size = n if rows is None else min(rows, n)
 
@@ -49,10 +53,10 @@ def evaluate_each(
         sums, each = measure(params, prepare(batch), key)
         return dict(sums), each
 
-    sums, each = jax.lax.map(lambda i: part(i * size, size, jax.random.fold_in(key, i)), jnp.arange(n // size))
+    sums, each = jax.lax.map(lambda i: part(i * size, size, jax.random.fold_in(key, first + i)), jnp.arange(n // size))
     each = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), each)
     if n % size:
-        rest, last = part(n - n % size, n % size, jax.random.fold_in(key, n // size))
+        rest, last = part(n - n % size, n % size, jax.random.fold_in(key, first + n // size))
         sums = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), sums, rest)
         each = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), each, last)
     return sums, each

@@ -29,11 +29,15 @@ from jaxnn.train.step import Bind, Hyperparameters, Update
 
 
 class Data(NamedTuple):
-    """What a compiled training reads: the source's buffer, the validation part, the arrays of `prepare`."""
+    """What a compiled training reads: the source's buffer, the validation part, the arrays of `prepare`.
+
+    settling: the first batches of the next epoch, for a model with statistics of its own; None: those of the buffer
+    """
 
     buffer: Any
-    validation: Batch | None = None
+    validation: Any = None
     stats: Any = ()
+    settling: Any = None
 
 
 class Training(NamedTuple):
@@ -152,6 +156,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         return state._replace(epoch=state.epoch + (last == shape.steps).astype(jnp.int32))
 
     def finish(update: Update, state: State, data: Data, epoch_batches) -> tuple[State, History]:
+        if data.settling is not None:
+            epoch_batches = shape.batches(data.settling, data.stats)
         state = settled(update, state, epoch_batches(state.key, state.epoch))
         params, train = update.params(state.update), values(state.sums)
         validation, sums = {}, {}
@@ -231,7 +237,7 @@ def make_run(
     """
     check_update(update, source, plan, validation)
     training = make_training(lambda hyperparameters: update, shape_of(source, plan))
-    data = jax.tree.map(jnp.asarray, Data(source.load(0, 0, source.steps), validation, source.stats))
+    data = jax.tree.map(jnp.asarray, Data(source.load(0, 0, source.steps, ()), validation, source.stats))
 
     def run(key: PRNGKeyArray) -> tuple[Trained, History]:
         steps = plan.epochs * source.steps

@@ -6,7 +6,9 @@ from typing import Any
 
 import jax
 from jax import numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray
 
+from jaxnn.data.rows import Rows
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
 from jaxnn.train.batches import Batches, Prepare, Source, as_float_images, count_examples, example_of, order
@@ -38,7 +40,23 @@ def windows(
     a pass sees no place twice. More steps than those of a pass begin another one, from another place.
     Raises UserError for a sequence shorter than a batch of windows.
     """
-    places = count_examples((x, target))
+    number = steps_of_windows(count_examples((x, target)), length, batch_size, steps)
+    examples = (x, target)
+    first = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, length, *a.shape[1:]), a.dtype), examples)
+    return Source(
+        example_of(first, batch_size, prepare, stats),
+        number,
+        lambda epoch, first, count, seeds: examples,
+        window_batches(length, batch_size, number, prepare),
+        prepare,
+        stats,
+        rows=max(1, EVALUATED_PLACES // length),
+        examples=functools.partial(cut_windows, length=length),
+    )
+
+
+def steps_of_windows(places: int, length: int, batch_size: int, steps: int | None) -> int:
+    """The steps of an epoch of windows. Raises UserError for a sequence shorter than a batch of windows."""
     # The first window may begin at up to length − 1 places, which are left out of the epoch.
     available = (places - length + 1) // length
     most = available // batch_size if batch_size > 0 else 0
@@ -49,18 +67,7 @@ def windows(
         )
     if steps is not None and steps < 1:
         raise UserError(f"expected at least one step an epoch, found {steps}")
-    examples = (x, target)
-    first = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, length, *a.shape[1:]), a.dtype), examples)
-    return Source(
-        example_of(first, batch_size, prepare, stats),
-        steps or most,
-        lambda epoch, first, count: examples,
-        window_batches(length, batch_size, steps or most, prepare),
-        prepare,
-        stats,
-        rows=max(1, EVALUATED_PLACES // length),
-        examples=functools.partial(cut_windows, length=length),
-    )
+    return steps or most
 
 
 @functools.lru_cache(256)
@@ -69,12 +76,9 @@ def window_batches(length: int, batch_size: int, steps: int, prepare: Prepare) -
 
     def batches(buffer, stats):
         places = jax.tree.leaves(buffer)[0].shape[0]
-        available = (places - length + 1) // length
-        steps_of_pass = available // batch_size
-        passes = math.ceil(steps / steps_of_pass)
 
         def epoch_batches(key, epoch):
-            starts = jnp.concatenate([pass_starts(key, epoch * passes + i) for i in range(passes)])
+            starts = window_starts(key, epoch, places, length, batch_size, steps)
 
             def batch(i):
                 index = starts[i][:, None] + jnp.arange(length, dtype=starts.dtype)[None]
@@ -82,14 +86,25 @@ def window_batches(length: int, batch_size: int, steps: int, prepare: Prepare) -
 
             return batch
 
-        def pass_starts(key, i):
-            rows = order(key, i, available)[: steps_of_pass * batch_size].reshape(steps_of_pass, batch_size)
-            offset = jax.random.randint(jax.random.fold_in(stream(key, "windows"), i), (), 0, length, rows.dtype)
-            return offset + rows * length
-
         return epoch_batches
 
     return batches
+
+
+def window_starts(
+    key: PRNGKeyArray, epoch: Any, places: int, length: int, batch_size: int, steps: int
+) -> Int[Array, "steps batch"]:
+    """Where the windows of each batch of an epoch begin."""
+    available = (places - length + 1) // length
+    steps_of_pass = available // batch_size
+    passes = math.ceil(steps / steps_of_pass)
+
+    def pass_starts(i):
+        rows = order(key, i, available)[: steps_of_pass * batch_size].reshape(steps_of_pass, batch_size)
+        offset = jax.random.randint(jax.random.fold_in(stream(key, "windows"), i), (), 0, length, rows.dtype)
+        return offset + rows * length
+
+    return jnp.concatenate([pass_starts(epoch * passes + i) for i in range(passes)])
 
 
 def cut_windows(part: Batch, length: int) -> Batch:
@@ -104,4 +119,8 @@ def cut_windows(part: Batch, length: int) -> Batch:
             "larger part or a longer sequence"
         )
     whole = places // length * length
-    return jax.tree.map(lambda a: a[:whole].reshape(-1, length, *a.shape[1:]), part)
+
+    def cut(a):
+        return a.windows(length) if isinstance(a, Rows) else a[:whole].reshape(-1, length, *a.shape[1:])
+
+    return jax.tree.map(cut, part)

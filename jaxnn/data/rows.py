@@ -1,0 +1,257 @@
+"""Examples that stay where they are, such as in a file, until some of them are asked for by their numbers."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import numpy as np
+
+from jaxnn.errors import DataWarning, UserError
+
+#: What a record that cannot be read does: it stops the run, or the next record that can be read takes its place.
+Corrupt = Literal["stop", "skip"]
+#: Records after a corrupt one that are tried in its place.
+MOST_TRIED = 100
+#: Bytes that are read at a time where all rows are gone through.
+BLOCK_BYTES = 16 << 20
+#: Threads that read the batches of a window.
+READERS = 4
+
+
+class Rows:
+    """An array (n, ...) whose rows are read when they are asked for.
+
+    read(numbers) -> the rows of these numbers, an array (rows, ...) of the dtype. It may raise anything for a record
+        that cannot be read
+    together: what reads several arrays at once, such as an image with its label: (object, the leaf of what it reads)
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: Any,
+        read: Callable[[np.ndarray], np.ndarray],
+        together: tuple[Any, int] | None = None,
+    ):
+        self.shape: tuple[int, ...] = tuple(int(side) for side in shape)
+        self.dtype: np.dtype = np.dtype(dtype)
+        self._read = read
+        self.together: tuple[Any, int] | None = together
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of numbers."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all rows, as they are read."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Rows, by a slice or by an array of their numbers."""
+        if isinstance(index, tuple):
+            return self[index[0]][(slice(None), *index[1:])]
+        numbers = np.arange(len(self))[index]
+        rows = self.read(np.atleast_1d(numbers))
+        return rows if np.ndim(numbers) else rows[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        del copy
+        return np.asarray(self[:], dtype)
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """The rows of these numbers. Raises UserError that names the first record which cannot be read."""
+        return read_rows(self, numbers)
+
+    def select(self, numbers: np.ndarray) -> "Rows":
+        """The rows of these numbers, which are not read yet."""
+        together = None if self.together is None else (_Selected(self.together[0], numbers), self.together[1])
+        return Rows((len(numbers), *self.shape[1:]), self.dtype, lambda rows: self._read(numbers[rows]), together)
+
+    def between(self, start: int, stop: int) -> "Rows":
+        """The rows from `start` up to `stop`."""
+        return Rows((stop - start, *self.shape[1:]), self.dtype, lambda rows: self._read(rows + start))
+
+    def windows(self, length: int) -> "Rows":
+        """Pieces of `length` rows side by side, (windows, length, ...)."""
+
+        def read(pieces: np.ndarray) -> np.ndarray:
+            numbers = pieces[:, None] * length + np.arange(length)
+            return self._read(numbers.ravel()).reshape(*numbers.shape, *self.shape[1:])
+
+        return Rows((len(self) // length, length, *self.shape[1:]), self.dtype, read)
+
+    def mapped(self, shape: tuple[int, ...], dtype: Any, function: Callable[[np.ndarray], np.ndarray]) -> "Rows":
+        """The rows after a function of arrays of rows. shape: of one row after it"""
+        return Rows((len(self), *shape), dtype, lambda rows: function(self._read(rows)))
+
+
+class _Selected:
+    """Some of the records of a collection."""
+
+    def __init__(self, records: Any, numbers: np.ndarray):
+        self.records, self.numbers = records, numbers
+
+    def __getitem__(self, rows: np.ndarray) -> Any:
+        return self.records[self.numbers[rows]]
+
+
+def array_rows(array: np.ndarray) -> Rows:
+    """The rows of an array, such as one that is mapped from a file."""
+    return Rows(array.shape, array.dtype, lambda numbers: array[numbers])
+
+
+def record_rows(records: Any) -> Any:
+    """A collection of records, with `__len__` and `__getitem__(numbers)`, as a pytree of `Rows`, one for each array.
+
+    records[numbers] is a pytree of arrays with a leading axis of records, such as (x, target). `__getitems__(numbers)`,
+    a list of records, is used where there is one. Raises UserError for anything else.
+    """
+    import jax
+
+    if not hasattr(records, "__len__") or not hasattr(records, "__getitem__"):
+        raise UserError(
+            f"expected a collection of records with __len__ and __getitem__(numbers), found {type(records).__name__}"
+        )
+    count = len(records)
+    if not count:
+        raise UserError("expected records, found none")
+    collection = _Records(records)
+    leaves, treedef = jax.tree.flatten(collection[np.arange(1)])
+    for leaf in leaves:
+        if np.ndim(leaf) == 0 or len(leaf) != 1:
+            raise UserError(
+                f"records[numbers]: expected arrays with a leading axis of records, found shape {np.shape(leaf)} for "
+                "one record"
+            )
+
+    def column(place: int, leaf: np.ndarray) -> Rows:
+        def read(numbers: np.ndarray) -> np.ndarray:
+            return jax.tree.leaves(collection[numbers])[place]
+
+        return Rows((count, *leaf.shape[1:]), leaf.dtype, read, (collection, place))
+
+    return jax.tree.unflatten(treedef, [column(place, np.asarray(leaf)) for place, leaf in enumerate(leaves)])
+
+
+class _Records:
+    """A collection of records that gives arrays of several at once."""
+
+    def __init__(self, records: Any):
+        self.records = records
+
+    def __getitem__(self, numbers: np.ndarray) -> Any:
+        import jax
+
+        if hasattr(self.records, "__getitems__"):
+            found = self.records.__getitems__([int(number) for number in numbers])
+            return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *found)
+        return jax.tree.map(np.asarray, self.records[numbers])
+
+
+def has_rows(tree: Any) -> bool:
+    """Whether any array of a tree stays where it is."""
+    import jax
+
+    return any(isinstance(leaf, Rows) for leaf in jax.tree.leaves(tree))
+
+
+def select_rows(array: Any, numbers: np.ndarray | slice) -> Any:
+    """Some rows of an array, by their numbers or by a slice: an array, or `Rows` that are not read yet."""
+    if not isinstance(array, Rows):
+        return array[numbers]
+    if isinstance(numbers, slice):
+        return array.between(numbers.start, numbers.stop)
+    return array.select(numbers)
+
+
+def read_rows(tree: Any, numbers: np.ndarray, corrupt: Corrupt = "stop") -> Any:
+    """The rows of these numbers of a tree of arrays and `Rows`. What is read together is read once.
+
+    Raises UserError that names the first record which cannot be read; with "skip" the next one takes its place, with a
+    warning.
+    """
+    try:
+        return _read_tree(tree, numbers)
+    except Exception:
+        # Which record it is: they are read one by one.
+        return _stacked([_read_one(tree, int(number), corrupt) for number in numbers])
+
+
+def _read_tree(tree: Any, numbers: np.ndarray) -> Any:
+    import jax
+
+    # Ascending numbers, so that a file is read from its start to its end.
+    order = np.argsort(numbers, kind="stable")
+    ascending, back = numbers[order], np.empty(len(order), np.intp)
+    back[order] = np.arange(len(order))
+    together: dict[int, list[np.ndarray]] = {}
+
+    def read(leaf: Any) -> np.ndarray:
+        if not isinstance(leaf, Rows):
+            return np.asarray(leaf[numbers])
+        if leaf.together is None:
+            rows = leaf._read(ascending)
+        else:
+            records, place = leaf.together
+            key = id(getattr(records, "records", records))
+            if key not in together:
+                together[key] = jax.tree.leaves(records[ascending])
+            rows = together[key][place]
+        if rows.shape != (len(numbers), *leaf.shape[1:]) or rows.dtype != leaf.dtype:
+            raise UserError(
+                f"expected {leaf.dtype} {leaf.shape[1:]}, as in the first record, found {rows.dtype} {rows.shape[1:]}"
+            )
+        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+            raise UserError("expected finite numbers, found NaN or infinity")
+        return rows[back]
+
+    return jax.tree.map(read, tree)
+
+
+def _read_one(tree: Any, number: int, corrupt: Corrupt) -> Any:
+    import jax
+
+    count = len(jax.tree.leaves(tree)[0])
+    for tried in range(MOST_TRIED):
+        at = (number + tried) % count
+        try:
+            return _read_tree(tree, np.array([at]))
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            if corrupt == "stop":
+                raise UserError(
+                    f"record {at} cannot be read: {reason}; mend or remove it, or set data.corrupt = 'skip'"
+                ) from error
+            warnings.warn(f"record {at} is skipped: {reason}", DataWarning, stacklevel=2)
+    raise UserError(f"expected a record that can be read, found {MOST_TRIED} from number {number} on that cannot be")
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    import jax
+
+    return jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+
+
+def read_parallel(tree: Any, numbers: np.ndarray, corrupt: Corrupt, readers: ThreadPoolExecutor) -> Any:
+    """As `read_rows`, by several threads."""
+    parts = np.array_split(numbers, min(READERS, max(1, len(numbers))))
+    return _stacked(list(readers.map(lambda part: read_rows(tree, part, corrupt), parts)))
+
+
+def blocks(array: Any) -> Iterator[np.ndarray]:
+    """All rows of an array or of `Rows`, in order, some megabytes at a time."""
+    row_bytes = max(1, int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize)
+    step = max(1, BLOCK_BYTES // row_bytes)
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
