@@ -153,7 +153,8 @@ def is_streamed(config: Config, data: LoadedData) -> bool:
     where = config.data.where or "auto"
     limit = most_bytes(where)
     is_large = limit is not None and sum(leaf.nbytes for leaf in jax.tree.leaves(train)) > limit
-    if not has_rows(train) and (where == "device" or not is_large or config.train.batch_size is None):
+    fills_memory = where == "auto" and is_large and config.train.batch_size is not None
+    if not (has_rows(train) or where == "stream" or fills_memory):
         return False
     if config.train.batch_size is None:
         raise UserError("data.where: expected mini-batches for a stream, found train.batch_size = 'full'; set a number")

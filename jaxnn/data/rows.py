@@ -1,7 +1,8 @@
 """Examples that stay where they are, such as in a file, until some of them are asked for by their numbers."""
 
+import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ Corrupt = Literal["stop", "skip"]
 MOST_TRIED = 100
 #: Bytes that are read at a time where all rows are gone through.
 BLOCK_BYTES = 16 << 20
+#: Bytes that a thread reads at a time.
+READ_BYTES = 1 << 20
 #: Threads that read the batches of a window.
 READERS = 4
 
@@ -72,6 +75,10 @@ class Rows:
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """The rows of these numbers. Raises UserError that names the first record which cannot be read."""
         return read_rows(self, numbers)
+
+    def read_raw(self, numbers: np.ndarray) -> np.ndarray:
+        """The rows as they are stored, unchecked."""
+        return self._read(numbers)
 
     def select(self, numbers: np.ndarray) -> "Rows":
         """The rows of these numbers, which are not read yet."""
@@ -181,52 +188,83 @@ def read_rows(tree: Any, numbers: np.ndarray, corrupt: Corrupt = "stop") -> Any:
     Raises UserError that names the first record which cannot be read; with "skip" the next one takes its place, with a
     warning.
     """
+    rows = _empty(tree, len(numbers))
+    _fill(rows, tree, numbers, slice(0, len(numbers)), corrupt)
+    return rows
+
+
+@functools.cache
+def _readers() -> ThreadPoolExecutor:
+    """The threads that read, the same for all sources of this process."""
+    return ThreadPoolExecutor(READERS, thread_name_prefix="records")
+
+
+def read_parallel(tree: Any, numbers: np.ndarray, corrupt: Corrupt) -> Any:
+    """As `read_rows`, by several threads, some of the rows at a time."""
+    import jax
+
+    rows = _empty(tree, len(numbers))
+    row_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(rows)) // max(1, len(numbers))
+    step = max(1, min(-(-len(numbers) // READERS), READ_BYTES // max(1, row_bytes)))
+    places = [slice(start, min(start + step, len(numbers))) for start in range(0, len(numbers), step)]
+    for _ in _readers().map(lambda place: _fill(rows, tree, numbers[place], place, corrupt), places):
+        pass
+    return rows
+
+
+def _empty(tree: Any, count: int) -> Any:
+    import jax
+
+    return jax.tree.map(lambda leaf: np.empty((count, *leaf.shape[1:]), leaf.dtype), tree)
+
+
+def _fill(rows: Any, tree: Any, numbers: np.ndarray, place: slice, corrupt: Corrupt) -> None:
+    """Reads the rows of these numbers into a place of arrays."""
     try:
-        return _read_tree(tree, numbers)
+        _read_into(rows, tree, numbers, place)
     except Exception:
         # Which record it is: they are read one by one.
-        return _stacked([_read_one(tree, int(number), corrupt) for number in numbers])
+        for i, number in enumerate(numbers.tolist()):
+            _read_one(rows, tree, number, slice(place.start + i, place.start + i + 1), corrupt)
 
 
-def _read_tree(tree: Any, numbers: np.ndarray) -> Any:
+def _read_into(rows: Any, tree: Any, numbers: np.ndarray, place: slice) -> None:
     import jax
 
     # Ascending numbers, so that a file is read from its start to its end.
     order = np.argsort(numbers, kind="stable")
-    ascending, back = numbers[order], np.empty(len(order), np.intp)
-    back[order] = np.arange(len(order))
+    ascending = numbers[order]
     together: dict[int, list[np.ndarray]] = {}
-
-    def read(leaf: Any) -> np.ndarray:
+    for out, leaf in zip(jax.tree.leaves(rows), jax.tree.leaves(tree), strict=True):
         if not isinstance(leaf, Rows):
-            return np.asarray(leaf[numbers])
+            out[place] = leaf[numbers]
+            continue
         if leaf.together is None:
-            rows = leaf._read(ascending)
+            read = leaf.read_raw(ascending)
         else:
-            records, place = leaf.together
+            records, at = leaf.together
             key = id(getattr(records, "records", records))
             if key not in together:
                 together[key] = jax.tree.leaves(records[ascending])
-            rows = together[key][place]
-        if rows.shape != (len(numbers), *leaf.shape[1:]) or rows.dtype != leaf.dtype:
+            read = together[key][at]
+        if read.shape != (len(numbers), *leaf.shape[1:]) or read.dtype != leaf.dtype:
             raise UserError(
-                f"expected {leaf.dtype} {leaf.shape[1:]}, as in the first record, found {rows.dtype} {rows.shape[1:]}"
+                f"expected {leaf.dtype} {leaf.shape[1:]}, as in the first record, found {read.dtype} {read.shape[1:]}"
             )
-        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        if read.dtype.kind == "f" and not np.isfinite(read).all():
             raise UserError("expected finite numbers, found NaN or infinity")
-        return rows[back]
-
-    return jax.tree.map(read, tree)
+        out[place][order] = read
 
 
-def _read_one(tree: Any, number: int, corrupt: Corrupt) -> Any:
+def _read_one(rows: Any, tree: Any, number: int, place: slice, corrupt: Corrupt) -> None:
     import jax
 
     count = len(jax.tree.leaves(tree)[0])
     for tried in range(MOST_TRIED):
         at = (number + tried) % count
         try:
-            return _read_tree(tree, np.array([at]))
+            _read_into(rows, tree, np.array([at]), place)
+            return
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             if corrupt == "stop":
@@ -235,18 +273,6 @@ def _read_one(tree: Any, number: int, corrupt: Corrupt) -> Any:
                 ) from error
             warnings.warn(f"record {at} is skipped: {reason}", DataWarning, stacklevel=2)
     raise UserError(f"expected a record that can be read, found {MOST_TRIED} from number {number} on that cannot be")
-
-
-def _stacked(parts: Sequence[Any]) -> Any:
-    import jax
-
-    return jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
-
-
-def read_parallel(tree: Any, numbers: np.ndarray, corrupt: Corrupt, readers: ThreadPoolExecutor) -> Any:
-    """As `read_rows`, by several threads."""
-    parts = np.array_split(numbers, min(READERS, max(1, len(numbers))))
-    return _stacked(list(readers.map(lambda part: read_rows(tree, part, corrupt), parts)))
 
 
 def blocks(array: Any) -> Iterator[np.ndarray]:

@@ -1,6 +1,7 @@
 """Drives a compiled run: calls its program a chunk of steps at a time, and the hooks in between."""
 
 import time
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import jax
@@ -48,9 +49,10 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
     schedule = ChunkSchedule(
         plan.epochs * job.source.steps, job.eval_steps, hooks.every, job.source.block, job.source.steps, hooks.seconds
     )
-    with explained(job.source.example, len(job.seeds), full_batch=job.source.constant):
+    with explained(job.source.example, len(job.seeds), full_batch=job.source.constant), ExitStack() as end:
         compile_started = time.perf_counter()
         program = Program(job, schedule)
+        end.callback(program.close)
         compile_seconds = time.perf_counter() - compile_started
         first = program.first()
         start = resume_from or Snapshot(0, on_host(first), program.no_rows)

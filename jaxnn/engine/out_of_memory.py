@@ -18,9 +18,10 @@ def explained(example: Batch, seeds: int, *, full_batch: bool) -> Iterator[None]
     """
     try:
         yield
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    except (MemoryError, jax.errors.JaxRuntimeError, ValueError) as error:
         text = str(error)
-        if isinstance(error, jax.errors.JaxRuntimeError) and not re.search("RESOURCE_EXHAUSTED|[Oo]ut of memory", text):
+        # A ValueError: JAX finds no room for the examples themselves.
+        if not isinstance(error, MemoryError) and not re.search("RESOURCE_EXHAUSTED|[Oo]ut of memory", text):
             raise
         asked = re.search(r"(\d[\d.]*) ?([KMGTP]?i?B|bytes)", text)
         size = _size(asked[1], asked[2]) if asked else "more memory"
@@ -29,7 +30,7 @@ def explained(example: Batch, seeds: int, *, full_batch: bool) -> Iterator[None]
         fewer = ", train fewer seeds at once" if seeds > 1 else ""
         raise UserError(
             f"out of memory: a step on {batch}, {plural(seeds, 'seed')}, asked for {size}; "
-            f"{lower}{fewer}, or make the layers smaller"
+            f"{lower}{fewer}, make the layers smaller, or read the examples as they are needed (data.where = 'stream')"
         ) from error
 
 

@@ -203,6 +203,13 @@ class Program:
                 self._read_ahead(position)
         return self._data
 
+    def close(self) -> None:
+        """Gives up the data, and reads nothing more."""
+        if self._reader is not None:
+            self._reader.shutdown(wait=False, cancel_futures=True)
+        self._ahead = {}
+        del self._data
+
     def _read_ahead(self, position: tuple[int, int]) -> None:
         """Begins to read the blocks after a position, so that they are there when it has been trained on."""
         if self._reader is None:

@@ -26,7 +26,7 @@ from jaxnn.train.step import Bind
 #: NaN: not defined
 Scores = dict[str, dict[str, np.ndarray]]
 #: Bytes of stored examples that are read at a time.
-EVALUATED_BYTES = 64 << 20
+EVALUATED_BYTES = 4 << 20
 #: Inputs that a prediction takes at a time.
 PREDICTED_AT_ONCE = 1000
 

@@ -3,20 +3,19 @@ in the memory of the device, so a run is bit-equal to one that has them there.""
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxnn.data.rows import READERS, Corrupt, Rows, array_rows, read_parallel, record_rows
+from jaxnn.data.rows import Corrupt, Rows, array_rows, read_parallel, record_rows
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
 from jaxnn.train.batches import Prepare, Source, as_float_images, block_batches, count_examples, example_of, order
 from jaxnn.train.windows import EVALUATED_PLACES, cut_windows, steps_of_windows, window_starts
 
 #: Bytes of a window of batches, unless one batch has more. Up to `BLOCKS_AHEAD` + 1 of them are in memory.
-WINDOW_BYTES = 64 << 20
+WINDOW_BYTES = 16 << 20
 
 
 def random_access(
@@ -129,11 +128,10 @@ def _loader(
 
     rows_of(seed, epoch) -> the rows of each batch; numbers_of(rows) -> the numbers of the records that are read
     """
-    readers = ThreadPoolExecutor(READERS, thread_name_prefix="records")
 
     def load(epoch, first, count, seeds):
         numbers = numbers_of(np.stack([rows_of(seed, epoch)[first : first + count] for seed in seeds]))
-        read = read_parallel(stored, numbers.ravel(), corrupt, readers)
+        read = read_parallel(stored, numbers.ravel(), corrupt)
         return jax.tree.map(lambda a: a.reshape(*numbers.shape, *a.shape[1:]), read)
 
     return load

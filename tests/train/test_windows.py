@@ -17,7 +17,7 @@ def training_examples(source: Source):
 
 
 def epoch(source, key=0, number=0):
-    buffer = jax.tree.map(jnp.asarray, source.load(number, 0, source.steps))
+    buffer = jax.tree.map(jnp.asarray, source.load(number, 0, source.steps, ()))
     batch = source.batches(buffer, source.stats)(jax.random.key(key), number)
     return [jax.device_get(batch(i)) for i in range(source.steps)]
 
