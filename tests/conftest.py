@@ -58,6 +58,7 @@ SLOW = (
     "report/test_structure_figures.py",
     "scale/test_clusters.py",
     "scale/test_launcher.py",
+    "scale/test_memory.py",
     "scale/test_sharing.py",
     "scale/test_workers.py",
     "sweep/test_joined.py",

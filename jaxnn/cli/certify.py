@@ -12,6 +12,7 @@ from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_message, print_text
 from jaxnn.errors import UserError
 from jaxnn.storage.files import atomic_write
+from jaxnn.train.sharing import ORDERED_PARTS
 
 #: Compiling one certificate takes one core.
 WORKERS = 2
@@ -25,7 +26,9 @@ FLOPs and milliseconds of one forward and backward pass in float32, for a batch 
 
 
 def run(command: Certify) -> None:
-    device.select_device(command.device)
+    if command.devices is not None and not 2 <= command.devices <= ORDERED_PARTS:
+        raise UserError(f"--devices: expected from 2 to {ORDERED_PARTS}, found {command.devices}")
+    device.select_device(command.device, devices=command.devices, in_order=command.devices is not None)
     from jaxnn.cli.certify_targets import is_own
 
     own = [is_own(target) for target in command.targets]
@@ -44,7 +47,9 @@ def run(command: Certify) -> None:
 
     shapes = [parse_shape(text) for texts in command.shape for text in texts]
     arguments = [text for texts in command.argument for text in texts]
-    requested = jobs(command.targets, OwnOptions(shapes, arguments, command.reference, command.mutants))
+    requested = jobs(
+        command.targets, OwnOptions(shapes, arguments, command.reference, command.mutants, command.devices)
+    )
 
     def measure_laws(job: Job) -> Certificate:
         with jax.enable_x64(True):
@@ -63,7 +68,7 @@ def run(command: Certify) -> None:
                 with jax.enable_x64(True):
                     certificates[i] = certificates[i]._replace(cost=job.cost())
     title = "The certificate: hand-written gradients"
-    print_table(title, [_table_row(certificate) for certificate in certificates])
+    print_table(title, [_table_row(each, with_devices=command.devices is not None) for each in certificates])
     print_text(LEGEND)
     for certificate in certificates:
         if certificate.mutants:
@@ -95,8 +100,8 @@ def map_with_progress(what: str, measure: Callable[[Any], Any], items: Sequence[
     return results
 
 
-def _table_row(certificate: Any) -> dict[str, str]:
-    """A row of the table; costs are hand-written / autodiff."""
+def _table_row(certificate: Any, *, with_devices: bool) -> dict[str, str]:
+    """A row of the table; costs are hand-written / autodiff. with_devices: what devices learn that share each batch"""
     autodiff, differences, float32 = (certificate.worst(law) for law in ("autodiff", "finite differences", "float32"))
 
     def pair(field: str) -> str:
@@ -105,6 +110,8 @@ def _table_row(certificate: Any) -> dict[str, str]:
         form = (lambda s: f"{1e3 * s:.3f}") if field == "seconds" else _short
         return "/".join(form(getattr(cost, field)) for cost in certificate.cost)
 
+    shared, ordered = (certificate.worst(law) for law in ("devices", "devices in order"))
+    devices = {"devices": "" if shared is None else f"{_measured(shared)}; in order {_measured(ordered)}"}
     return {
         "": certificate.name,
         "float64": _measured(autodiff),
@@ -114,6 +121,7 @@ def _table_row(certificate: Any) -> dict[str, str]:
         "temporary": pair("temporary_bytes"),
         "FLOPs": pair("flops"),
         "ms": pair("seconds"),
+        **(devices if with_devices else {}),
         "verdict": "holds" if certificate.holds else "refused" if certificate.refused else "BROKEN",
     }
 

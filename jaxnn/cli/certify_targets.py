@@ -22,6 +22,7 @@ from jaxnn.certify.fuzz import fuzz
 from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.vjp_rule import layer_rule, loss_rule
+from jaxnn.cli.certify_devices import EXAMPLES, devices_findings
 from jaxnn.cli.certify_functions import OwnOptions, function_laws, is_function
 from jaxnn.cli.certify_nets import batch_like, labels, net_case, net_cost
 from jaxnn.config import Config, build_loss, build_model, load, shipped
@@ -64,8 +65,10 @@ def jobs(targets: Sequence[str], options: OwnOptions | None = None) -> list[Job]
             "certify: expected FILE.py:NAME with --shape, --arg and --reference, found "
             f"{', '.join(targets) or 'no target'}; a library's name has shapes of its own"
         )
+    if options.devices is not None and any(target in NAMES or is_own(target) for target in targets):
+        raise UserError("certify: expected configs with --devices, whose nets devices train together, found others")
     if not targets:
-        return [*map(_name_job, NAMES), *map(_config_job, NETS), _fuzz_job()]
+        return [*map(_name_job, NAMES), *(_config_job(name, options.devices) for name in NETS), _fuzz_job()]
     return [_job(target, options) for target in targets]
 
 
@@ -81,7 +84,7 @@ def _job(target: str, options: OwnOptions) -> Job:
         with own_subject(target) as subject:
             return _subject_job(target, subject, options)
     if target in shipped.names() or target.endswith(".toml"):
-        return _config_job(target)
+        return _config_job(target, options.devices)
     raise UserError(
         f"certify: expected one of {', '.join(NAMES)}, a config, FILE.py:NAME or MODULE:NAME, found {target!r}"
         + hint(target, [*NAMES, *shipped.names()], repr)
@@ -176,13 +179,18 @@ def _loss_cost(name: str, loss: Loss) -> CostComparison:
     return float32_cost(loss_rule(loss), (y, labels((COST_BATCH,), 10)))
 
 
-def _config_job(name: str) -> Job:
+def _config_job(name: str, devices: int | None) -> Job:
     config: Config = with_data_sizes(load(name))
     model, loss, example = build_model(config), build_loss(config), example_input(config)
 
     def laws(quick: bool) -> Certificate:
         case = net_case(name, model, loss, batch_like(example, NET_BATCH))
-        return run_laws([case], name, laws=QUICK if quick else tuple(LAWS))
+        certificate = run_laws([case], name, laws=QUICK if quick else tuple(LAWS))
+        if devices is None:
+            return certificate
+        _, x, target = net_case(name, model, loss, batch_like(example, EXAMPLES)).args
+        found = devices_findings(name, config, jax.tree.map(np.asarray, (x, target)), devices)
+        return certificate._replace(findings=(*certificate.findings, *found))
 
     return Job(name, laws, lambda: net_cost(model, loss, batch_like(example, COST_BATCH)))
 

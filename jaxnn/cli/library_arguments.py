@@ -90,6 +90,14 @@ class Certify:
     mutants: bool = False
     """Plant mistakes in the library's own backward passes, or in your own layer or function, and show which law detects
     each."""
+    devices: Annotated[
+        int | None,
+        arg(
+            metavar="N",
+            help="Also check that the net of a config learns the same on 1, 2, 4, … N devices that share each batch, "
+            'and with reduction = "ordered" the same bits. A CPU is divided into as many.',
+        ),
+    ] = None
     device: Device = None
     cache: Cache = True
     json: Json = None

@@ -65,6 +65,11 @@ class Job(NamedTuple):
             Data(self.buffer(epoch, first), self.validation, self.source.stats, self.settling(epoch + 1)),
         )
 
+    def data_of_seed(self, data: Data, seed: int) -> Data:
+        """The data of the i-th seed, without the axis of seeds."""
+        parts = zip(data, self.stacked_data, strict=True)
+        return Data(*(jax.tree.map(lambda a: a[seed], part) if own else part for part, own in parts))
+
     def buffer(self, epoch: int, first: int) -> Any:
         """What the source loads for the steps from `first` of an epoch, on the host. A block is always whole."""
         source = self.source
@@ -108,12 +113,7 @@ class Job(NamedTuple):
             return "NaN or infinity"
         state, source = jax.tree.map(jnp.asarray, state), self.source
         data = self.data(int(state.epoch), i // source.block * source.block if source.block else 0)
-        data = Data(
-            *(
-                jax.tree.map(lambda a: a[seed], part) if own else part
-                for part, own in zip(data, self.stacked_data, strict=True)
-            )
-        )
+        data = self.data_of_seed(data, seed)
         epoch = state.epoch
         batch = source.batches(data.buffer, data.stats)(state.key, epoch)(i)
         key = epoch_key(state.key, epoch) if source.constant else step_key(state.key, epoch, i)

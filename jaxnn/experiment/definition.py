@@ -207,7 +207,7 @@ class Experiment(NamedTuple):
 
     def _one(self, job: Job) -> tuple[State, Any]:
         state = jax.eval_shape(job.training.init, jax.random.key(0), job.seed_hyperparameters(0))
-        return state, shapes_of(job.data())
+        return state, shapes_of(job.data_of_seed(job.data(), 0))
 
 
 @functools.lru_cache(256)

@@ -11,6 +11,7 @@ import numpy as np
 from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Params
@@ -21,7 +22,10 @@ def parameter_trajectory(experiment: Experiment, epochs: int | None = None) -> n
     """The flat parameters before each epoch and after the last one: (epochs + 1, parameters).
 
     epochs: how many epochs to train; None: as many as the experiment has
+    Raises `UserError` for a stream: a program runs the whole training, and has all examples.
     """
+    if experiment.source.block:
+        raise UserError(f"{experiment.title}: expected examples in memory, found a stream; use jaxnn.in_memory")
     job = experiment.of_seed(0).job()
     job = job._replace(plan=job.plan._replace(eval_every=1, patience=None))
     training, update = job.training, job.bound(0)

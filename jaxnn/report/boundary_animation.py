@@ -19,9 +19,14 @@ GRID = 80
 
 
 def has_boundary_animation(experiment: Experiment) -> bool:
-    """Whether a run classifies points of the plane by labels with names."""
+    """Whether a run in memory classifies points of the plane by labels with names."""
     examples = experiment.examples("train")
-    if examples is None or experiment.task() != "classification" or not experiment.data.classes:
+    if (
+        examples is None
+        or experiment.source.block
+        or experiment.task() != "classification"
+        or not experiment.data.classes
+    ):
         return False
     shapes = [getattr(a, "shape", ()) for a in examples]
     return shapes[0][1:] == (2,) and len(shapes[1]) == 1

@@ -38,7 +38,8 @@ def run_figures(
     )
     first, seed = seed_params(params, 0), experiment.seeds[0]
     yield from prediction_figures(experiment, first)
-    if sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1 and experiment.examples("train") is not None:
+    is_one_number = sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1
+    if is_one_number and experiment.examples("train") is not None and not experiment.source.block:
         yield descent_figure(experiment)
     yield from sample_figures(experiment, first)
     yield from structure_figures(experiment, first)

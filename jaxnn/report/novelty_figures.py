@@ -28,7 +28,7 @@ def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     score = predict(experiment, params, x)[:, 0].astype(np.float64)
     train = experiment.examples("train")
     # The threshold of the verdicts is that of the examples to learn from.
-    normal = score[~new] if not isinstance(train, tuple) else predict(experiment, params, np.asarray(train[0]))[:, 0]
+    normal = score[~new] if not isinstance(train, tuple) else predict(experiment, params, train[0])[:, 0]
     threshold, auc = float(np.quantile(normal, NORMAL_SHARE)), float(roc_auc_score(new, score))
     title = f"Novelty, test part, seed {experiment.seeds[0]}"
     figure = plots.novelty_scores(score, new, threshold, auc, title=title)

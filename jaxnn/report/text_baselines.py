@@ -15,11 +15,11 @@ MAX_TOKENS = 1000
 def text_baselines(experiment: Experiment) -> dict[str, float]:
     """Nats a token on the validation part of who counts tokens, and of who counts pairs, in the training part.
 
-    {} for an experiment that is no text, that has no validation part, or more than `MAX_TOKENS` tokens. Each count is
-    one more than found, so that no token is impossible.
+    {} for an experiment that is no text, that has no validation part, or more than `MAX_TOKENS` tokens, and for a text
+    that stays on the disk. Each count is one more than found, so that no token is impossible.
     """
     reader = experiment.data.reader
-    if not isinstance(reader, TextReader) or len(reader.vocabulary) > MAX_TOKENS:
+    if not isinstance(reader, TextReader) or len(reader.vocabulary) > MAX_TOKENS or experiment.source.block:
         return {}
     train, validation = (_pairs(experiment.examples(part)) for part in ("train", "validation"))
     if train is None or validation is None:

@@ -3,6 +3,7 @@
 `python -m tests.scale --short` takes under four minutes: fewer kills, and the perceptron alone in every layout.
 """
 
+import json
 import os
 import random
 import signal
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> None:
         kills(2 if short else 20, Path(scratch))
         misconfigurations(Path(scratch))
         workers(Path(scratch), short=short)
+        stored(64)
 
 
 def say(line: str) -> None:
@@ -132,6 +134,17 @@ def workers(scratch: Path, *, short: bool) -> None:
             times.append(read_results(folder)["seconds"])
     cost = min(seconds["--join"]) / min(seconds["--out"]) - 1
     say(f"sharing costs one worker {cost:.1%} where nothing is killed (goal 3 %)")
+
+
+def stored(megabytes: int) -> None:
+    """A data set 8 times the memory that a process may still take, in a process of its own."""
+    command = [sys.executable, "-m", "tests.scale.memory", str(megabytes)]
+    measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    say(
+        f"a set of {measured['bytes'] >> 20} MB, {megabytes} MB allowed: "
+        f"{'bit-equal' if measured['equal'] else 'NOT equal'} to the set in memory, "
+        f"{measured['times the time in memory']:.2f} times its time (goal 1.10)"
+    )
 
 
 def _mistakes(scratch: Path) -> Iterator[tuple[list[str], dict[str, str]]]:

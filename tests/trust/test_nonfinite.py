@@ -226,7 +226,7 @@ def test_out_of_memory_names_the_size_and_what_to_lower():
     some, all_ = done.stdout.splitlines()
     assert re.fullmatch(
         r"out of memory: a step on 4 examples, 2 seeds, asked for \d[\d.]* PiB; "
-        r"lower train\.batch_size, train fewer seeds at once, make the layers smaller, or read the examples as they are needed .*", some,
+        r"lower train\.batch_size, train fewer seeds at once, make the layers smaller, or read the examples .*", some,
     )  # fmt: skip
     assert re.fullmatch(
         r"out of memory: a step on the whole training part, 1 seed, asked for \d[\d.]* PiB; "
