@@ -8,6 +8,7 @@ from jaxnn.cli import device
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.joined import check_joining, run_workers, show_status, threads_of
+from jaxnn.cli.named_experiment import experiment_from, header
 from jaxnn.cli.options import ALONE
 from jaxnn.cli.progress import report, report_training
 from jaxnn.cli.terminal import print_text, printable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 
 def run(command: Train, overrides: Sequence[str]) -> None:
-    from jaxnn.cli.train import experiment_from, header
     from jaxnn.runs.manifest import comparable_facts, machine_facts
     from jaxnn.sweep.joined_seeds import JOINED, is_finished, join, share_done
 
