@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxnn.cli.joined import show_status
 from jaxnn.cli.progress import duration_text
 from jaxnn.errors import UserError, plural
+
+if TYPE_CHECKING:
+    from jaxnn.sweep.members import Family
+    from jaxnn.sweep.store import Result
 
 
 class Status:
@@ -19,20 +24,21 @@ class Status:
         from jaxnn.sweep.joined import CLAIMS
         from jaxnn.sweep.members import family
         from jaxnn.sweep.search import member_count
-        from jaxnn.sweep.store import Result, TrialStore
+        from jaxnn.sweep.store import TrialStore
 
         if not is_sweep(folder):
             raise UserError(f"{folder}: expected the folder of a sweep (--join DIR), found none there")
-        self.folder, self.request = folder, read_facts(folder).request
-        request = self.request
+        request = read_facts(folder).request
+        self.folder: Path = folder
         source = str(folder / SOURCE) if request.experiment is None else request.source
-        self.family = family(source, request.overrides, request.seeds)
+        self.family: Family = family(source, request.overrides, request.seeds)
         members = member_count(request.search, parse_axes(request.over, request.draw), request.trials)
         plan = self.family.plan
         rungs = halving_schedule(members, plan.epochs, request.eta, plan.eval_every)
-        self.expected = sum(count for count, _ in rungs) if request.search == "halving" else members
+        self.expected: int = sum(count for count, _ in rungs) if request.search == "halving" else members
         silence = 30.0 if request.joined is None else request.joined.silence
-        self.claims, self.store = Claims(folder / CLAIMS, silence), TrialStore(folder)
+        self.claims: Claims = Claims(folder / CLAIMS, silence)
+        self.store: TrialStore = TrialStore(folder)
         self._results: dict[str, Result] = {}
         self._written: list[float] = []
 
