@@ -64,9 +64,13 @@ class Rows:
         """Rows, by a slice or by an array of their numbers."""
         if isinstance(index, tuple):
             return self[index[0]][(slice(None), *index[1:])]
-        numbers = np.arange(len(self))[index]
-        rows = self.read(np.atleast_1d(numbers))
-        return rows if np.ndim(numbers) else rows[0]
+        if isinstance(index, slice):
+            return self.read(np.arange(*index.indices(len(self))))
+        numbers = np.asarray(index)
+        if numbers.dtype == bool:
+            return self.read(np.flatnonzero(numbers))
+        rows = self.read(np.where(numbers < 0, numbers + len(self), numbers).reshape(-1))
+        return rows.reshape(*numbers.shape, *self.shape[1:])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         del copy
@@ -108,6 +112,8 @@ class _Selected:
 
     def __init__(self, records: Any, numbers: np.ndarray):
         self.records, self.numbers = records, numbers
+        #: The same for what is read together.
+        self.key: tuple[int, ...] = (*records.key, id(numbers))
 
     def __getitem__(self, rows: np.ndarray) -> Any:
         return self.records[self.numbers[rows]]
@@ -156,6 +162,7 @@ class _Records:
 
     def __init__(self, records: Any):
         self.records = records
+        self.key: tuple[int, ...] = (id(records),)
 
     def __getitem__(self, numbers: np.ndarray) -> Any:
         import jax
@@ -234,7 +241,7 @@ def _read_into(rows: Any, tree: Any, numbers: np.ndarray, place: slice) -> None:
     # Ascending numbers, so that a file is read from its start to its end.
     order = np.argsort(numbers, kind="stable")
     ascending = numbers[order]
-    together: dict[int, list[np.ndarray]] = {}
+    together: dict[tuple[int, ...], list[np.ndarray]] = {}
     for out, leaf in zip(jax.tree.leaves(rows), jax.tree.leaves(tree), strict=True):
         if not isinstance(leaf, Rows):
             out[place] = leaf[numbers]
@@ -243,10 +250,9 @@ def _read_into(rows: Any, tree: Any, numbers: np.ndarray, place: slice) -> None:
             read = leaf.read_raw(ascending)
         else:
             records, at = leaf.together
-            key = id(getattr(records, "records", records))
-            if key not in together:
-                together[key] = jax.tree.leaves(records[ascending])
-            read = together[key][at]
+            if records.key not in together:
+                together[records.key] = jax.tree.leaves(records[ascending])
+            read = together[records.key][at]
         if read.shape != (len(numbers), *leaf.shape[1:]) or read.dtype != leaf.dtype:
             raise UserError(
                 f"expected {leaf.dtype} {leaf.shape[1:]}, as in the first record, found {read.dtype} {read.shape[1:]}"

@@ -12,7 +12,7 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn import batch_norm, dense, dropout, embedding, serial, softmax_cross_entropy, tanh
-from jaxnn.data.rows import Rows, array_rows
+from jaxnn.data.rows import Rows, array_rows, read_rows, record_rows
 from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks
 from jaxnn.engine.job import Job
@@ -143,6 +143,14 @@ def test_image_and_label_are_read_once_together():
     assert sum(records.read) == 21
 
 
+def test_arrays_of_different_records_are_not_taken_for_those_of_the_same():
+    x, y = record_rows(Records())
+    some, others = np.array([3, 1, 2]), np.array([9, 7, 8])
+    read_x, read_y = read_rows((x.select(some), y.select(others)), np.array([0, 2]))
+    np.testing.assert_array_equal(read_x, X[[3, 2]])
+    np.testing.assert_array_equal(read_y, Y[[9, 8]])
+
+
 def test_record_that_cannot_be_read_stops_the_run_with_its_number():
     with pytest.raises(UserError, match=r"record 29 cannot be read: the disk has a hole; .*data.corrupt = 'skip'"):
         drive(job(stream(Records(bad=[29]))))
@@ -232,6 +240,10 @@ def test_rows_are_those_of_the_array():
     rows = array_rows(X)
     np.testing.assert_array_equal(rows[3:9], X[3:9])
     np.testing.assert_array_equal(rows[5], X[5])
+    np.testing.assert_array_equal(rows[-2], X[-2])
+    np.testing.assert_array_equal(rows[X[:, 0, 0, 0] > 99], X[X[:, 0, 0, 0] > 99])
+    np.testing.assert_array_equal(rows[np.array([[8, 1], [1, 0]])], X[[[8, 1], [1, 0]]])
+    np.testing.assert_array_equal(rows[::-7], X[::-7])
     np.testing.assert_array_equal(rows[np.array([8, 1, 1])], X[[8, 1, 1]])
     np.testing.assert_array_equal(np.asarray(rows.select(np.array([4, 2]))), X[[4, 2]])
     np.testing.assert_array_equal(np.asarray(rows.between(4, 9)), X[4:9])
