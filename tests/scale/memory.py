@@ -69,7 +69,7 @@ def main(megabytes: int = 64) -> dict[str, Any]:
         except UserError as error:
             refused = str(error)
         resource.setrlimit(resource.RLIMIT_DATA, unlimited)
-        seconds: dict[str, list[float]] = {"stream": [], "device": []}
+        run, seconds = stream, dict[str, list[float]](stream=[], device=[])
         for turn in range(4):
             for where, times in seconds.items():
                 made = experiment(x, y, where)
