@@ -52,14 +52,17 @@ def submit(folder, environment):
     return done.stdout.split()[-1]
 
 
-def wait_for_job(job, environment, seconds=240):
-    """Waits until the job has left the queue."""
+def wait_for_job(job, environment, seconds=480):
+    """Waits until the job has left the queue; Slurm lets one that was queued again wait for two minutes."""
     deadline = time.monotonic() + seconds
-    while subprocess.run(
-        ["squeue", "-h", "-j", job], env=environment, capture_output=True, text=True, check=False
-    ).stdout.strip():
-        assert time.monotonic() < deadline, "the job does not end"
-        time.sleep(0.5)
+    try:
+        while subprocess.run(
+            ["squeue", "-h", "-j", job], env=environment, capture_output=True, text=True, check=False
+        ).stdout.strip():
+            assert time.monotonic() < deadline, "the job does not end"
+            time.sleep(0.5)
+    finally:  # so that it does not stand in the way of the next test
+        subprocess.run(["scancel", job], env=environment, check=False)
 
 
 def test_job_that_slurm_requeues_ends_as_the_run_that_was_never_stopped(slurm, alone, tmp_path):
@@ -84,7 +87,7 @@ def test_jobs_of_an_array_share_a_sweep_though_one_is_requeued(slurm, tmp_path):
     words = [sys.executable, "-m", "jaxnn", "slurm", *sweep, "--array", "3", "--submit", "--out", "shared"]
     done = subprocess.run(words, cwd=tmp_path, env=slurm, capture_output=True, text=True, check=True)
     job = done.stdout.split()[-1]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 480
     while not list((tmp_path / "shared" / "claims").glob("*.0")):
         assert time.monotonic() < deadline, "the jobs do not start"
         time.sleep(0.1)
