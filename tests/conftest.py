@@ -102,3 +102,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if any(item.path.is_relative_to(folder / name) for name in SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The rows that are trained from now on."""
+    from jaxnn.sweep.rows import GroupRows
+
+    rows, run = [], GroupRows.run
+
+    def counted(self, chunk, *args):
+        rows.extend(chunk)
+        return run(self, chunk, *args)
+
+    monkeypatch.setattr(GroupRows, "run", counted)
+    return rows

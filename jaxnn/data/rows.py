@@ -39,7 +39,8 @@ class Rows:
     ):
         self.shape: tuple[int, ...] = tuple(int(side) for side in shape)
         self.dtype: np.dtype = np.dtype(dtype)
-        self._read = read
+        #: The rows as they are stored, unchecked.
+        self.read_raw: Callable[[np.ndarray], np.ndarray] = read
         self.together: tuple[Any, int] | None = together
 
     @property
@@ -80,31 +81,27 @@ class Rows:
         """The rows of these numbers. Raises UserError that names the first record which cannot be read."""
         return read_rows(self, numbers)
 
-    def read_raw(self, numbers: np.ndarray) -> np.ndarray:
-        """The rows as they are stored, unchecked."""
-        return self._read(numbers)
-
     def select(self, numbers: np.ndarray) -> "Rows":
         """The rows of these numbers, which are not read yet."""
         together = None if self.together is None else (_Selected(self.together[0], numbers), self.together[1])
-        return Rows((len(numbers), *self.shape[1:]), self.dtype, lambda rows: self._read(numbers[rows]), together)
+        return Rows((len(numbers), *self.shape[1:]), self.dtype, lambda rows: self.read_raw(numbers[rows]), together)
 
     def between(self, start: int, stop: int) -> "Rows":
         """The rows from `start` up to `stop`."""
-        return Rows((stop - start, *self.shape[1:]), self.dtype, lambda rows: self._read(rows + start))
+        return Rows((stop - start, *self.shape[1:]), self.dtype, lambda rows: self.read_raw(rows + start))
 
     def windows(self, length: int) -> "Rows":
         """Pieces of `length` rows side by side, (windows, length, ...)."""
 
         def read(pieces: np.ndarray) -> np.ndarray:
             numbers = pieces[:, None] * length + np.arange(length)
-            return self._read(numbers.ravel()).reshape(*numbers.shape, *self.shape[1:])
+            return self.read_raw(numbers.ravel()).reshape(*numbers.shape, *self.shape[1:])
 
         return Rows((len(self) // length, length, *self.shape[1:]), self.dtype, read)
 
     def mapped(self, shape: tuple[int, ...], dtype: Any, function: Callable[[np.ndarray], np.ndarray]) -> "Rows":
         """The rows after a function of arrays of rows. shape: of one row after it"""
-        return Rows((len(self), *shape), dtype, lambda rows: function(self._read(rows)))
+        return Rows((len(self), *shape), dtype, lambda rows: function(self.read_raw(rows)))
 
 
 class _Selected:

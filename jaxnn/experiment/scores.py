@@ -114,6 +114,10 @@ def _summed(bind: Bind, prepare: Prepare, rows: int | None, whole: bool) -> Any:
     return summed
 
 
+#: Compiled once for all seeds of a part.
+_values_of_stored = jax.jit(_values_of)
+
+
 @functools.lru_cache(MAX_PROGRAMS)
 def _measure_block(
     bind: Bind, prepare: Prepare, rows: int | None, devices: tuple[Any, ...], whole: bool, limit: int
@@ -145,7 +149,7 @@ def _measure_stored(
         rows = read_rows(examples, np.arange(start, min(start + block, n)), source.corrupt)
         parts.append(jax.device_get(measure(params, hyperparameters, source.stats, rows, key, start // size)))
     sums, outcomes = jax.tree.map(lambda *a: np.concatenate(a), *parts)
-    return jax.device_get(jax.jit(_values_of)(sums)), outcomes
+    return jax.device_get(_values_of_stored(sums)), outcomes
 
 
 def predict(experiment: Experiment, params: Params, x: Batch, seed: int = 0) -> Any:

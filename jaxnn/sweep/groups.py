@@ -13,6 +13,11 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.sweep.members import Member
 
 
+def data_table(config: Config) -> str:
+    """What names the data of a config: its [data] table, as text."""
+    return json.dumps(to_builtins(config.data), sort_keys=True, default=str)
+
+
 class Group(NamedTuple):
     """Members that are one program.
 
@@ -43,7 +48,7 @@ def groups(
     configs = {i: member.config for i, member in enumerate(members) if member.config is not None}
     for candidates in _alike(configs, tuple(configs), lambda i: _candidates(members[i], configs[i])):
         config, first = configs[candidates[0]], members[candidates[0]]
-        text = json.dumps(to_builtins(config.data), sort_keys=True, default=str)
+        text = data_table(config)
         if text not in loaded:
             loaded[text] = load_data(config, data_dir=data_dir, seeds=seeds)
         example = experiment_of(config, loaded[text], seeds=seeds, grad=grad, traced=()).source.example

@@ -1,6 +1,5 @@
 """How a space is searched: all of it, at random, by successive halving, or by what optuna proposes."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxnn.config.dump import to_builtins
 from jaxnn.config.experiment import LoadedData, experiment_of
 from jaxnn.engine.hooks import Progress
 from jaxnn.errors import UserError
@@ -16,6 +14,7 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import Scores, scores
 from jaxnn.experiment.seeds import LAST_SEED, MAX_SEEDS
 from jaxnn.runs.python_file import with_epochs
+from jaxnn.sweep.groups import data_table
 from jaxnn.sweep.halving import halving_search
 from jaxnn.sweep.member_run import write_run
 from jaxnn.sweep.members import Family, Member, check_axes, family
@@ -231,7 +230,7 @@ def _experiment_of(trial: Trial, loaded: Mapping[str, LoadedData], grad: str) ->
     if config is None:
         assert experiment is not None
         return with_epochs(experiment._replace(seeds=trial.experiment.seeds), trial.epochs)
-    text = json.dumps(to_builtins(config.data), sort_keys=True, default=str)
+    text = data_table(config)
     config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": trial.epochs})})
     return experiment_of(config, loaded[text], seeds=trial.experiment.seeds, grad=grad)
 

@@ -4,7 +4,6 @@ A group of members is one program; see `jaxnn.sweep.rows`.
 """
 
 import functools
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,7 +11,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.config.dump import to_builtins
 from jaxnn.config.experiment import LoadedData
 from jaxnn.engine.hooks import Progress
 from jaxnn.engine.parallel import SeedStrategy
@@ -21,7 +19,7 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.metrics import lower_is_better
 from jaxnn.runs.manifest import data_digest
 from jaxnn.sweep.best_states import BestStates
-from jaxnn.sweep.groups import Group, groups
+from jaxnn.sweep.groups import Group, data_table, groups
 from jaxnn.sweep.joined import Round, check_same_data, train_together
 from jaxnn.sweep.members import Member
 from jaxnn.sweep.rows import GroupRows
@@ -151,8 +149,7 @@ def _open_group(store: TrialStore, group: Group, plan: Plan, members: Sequence[M
     digest = data_digest(experiment)
     if store.joined is not None:
         config = chosen[0].config
-        table = "python" if config is None else json.dumps(to_builtins(config.data), sort_keys=True, default=str)
-        check_same_data(store.folder, table, digest)
+        check_same_data(store.folder, "python" if config is None else data_table(config), digest)
     keys = tuple(member_key(member, experiment.seeds, grad, digest) for member in chosen)
     own = tuple(own_hyperparameters(member, experiment.source.example, grad) for member in chosen)
     return GroupStore(store, keys, own, plan.epochs, experiment.state_shapes(), experiment.history_shapes())

@@ -54,7 +54,6 @@ def random_access(
     def positions(key, epoch, i):
         return order(key, epoch, n)[i * batch_size : (i + 1) * batch_size]
 
-    row_bytes = sum(_row_bytes(leaf) for leaf in jax.tree.leaves(stored))
     return Source(
         example_of(stored, batch_size, prepare, stats),
         steps,
@@ -62,7 +61,7 @@ def random_access(
         block_batches(prepare),
         prepare,
         stats,
-        block=min(steps, max(1, window_bytes // max(1, row_bytes * batch_size))),
+        block=_block(stored, batch_size, steps, window_bytes),
         positions=positions,
         per_seed=True,
         stored=stored,
@@ -95,7 +94,6 @@ def random_access_windows(
         return starts[..., None] + np.arange(length, dtype=starts.dtype)
 
     first = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, length, *a.shape[1:]), a.dtype), stored)
-    row_bytes = sum(_row_bytes(leaf) for leaf in jax.tree.leaves(stored)) * length
     return Source(
         example_of(first, batch_size, prepare, stats),
         steps,
@@ -103,7 +101,7 @@ def random_access_windows(
         block_batches(prepare),
         prepare,
         stats,
-        block=min(steps, max(1, window_bytes // max(1, row_bytes * batch_size))),
+        block=_block(stored, batch_size * length, steps, window_bytes),
         rows=max(1, EVALUATED_PLACES // length),
         per_seed=True,
         stored=cut_windows(stored, length),
@@ -137,8 +135,10 @@ def _loader(
     return load
 
 
-def _row_bytes(leaf: Any) -> int:
-    return int(np.prod(leaf.shape[1:], dtype=np.int64)) * np.dtype(leaf.dtype).itemsize
+def _block(stored: Batch, batch_rows: int, steps: int, window_bytes: int) -> int:
+    """The steps whose batches, each of so many rows, fit into a window; one at least."""
+    batch_bytes = batch_rows * sum(leaf.nbytes // len(leaf) for leaf in jax.tree.leaves(stored))
+    return min(steps, max(1, window_bytes // max(1, batch_bytes)))
 
 
 @functools.partial(jax.jit, static_argnums=2)

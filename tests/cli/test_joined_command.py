@@ -10,25 +10,11 @@ from jaxnn.storage.files import write_checksummed_json
 from jaxnn.sweep import sweep
 from jaxnn.sweep.folder import SWEEP_FILE, JoinedFacts, Request, join, read_facts, read_results
 from jaxnn.sweep.joined import CLAIMS
-from jaxnn.sweep.rows import GroupRows
 from jaxnn.sweep.tables import csv_text, member_rows
 from tests.sweep.stored import AXES, SHORT, content, store_in
 
 WORDS = ["digits_mlp", *(word for text in SHORT for word in (f"--{text.partition('=')[0]}", text.partition("=")[2]))]
 OVER = ["--over", "optimizer.learning_rate=0.002,0.02,1e30", "--over", "net.1.units=5,7", "--seeds", "2"]
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """The rows that are trained from now on."""
-    rows, run = [], GroupRows.run
-
-    def counted(self, chunk, *args):
-        rows.extend(chunk)
-        return run(self, chunk, *args)
-
-    monkeypatch.setattr(GroupRows, "run", counted)
-    return rows
 
 
 def test_table_and_weights_are_those_of_a_sweep_that_nobody_joins(jaxnn, tmp_path):

@@ -3,8 +3,6 @@
 import jax
 import pytest
 
-from jaxnn.sweep.rows import GroupRows
-
 
 @pytest.fixture(autouse=True)
 def command_line_numerics():
@@ -42,16 +40,3 @@ def compilations():
     """What JAX compiles from now on."""
     COMPILATIONS.clear()
     return COMPILATIONS
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """The rows that are trained from now on."""
-    rows, run = [], GroupRows.run
-
-    def counted(self, chunk, *args):
-        rows.extend(chunk)
-        return run(self, chunk, *args)
-
-    monkeypatch.setattr(GroupRows, "run", counted)
-    return rows
