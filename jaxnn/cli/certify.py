@@ -47,9 +47,8 @@ def run(command: Certify) -> None:
 
     shapes = [parse_shape(text) for texts in command.shape for text in texts]
     arguments = [text for texts in command.argument for text in texts]
-    requested = jobs(
-        command.targets, OwnOptions(shapes, arguments, command.reference, command.mutants, command.devices)
-    )
+    options = OwnOptions(shapes, arguments, command.reference, command.mutants)
+    requested = jobs(command.targets, options, command.devices)
 
     def measure_laws(job: Job) -> Certificate:
         with jax.enable_x64(True):

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import numpy as np
-
 from jaxnn.certify.finding import Finding
-from jaxnn.certify.measurement import Measurement
+from jaxnn.certify.measurement import Measurement, compare, worst
 from jaxnn.config.build import build_update
 from jaxnn.config.schema import Config
 from jaxnn.engine.driver import drive
@@ -15,6 +12,7 @@ from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import on_this_machine
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
+from jaxnn.runs.checkpoints import named_leaves
 from jaxnn.train.batches import in_memory
 from jaxnn.train.check import check_update
 from jaxnn.train.plan import Plan
@@ -62,18 +60,10 @@ def devices_findings(name: str, config: Config, examples: Batch, most: int) -> t
 
 
 def _largest_difference(runs: Sequence[Any], counts: Sequence[int], bound: float) -> Measurement:
-    """The parameter that differs most from that of one device, relative to the largest of its array."""
-    worst = Measurement(0.0, bound, "all parameters")
-    alone = jax.tree_util.tree_leaves_with_path(runs[0])
-    for count, run in zip(counts[1:], runs[1:], strict=True):
-        for (path, expected), got in zip(alone, jax.tree.leaves(run), strict=True):
-            expected, got = np.asarray(expected, np.float64), np.asarray(got, np.float64)
-            distance = np.abs(got - expected) / max(1.0, float(np.abs(expected).max(initial=0.0)))
-            if distance.size and not distance.max() <= worst.measured:
-                entry = np.unravel_index(int(distance.argmax()), distance.shape)
-                leaf = f"{jax.tree_util.keystr(path, simple=True, separator='/')} on {count} devices"
-                places = tuple(int(i) for i in entry[1:])
-                worst = Measurement(
-                    float(distance.max()), bound, leaf, places, float(expected[entry]), float(got[entry])
-                )
-    return worst
+    """The array of parameters that differs most from that of one device."""
+    alone, *shared = (named_leaves(run) for run in runs)
+    return worst(
+        found._replace(leaf=f"{found.leaf} on {count} devices")
+        for count, run in zip(counts[1:], shared, strict=True)
+        for found in [compare(run, alone, bound)]
+    )

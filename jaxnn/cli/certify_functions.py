@@ -92,14 +92,12 @@ class OwnOptions(NamedTuple):
     arguments: of a function, such as "x=positive 7,13"
     reference: the name of the function that a function is compared with, FILE.py:NAME; None: itself
     mutants: whether mistakes are planted
-    devices: how many train a net of a config together, besides 1, 2, 4, …; None: this law is left out
     """
 
     shapes: Sequence[tuple[int, ...]] = ()
     arguments: Sequence[str] = ()
     reference: str | None = None
     mutants: bool = False
-    devices: int | None = None
 
 
 def function_laws(

@@ -49,7 +49,7 @@ def _graph_like(example: Graph, batch: int) -> Graph:
 
 def net_case(name: str, model: Layer, loss: Loss, x: Any) -> Case:
     """A net and its loss as a case. x: as for `layer_args`."""
-    params, x, target = _net_args(model, x)
+    params, x, target = net_args(model, x)
     # Scaled like initial weights: random weights of size 1 would saturate every neuron.
     params = jax.tree.map(lambda a: a / math.sqrt(max(a.size // a.shape[-1], 1)), params)
     return make_case(name, name, model_rule(model, loss), (params, x, target))
@@ -57,14 +57,14 @@ def net_case(name: str, model: Layer, loss: Loss, x: Any) -> Case:
 
 def net_cost(model: Layer, loss: Loss, x: Any) -> CostComparison:
     """The costs of a net's training step: the gradient with respect to its parameters, and the model's residuals."""
-    params, x, target = _net_args(model, x)
+    params, x, target = net_args(model, x)
     step = float32_cost(model_rule(model, loss), (params, x, target))
     # The residual of a step's rule is the gradient itself: the bytes kept in between are those of the model.
     model_bytes = residual_bytes(layer_rule(model), cast_floating((params, x), np.float32))
     return CostComparison(*(cost._replace(residual_bytes=n) for cost, n in zip(step, model_bytes, strict=True)))
 
 
-def _net_args(model: Layer, x: Any) -> tuple[Any, Any, jax.Array]:
+def net_args(model: Layer, x: Any) -> tuple[Any, Any, jax.Array]:
     """The parameters and the inputs that `layer_args` draws, and a label for each place of the output; for a
     variational autoencoder, whose output is a pair, grey pixels."""
     params, x = layer_args(model, x)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.certify.case import layer_args, normal_like
+from jaxnn.certify.case import cast_floating, layer_args, normal_like
 from jaxnn.certify.cases import ROWS, build_case, constructor
 from jaxnn.certify.certificate import Certificate
 from jaxnn.certify.certification import QUICK, certify, run_laws
@@ -24,7 +24,7 @@ from jaxnn.certify.laws.edge_cases import EDGE_CASES, measure_edge_case
 from jaxnn.certify.vjp_rule import layer_rule, loss_rule
 from jaxnn.cli.certify_devices import EXAMPLES, devices_findings
 from jaxnn.cli.certify_functions import OwnOptions, function_laws, is_function
-from jaxnn.cli.certify_nets import batch_like, labels, net_case, net_cost
+from jaxnn.cli.certify_nets import batch_like, labels, net_args, net_case, net_cost
 from jaxnn.config import Config, build_loss, build_model, load, shipped
 from jaxnn.config.experiment import example_input, with_data_sizes
 from jaxnn.errors import UserError, describe, hint
@@ -54,9 +54,10 @@ class Job(NamedTuple):
     cost: Callable[[], CostComparison | None]
 
 
-def jobs(targets: Sequence[str], options: OwnOptions | None = None) -> list[Job]:
+def jobs(targets: Sequence[str], options: OwnOptions | None = None, devices: int | None = None) -> list[Job]:
     """A job for each target; without targets, the whole library: every public name, the course's nets, and law 4.
 
+    devices: how many train the net of a config together, besides 1, 2, 4, …; None: this law is left out
     Raises `UserError` for an unknown target, and for options of a user's own layer or function without one.
     """
     options = options or OwnOptions()
@@ -65,11 +66,11 @@ def jobs(targets: Sequence[str], options: OwnOptions | None = None) -> list[Job]
             "certify: expected FILE.py:NAME with --shape, --arg and --reference, found "
             f"{', '.join(targets) or 'no target'}; a library's name has shapes of its own"
         )
-    if options.devices is not None and any(target in NAMES or is_own(target) for target in targets):
+    if devices is not None and any(target in NAMES or is_own(target) for target in targets):
         raise UserError("certify: expected configs with --devices, whose nets devices train together, found others")
     if not targets:
-        return [*map(_name_job, NAMES), *(_config_job(name, options.devices) for name in NETS), _fuzz_job()]
-    return [_job(target, options) for target in targets]
+        return [*map(_name_job, NAMES), *(_config_job(name, devices) for name in NETS), _fuzz_job()]
+    return [_job(target, options, devices) for target in targets]
 
 
 def is_own(target: str) -> bool:
@@ -77,14 +78,14 @@ def is_own(target: str) -> bool:
     return target not in NAMES and (":" in target or split_target(target) is not None)
 
 
-def _job(target: str, options: OwnOptions) -> Job:
+def _job(target: str, options: OwnOptions, devices: int | None) -> Job:
     if target in NAMES:
         return _name_job(target)
     if is_own(target):
         with own_subject(target) as subject:
             return _subject_job(target, subject, options)
     if target in shipped.names() or target.endswith(".toml"):
-        return _config_job(target, options.devices)
+        return _config_job(target, devices)
     raise UserError(
         f"certify: expected one of {', '.join(NAMES)}, a config, FILE.py:NAME or MODULE:NAME, found {target!r}"
         + hint(target, [*NAMES, *shipped.names()], repr)
@@ -188,7 +189,7 @@ def _config_job(name: str, devices: int | None) -> Job:
         certificate = run_laws([case], name, laws=QUICK if quick else tuple(LAWS))
         if devices is None:
             return certificate
-        _, x, target = net_case(name, model, loss, batch_like(example, EXAMPLES)).args
+        _, x, target = cast_floating(net_args(model, batch_like(example, EXAMPLES)), np.float64)
         found = devices_findings(name, config, jax.tree.map(np.asarray, (x, target)), devices)
         return certificate._replace(findings=(*certificate.findings, *found))
 
