@@ -155,6 +155,14 @@ def _rename_over(temporary: Path, path: Path, old: Path) -> None:
         raise
 
 
+def remove_folder(path: Path) -> None:
+    """Removes a folder, which may be gone. It is renamed first, so nobody finds half of it."""
+    hidden = _temporary_sibling(path)
+    with suppress(OSError):
+        path.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
 def read_file(path: Path, max_bytes: int) -> bytes:
     """The content of a regular file of at most `max_bytes`. Follows no symbolic link. Raises `UserError`."""
     try:

@@ -38,7 +38,7 @@ from jaxnn.storage.files import (
 )
 from jaxnn.storage.locks import claimed
 from jaxnn.sweep import Search, SweepResult
-from jaxnn.sweep.joined import CLAIMS, DATA, differences
+from jaxnn.sweep.joined import CLAIMS, DATA, differences, make_or_join
 from jaxnn.sweep.store import MEMBERS, TRIALS
 from jaxnn.sweep.tables import csv_text, figures, head_comment, score_table, summary
 
@@ -178,15 +178,8 @@ def join(folder: Path, request: Request) -> None:
     Raises `UserError` for a folder with anything else, with another sweep, and where this machine has other versions or
     another kind of device, each difference by its name.
     """
-    if not is_sweep(folder):
-        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder}: expected a new folder or a sweep to join, found something else; choose another")
-        try:
-            begin(folder, request, overwrite=False)
-            return
-        except UserError:
-            if not is_sweep(folder):  # else another worker has made it meanwhile
-                raise
+    if not make_or_join(folder, SWEEP_FILE, lambda: begin(folder, request, overwrite=False), "sweep"):
+        return
     facts = read_facts(folder)
     if facts.request.joined is None:
         raise UserError(f"{folder}: expected a sweep that workers join, found one that `jaxnn sweep --out` has begun")

@@ -8,6 +8,7 @@ results, in the same order, and go on alike: to the next rung of halving, to the
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,6 +114,25 @@ def check_same_data(folder: Path, table: str, digest: str) -> None:
             f"{folder}: expected the data that another worker has found, SHA-256 {theirs}…, found others here, "
             f"{digest[:KEY_LENGTH]}…; give this worker the same files, or join another folder"
         )
+
+
+def make_or_join(folder: Path, marker: str, make: Callable[[], None], what: str) -> bool:
+    """Makes a folder that workers share, where there is none. True where another worker has made it before.
+
+    marker: the file by which such a folder is recognized; what: it holds, in one word
+    Raises `UserError` for a folder with anything else.
+    """
+    if (folder / marker).is_file():
+        return True
+    if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: expected a new folder or a {what} to join, found something else; choose another")
+    try:
+        make()
+    except UserError:
+        if not (folder / marker).is_file():  # else another worker has made it meanwhile
+            raise
+        return True
+    return False
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,6 @@ RUN/running/…                       the state of the seeds that train
 At the end one worker makes a run of the parts, as if one process had trained all seeds.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,7 +30,7 @@ from jaxnn.runs.recorder import RunRecorder
 from jaxnn.storage.claims import Claims
 from jaxnn.storage.files import atomic_directory, atomic_write, read_checksummed_json, write_checksummed_json
 from jaxnn.sweep.groups import Group
-from jaxnn.sweep.joined import CLAIMS, MOST_PIECES, differences
+from jaxnn.sweep.joined import CLAIMS, MOST_PIECES, differences, make_or_join
 from jaxnn.sweep.rows import GroupRows, stack_rows
 from jaxnn.sweep.store import RUNNING, GroupStore, Joined, TrialStore
 
@@ -48,17 +47,14 @@ def join(folder: Path, joined: Mapping[str, Any], facts: Mapping[str, str], comm
     Raises `UserError` for a folder with anything else, and for workers that differ, each difference by its name.
     """
     request = {"joined": dict(joined), "facts": dict(facts)}
-    if not (folder / JOINED).is_file():
-        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder}: expected a new folder or a run to join, found something else; choose another")
-        try:
-            with atomic_directory(folder) as temporary:
-                content = {"format": FORMAT, "request": request, "command": command, "start": now()}
-                write_checksummed_json(temporary / JOINED, content)
-            return
-        except UserError:
-            if not (folder / JOINED).is_file():  # else another worker has made it meanwhile
-                raise
+
+    def make() -> None:
+        with atomic_directory(folder) as temporary:
+            content = {"format": FORMAT, "request": request, "command": command, "start": now()}
+            write_checksummed_json(temporary / JOINED, content)
+
+    if not make_or_join(folder, JOINED, make, "run"):
+        return
     there = read_checksummed_json(folder / JOINED)
     if there.get("format") != FORMAT:
         raise UserError(f"{folder / JOINED}: expected format {FORMAT}, found {there.get('format')}")

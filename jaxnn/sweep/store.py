@@ -30,7 +30,7 @@ from jaxnn.layer import Batch
 from jaxnn.runs import checkpoints
 from jaxnn.runs.folder import reject_symlink
 from jaxnn.storage.claims import Claims
-from jaxnn.storage.files import one_line, read_checksummed_json, write_checksummed_json
+from jaxnn.storage.files import one_line, read_checksummed_json, remove_folder, write_checksummed_json
 from jaxnn.sweep.members import Member
 from jaxnn.train.state import History, State
 
@@ -151,7 +151,7 @@ class TrialStore:
 
     def drop(self, key: str) -> None:
         """Removes a member's state. Its results stay."""
-        shutil.rmtree(self.member_folder(key), ignore_errors=True)
+        remove_folder(self.member_folder(key))
 
     def running(self, rows: Sequence[Any], state: Any, history: Any) -> tuple[Hooks, Snapshot | None]:
         """Hooks that save the rows which train from time to time, and where they were when they were last saved.
