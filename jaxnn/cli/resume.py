@@ -18,6 +18,7 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
     from jaxnn.cli import sweep
     from jaxnn.runs import folder as run_folder
     from jaxnn.runs.reopen import rebuild_experiment
+    from jaxnn.storage.locks import remove_abandoned_lock
     from jaxnn.sweep.folder import is_sweep
 
     if is_sweep(command.run):
@@ -25,6 +26,8 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
         return
     manifest = run_folder.read_manifest(command.run)
     if manifest["status"] == "finished":
+        # The process may have been killed after its last write, before it removed its lock.
+        remove_abandoned_lock(command.run)
         print_text(f"{command.run} has finished: nothing is left to do")
         return
     if launched(command.sharing):

@@ -90,11 +90,12 @@ def work_here(joining: JoinOptions, folder: Path) -> None:
 
 def resume(folder: Path, data_dir: Path | None, where: str | None, json: Path | None) -> None:
     """Trains the members of a sweep that it has not trained, and writes its results."""
-    from jaxnn.storage.locks import locked
+    from jaxnn.storage.locks import locked, remove_abandoned_lock
     from jaxnn.sweep.folder import read_facts, source_of
 
     facts = read_facts(folder)
     if facts.status == "finished":
+        remove_abandoned_lock(folder)
         print_text(f"{folder} has finished: nothing is left to do")
         return
     request, joined = facts.request, facts.request.joined

@@ -132,7 +132,7 @@ def evaluated_experiment(
     experiment = predictor(folder, manifest)
     n = len(experiment.seeds)
     test = (np.broadcast_to(x, (n, *x.shape)), np.broadcast_to(y, (n, *y.shape))) if experiment.stacked else (x, y)
-    source = experiment.source._replace(load=lambda epoch, first, count: ())
+    source = experiment.source._replace(load=lambda *where: ())
     return experiment._replace(source=source, test=test), message
 
 

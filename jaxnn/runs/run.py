@@ -31,7 +31,7 @@ from jaxnn.runs.recorder import RunRecorder
 from jaxnn.runs.reopen import predictor, read_config, read_params, rebuild_experiment
 from jaxnn.runs.run_data import check_same_data
 from jaxnn.storage.files import expand_user
-from jaxnn.storage.locks import locked
+from jaxnn.storage.locks import locked, remove_abandoned_lock
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,9 @@ def fit(
         return Run(experiment, jax.device_get(best.params), history, scored, _epochs(best.epoch))
     path = expand_user(folder)
     if resume:
-        if run_folder.read_manifest(path)["status"] != "finished":
+        if run_folder.read_manifest(path)["status"] == "finished":
+            remove_abandoned_lock(path)
+        else:
             with locked(path), _resumed(experiment, path) as recorder:
                 recorder.finish(run(experiment, recorder.hooks(report), recorder.start))
         return load_run(path, experiment)

@@ -27,6 +27,12 @@ def remove_lock_file(folder: Path) -> None:
     lock_file(folder).unlink(missing_ok=True)
 
 
+def remove_abandoned_lock(folder: Path) -> None:
+    """Removes the lock file that a killed process left beside a folder. The lock of a living process stays."""
+    with suppress(UserError), locked(folder):
+        pass
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Locks a folder for this process while the block runs. The folder need not exist, but its parent must.

@@ -191,7 +191,7 @@ def test_fit_from_a_run_without_a_folder_equals_the_whole_run(tmp_path):
 def test_experiment_with_more_seeds_than_its_stacked_data_is_refused():
     x = np.zeros((2, 31, 3), np.float32)
     update = nn.supervised(nn.dense(1), nn.mean_squared_error(), optax.sgd(0.1))
-    source = nn.in_memory(x[0], x[0, :, :1])._replace(load=lambda epoch, first, count: (x, x[..., :1]))
+    source = nn.in_memory(x[0], x[0, :, :1])._replace(load=lambda *where: (x, x[..., :1]))
     experiment = nn.Experiment(update, source, nn.Plan(epochs=1), seeds=(0, 1), stacked=True)
     assert experiment.check() is experiment
     with pytest.raises(UserError, match="expected data stacked for 3 seeds, with that many rows"):

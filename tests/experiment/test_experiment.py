@@ -13,6 +13,7 @@ import jaxnn
 from jaxnn.errors import UserError
 from jaxnn.layer import empty_init
 from jaxnn.quantities import Sum
+from jaxnn.storage.locks import lock_file
 
 X = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
 LABELS = (X[:, 0] > 0).astype(np.int32)
@@ -76,7 +77,9 @@ def test_fit_resumes_to_the_bit(tmp_path):
     chex.assert_trees_all_equal(resumed.params, whole.params)
     for name in ("best.safetensors", "last.safetensors", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    lock_file(tmp_path / "cut").touch()  # as of a process that was killed after its last write
     finished = jaxnn.fit(EXPERIMENT, tmp_path / "cut", resume=True)  # nothing is left to do
+    assert not lock_file(tmp_path / "cut").exists()
     chex.assert_trees_all_equal(finished.params, whole.params)
 
 

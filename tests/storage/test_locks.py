@@ -12,7 +12,7 @@ import pytest
 
 from jaxnn.errors import UserError
 from jaxnn.storage.files import atomic_directory
-from jaxnn.storage.locks import claimed, locked
+from jaxnn.storage.locks import claimed, locked, remove_abandoned_lock
 
 #: A process that locks the folder it is given, says so, and waits.
 HOLDER = """
@@ -74,6 +74,15 @@ def test_locked_is_released_when_the_process_is_killed(folder, holder):
     holder.wait()
     assert (folder.parent / ".run.lock").exists()
     assert_free(folder)
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_abandoned_lock_alone_is_removed(folder, holder):
+    remove_abandoned_lock(folder)
+    assert_locked(folder)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    remove_abandoned_lock(folder)
     assert list(folder.parent.iterdir()) == [folder]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage.files import read_checksummed_json, write_checksummed_json
-from jaxnn.storage.locks import locked
+from jaxnn.storage.locks import lock_file, locked
 from tests.trust.kill import TRAIN, command, left_nothing, result, state, trials
 
 #: A continued run, and a sweep of two programs whose rows train for a second or more.
@@ -93,7 +93,9 @@ def test_interrupted_run_resumes_bit_equal(fork_server, tmp_path):
     assert fork_server.run("resume", tmp_path / "interrupted")["code"] == 0
     assert result(tmp_path / "interrupted") == result(tmp_path / "whole")
     assert state(tmp_path / "interrupted") == state(tmp_path / "whole")
+    lock_file(tmp_path / "interrupted").touch()  # as of a process that was killed after its last write
     assert fork_server.run("resume", tmp_path / "interrupted")["code"] == 0  # the run has finished
+    assert not lock_file(tmp_path / "interrupted").exists()
 
 
 def test_run_without_a_checkpoint_resumes_from_the_start(fork_server, tmp_path):
