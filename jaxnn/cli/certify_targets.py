@@ -26,7 +26,8 @@ from jaxnn.cli.certify_devices import EXAMPLES, devices_findings
 from jaxnn.cli.certify_functions import OwnOptions, function_laws, is_function
 from jaxnn.cli.certify_nets import batch_like, labels, net_args, net_case, net_cost
 from jaxnn.config import Config, build_loss, build_model, load, shipped
-from jaxnn.config.experiment import example_input, with_data_sizes
+from jaxnn.config.experiment import example_input
+from jaxnn.config.loaded_data import with_data_sizes
 from jaxnn.errors import UserError, describe, hint
 from jaxnn.graph import Graph, make_edges
 from jaxnn.layer import Layer

@@ -8,7 +8,7 @@ from jaxnn.cli import device
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
 from jaxnn.cli.joined import check_joining, run_workers, show_status, threads_of
-from jaxnn.cli.named_experiment import experiment_from, header
+from jaxnn.cli.named_experiment import find_experiment, header
 from jaxnn.cli.options import ALONE
 from jaxnn.cli.progress import report, report_training
 from jaxnn.cli.terminal import print_text, printable
@@ -31,9 +31,10 @@ def run(command: Train, overrides: Sequence[str]) -> None:
         raise UserError("--join: expected a run from its first step, found --from; leave one of them out")
     threads = threads_of(joining, JOINED)
     kind = command.device if joining.workers is None else "cpu"
-    where = device.select_device(kind, deterministic=command.deterministic, threads=threads)
     report("reading the data")
-    experiment, name = experiment_from(command, overrides)
+    named = find_experiment(command, overrides)
+    where = device.select_device(kind, deterministic=command.deterministic, threads=threads)
+    experiment = named.build()
     if experiment.plan.on_nonfinite == "rollback":
         raise UserError("--join: expected train.on_nonfinite = 'stop', 'skip' or 'ignore', found rollback")
     chosen = {"part": joining.part, "silence": joining.silence, "threads": threads}
@@ -45,7 +46,7 @@ def run(command: Train, overrides: Sequence[str]) -> None:
     else:
         from jaxnn.runs.folder import claimed_path
 
-        with claimed_path(command.out, name, overwrite=command.overwrite) as folder:
+        with claimed_path(command.out, named.name, overwrite=command.overwrite) as folder:
             join(folder, chosen, facts, words)
     if not is_finished(folder):
         print_text(header(experiment, where))

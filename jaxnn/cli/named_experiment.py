@@ -1,16 +1,15 @@
 """The experiment that a command line names: a config's or a Python file's."""
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
-
-import jax
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxnn.cli import device
 from jaxnn.cli.terminal import one_line
 from jaxnn.cli.training_arguments import Train
 from jaxnn.errors import UserError, plural
-from jaxnn.experiment.seeds import seed_range
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
@@ -19,8 +18,25 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = "digits_mlp"
 
 
-def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experiment, str]":
-    """The experiment that the command line names, a config's or a Python file's, and a name for its folder."""
+class NamedExperiment(NamedTuple):
+    """What a command line names, read before JAX starts.
+
+    name: for the folder of its run
+    in_order: whether devices add gradients in a fixed order; a Python file says so once it is run
+    is_python: whether it stands in a Python file, which may use JAX
+    facts() -> what processes that train it together must have found alike, by name
+    build() -> the experiment, once JAX has started
+    """
+
+    name: str
+    in_order: bool
+    is_python: bool
+    facts: "Callable[[], dict[str, str]]"
+    build: "Callable[[], Experiment]"
+
+
+def find_experiment(command: Train, overrides: Sequence[str]) -> NamedExperiment:
+    """Reads what the command line names: the config and its data, or where the Python file is."""
     from jaxnn.runs.python_file import is_python_target, target_stem, typed_overrides
 
     seeds, grad, values, epochs = None, command.grad or "hand", {}, None
@@ -40,34 +56,58 @@ def experiment_from(command: Train, overrides: Sequence[str]) -> "tuple[Experime
             values, epochs = origin.get("overrides", {}), origin.get("epochs")
     source = DEFAULT_CONFIG if source is None else source
     if not is_python_target(source):
-        return config_experiment(source, command, overrides, seeds, grad), name
+        return config_experiment(name, source, command, overrides, seeds, grad)
     if command.grad not in (None, "hand"):
         raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
     typed, typed_epochs = typed_overrides(overrides)
-    return python_experiment(source, command, {**values, **typed}, typed_epochs or epochs, seeds), name
+    values, epochs = {**values, **typed}, typed_epochs or epochs
+
+    def facts() -> dict[str, str]:
+        return {"experiment": f"SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()[:16]} {values} {epochs}"}
+
+    file = Path(source.rpartition(":")[0])
+    return NamedExperiment(name, False, True, facts, lambda: python_experiment(source, command, values, epochs, seeds))
 
 
 def config_experiment(
-    source: str, command: Train, overrides: Sequence[str], seeds: Sequence[int] | None, grad: str
-) -> "Experiment":
+    name: str, source: str, command: Train, overrides: Sequence[str], seeds: Sequence[int] | None, grad: str
+) -> NamedExperiment:
     """The experiment of a config. seeds: those of the run that it continues."""
     from jaxnn.config import load
-    from jaxnn.config.experiment import make_experiment
+    from jaxnn.config.dump import config_hash
+    from jaxnn.config.experiment import experiment_of
+    from jaxnn.config.loaded_data import load_data, parts_of
+    from jaxnn.experiment.seeds import seed_range
+    from jaxnn.runs.manifest import parts_digest
 
     for name in ("seeds", "seed"):
         if getattr(command, name) is not None:
             overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
     config = load(source, overrides)
-    device.set_precision(config.train.precision)
     if seeds is None or command.seeds is not None or command.seed is not None:
         seeds = seed_range(config.train.seed, config.train.seeds)
-    return make_experiment(config, data_dir=command.data_dir, seeds=seeds, grad=grad)
+    data = load_data(config, data_dir=command.data_dir, seeds=seeds)
+
+    def facts() -> dict[str, str]:
+        return {
+            "config": f"SHA-256 {config_hash(config)[:16]}",
+            "data": f"SHA-256 {parts_digest(parts_of(data))[:16]}",
+            "gradient": grad,
+            "seeds": str(list(seeds)),
+        }
+
+    def build() -> "Experiment":
+        device.set_precision(config.train.precision)
+        return experiment_of(config, data, seeds=seeds, grad=grad)
+
+    return NamedExperiment(name, config.train.reduction == "ordered", False, facts, build)
 
 
 def python_experiment(
     source: str, command: Train, values: Mapping[str, float], epochs: int | None, seeds: Sequence[int] | None
 ) -> "Experiment":
     """The experiment of a Python file. seeds: those of the run that it continues."""
+    from jaxnn.experiment.seeds import seed_range
     from jaxnn.runs.python_file import load_experiment
 
     experiment = load_experiment(source, values, epochs)
@@ -82,6 +122,8 @@ def python_experiment(
 
 def header(experiment: "Experiment", where: str) -> str:
     """What is about to run, in three lines."""
+    import jax
+
     sizes = []
     for part in experiment.parts():
         sizes.append(f"{jax.tree.leaves(experiment.examples(part))[0].shape[0]:,} {part}")

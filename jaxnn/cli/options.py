@@ -45,7 +45,12 @@ class SharingOptions:
         int | None, arg(metavar="N", help="Start so many processes on this machine, which share each batch.")
     ] = None
     restarts: Annotated[
-        int, arg(metavar="N", help="Start the processes again so many times where one has died (with --processes).")
+        int,
+        arg(
+            metavar="N",
+            help="Start the processes again so many times where one has died (with --processes). "
+            "One that has died twice in a row is left out.",
+        ),
     ] = 3
     cluster: Annotated[
         Cluster | None, arg(help="This process is one of those that srun (slurm) or mpirun (mpi) has started.")

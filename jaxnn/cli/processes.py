@@ -3,10 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jaxnn.cli import device as devices
 from jaxnn.cli.command_line import COMMAND_LINE
@@ -15,9 +15,10 @@ from jaxnn.cli.options import SharingOptions
 from jaxnn.cli.progress import report, say_no_more
 from jaxnn.cli.terminal import print_message
 from jaxnn.errors import UserError
-from jaxnn.processes.cluster import FOLDER_FILE, find_place
+from jaxnn.processes.cluster import FOLDER_FILE, Place, find_place
+from jaxnn.processes.join import join, start_jax
 from jaxnn.processes.launcher import Launcher
-from jaxnn.processes.peers import BEAT, Peers
+from jaxnn.processes.peers import BEAT, MISTAKE_LENGTH, Peers
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
@@ -78,7 +79,7 @@ class ProcessGroup:
 
     def __init__(self, options: SharingOptions, before: int | None = None):
         self.options: SharingOptions = options
-        self.place: Any = find_place(options.cluster, options.rendezvous)
+        self.place: Place | None = find_place(options.cluster, options.rendezvous)
         self.peers: Peers | None = None
         ranks = 1 if self.place is None else self.place.ranks
         self.devices: int | None = options.devices or (None if before is None else max(1, before // ranks))
@@ -95,48 +96,18 @@ class ProcessGroup:
         """The devices of all processes that share a batch."""
         return self.devices if self.place is None or self.devices is None else self.devices * self.place.ranks
 
-    def select_device(self, device: str | None, *, deterministic: bool, in_order: bool) -> str:
-        """Selects the device, as `device.select_device` does, once all processes have met."""
-        if self.place is None:
-            return devices.select_device(device, deterministic=deterministic, devices=self.devices, in_order=in_order)
-        import jax
-
-        from jaxnn.processes.join import join
-
-        each, rank, options = self.devices or 1, self.place.rank, self.options
-        least = devices.LEAST_CPU_DEVICES if in_order and self.place.ranks == 1 else 1
-        cpu_devices = max(each, least)
-        threads = devices.THREADS_IN_ORDER if in_order else None
-        devices.configure_devices(device, deterministic=deterministic, cpu_devices=cpu_devices, threads=threads)
-
-        def say(text: str) -> None:
-            print_message(f"rank {rank}: {text}")
-
-        if self.is_rank_zero:
-            report("waiting for the other processes")
-        else:
-            say_no_more()
-        self.peers = join(self.place, each, wait=options.wait, heartbeat=options.heartbeat, say=say)
-        return devices.describe_devices(jax.devices())
-
-    def compare(self, experiment: "Experiment") -> None:
-        """Raises `UserError` where another process has another config, other data or other devices than rank 0."""
-        if self.peers is None:
-            return
-        import jax
-
-        from jaxnn.runs.manifest import comparable_facts
-
-        devices = ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices())
-        self.peers.compare({**comparable_facts(experiment), "devices": devices}, self.options.wait)
-
     @contextmanager
-    def training(self) -> Iterator[None]:
-        """While active, an error of this process ends the others. A signal has ended them all."""
+    def joined(self) -> Iterator[None]:
+        """Meets the other processes. While active, an error of this process ends them. A signal has ended them all."""
         try:
+            if self.place is not None:
+                self._meet(self.place)
             yield
         except Interrupted:
             self._leave(finished=True, together=False)
+            raise
+        except UserError as error:
+            self._leave(finished=False, together=False, mistake=str(error)[:MISTAKE_LENGTH])
             raise
         except BaseException as error:
             if isinstance(error, RuntimeError) and self.peers is not None:
@@ -146,9 +117,53 @@ class ProcessGroup:
             raise
         self._leave(finished=True)
 
-    def _leave(self, *, finished: bool, together: bool = True) -> None:
+    def _meet(self, place: Place) -> None:
+        def say(text: str) -> None:
+            print_message(f"rank {place.rank}: {text}")
+
+        if self.is_rank_zero:
+            report("waiting for the other processes")
+        else:
+            say_no_more()
+        self.peers = join(place, self.devices or 1, wait=self.options.wait, heartbeat=self.options.heartbeat, say=say)
+
+    def compare(self, facts: Callable[[], Mapping[str, str]]) -> None:
+        """Raises `UserError` where another process has found other facts than rank 0. Asks for them where there is
+        one."""
         if self.peers is not None:
-            self.peers.close(finished=finished, together=together)
+            self.peers.compare(facts(), self.options.wait)
+
+    def select_device(self, device: str | None, *, deterministic: bool, in_order: bool) -> str:
+        """Selects the device, as `device.select_device` does, and starts JAX with the devices of all processes."""
+        if self.peers is None:
+            return devices.select_device(device, deterministic=deterministic, devices=self.devices, in_order=in_order)
+        import jax
+
+        each, place = self.devices or 1, self.peers.place
+        least = devices.LEAST_CPU_DEVICES if in_order and place.ranks == 1 else 1
+        threads = devices.THREADS_IN_ORDER if in_order else None
+        devices.configure_devices(device, deterministic=deterministic, cpu_devices=max(each, least), threads=threads)
+        start_jax(self.peers, each, wait=self.options.wait)
+        return devices.describe_devices(jax.devices())
+
+    def compare_experiments(self, experiment: "Experiment | None") -> None:
+        """Raises `UserError` where another process has other devices than rank 0, or another experiment.
+
+        experiment: one of a Python file, of which nothing could be said before JAX started
+        """
+        if self.peers is None:
+            return
+        import jax
+
+        from jaxnn.runs.manifest import comparable_facts
+
+        kinds = ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices())
+        facts = {} if experiment is None else comparable_facts(experiment)
+        self.peers.compare({**facts, "devices": kinds}, self.options.wait)
+
+    def _leave(self, *, finished: bool, together: bool = True, mistake: str = "") -> None:
+        if self.peers is not None:
+            self.peers.close(finished=finished, together=together, mistake=mistake)
 
     def tell_folder(self, folder: Path) -> None:
         """Tells the launcher where the run is, so that it can be resumed."""

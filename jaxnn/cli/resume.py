@@ -32,18 +32,26 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
         return
     if launched(command.sharing):
         return
-    before = manifest.get("sharing", {}).get("devices", 1)
-    group = ProcessGroup(command.sharing, before)
-    in_order = manifest.get("sharing", {}).get("parts") is not None
-    group.select_device(command.device, deterministic=bool(manifest.get("deterministic")), in_order=in_order)
-    device.set_precision(manifest["precision"])
+    sharing = manifest.get("sharing", {})
+    group = ProcessGroup(command.sharing, sharing.get("devices", 1))
+    with group.joined():
+        # What each of them checks its own data against, once JAX has started.
+        group.compare(
+            lambda: {
+                "config": str(manifest.get("config_sha256", "none")),
+                "data": str(manifest["data"]["sha256"]),
+                "seeds": str(manifest["seeds"]),
+            }
+        )
+        in_order = sharing.get("parts") is not None
+        group.select_device(command.device, deterministic=bool(manifest.get("deterministic")), in_order=in_order)
+        device.set_precision(manifest["precision"])
 
-    from jaxnn.cli.execute import follow
+        from jaxnn.cli.execute import follow
 
-    with group.training():
         experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
         experiment = experiment.on_devices(group.all_devices)
-        group.compare(experiment)
+        group.compare_experiments(None if "config" in manifest else experiment)
         if group.is_rank_zero:
             _resume(command, manifest, experiment, group)
         else:

@@ -22,7 +22,8 @@ def run(command: Summary, overrides: Sequence[str]) -> None:
     device.set_precision(config.train.precision)
 
     from jaxnn.config import build_model
-    from jaxnn.config.experiment import example_input, with_data_sizes
+    from jaxnn.config.experiment import example_input
+    from jaxnn.config.loaded_data import with_data_sizes
     from jaxnn.summary import summary
 
     example = example_input(config, command.data_dir)

@@ -1,20 +1,17 @@
 """`jaxnn train [CONFIG | FILE.py:NAME]`."""
 
-import tomllib
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.interrupts import handle_signals
-from jaxnn.cli.named_experiment import DEFAULT_CONFIG, experiment_from, header
+from jaxnn.cli.named_experiment import find_experiment, header
 from jaxnn.cli.options import UNSHARED
 from jaxnn.cli.processes import ProcessGroup, launched
 from jaxnn.cli.progress import report
 from jaxnn.cli.terminal import print_text
 from jaxnn.cli.training_arguments import Train
-from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
     from jaxnn.experiment.definition import Experiment
@@ -29,15 +26,15 @@ def run(command: Train, overrides: Sequence[str]) -> None:
         return
     if launched(command.sharing):
         return
-    report("reading the data")
     group = ProcessGroup(command.sharing)
-    in_order = adds_in_order(command, overrides)
-    where = group.select_device(command.device, deterministic=command.deterministic, in_order=in_order)
-    with group.training():
-        experiment, name = experiment_from(command, overrides)
-        experiment = experiment.on_devices(group.all_devices)
-        group.compare(experiment)
-        train(command, experiment, name, where, group)
+    with group.joined():
+        report("reading the data")
+        named = find_experiment(command, overrides)
+        group.compare(named.facts)
+        where = group.select_device(command.device, deterministic=command.deterministic, in_order=named.in_order)
+        experiment = named.build().on_devices(group.all_devices)
+        group.compare_experiments(experiment if named.is_python else None)
+        train(command, experiment, named.name, where, group)
 
 
 def train(command: Train, experiment: "Experiment", name: str, where: str, group: ProcessGroup) -> None:
@@ -65,19 +62,3 @@ def train(command: Train, experiment: "Experiment", name: str, where: str, group
         group.tell_folder(folder)
         recorder = new_recorder(folder, experiment, manifest, origin, overwrite=command.overwrite)
         train_to_completion(recorder, stop, command.json, group.peers)
-
-
-def adds_in_order(command: Train, overrides: Sequence[str]) -> bool:
-    """Whether the config has train.reduction = "ordered", as far as can be told before JAX starts."""
-    for text in reversed(overrides):
-        name, _, value = text.partition("=")
-        if name == "train.reduction":
-            return value.strip("'\"") == "ordered"
-    from jaxnn.config.shipped import find
-
-    with suppress(UserError, OSError, ValueError):  # the config is read again, with messages
-        file = find(command.config or DEFAULT_CONFIG)
-        if command.from_run is not None and command.config is None:
-            file = command.from_run / "config.toml"
-        return tomllib.loads(file.read_text()).get("train", {}).get("reduction") == "ordered"
-    return False

@@ -83,7 +83,7 @@ def _check_initializer(spec: str | dict[str, Any], shape: tuple[int, ...]) -> st
 
     try:
         init = initializer(spec)
-        values = jax.eval_shape(lambda key: init(key, shape, jnp.float32), jax.random.key(0))
+        values = jax.eval_shape(lambda: init(jax.random.key(0), shape, jnp.float32))
     except UserError:
         raise
     except Exception as error:  # JAX's initializers check little, so a wrong option can raise anything

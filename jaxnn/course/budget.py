@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxnn.config import Config
-from jaxnn.config.experiment import LoadedData
+from jaxnn.config.loaded_data import LoadedData
 from jaxnn.data import Part, Splits
 from jaxnn.data.dataset import map_arrays
 

@@ -10,7 +10,8 @@ import numpy as np
 from jax import numpy as jnp
 
 from jaxnn.config import Config, load
-from jaxnn.config.experiment import experiment_of, load_data
+from jaxnn.config.experiment import experiment_of
+from jaxnn.config.loaded_data import load_data
 from jaxnn.course.budget import FULL, Budget, limit_config, limit_data
 from jaxnn.course.seed_measurement import SeedMeasurement
 from jaxnn.course.systems import Quantity, System

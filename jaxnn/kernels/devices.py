@@ -19,8 +19,11 @@ def local_devices() -> list[Any]:
 def memory_bytes() -> int:
     """The memory of the first device; on a CPU, the memory of the machine."""
     stats = local_devices()[0].memory_stats() or {}
-    if limit := stats.get("bytes_limit"):
-        return int(limit)
+    return int(stats.get("bytes_limit") or host_memory_bytes())
+
+
+def host_memory_bytes() -> int:
+    """The memory of the machine. JAX need not have started."""
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return 2**63 - 1  # on Windows it is unknown

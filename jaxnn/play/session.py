@@ -10,8 +10,9 @@ import tomli_w
 
 from jaxnn.config.build import build_model
 from jaxnn.config.dump import dump
-from jaxnn.config.experiment import example_input, with_data_sizes
+from jaxnn.config.experiment import example_input
 from jaxnn.config.load import load_text
+from jaxnn.config.loaded_data import with_data_sizes
 from jaxnn.config.schema import Config
 from jaxnn.errors import UserError
 from jaxnn.play.microscope import MISTAKES

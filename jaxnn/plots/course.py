@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from jaxnn.errors import plural
 from jaxnn.plots import curves, layout, seed_bands, style
 
 MAX_COLUMNS = 3
@@ -83,7 +84,7 @@ def gradient_descent(
     figure = layout.new_figure(6.4, 4.4, title)
     (ax,) = layout.add_panels(figure, 1, 1)
     ax.plot(x, y, color=style.INK, linewidth=1.4, label="cost")
-    steps_label = style.plural(len(path_x) - 1, "step")
+    steps_label = plural(len(path_x) - 1, "step")
     ax.plot(path_x, path_y, "-o", color=style.BLUE, linewidth=1.2, markersize=5, label=steps_label)
     ax.plot(path_x[:1], path_y[:1], "o", color=style.VERMILLION, markersize=9, label="start")
     ax.plot(path_x[-1:], path_y[-1:], "*", color=style.VERMILLION, markersize=14, label="end")

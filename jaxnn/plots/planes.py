@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
+from jaxnn.errors import plural
 from jaxnn.plots import layout, style
 
 CONTOUR_LEVELS = 15
@@ -116,7 +117,7 @@ def optimizer_paths(
                 f"expected a path (steps, 2) for {name!r}, found shape {path.shape}; pass two parameters for each step"
             )
         shown, stop = _path_inside(path, np.array([x[0], y[0]]), np.array([x[-1], y[-1]]))
-        length = style.plural(len(shown) - 1, "step")
+        length = plural(len(shown) - 1, "step")
         text = f"{names[i]}, {f'{stop} after {length}' if stop and len(shown) else stop or length}"
         color, dashes = style.line_style(i)
         marker = "o" if len(shown) <= MAX_MARKED_STEPS else ""

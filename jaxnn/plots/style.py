@@ -106,11 +106,6 @@ def class_names(classes: Sequence[str], count: int, *, max_length: int = MAX_NAM
     return distinct_names(names, 0, max_length=max_length)
 
 
-def plural(count: int, noun: str) -> str:
-    """`plural(1, "step")` is "1 step", `plural(12, "step")` is "12 steps"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 @cache
 def fonts() -> list[str]:
     """The fonts of every text, in the order in which they are tried for a character."""

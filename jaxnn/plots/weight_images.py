@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from jaxnn.errors import plural
 from jaxnn.plots import image_grid, layout, style
 
 MAX_COLUMNS = 10
@@ -34,7 +35,7 @@ def weights(matrix: ArrayLike, image_shape: tuple[int, ...], *, title: str = "We
     images = values[:, :count].T.reshape(count, *shape).transpose(0, 3, 1, 2).reshape(-1, *shape[:2])
     names = [f"{u}" if channels == 1 else f"{u}, ch {c}" for u in range(count) for c in range(channels)]
     columns = MAX_COLUMNS if channels == 1 else channels * max(1, MAX_COLUMNS // channels)
-    shown = f"{count} of {units} units" if count < units else style.plural(units, "unit")
+    shown = f"{count} of {units} units" if count < units else plural(units, "unit")
     return _weight_grid(images, names, min(columns, len(names)), f"{title}: {shown}")
 
 
@@ -83,7 +84,7 @@ def feature_maps(image: ArrayLike, kernel: ArrayLike, maps: ArrayLike, *, title:
         for images in (filter_images, map_images)
     ]
     width, heights = sizes[0][0], [height for _, height in sizes]
-    shown = f"{count} of {channels} channels" if count < channels else style.plural(count, "channel")
+    shown = f"{count} of {channels} channels" if count < channels else plural(count, "channel")
     figure = layout.new_figure(width + 3.0, sum(heights) + 1.4, f"{title}: {shown}")
     halves = figure.add_gridspec(1, 2, width_ratios=(1.9, width + 1.1))
     left, right = figure.add_subfigure(halves[0, 0]), figure.add_subfigure(halves[0, 1])

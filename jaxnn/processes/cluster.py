@@ -14,6 +14,9 @@ Cluster = Literal["slurm", "mpi"]
 RANK, RANKS, RENDEZVOUS = "JAXNN_RANK", "JAXNN_RANKS", "JAXNN_RENDEZVOUS"
 #: The same: the file into which rank 0 writes the run's folder, and the launcher's process number.
 FOLDER_FILE, PARENT = "JAXNN_FOLDER_FILE", "JAXNN_PARENT"
+#: The same: which of the host's GPUs are this process's, the first, second, … group of them. Its rank, but where one
+#: has been left out.
+GROUP = "JAXNN_DEVICE_GROUP"
 #: The first port of the range from which a job's number chooses one, and the size of the range.
 FIRST_PORT, PORTS = 20_000, 12_000
 

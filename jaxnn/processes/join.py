@@ -1,4 +1,4 @@
-"""Joins the other processes of a run: meets them, then starts JAX with the devices of all."""
+"""Joins the other processes of a run: meets them and, when they have compared what they found, starts JAX."""
 
 import importlib.metadata
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jaxnn.errors import UserError
-from jaxnn.processes.cluster import RANK, Place, is_loopback
+from jaxnn.processes.cluster import GROUP, Place, is_loopback
 from jaxnn.processes.peers import Peers
 from jaxnn.processes.rendezvous import meet
 
@@ -15,47 +15,52 @@ from jaxnn.processes.rendezvous import meet
 PACKAGES = ("jaxnn", "jax", "jaxlib", "numpy", "optax")
 
 
-def join(
-    place: Place,
-    devices: int,
-    *,
-    wait: float,
-    heartbeat: float,
-    say: Callable[[str], None],
-) -> Peers:
-    """Meets the other processes, compares versions and devices, and starts JAX with `devices` of each process.
+def join(place: Place, devices: int, *, wait: float, heartbeat: float, say: Callable[[str], None]) -> Peers:
+    """Meets the other processes, and compares versions and the `devices` that each is to have. JAX is not imported.
 
     Raises `UserError` which names the process that is missing or differs.
     """
+    check_own_name(place)
+    facts = {f"version of {name}": _version(name) for name in PACKAGES} | {"number of devices": str(devices)}
+    peers = meet(place, facts, wait=wait, heartbeat=heartbeat, say=say)
+    peers.start(say)
+    return peers
+
+
+def start_jax(peers: Peers, devices: int, *, wait: float) -> None:
+    """Starts JAX with `devices` of each process.
+
+    Raises `UserError` where a process has been asked for another kind of device than rank 0.
+    """
     import jax
 
-    check_own_name(place)
-    versions = {f"version of {name}": _version(name) for name in PACKAGES}
-    asked = {"number of devices": str(devices), "platform": getattr(jax.config, "jax_platforms", None) or "the fastest"}
-    peers, coordinator = meet(place, versions | asked, wait=wait, heartbeat=heartbeat, say=say)
+    place = peers.place
+    peers.compare({"platform": getattr(jax.config, "jax_platforms", None) or "the fastest"}, wait)
     for name in [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]:
         # gRPC, by which JAX's processes talk, would ask the proxy for the way to the other hosts.
         del os.environ[name]
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    own = RANK in os.environ
-    try:
-        jax.distributed.initialize(
-            coordinator,
-            place.ranks,
-            place.rank,
-            # Our own launcher starts all processes on one host, whose GPUs they share out.
-            local_device_ids=list(range(place.rank * devices, (place.rank + 1) * devices)) if own else None,
-            cluster_detection_method="deactivate",
-            coordinator_bind_address=coordinator if is_loopback(place.host) else None,
-            initialization_timeout=max(1, int(wait)),
-            # Peers notices first that a process is gone, and says so in one line.
-            heartbeat_timeout_seconds=max(100, int(10 * heartbeat)),
-        )
-    except Exception:
-        peers.close(finished=False)
-        raise
-    peers.start(say)
-    return peers
+    first = int(os.environ[GROUP]) * devices if GROUP in os.environ else None
+    # Chosen at the last moment: another program could take it.
+    coordinator = f"{place.host}:{peers.agree(_free_port(place))}"
+    jax.distributed.initialize(
+        coordinator,
+        place.ranks,
+        place.rank,
+        # Our own launcher starts all processes on one host, whose GPUs they share out.
+        local_device_ids=None if first is None else list(range(first, first + devices)),
+        cluster_detection_method="deactivate",
+        coordinator_bind_address=coordinator if is_loopback(place.host) else None,
+        initialization_timeout=max(1, int(wait)),
+        # Peers notices first that a process is gone, and says so in one line.
+        heartbeat_timeout_seconds=max(100, int(peers.heartbeat * 10)),
+    )
+
+
+def _free_port(place: Place) -> int:
+    """A port of this host that JAX's processes can meet at."""
+    with socket.create_server(("127.0.0.1" if is_loopback(place.host) else "", 0)) as free:
+        return free.getsockname()[1]
 
 
 def check_own_name(place: Place) -> None:

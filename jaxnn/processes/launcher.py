@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from jaxnn.processes.cluster import FOLDER_FILE, PARENT, RANK, RANKS, RENDEZVOUS
+from jaxnn.processes.cluster import FOLDER_FILE, GROUP, PARENT, RANK, RANKS, RENDEZVOUS
 from jaxnn.processes.peers import LOST
 
 #: Seconds that the processes get to end by themselves once one has.
@@ -23,7 +23,7 @@ GRACE = 10.0
 CONSEQUENCES = (LOST, -signal.SIGABRT)
 #: What JAX's processes print when another one is gone, line by line, and what ours say of one that has said it itself.
 NOISE = re.compile(
-    rb"jaxnn: rank \d+: rank \d+ on .* has ended with an error; this process ends|"
+    rb"jaxnn: rank \d+: rank \d+ on .* has ended with an error(: .*)?; this process ends|"
     rb"\[Gloo\]|[EFIW]\d{4} [\d:.]+ +\d+ (coordination_service|preemption_sync|client\.h|distributed)|Additional GRPC|"
     rb":UNKNOWN:|RPC: /xla|\*\*\* Check failure|    @ +0x|\s*$"
 )
@@ -34,11 +34,15 @@ FINAL = (0, 2, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 class Launcher:
     """The processes of one run.
 
+    A process that has ended two attempts in a row, as on a broken GPU, is left out of the next: the others go on.
+
     words(folder) -> the command line of each, after `jaxnn`; folder: of the run to resume, None at the first start
     """
 
     def __init__(self, words: Callable[[Path | None], Sequence[str]], processes: int, say: Callable[[str], None]):
-        self._words, self._processes, self._say = words, processes, say
+        self._words, self._say = words, say
+        # Of the processes that take part, by rank: the number of each at the first start.
+        self._numbers = list(range(processes))
         self._children: list[subprocess.Popen[bytes]] = []
         self._signal: int | None = None
         self._errors: set[bytes] = set()
@@ -47,6 +51,7 @@ class Launcher:
     def run(self, restarts: int) -> int:
         """Runs to the end, and returns the exit status: that of the process that ended first with an error."""
         previous = {number: signal.signal(number, self._forward) for number in (signal.SIGINT, signal.SIGTERM)}
+        before: int | None = None
         try:
             with tempfile.TemporaryDirectory(prefix="jaxnn-") as scratch:
                 file = Path(scratch) / "folder"
@@ -55,11 +60,18 @@ class Launcher:
                     if status in FINAL or self._signal is not None:
                         break
                     how = f"signal {-status}" if status < 0 else f"exit status {status}"
-                    then = "starts again" if restarts else "no restart is left"
-                    self._say(f"rank {rank} has ended with {how}; {then}")
                     if not restarts:
+                        self._say(f"rank {rank} has ended with {how}; no restart is left")
                         break
                     restarts -= 1
+                    number = self._numbers[rank]
+                    if number == before and len(self._numbers) > 1:
+                        self._numbers.remove(number)
+                        rest = f"{left} process" if (left := len(self._numbers)) == 1 else f"{left} processes"
+                        self._say(f"rank {rank} has ended with {how}, the second time; starts again with {rest}")
+                    else:
+                        self._say(f"rank {rank} has ended with {how}; starts again")
+                    before = number
                 return 128 - status if status < 0 else status
         finally:
             self._end()
@@ -81,10 +93,11 @@ class Launcher:
             port = free.getsockname()[1]
         pumps = []
         self._children, self._errors = [], set()
-        for rank in range(self._processes):
+        for rank, number in enumerate(self._numbers):
             environment = os.environ | {
                 RANK: str(rank),
-                RANKS: str(self._processes),
+                RANKS: str(len(self._numbers)),
+                GROUP: str(number),
                 RENDEZVOUS: f"127.0.0.1:{port}",
                 FOLDER_FILE: str(file),
                 PARENT: str(os.getpid()),

@@ -20,6 +20,10 @@ from jaxnn.processes.cluster import PARENT, Place
 
 #: The exit status of a process that lost another one: a temporary failure, which a restart mends.
 LOST = 75
+#: The exit status of a process that lost another one by a mistake of the user, which no restart mends.
+MISTAKE = 2
+#: Characters of a mistake that the other processes are told.
+MISTAKE_LENGTH = 1000
 #: Seconds from one sign of life to the next.
 BEAT = 1.0
 #: Seconds that rank 0 waits for the others to end.
@@ -73,7 +77,8 @@ class Peers:
         self.stop_signal: int | None = None
         #: What is called before this process ends because another one is gone.
         self.before_exit: Callable[[], object] = lambda: None
-        self._links, self._names, self._heartbeat = dict(links), tuple(names), heartbeat
+        self.heartbeat: float = heartbeat
+        self._links, self._names = dict(links), tuple(names)
         self._decisions: queue.Queue[Any] = queue.Queue()
         self._facts: queue.Queue[tuple[int, Facts]] = queue.Queue()
         self._closed, self._watchers = threading.Event(), list[threading.Thread]()
@@ -122,17 +127,18 @@ class Peers:
             with suppress(OSError):
                 self._links[0].send({"stop": signal})
 
-    def close(self, *, finished: bool, together: bool = True) -> None:
+    def close(self, *, finished: bool, together: bool = True, mistake: str = "") -> None:
         """Takes leave of the others. Rank 0 goes last, because the others cannot do without it.
 
         finished: else the others end with an error
         together: whether JAX still waits for all at the end; else rank 0 waits until the others are gone
+        mistake: of the user, which this process has found and the others may not have; "" for none
         """
         if self._closed.is_set():
             return
         if self.place.rank == 0:
             self._closed.set()
-            self._send_all({"leave": finished})
+            self._send_all({"leave": finished, "mistake": mistake})
             for watcher in () if together else self._watchers:
                 watcher.join(GOODBYE / len(self._watchers))
             return
@@ -142,7 +148,7 @@ class Peers:
             self._closed.set()
         else:
             self._closed.set()
-            self._send_all({"leave": False})
+            self._send_all({"leave": False, "mistake": mistake})
 
     def _send_all(self, message: Mapping[str, Any]) -> None:
         for link in self._links.values():
@@ -166,9 +172,9 @@ class Peers:
     def _read(self, rank: int, link: Connection) -> None:
         while True:
             try:
-                message = link.receive(self._heartbeat)
+                message = link.receive(self.heartbeat)
             except TimeoutError:
-                message, why = None, f"has said nothing for {self._heartbeat:g} seconds"
+                message, why = None, f"has said nothing for {self.heartbeat:g} seconds"
             except (OSError, ValueError):
                 message, why = None, "is gone"
             else:
@@ -178,11 +184,12 @@ class Peers:
             if message is None:
                 self._lose(f"{self._names[rank]} {why}")
             elif "lost" in message:
-                self._lose(str(message["lost"]))
+                self._lose(str(message["lost"]), int(message["status"]))
             elif "leave" in message:
                 # Most mistakes are those of all processes: each says its own, and ends by itself.
                 if not message["leave"] and not self._closed.wait(2 * BEAT):
-                    self._lose(f"{self._names[rank]} has ended with an error")
+                    error, mistake = f"{self._names[rank]} has ended with an error", message.get("mistake")
+                    self._lose(*((f"{error}: {mistake}", MISTAKE) if mistake else (error, LOST)))
                 self._left.add(rank)
                 if self.place.rank:
                     return
@@ -193,16 +200,16 @@ class Peers:
             elif "stop" in message:
                 self.stop_signal = self.stop_signal or int(message["stop"])
 
-    def _lose(self, what: str) -> NoReturn:
+    def _lose(self, what: str, status: int = LOST) -> NoReturn:
         """Ends this process because another one is gone. The main thread may be inside a collective operation."""
         if not self._closed.is_set():
             self._closed.set()
             if self.place.rank == 0:
-                self._send_all({"lost": what})
+                self._send_all({"lost": what, "status": status})
             for last in (lambda: self._say(f"{what}; this process ends"), self.before_exit):
                 with suppress(Exception):  # whoever reads the output may be gone, too
                     last()
-        os._exit(LOST)
+        os._exit(status)
 
 
 def difference(name: str, expected: Facts, found: Facts) -> str:

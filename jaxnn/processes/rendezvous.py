@@ -14,8 +14,8 @@ from jaxnn.processes.peers import Connection, Facts, Peers, difference
 REPORT = 10.0
 
 
-def meet(place: Place, facts: Facts, *, wait: float, heartbeat: float, say: Callable[[str], None]) -> tuple[Peers, str]:
-    """Waits for all processes of a run and compares what they are to do. Returns them, and where JAX's meet.
+def meet(place: Place, facts: Facts, *, wait: float, heartbeat: float, say: Callable[[str], None]) -> Peers:
+    """Waits for all processes of a run and compares what they are to do.
 
     facts: by name, what must be the same for all, such as the SHA-256 of the data
     say(text): prints a line about who is missing
@@ -28,7 +28,7 @@ def meet(place: Place, facts: Facts, *, wait: float, heartbeat: float, say: Call
     return _join(place, hello, deadline, heartbeat)
 
 
-def _join(place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: float) -> tuple[Peers, str]:
+def _join(place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: float) -> Peers:
     where = f"rank 0 at {place.host}:{place.port}"
     link: socket.socket | None = None
     while link is None:
@@ -52,12 +52,12 @@ def _join(place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: fl
         connection.close()
         reason = f"rank {place.rank}: {where} has not answered" if answer is None else str(answer["refused"])
         raise UserError(reason)
-    return Peers(place, {0: connection}, answer["names"], heartbeat), f"{place.host}:{answer['port']}"
+    return Peers(place, {0: connection}, answer["names"], heartbeat)
 
 
 def _gather(
     place: Place, hello: Mapping[str, Any], deadline: float, heartbeat: float, say: Callable[[str], None]
-) -> tuple[Peers, str]:
+) -> Peers:
     links: dict[int, Connection] = {}
     hellos: dict[int, Mapping[str, Any]] = {0: hello}
     # Other hosts reach it only where there are any.
@@ -100,12 +100,10 @@ def _gather(
                 _refuse(links, problem)
             links[rank], hellos[rank] = connection, message
     names = [f"rank {rank} on {hellos[rank]['host']}" for rank in range(place.ranks)]
-    with socket.create_server((address, 0)) as free:
-        port = free.getsockname()[1]
     for link in links.values():
         with suppress(OSError):
-            link.send({"names": names, "port": port})
-    return Peers(place, links, names, heartbeat), f"{place.host}:{port}"
+            link.send({"names": names})
+    return Peers(place, links, names, heartbeat)
 
 
 def _refuse(links: Mapping[int, Connection], problem: str) -> NoReturn:

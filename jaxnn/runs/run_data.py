@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.config.experiment import LoadedData, evaluated_parts, load_data, load_dataset, parts_of
+from jaxnn.config.loaded_data import LoadedData, evaluated_parts, load_data, load_dataset, parts_of
 from jaxnn.config.schema import Config
 from jaxnn.config.sections import is_path_option, main_path_option
 from jaxnn.data import Dataset

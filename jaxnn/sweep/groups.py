@@ -8,7 +8,8 @@ from typing import NamedTuple
 from jaxnn.config import Config, numbers, step_text, value_at
 from jaxnn.config.bind import hyperparameters, traceable_hyperparameters
 from jaxnn.config.dump import to_builtins
-from jaxnn.config.experiment import LoadedData, experiment_of, load_data
+from jaxnn.config.experiment import experiment_of
+from jaxnn.config.loaded_data import LoadedData, load_data
 from jaxnn.experiment.definition import Experiment
 from jaxnn.sweep.members import Member
 

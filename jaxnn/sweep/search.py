@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jaxnn.config.experiment import LoadedData, experiment_of
+from jaxnn.config.experiment import experiment_of
+from jaxnn.config.loaded_data import LoadedData
 from jaxnn.engine.hooks import Progress
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment

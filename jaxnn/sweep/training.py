@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.config.experiment import LoadedData
+from jaxnn.config.loaded_data import LoadedData
 from jaxnn.engine.hooks import Progress
 from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.engine.snapshot import Snapshot

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from jaxnn.config import build_model, load
-from jaxnn.config.experiment import make_experiment, with_data_sizes
+from jaxnn.config.experiment import make_experiment
+from jaxnn.config.loaded_data import with_data_sizes
 from jaxnn.runs.run import fit
 
 WORDS = ("good", "bad", "film", "plot", "the", "a", "long", "short")

@@ -10,7 +10,8 @@ import optax
 import pytest
 
 from jaxnn.config import build_loss, build_model, build_optimizer, config_hash, dump, find, load, names
-from jaxnn.config.experiment import example_input, with_data_sizes
+from jaxnn.config.experiment import example_input
+from jaxnn.config.loaded_data import with_data_sizes
 from jaxnn.config.sections import is_path_option
 from jaxnn.data.data_dir import find_path
 from jaxnn.errors import UserError

@@ -6,7 +6,8 @@ import pytest
 
 from jaxnn.config import load
 from jaxnn.config.data_sizes import needs_data_sizes
-from jaxnn.config.experiment import load_data, make_experiment, with_data_sizes
+from jaxnn.config.experiment import make_experiment
+from jaxnn.config.loaded_data import load_data, with_data_sizes
 from jaxnn.data import Reader
 from jaxnn.data.reader import rebuild_reader
 from jaxnn.data.text import TextReader

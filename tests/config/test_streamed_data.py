@@ -5,8 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxnn.config import experiment as module
-from jaxnn.config import load
+from jaxnn.config import load, loaded_data
 from jaxnn.config.experiment import make_experiment
 from jaxnn.data.rows import Rows
 from jaxnn.engine.driver import drive
@@ -41,7 +40,7 @@ def test_file_stays_on_the_disk_and_trains_as_if_it_were_read(tmp_path, monkeypa
     np.save(tmp_path / "x.npy", draw.integers(0, 256, (300, 8, 8), np.uint8))
     np.save(tmp_path / "y.npy", np.arange(300) % 10)
     if where == "auto":  # as on a machine with little memory
-        monkeypatch.setattr(module, "memory_bytes", lambda: 20_000)
+        monkeypatch.setattr(loaded_data, "host_memory_bytes", lambda: 20_000)
     file = [f"data.path={tmp_path / 'x.npy'}", f"data.y_path={tmp_path / 'y.npy'}"]
     text = (
         'title = "npy"\n[data]\nname = "arrays"\npath = "x"\ny_path = "y"\npreprocess = "normalize"\n'

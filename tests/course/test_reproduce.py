@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jaxnn.config import find, load
-from jaxnn.config.experiment import experiment_of, load_data
+from jaxnn.config.experiment import experiment_of
+from jaxnn.config.loaded_data import load_data
 from jaxnn.course import (
     FULL,
     QUICK,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.config import load as load_config
-from jaxnn.config.experiment import load_data
+from jaxnn.config.loaded_data import load_data
 from jaxnn.data import load
 from jaxnn.data.reader import rebuild_reader
 from jaxnn.data.series import SeriesReader

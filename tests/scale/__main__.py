@@ -11,13 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
 
 from jaxnn.sweep.folder import read_results
+from tests.scale.clusters import (
+    HAS_MPI,
+    HEARTBEAT,
+    CannotRunError,
+    cut_link,
+    requeue,
+    run_by_mpi,
+    slurm_cluster,
+    submit,
+    wait_for_job,
+)
+from tests.scale.misconfigurations import MARGIN, WAIT, misconfigurations, outcome
 from tests.scale.processes import TRAIN, children, digests, wait_for
 from tests.scale.workers import shared_sweep
 
@@ -37,7 +48,11 @@ def main(arguments: list[str]) -> None:
         for name in list(NETS)[: 1 if short else None]:
             layouts(name, Path(scratch))
         kills(2 if short else 20, Path(scratch))
-        misconfigurations(Path(scratch))
+        cuts(1 if short else 10, Path(scratch))
+        mistakes(Path(scratch), short=short)
+        mpi(1 if short else 10, Path(scratch))
+        if not short:  # Slurm lets a job that was queued again wait for two minutes
+            requeues(10, Path(scratch))
         workers(Path(scratch), short=short)
         stored(64)
 
@@ -95,23 +110,64 @@ def kills(count: int, scratch: Path) -> None:
     say(f"SIGKILL of a random rank: {equal} of {count} end bit-equal to the run never killed (goal: all)")
 
 
-def misconfigurations(scratch: Path) -> None:
-    """Mistakes of each kind: how many end with exit status 2 and one line, and the longest time beyond the wait."""
-    right, total, longest = 0, 0, 0.0
-    for words, environment in _mistakes(scratch):
-        started = time.monotonic()
-        command = [sys.executable, "-m", "jaxnn", "train", "digits_mlp", "--train.epochs", "1", *words, "--wait", "3"]
-        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
-        lines = [line for line in done.stderr.splitlines() if line and "waiting" not in line]
+def mistakes(scratch: Path, *, short: bool) -> None:
+    """Mistakes of each kind: in how many all processes end in time, with exit status 2 and one line."""
+    right, late, total = 0, 0.0, 0
+    for name, processes in list(misconfigurations(scratch))[:: 3 if short else 1]:
+        ends = outcome(name, processes, scratch)
         total += 1
-        right += done.returncode == 2 and len(lines) == 1
-        longest = max(longest, time.monotonic() - started - 3)
-        if done.returncode != 2 or len(lines) != 1:
-            print("  wrong:", words, environment, done.returncode, lines)
-    print(
-        f"misconfigurations: {right} of {total} exit 2 with one line; at most {longest:.1f} s beyond --wait (goal 2)",
-        flush=True,
+        right += all(end.is_right for end in ends)
+        late = max(late, *(end.seconds - WAIT for end in ends))
+        if not all(end.is_right for end in ends):
+            say(f"  wrong: {name}: {ends}")
+    say(f"misconfigurations: {right} of {total} exit 2, one line; at most {late:.1f} s beyond --wait (goal {MARGIN:g})")
+
+
+def cuts(count: int, scratch: Path) -> None:
+    """Runs of two hosts whose link is cut in mid-epoch: in how many both ranks end in time and name each other."""
+    right, longest = 0, 0.0
+    for i in range(count):
+        (folder := scratch / f"cut-{i}").mkdir()
+        try:
+            ended = cut_link(folder)
+        except CannotRunError as reason:
+            say(f"a link cut between two hosts: not run: {reason}")
+            return
+        right += len(ended) == 2 and all(cut.is_right for cut in ended)
+        longest = max(longest, *(cut.seconds for cut in ended))
+    say(
+        f"a link cut between two hosts: {right} of {count} end both ranks, each naming the other; the last "
+        f"{longest:.1f} s after the cut (goal: heartbeat {HEARTBEAT} + 5 s)"
     )
+
+
+def requeues(count: int, scratch: Path) -> None:
+    """Jobs of Slurm that are sent back to the queue at a random moment: how many end as the run never stopped."""
+    whole, rng, jobs = digests(scratch / "whole"), random.Random(0), []
+    (scratch / "slurm").mkdir()
+    try:
+        with slurm_cluster(scratch / "slurm") as environment:
+            for i in range(count):
+                (folder := scratch / f"job-{i}").mkdir()
+                jobs.append((folder, submit(folder, environment)))
+                requeue(*jobs[-1], environment, rng.uniform(0.3, 3))
+            for _, job in jobs:
+                wait_for_job(job, environment)
+    except CannotRunError as reason:
+        say(f"Slurm requeue: not run: {reason}")
+        return
+    equal = sum(digests(folder / "run") == whole for folder, _ in jobs)
+    say(f"Slurm requeue: {equal} of {count} end bit-equal to the run never stopped (goal: all)")
+
+
+def mpi(count: int, scratch: Path) -> None:
+    """Runs of two processes of two devices under Open MPI: how many are as the run of one process."""
+    if not HAS_MPI:
+        say("Open MPI 2 × 2: not run: needs mpirun")
+        return
+    whole = digests(scratch / "whole")
+    equal = sum(digests(run_by_mpi(scratch / f"mpi-{i}")) == whole for i in range(count))
+    say(f"Open MPI 2 × 2: {equal} of {count} bit-equal to the run of one process (goal: all)")
 
 
 def workers(scratch: Path, *, short: bool) -> None:
@@ -145,23 +201,6 @@ def stored(megabytes: int) -> None:
         f"{'bit-equal' if measured['equal'] else 'NOT equal'} to the set in memory, "
         f"{measured['times the time in memory']:.2f} times its time (goal 1.10)"
     )
-
-
-def _mistakes(scratch: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
-    own = {"JAXNN_RANKS": "2", "JAXNN_RENDEZVOUS": "127.0.0.1:28711"}
-    slurm = {"SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
-    yield ["--processes", "0"], {}
-    yield ["--processes", "2", "--rendezvous", "a:1"], {}
-    yield ["--processes", "2", "--train.batch-size", "1"], {}
-    yield ["--processes", "2", "--train.on-nonfinite", "rollback"], {}
-    yield ["--cluster", "slurm"], {}
-    yield ["--cluster", "mpi"], {}
-    yield ["--rendezvous", "host:99"], {}
-    yield [], own | {"JAXNN_RANK": "1"}  # no rank 0
-    yield [], own | {"JAXNN_RANK": "0"}  # no rank 1
-    yield [], own | {"JAXNN_RANK": "2"}
-    yield ["--cluster", "slurm"], slurm | {"SLURM_STEP_NODELIST": "localhost"}  # a loopback name
-    yield ["--cluster", "slurm"], slurm | {"SLURM_STEP_NODELIST": ""}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Runs under a real Slurm and a real Open MPI, where this machine has them: bit-equal to the run of one process."""
 
-import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,12 +14,17 @@ from jaxnn.cli.slurm import batch_script
 from jaxnn.errors import UserError
 from jaxnn.processes.cluster import Place
 from jaxnn.processes.join import check_own_name
-from tests.scale.processes import TRAIN, digests, run_alone
-
-SETUP = Path(__file__).with_name("slurm_cluster.sh")
-HAS_SLURM = all(map(shutil.which, ("slurmctld", "slurmd", "munged", "sbatch"))) and os.geteuid() == 0
-#: Where `jaxnn` is, for the scripts of Slurm.
-PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+from tests.scale.clusters import (
+    HAS_MPI,
+    CannotRunError,
+    cut_link,
+    requeue,
+    run_by_mpi,
+    slurm_cluster,
+    submit,
+    wait_for_job,
+)
+from tests.scale.processes import digests, run_alone
 
 
 @pytest.fixture(scope="module")
@@ -33,46 +36,17 @@ def alone(tmp_path_factory):
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     """The environment of a Slurm cluster of one host."""
-    if not HAS_SLURM:
-        pytest.skip("needs root, slurm-wlm and munge")
-    folder = tmp_path_factory.mktemp("slurm")
-    started = subprocess.run([SETUP, "start", folder], capture_output=True, text=True, timeout=60)
-    try:
-        if started.returncode:
-            pytest.skip(f"Slurm does not start here: {started.stdout[-300:]}{started.stderr[-300:]}")
-        yield os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": PATH}
-    finally:
-        subprocess.run([SETUP, "stop", folder], check=True)
-
-
-def submit(folder, environment):
-    """Submits the run, and returns the number of the job."""
-    words = [sys.executable, "-m", "jaxnn", "slurm", *TRAIN[3:], "--tasks", "2", "--submit", "--out", "run"]
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.split()[-1]
-
-
-def wait_for_job(job, environment, seconds=480):
-    """Waits until the job has left the queue; Slurm lets one that was queued again wait for two minutes."""
-    deadline = time.monotonic() + seconds
-    try:
-        while subprocess.run(
-            ["squeue", "-h", "-j", job], env=environment, capture_output=True, text=True, check=False
-        ).stdout.strip():
-            assert time.monotonic() < deadline, "the job does not end"
-            time.sleep(0.5)
-    finally:  # so that it does not stand in the way of the next test
-        subprocess.run(["scancel", job], env=environment, check=False)
+    with ExitStack() as running:
+        try:
+            environment = running.enter_context(slurm_cluster(tmp_path_factory.mktemp("slurm")))
+        except CannotRunError as reason:
+            pytest.skip(str(reason))
+        yield environment
 
 
 def test_job_that_slurm_requeues_ends_as_the_run_that_was_never_stopped(slurm, alone, tmp_path):
     job = submit(tmp_path, slurm)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "manifest.json").exists():
-        assert time.monotonic() < deadline, "the job does not start"
-        time.sleep(0.1)
-    time.sleep(random.Random(1).uniform(0.5, 3))
-    subprocess.run(["scontrol", "requeue", job], env=slurm, check=True)
+    requeue(tmp_path, job, slurm, random.Random(1).uniform(0.5, 3))
     wait_for_job(job, slurm)
     output = (tmp_path / f"slurm-{job}.out").read_text()
     assert digests(tmp_path / "run") == alone, output
@@ -101,13 +75,9 @@ def test_jobs_of_an_array_share_a_sweep_though_one_is_requeued(slurm, tmp_path):
     assert (tmp_path / "shared" / "sweep.csv").read_bytes() == (tmp_path / "whole" / "sweep.csv").read_bytes(), said
 
 
-@pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs Open MPI")
+@pytest.mark.skipif(not HAS_MPI, reason="needs Open MPI")
 def test_two_processes_of_two_devices_under_open_mpi_are_as_one(alone, tmp_path):
-    command = ["mpirun", "-n", "2", "--allow-run-as-root", "--oversubscribe", *TRAIN]
-    words = [*command, "--devices", "2", "--cluster", "mpi", "--out", str(tmp_path / "run")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    assert digests(tmp_path / "run") == alone
+    assert digests(run_by_mpi(tmp_path / "run")) == alone
 
 
 def test_script_has_a_task_for_each_gpu_and_goes_on():
@@ -148,21 +118,13 @@ def test_script_that_cannot_be_is_refused(command, words, expected):
         batch_script(command, words)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and ip")
 def test_link_between_two_hosts_that_is_cut_ends_both_which_name_each_other(tmp_path):
-    heartbeat = 4
-    train = [*TRAIN, "--train.epochs", "100000", "--heartbeat", str(heartbeat), "--wait", "60"]
-    script = Path(__file__).with_name("two_hosts.sh")
-    done = subprocess.run(
-        [script, tmp_path, *train, "--out", str(tmp_path / "run")], capture_output=True, text=True, timeout=200
-    )
-    if done.returncode == 77:
-        pytest.skip(f"no network namespaces here: {done.stderr[-200:]}")
-    for line, other in zip(done.stdout.splitlines(), (1, 0), strict=True):
-        rank, status, milliseconds, text = line.split(" ", 3)
-        assert (int(rank), int(status)) == (1 - other, 75), done.stdout
-        assert int(milliseconds) <= (heartbeat + 5) * 1000
-        assert f"rank {other} on host{other} has said nothing for {heartbeat} seconds" in text
+    try:
+        cuts = cut_link(tmp_path)
+    except CannotRunError as reason:
+        pytest.skip(str(reason))
+    assert [cut.rank for cut in cuts] == [0, 1]
+    assert all(cut.is_right for cut in cuts), cuts
 
 
 def test_host_that_does_not_know_its_own_address_is_named(monkeypatch):

@@ -37,6 +37,22 @@ def test_run_of_which_a_process_is_killed_starts_again_and_ends_alike(rank, alon
     assert digests(folder) == alone
 
 
+def test_process_that_dies_twice_in_a_row_is_left_out(alone, tmp_path):
+    folder = tmp_path / "run"
+    launched = subprocess.Popen(
+        [*TRAIN, "--processes", "3", "--out", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_for(lambda: (folder / "manifest.json").exists(), launched)
+    first = children(launched)
+    os.kill(first[1], signal.SIGKILL)
+    wait_for(lambda: len(started := children(launched)) == 3 and not set(started) & set(first), launched)
+    os.kill(children(launched)[1], signal.SIGKILL)
+    output, _ = launched.communicate(timeout=240)
+    assert launched.returncode == 0, output
+    assert "rank 1 has ended with signal 9, the second time; starts again with 2 processes" in output
+    assert digests(folder) == alone
+
+
 def test_signal_to_one_process_stops_all_at_one_step_and_the_run_resumes_with_fewer(alone, tmp_path):
     folder = tmp_path / "run"
     launched = subprocess.Popen(

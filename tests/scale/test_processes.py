@@ -29,7 +29,7 @@ def met(facts, ranks=None, wait=5.0):
     def process(i, rank):
         place = Place(rank, len(facts), "127.0.0.1", port)
         try:
-            outcomes[i] = meet(place, facts[i], wait=wait, heartbeat=2, say=lambda text: None)[0]
+            outcomes[i] = meet(place, facts[i], wait=wait, heartbeat=2, say=lambda text: None)
         except UserError as error:
             outcomes[i] = str(error)
 

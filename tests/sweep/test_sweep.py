@@ -6,8 +6,9 @@ import pytest
 from jax.core import Tracer
 
 from jaxnn.config import bind, load
-from jaxnn.config.experiment import experiment_of, load_data, make_experiment
+from jaxnn.config.experiment import experiment_of, make_experiment
 from jaxnn.config.hyperparameters import value_at
+from jaxnn.config.loaded_data import load_data
 from jaxnn.errors import UserError
 from jaxnn.experiment import run
 from jaxnn.sweep import Member, make_members, parse_axes, sweep, train
