@@ -149,8 +149,8 @@ def requeues(count: int, scratch: Path) -> None:
         with slurm_cluster(scratch / "slurm") as environment:
             for i in range(count):
                 (folder := scratch / f"job-{i}").mkdir()
-                jobs.append((folder, submit(folder, environment)))
-                requeue(*jobs[-1], environment, rng.uniform(0.3, 3))
+                jobs.append((folder, job := submit(folder, environment)))
+                requeue(folder, job, environment, rng.uniform(0.3, 3))
             for _, job in jobs:
                 wait_for_job(job, environment)
     except CannotRunError as reason:
