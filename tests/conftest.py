@@ -28,6 +28,8 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# The tests of refusals raise thousands of errors, and hiding JAX's own frames takes most of the time of each.
+jax.config.update("jax_traceback_filtering", "off")
 
 #: Folders and files that take half of the suite's time. `pytest` alone runs the rest; `pytest -m slow` runs these.
 SLOW = (
@@ -101,8 +103,9 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     folder = Path(__file__).parent
+    slow = {path: any(path.is_relative_to(folder / name) for name in SLOW) for path in {item.path for item in items}}
     for item in items:
-        if any(item.path.is_relative_to(folder / name) for name in SLOW):
+        if slow[item.path]:
             item.add_marker(pytest.mark.slow)
 
 

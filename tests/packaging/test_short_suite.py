@@ -1,6 +1,7 @@
 """`pytest` alone runs the short suite: everything but the folders and files that take longest."""
 
 import ast
+import shutil
 import subprocess
 import sys
 
@@ -26,17 +27,25 @@ def test_short_suite_keeps_the_laws():
 
 def test_mark_is_on_slow_files_alone(request):
     """xdist workers see every test that was collected, so this holds for whatever was selected."""
-    for item in request.session.items:
-        path = item.path
-        slow = any(path.is_relative_to(ROOT / "tests" / name) for name in _slow_paths())
-        assert ("slow" in item.keywords) == slow
+    marks = {(item.path, "slow" in item.keywords) for item in request.session.items}
+    paths = [ROOT / "tests" / name for name in _slow_paths()]
+    assert [(path, mark) for path, mark in marks if mark != any(path.is_relative_to(slow) for slow in paths)] == []
 
 
-def test_pytest_alone_runs_the_short_suite_and_a_named_file_is_run_whole():
+def test_pytest_alone_runs_the_short_suite_and_a_named_file_is_run_whole(tmp_path):
+    """Asked of a project of two files, one of which has the name of a slow one: collecting all would take a minute."""
+    for name in ("pyproject.toml", "README.md", "tests/conftest.py", "tests/storage/test_locks.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    slow = "tests/trust/test_kill.py"
+    (tmp_path / slow).parent.mkdir()
+    (tmp_path / slow).write_text("def test_it():\n    pass\n")
+
     def selected(*arguments):
         command = [sys.executable, "-m", "pytest", "--collect-only", "-n", "0", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
 
-    assert "tests/trust/test_kill.py::" not in selected("--ignore=tests/laws", "--ignore=tests/data")
-    assert "tests/trust/test_kill.py::" in selected("tests/trust/test_kill.py")
-    assert "tests/trust/test_kill.py::" in selected("--ignore=tests/laws", "--ignore=tests/data", "-m", "slow")
+    alone = selected()
+    assert f"{slow}::" not in alone and "tests/storage/test_locks.py::" in alone
+    assert f"{slow}::" in selected(slow)
+    assert f"{slow}::" in selected("-m", "slow")
