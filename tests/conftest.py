@@ -19,10 +19,9 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# An integer is a number too, a real number a complex one, and so is one that is traced: rates are inputs of a compiled
-# training.
-NUMBERS = "beartype.FrozenDict({float: float | int | __import__('jax').core.Tracer, complex: complex | float | int})"
-install_import_hook("jaxnn", f"beartype.beartype(conf=beartype.BeartypeConf(hint_overrides={NUMBERS}))")
+import tests.annotation_checks  # noqa: F401  the hook looks for it in the package
+
+install_import_hook("jaxnn", "tests.annotation_checks.checked")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_num_cpu_devices", 8)

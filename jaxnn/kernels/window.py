@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jax import lax
 from jax import numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import ArrayOrShape, Images, ImageShape, PerWindow
@@ -40,6 +40,16 @@ class Window(NamedTuple):
     def _output_length(self, x: ImageShape, axis: int) -> int:
         span = (self.size[axis] - 1) * self.dilation[axis] + 1
         return (x.shape[1 + axis] + sum(self.pads[axis]) - span) // self.stride[axis] + 1
+
+    def numbers_held(self, x: ImageShape) -> Int[np.ndarray, "rows columns"]:
+        """How many numbers of the image, without what pads it, each window holds."""
+        rows, columns = (self._held_along(axis, x.shape[1 + axis], n) for axis, n in enumerate(self.output_size(x)))
+        return rows[:, None] * columns[None]
+
+    def _held_along(self, axis: int, length: int, outputs: int) -> Int[np.ndarray, "outputs"]:
+        starts = np.arange(outputs) * self.stride[axis] - self.pads[axis][0]
+        places = starts[:, None] + np.arange(self.size[axis])[None] * self.dilation[axis]
+        return ((places >= 0) & (places < length)).sum(1)
 
     def shifted_views(self, x: Images, fill: float = 0.0) -> list[PerWindow]:
         """The strided slice of the padded images that each tap reads, one array a tap; `fill` outside the image."""

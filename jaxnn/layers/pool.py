@@ -92,7 +92,7 @@ def max_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID
 
 def _counts(window: Window, x: ImageShape) -> Float[Array, "1 rows columns 1"]:
     """How many numbers of the image each window holds."""
-    return functools.reduce(jnp.add, window.shifted_views(jnp.ones((1, *x.shape[1:3], 1), x.dtype)))
+    return jnp.asarray(window.numbers_held(x)[None, :, :, None], x.dtype)
 
 
 def average_pool(window: Size, stride: Size | None = None, padding: Padding = "VALID") -> Layer:

@@ -13,10 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 from safetensors.numpy import load_file
 
+from jaxnn.config import load
+from jaxnn.config.experiment import make_experiment
 from jaxnn.sweep.folder import read_results
+from jaxnn.train.sharing import Sharing
 from tests.scale.clusters import (
     HAS_MPI,
     HEARTBEAT,
@@ -28,6 +32,7 @@ from tests.scale.clusters import (
     submit,
     wait_for_job,
 )
+from tests.scale.collectives import count_collectives
 from tests.scale.misconfigurations import MARGIN, WAIT, misconfigurations, outcome
 from tests.scale.processes import TRAIN, children, digests, wait_for
 from tests.scale.workers import shared_sweep
@@ -47,6 +52,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for name in list(NETS)[: 1 if short else None]:
             layouts(name, Path(scratch))
+        collectives()
         kills(2 if short else 20, Path(scratch))
         cuts(1 if short else 10, Path(scratch))
         mistakes(Path(scratch), short=short)
@@ -91,6 +97,15 @@ def layouts(name: str, scratch: Path) -> None:
         f"{name}, {shown}: float64 {distance:.1e} (goal 1e-12); ordered: {'equal' if equal else 'NOT equal'}",
         flush=True,
     )
+
+
+def collectives() -> None:
+    """The collective operations in a compiled step that devices share, and in one of several seeds."""
+    jax.config.update("jax_num_cpu_devices", 4)
+    net = make_experiment(load("digits_cnn"), seeds=(0,))
+    shared = [count_collectives(net._replace(sharing=Sharing(4, parts))) for parts in (None, 8)]
+    seeds = count_collectives(net._replace(seeds=(0, 1, 2, 3)))
+    say(f"collective operations in a step: {shared[0]}; ordered: {shared[1]} (goal 1); four seeds: {seeds} (goal 0)")
 
 
 def kills(count: int, scratch: Path) -> None:

@@ -8,10 +8,8 @@ import pytest
 from jax import numpy as jnp
 
 import jaxnn
-from jaxnn.engine.chunks import ChunkSchedule
 from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks
-from jaxnn.engine.program import Program
 from jaxnn.errors import UserError
 from jaxnn.experiment import Experiment
 from jaxnn.kernels import batch_rows
@@ -21,6 +19,7 @@ from jaxnn.train import Plan, in_memory, optimizer
 from jaxnn.train.augment import Augment, augmented
 from jaxnn.train.noise import binarize, gaussian_noise, noisy
 from jaxnn.train.sharing import Sharing, check_sharing
+from tests.scale.collectives import count_collectives
 
 #: No multiple of 2, 4 or 8: some examples remain.
 BATCH = 13
@@ -114,17 +113,9 @@ def test_masks_of_the_devices_instead_of_the_examples_break_the_law(monkeypatch)
     assert np.abs(shared - alone).max() > 1e-3
 
 
-def collectives(experiment):
-    """The collective operations of a compiled step."""
-    program = Program(experiment.job(), ChunkSchedule(10, experiment.source.steps))
-    text = program._learn.call.as_text()
-    names = ("all-reduce", "all-gather", "all-to-all", "reduce-scatter", "collective-permute")
-    return sum(text.count(f" {name}{suffix}(") for name in names for suffix in ("", "-start"))
-
-
 @pytest.mark.parametrize(("sharing", "seeds", "count"), [(Sharing(4), 1, 1), (Sharing(4, 8), 1, 1), (Sharing(), 4, 0)])
 def test_step_has_one_collective_operation_and_seeds_have_none(sharing, seeds, count):
-    assert collectives(experiment_of(convolution, sharing, tuple(range(seeds)))) == count
+    assert count_collectives(experiment_of(convolution, sharing, tuple(range(seeds)))) == count
 
 
 def test_run_goes_on_with_another_number_of_devices():
