@@ -30,9 +30,18 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The tests of refusals raise thousands of errors, and hiding JAX's own frames takes most of the time of each.
 jax.config.update("jax_traceback_filtering", "off")
 
-#: Folders and files that take half of the suite's time. `pytest` alone runs the rest; `pytest -m slow` runs these.
-SLOW = (
+#: Files that take a minute or more and watch over what seldom changes. `pytest -m long` alone runs them.
+LONG = (
     "certify/test_compiler.py",
+    "data/test_photographs.py",
+    "scale/test_clusters.py",
+    "scale/test_launcher.py",
+    "scale/test_workers.py",
+    "train/test_jax_flags.py",
+    "train/test_ring_of_gaussians.py",
+)
+#: Folders and files that take more than half of the time of the others. `pytest -m slow` runs them, `pytest` the rest.
+SLOW = (
     "cli/test_continuation.py",
     "cli/test_generate_command.py",
     "cli/test_hostile_text.py",
@@ -44,7 +53,6 @@ SLOW = (
     "config/test_config_sequences.py",
     "config/test_streamed_data.py",
     "course/test_reproduce.py",
-    "data/test_photographs.py",
     "docs/test_guide.py",
     "experiment/test_generation.py",
     "experiment/test_generative_runs.py",
@@ -60,19 +68,14 @@ SLOW = (
     "report/test_every_task.py",
     "report/test_structure_figures.py",
     "scale/test_certify_devices.py",
-    "scale/test_clusters.py",
-    "scale/test_launcher.py",
     "scale/test_memory.py",
     "scale/test_misconfigurations.py",
     "scale/test_sharing.py",
-    "scale/test_workers.py",
     "sweep/test_joined.py",
     "sweep/test_stopped_sweep.py",
     "sweep/test_store.py",
     "sweep/test_sweep.py",
-    "train/test_jax_flags.py",
     "train/test_precision.py",
-    "train/test_ring_of_gaussians.py",
     "trust/test_claim.py",
     "trust/test_damage.py",
     "trust/test_fuzz.py",
@@ -97,15 +100,23 @@ def programs_are_dropped():
 def pytest_configure(config):
     # A file or a test that is named is run, slow or not.
     if config.args_source == pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
-        config.option.markexpr = "not slow"
+        config.option.markexpr = "not slow and not long"
 
 
 def pytest_collection_modifyitems(items):
-    folder = Path(__file__).parent
-    slow = {path: any(path.is_relative_to(folder / name) for name in SLOW) for path in {item.path for item in items}}
+    marks = {path: _marks(path) for path in {item.path for item in items}}
     for item in items:
-        if slow[item.path]:
-            item.add_marker(pytest.mark.slow)
+        for mark in marks[item.path]:
+            item.add_marker(mark)
+
+
+def _marks(path):
+    folder = Path(__file__).parent
+    return [
+        mark
+        for mark, names in ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG))
+        if any(path.is_relative_to(folder / name) for name in names)
+    ]
 
 
 @pytest.fixture

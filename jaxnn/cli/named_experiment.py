@@ -80,9 +80,9 @@ def config_experiment(
     from jaxnn.experiment.seeds import seed_range
     from jaxnn.runs.manifest import parts_digest
 
-    for name in ("seeds", "seed"):
-        if getattr(command, name) is not None:
-            overrides = [*overrides, f"train.{name}={getattr(command, name)}"]
+    for option in ("seeds", "seed"):
+        if getattr(command, option) is not None:
+            overrides = [*overrides, f"train.{option}={getattr(command, option)}"]
     config = load(source, overrides)
     if seeds is None or command.seeds is not None or command.seed is not None:
         seeds = seed_range(config.train.seed, config.train.seeds)

@@ -5,31 +5,41 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from tests.packaging.imports import ROOT
 
 
-def _slow_paths() -> tuple[str, ...]:
+def _paths(name: str) -> tuple[str, ...]:
+    """The files and folders that tests/conftest.py marks: "SLOW" or "LONG"."""
     (value,) = (
         node.value
         for node in ast.parse((ROOT / "tests" / "conftest.py").read_text()).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SLOW"
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
     )
     return ast.literal_eval(value)
 
 
-def test_slow_paths_exist():
-    assert [name for name in _slow_paths() if not (ROOT / "tests" / name).exists()] == []
+MARKS = {"slow": _paths("SLOW"), "long": _paths("LONG")}
+
+
+def test_marked_paths_exist_and_have_one_mark():
+    paths = [name for names in MARKS.values() for name in names]
+    assert [name for name in paths if not (ROOT / "tests" / name).exists()] == []
+    assert len(set(paths)) == len(paths)
 
 
 def test_short_suite_keeps_the_laws():
-    assert not {"laws", "laws/test_laws.py", "laws/test_completeness.py"} & set(_slow_paths())
+    marked = {name for names in MARKS.values() for name in names}
+    assert not {"laws", "laws/test_laws.py", "laws/test_completeness.py"} & marked
 
 
-def test_mark_is_on_slow_files_alone(request):
+@pytest.mark.parametrize("mark", MARKS)
+def test_mark_is_on_its_files_alone(request, mark):
     """xdist workers see every test that was collected, so this holds for whatever was selected."""
-    marks = {(item.path, "slow" in item.keywords) for item in request.session.items}
-    paths = [ROOT / "tests" / name for name in _slow_paths()]
-    assert [(path, mark) for path, mark in marks if mark != any(path.is_relative_to(slow) for slow in paths)] == []
+    paths = [ROOT / "tests" / name for name in MARKS[mark]]
+    marked = {(item.path, mark in item.keywords) for item in request.session.items}
+    assert [(path, has) for path, has in marked if has != any(path.is_relative_to(name) for name in paths)] == []
 
 
 def test_pytest_alone_runs_the_short_suite_and_a_named_file_is_run_whole(tmp_path):

@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def main(megabytes: int = 64) -> dict[str, Any]:
     allowed, window = megabytes << 20, megabytes << 15
     count = TIMES * allowed // (SIDE * SIDE)
     unlimited = resource.getrlimit(resource.RLIMIT_DATA)
+    # The limit counts the whole stack of a thread, which is 8 MB otherwise; a busy machine starts more threads.
+    threading.stack_size(1 << 20)
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as scratch:
         file = np.lib.format.open_memmap(Path(scratch) / "x.npy", "w+", np.uint8, (count, SIDE, SIDE, 1))

@@ -31,7 +31,11 @@ def children(launched: subprocess.Popen) -> list[int]:
     """The numbers of the processes of a launcher by their ranks."""
     ranks = {}
     for word in Path(f"/proc/{launched.pid}/task/{launched.pid}/children").read_text().split():
-        for entry in Path(f"/proc/{word}/environ").read_bytes().split(b"\0"):
+        try:
+            entries = Path(f"/proc/{word}/environ").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            continue
+        for entry in entries:
             if entry.startswith(b"JAXNN_RANK="):
                 ranks[int(entry.partition(b"=")[2])] = int(word)
     return [ranks[rank] for rank in sorted(ranks)]

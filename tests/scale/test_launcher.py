@@ -46,7 +46,7 @@ def test_process_that_dies_twice_in_a_row_is_left_out(alone, tmp_path):
     first = children(launched)
     os.kill(first[1], signal.SIGKILL)
     wait_for(lambda: len(started := children(launched)) == 3 and not set(started) & set(first), launched)
-    os.kill(children(launched)[1], signal.SIGKILL)
+    os.kill(children(launched)[1], signal.SIGKILL)  # the new rank 1
     output, _ = launched.communicate(timeout=240)
     assert launched.returncode == 0, output
     assert "rank 1 has ended with signal 9, the second time; starts again with 2 processes" in output
