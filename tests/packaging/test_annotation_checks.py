@@ -1,5 +1,7 @@
 """The tests' hook checks the annotations of jaxnn, and never takes one function's check for another's."""
 
+from typing import Any
+
 import jaxtyping
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from tests.annotation_checks import checked
 
 
 def function_of(kind):
-    @jaxtyping.jaxtyped(typechecker=checked)
-    def pick(x: kind[np.ndarray, "n"], y: kind[np.ndarray, "n"]) -> kind[np.ndarray, "n"]:
+    annotation: Any = kind[np.ndarray, "n"]
+
+    def pick(x, y):
         return x if y.size else y[:1]
 
-    return pick
+    pick.__annotations__ = dict.fromkeys(("x", "y", "return"), annotation)
+    return jaxtyping.jaxtyped(typechecker=checked)(pick)
 
 
 def test_functions_of_one_name_are_checked_by_their_own_annotations():
@@ -29,7 +33,8 @@ def test_functions_of_one_name_are_checked_by_their_own_annotations():
 
 
 def test_library_is_checked():
-    layout = Layout((np.ones(3),))
+    layout, square = Layout((np.ones(3),)), np.ones((3, 1))
     assert len(layout.vector((np.ones(3),))) == 3
+    tree: Any = layout.tree
     with pytest.raises(jaxtyping.TypeCheckError):
-        layout.tree(np.ones((3, 1)))
+        tree(square)
