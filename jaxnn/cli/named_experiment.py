@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxnn.cli import device
@@ -37,7 +36,9 @@ class NamedExperiment(NamedTuple):
 
 def find_experiment(command: Train, overrides: Sequence[str]) -> NamedExperiment:
     """Reads what the command line names: the config and its data, or where the Python file is."""
-    from jaxnn.runs.python_file import is_python_target, target_stem, typed_overrides
+    from jaxnn.runs.import_file import split_target
+    from jaxnn.runs.python_file import target_stem, typed_overrides
+    from jaxnn.storage.files import expand_user
 
     seeds, grad, values, epochs = None, command.grad or "hand", {}, None
     source, name = command.config, target_stem(command.config or DEFAULT_CONFIG)
@@ -55,17 +56,20 @@ def find_experiment(command: Train, overrides: Sequence[str]) -> NamedExperiment
             origin = manifest.get("experiment", {})
             values, epochs = origin.get("overrides", {}), origin.get("epochs")
     source = DEFAULT_CONFIG if source is None else source
-    if not is_python_target(source):
+    target = split_target(source)
+    if target is None:
         return config_experiment(name, source, command, overrides, seeds, grad)
     if command.grad not in (None, "hand"):
         raise UserError("--grad: expected a config, found a Python file; choose supervised(…, grad=…) there")
     typed, typed_epochs = typed_overrides(overrides)
     values, epochs = {**values, **typed}, typed_epochs or epochs
 
-    def facts() -> dict[str, str]:
-        return {"experiment": f"SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()[:16]} {values} {epochs}"}
+    file, _ = target
 
-    file = Path(source.rpartition(":")[0])
+    def facts() -> dict[str, str]:
+        content = expand_user(file).read_bytes() if expand_user(file).is_file() else b""  # `build` says what is missing
+        return {"experiment": f"SHA-256 {hashlib.sha256(content).hexdigest()[:16]} {values} {epochs}"}
+
     return NamedExperiment(name, False, True, facts, lambda: python_experiment(source, command, values, epochs, seeds))
 
 
