@@ -3,12 +3,19 @@
 import subprocess
 import sys
 
+import chex
 import numpy as np
+import optax
 import pytest
 from PIL import Image
 
+from jaxnn import dense, flatten, serial, softmax_cross_entropy
 from jaxnn.data import load, split
+from jaxnn.data.rows import Rows
+from jaxnn.engine.driver import drive
+from jaxnn.engine.job import Job
 from jaxnn.errors import UserError
+from jaxnn.train import Plan, in_memory, random_access, supervised
 
 BUILDER = '''
 from pathlib import Path
@@ -81,6 +88,26 @@ def test_tfds_reads_a_prepared_set_exactly(prepared):
         assert part.x.shape[1:] == (5, 7, 1)
         assert part.x.dtype == np.uint8
         assert by_content(part.x, part.y) == by_content(written, np.arange(len(written)) % 2)
+
+
+def test_records_that_are_read_while_a_net_trains_are_those_in_memory(prepared):
+    data, _ = prepared
+    stored, memory = (load("tfds:tiny_shapes", data_dir=data, most_bytes=most).train for most in (0, None))
+    assert isinstance(stored.x, Rows)
+    np.testing.assert_array_equal(np.asarray(stored.x), memory.x)
+    np.testing.assert_array_equal(stored.y, memory.y)
+
+    def prepare(stats, batch):
+        return batch[0].astype(np.float32) / 255, batch[1]
+
+    update = supervised(serial(flatten(), dense(2)), softmax_cross_entropy(), optax.sgd(0.1))
+    sources = (
+        random_access(tuple(stored), batch_size=3, prepare=prepare, window_bytes=2 * 3 * 39),
+        in_memory(*memory, batch_size=3, prepare=prepare),
+    )
+    assert sources[0].block == 2  # steps of a window
+    streamed, kept = (drive(Job(lambda h, source=source: update, source, Plan(5), (0,))) for source in sources)
+    chex.assert_trees_all_equal(streamed.state.update, kept.state.update)
 
 
 def test_tfds_test_split_is_the_official_test_part(prepared):
