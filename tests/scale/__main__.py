@@ -28,6 +28,7 @@ from tests.scale.clusters import (
     cut_link,
     requeue,
     run_by_mpi,
+    run_on_two_nodes,
     slurm_cluster,
     submit,
     wait_for_job,
@@ -59,6 +60,7 @@ def main(arguments: list[str]) -> None:
         mpi(1 if short else 10, Path(scratch))
         if not short:  # Slurm lets a job that was queued again wait for two minutes
             requeues(10, Path(scratch))
+            nodes(Path(scratch))
         workers(Path(scratch), short=short)
         stored(64)
 
@@ -173,6 +175,16 @@ def requeues(count: int, scratch: Path) -> None:
         return
     equal = sum(digests(folder / "run") == whole for folder, _ in jobs)
     say(f"Slurm requeue: {equal} of {count} end bit-equal to the run never stopped (goal: all)")
+
+
+def nodes(scratch: Path) -> None:
+    """A run of a task on each of two nodes of Slurm: whether it is that of one process."""
+    try:
+        equal = digests(run_on_two_nodes(scratch)) == digests(scratch / "whole")
+    except CannotRunError as reason:
+        say(f"Slurm, two nodes: not run: {reason}")
+        return
+    say(f"Slurm, two nodes of one task: {'bit-equal' if equal else 'NOT equal'} to the run of one process")
 
 
 def mpi(count: int, scratch: Path) -> None:

@@ -42,11 +42,16 @@ class Cut(NamedTuple):
         return self.status == 75 and self.seconds <= HEARTBEAT + 5 and named
 
 
+def check_slurm() -> None:
+    """Raises `CannotRunError` where this machine cannot run a Slurm cluster."""
+    if not all(map(shutil.which, ("slurmctld", "slurmd", "munged", "sbatch"))) or os.geteuid():
+        raise CannotRunError("needs root, slurm-wlm and munge")
+
+
 @contextmanager
 def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
     """A Slurm cluster of one host: the environment of its commands. Raises `CannotRunError` where there is none."""
-    if not all(map(shutil.which, ("slurmctld", "slurmd", "munged", "sbatch"))) or os.geteuid():
-        raise CannotRunError("needs root, slurm-wlm and munge")
+    check_slurm()
     started = subprocess.run([SETUP, "start", folder], capture_output=True, text=True, timeout=60)
     try:
         if started.returncode:
@@ -84,6 +89,22 @@ def wait_for_job(job: str, environment: Mapping[str, str], seconds: float = 480)
             time.sleep(0.5)
     finally:  # so that it does not stand in the way of the next one
         subprocess.run(["scancel", job], env=environment, check=False)
+
+
+def run_on_two_nodes(folder: Path) -> Path:
+    """The run of a task on each of two nodes of a Slurm cluster, which is one host in a network namespace.
+
+    Raises `CannotRunError` where this machine has no Slurm or gives no network namespace.
+    """
+    check_slurm()
+    words = [sys.executable, "-m", "jaxnn", "slurm", *TRAIN[3:], "--nodes", "2", "--submit", "--out", "run"]
+    script = Path(__file__).with_name("two_nodes.sh")
+    environment = os.environ | {"PATH": PATH}
+    done = subprocess.run([script, folder, *words], cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode == NO_NAMESPACES:
+        raise CannotRunError(f"no network namespaces here: {done.stderr[-200:]}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run"
 
 
 def run_by_mpi(folder: Path) -> Path:

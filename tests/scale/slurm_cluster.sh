@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A Slurm cluster of one host on loopback, for a test: munged, slurmctld and slurmd, in a new folder.
+# A Slurm cluster of one host on loopback, for a test: munged, slurmctld and slurmd, in a new folder. With NODES=2 in the
+# environment the host is two nodes, node1 and node2, whose names must be known as addresses of this host.
 # Needs root and Debian's slurm-wlm and munge:  apt-get install slurm-wlm munge
 #
 #     tests/scale/slurm_cluster.sh start DIR   prints the variables that point to it
@@ -7,9 +8,14 @@
 set -euo pipefail
 command=$1 folder=$2
 host=$(hostname -s)
+nodes=("$host") ports=27818
+if [[ ${NODES:-1} == 2 ]]; then
+  nodes=(node1 node2) ports=27818,27819
+fi
+names=$(IFS=,; echo "${nodes[*]}")
 
 start() {
-  mkdir -p "$folder"/{spool,state,log}
+  mkdir -p "$folder"/{state,log}
   if ! munge -n > /dev/null 2>&1; then
     [[ -e /etc/munge/munge.key ]] || (umask 077; dd if=/dev/urandom of=/etc/munge/munge.key bs=1 count=1024 status=none)
     chown munge: /etc/munge/munge.key
@@ -23,13 +29,14 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 AuthType=auth/munge
 StateSaveLocation=$folder/state
-SlurmdSpoolDir=$folder/spool
+SlurmdSpoolDir=$folder/spool-%n
 SlurmctldPidFile=$folder/slurmctld.pid
-SlurmdPidFile=$folder/slurmd.pid
+SlurmdPidFile=$folder/slurmd-%n.pid
 SlurmctldLogFile=$folder/log/slurmctld
-SlurmdLogFile=$folder/log/slurmd
+SlurmdLogFile=$folder/log/slurmd-%n
 SlurmctldPort=27817
-SlurmdPort=27818
+# The host may have fewer cores than the four tasks need.
+SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -39,14 +46,15 @@ JobRequeue=1
 ReturnToService=2
 KillWait=10
 MinJobAge=300
-NodeName=$host NodeAddr=127.0.0.1 CPUs=8 RealMemory=1000 State=UNKNOWN
-PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE
+NodeName=$names NodeHostname=$host NodeAddr=127.0.0.1 Port=$ports CPUs=8 RealMemory=1000 State=UNKNOWN
+PartitionName=main Nodes=$names Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE
 END
-  # The host may have fewer cores than the four tasks need.
-  sed -i "/^SlurmdPort/a SlurmdParameters=config_overrides" "$folder/slurm.conf"
   export SLURM_CONF=$folder/slurm.conf
   slurmctld -c
-  slurmd -c
+  for node in "${nodes[@]}"; do
+    mkdir -p "$folder/spool-$node"
+    slurmd -c -N "$node"
+  done
   for _ in $(seq 50); do
     if sinfo -h -o %t 2> /dev/null | grep -q idle; then
       echo "export SLURM_CONF=$SLURM_CONF"
@@ -60,8 +68,8 @@ END
 }
 
 stop() {
-  for name in slurmd slurmctld; do
-    [[ -e $folder/$name.pid ]] && kill "$(cat "$folder/$name.pid")" || true
+  for file in "$folder"/slurm*.pid; do
+    [[ -e $file ]] && kill "$(cat "$file")" || true
   done
 }
 

@@ -20,6 +20,7 @@ from tests.scale.clusters import (
     cut_link,
     requeue,
     run_by_mpi,
+    run_on_two_nodes,
     slurm_cluster,
     submit,
     wait_for_job,
@@ -73,6 +74,14 @@ def test_jobs_of_an_array_share_a_sweep_though_one_is_requeued(slurm, tmp_path):
     subprocess.run(["scancel", job], env=slurm, check=True)
     said = "".join(file.read_text() for file in sorted(tmp_path.glob(f"slurm-{job}_*.out")))
     assert (tmp_path / "shared" / "sweep.csv").read_bytes() == (tmp_path / "whole" / "sweep.csv").read_bytes(), said
+
+
+def test_run_on_two_nodes_of_slurm_is_that_of_one_process(alone, tmp_path):
+    try:
+        run = run_on_two_nodes(tmp_path)
+    except CannotRunError as reason:
+        pytest.skip(str(reason))
+    assert digests(run) == alone
 
 
 @pytest.mark.skipif(not HAS_MPI, reason="needs Open MPI")
