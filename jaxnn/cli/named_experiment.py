@@ -22,14 +22,12 @@ class NamedExperiment(NamedTuple):
 
     name: for the folder of its run
     in_order: whether devices add gradients in a fixed order; a Python file says so once it is run
-    is_python: whether it stands in a Python file, which may use JAX
     facts() -> what processes that train it together must have found alike, by name
     build() -> the experiment, once JAX has started
     """
 
     name: str
     in_order: bool
-    is_python: bool
     facts: "Callable[[], dict[str, str]]"
     build: "Callable[[], Experiment]"
 
@@ -64,13 +62,13 @@ def find_experiment(command: Train, overrides: Sequence[str]) -> NamedExperiment
     typed, typed_epochs = typed_overrides(overrides)
     values, epochs = {**values, **typed}, typed_epochs or epochs
 
-    file, _ = target
+    file = expand_user(target[0])
 
     def facts() -> dict[str, str]:
-        content = expand_user(file).read_bytes() if expand_user(file).is_file() else b""  # `build` says what is missing
+        content = file.read_bytes() if file.is_file() else b""  # `build` says that it is missing
         return {"experiment": f"SHA-256 {hashlib.sha256(content).hexdigest()[:16]} {values} {epochs}"}
 
-    return NamedExperiment(name, False, True, facts, lambda: python_experiment(source, command, values, epochs, seeds))
+    return NamedExperiment(name, False, facts, lambda: python_experiment(source, command, values, epochs, seeds))
 
 
 def config_experiment(
@@ -104,7 +102,7 @@ def config_experiment(
         device.set_precision(config.train.precision)
         return experiment_of(config, data, seeds=seeds, grad=grad)
 
-    return NamedExperiment(name, config.train.reduction == "ordered", False, facts, build)
+    return NamedExperiment(name, config.train.reduction == "ordered", facts, build)
 
 
 def python_experiment(

@@ -146,10 +146,10 @@ class ProcessGroup:
         start_jax(self.peers, each, wait=self.options.wait)
         return devices.describe_devices(jax.devices())
 
-    def compare_experiments(self, experiment: "Experiment | None") -> None:
-        """Raises `UserError` where another process has other devices than rank 0, or another experiment.
+    def compare_experiments(self, experiment: "Experiment") -> None:
+        """Raises `UserError` where another process has other devices than rank 0, or another experiment in Python.
 
-        experiment: one of a Python file, of which nothing could be said before JAX started
+        That of a config was compared before JAX started: its data are not read again.
         """
         if self.peers is None:
             return
@@ -158,7 +158,7 @@ class ProcessGroup:
         from jaxnn.runs.manifest import comparable_facts
 
         kinds = ", ".join(f"{d.platform}:{d.device_kind}" for d in jax.local_devices())
-        facts = {} if experiment is None else comparable_facts(experiment)
+        facts = {} if "config" in experiment.record.facts else comparable_facts(experiment)
         self.peers.compare({**facts, "devices": kinds}, self.options.wait)
 
     def _leave(self, *, finished: bool, together: bool = True, mistake: str = "") -> None:

@@ -51,7 +51,7 @@ def run(command: Resume, overrides: Sequence[str]) -> None:
 
         experiment = rebuild_experiment(command.run, manifest, command.data_dir, command.experiment, overrides)
         experiment = experiment.on_devices(group.all_devices)
-        group.compare_experiments(None if "config" in manifest else experiment)
+        group.compare_experiments(experiment)
         if group.is_rank_zero:
             _resume(command, manifest, experiment, group)
         else:

@@ -33,7 +33,7 @@ def run(command: Train, overrides: Sequence[str]) -> None:
         group.compare(named.facts)
         where = group.select_device(command.device, deterministic=command.deterministic, in_order=named.in_order)
         experiment = named.build().on_devices(group.all_devices)
-        group.compare_experiments(experiment if named.is_python else None)
+        group.compare_experiments(experiment)
         train(command, experiment, named.name, where, group)
 
 

@@ -77,6 +77,12 @@ def split_address(text: str, name: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def free_port(host: str) -> int:
+    """A port of this machine that nobody listens at, where processes can reach `host`."""
+    with socket.create_server(("127.0.0.1" if is_loopback(host) else "", 0)) as free:
+        return free.getsockname()[1]
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name stands for this host itself, on every host."""
     try:

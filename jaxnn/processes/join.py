@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jaxnn.errors import UserError
-from jaxnn.processes.cluster import GROUP, Place, is_loopback
+from jaxnn.processes.cluster import GROUP, Place, free_port, is_loopback
 from jaxnn.processes.peers import Peers
 from jaxnn.processes.rendezvous import meet
 
@@ -42,7 +42,7 @@ def start_jax(peers: Peers, devices: int, *, wait: float) -> None:
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     first = int(os.environ[GROUP]) * devices if GROUP in os.environ else None
     # Chosen at the last moment: another program could take it.
-    coordinator = f"{place.host}:{peers.agree(_free_port(place))}"
+    coordinator = f"{place.host}:{peers.agree(None if place.rank else free_port(place.host))}"
     jax.distributed.initialize(
         coordinator,
         place.ranks,
@@ -55,12 +55,6 @@ def start_jax(peers: Peers, devices: int, *, wait: float) -> None:
         # Peers notices first that a process is gone, and says so in one line.
         heartbeat_timeout_seconds=max(100, int(peers.heartbeat * 10)),
     )
-
-
-def _free_port(place: Place) -> int:
-    """A port of this host that JAX's processes can meet at."""
-    with socket.create_server(("127.0.0.1" if is_loopback(place.host) else "", 0)) as free:
-        return free.getsockname()[1]
 
 
 def check_own_name(place: Place) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from jaxnn.processes.cluster import FOLDER_FILE, GROUP, PARENT, RANK, RANKS, RENDEZVOUS
+from jaxnn.processes.cluster import FOLDER_FILE, GROUP, PARENT, RANK, RANKS, RENDEZVOUS, free_port
 from jaxnn.processes.peers import LOST
 
 #: Seconds that the processes get to end by themselves once one has.
@@ -60,18 +59,16 @@ class Launcher:
                     if status in FINAL or self._signal is not None:
                         break
                     how = f"signal {-status}" if status < 0 else f"exit status {status}"
+                    number, then = self._numbers[rank], "; starts again"
                     if not restarts:
-                        self._say(f"rank {rank} has ended with {how}; no restart is left")
-                        break
-                    restarts -= 1
-                    number = self._numbers[rank]
-                    if number == before and len(self._numbers) > 1:
+                        then = "; no restart is left"
+                    elif number == before and (left := len(self._numbers) - 1):
                         self._numbers.remove(number)
-                        rest = f"{left} process" if (left := len(self._numbers)) == 1 else f"{left} processes"
-                        self._say(f"rank {rank} has ended with {how}, the second time; starts again with {rest}")
-                    else:
-                        self._say(f"rank {rank} has ended with {how}; starts again")
-                    before = number
+                        then = f", the second time; starts again with {left} process{'es' if left > 1 else ''}"
+                    self._say(f"rank {rank} has ended with {how}{then}")
+                    if not restarts:
+                        break
+                    restarts, before = restarts - 1, number
                 return 128 - status if status < 0 else status
         finally:
             self._end()
@@ -89,8 +86,7 @@ class Launcher:
         """Starts all processes and waits for them. Returns the exit status and the rank of the first that failed."""
         folder = Path(file.read_text()) if file.exists() else None
         words = self._words(folder if folder is not None and (folder / "manifest.json").is_file() else None)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port("127.0.0.1")
         pumps = []
         self._children, self._errors = [], set()
         for rank, number in enumerate(self._numbers):

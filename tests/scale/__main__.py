@@ -21,18 +21,7 @@ from jaxnn.config import load
 from jaxnn.config.experiment import make_experiment
 from jaxnn.sweep.folder import read_results
 from jaxnn.train.sharing import Sharing
-from tests.scale.clusters import (
-    HAS_MPI,
-    HEARTBEAT,
-    CannotRunError,
-    cut_link,
-    requeue,
-    run_by_mpi,
-    run_on_two_nodes,
-    slurm_cluster,
-    submit,
-    wait_for_job,
-)
+from tests.scale import clusters
 from tests.scale.collectives import count_collectives
 from tests.scale.misconfigurations import MARGIN, WAIT, misconfigurations, outcome
 from tests.scale.processes import TRAIN, children, digests, wait_for
@@ -130,13 +119,13 @@ def kills(count: int, scratch: Path) -> None:
 def mistakes(scratch: Path, *, short: bool) -> None:
     """Mistakes of each kind: in how many all processes end in time, with exit status 2 and one line."""
     right, late, total = 0, 0.0, 0
-    for name, processes in list(misconfigurations(scratch))[:: 3 if short else 1]:
-        ends = outcome(name, processes, scratch)
+    for misconfiguration in misconfigurations(scratch)[:: 3 if short else 1]:
+        ends = outcome(misconfiguration, scratch)
         total += 1
         right += all(end.is_right for end in ends)
         late = max(late, *(end.seconds - WAIT for end in ends))
         if not all(end.is_right for end in ends):
-            say(f"  wrong: {name}: {ends}")
+            say(f"  wrong: {misconfiguration.name}: {ends}")
     say(f"misconfigurations: {right} of {total} exit 2, one line; at most {late:.1f} s beyond --wait (goal {MARGIN:g})")
 
 
@@ -146,15 +135,15 @@ def cuts(count: int, scratch: Path) -> None:
     for i in range(count):
         (folder := scratch / f"cut-{i}").mkdir()
         try:
-            ended = cut_link(folder)
-        except CannotRunError as reason:
+            ended = clusters.cut_link(folder)
+        except clusters.CannotRunError as reason:
             say(f"a link cut between two hosts: not run: {reason}")
             return
         right += len(ended) == 2 and all(cut.is_right for cut in ended)
         longest = max(longest, *(cut.seconds for cut in ended))
     say(
         f"a link cut between two hosts: {right} of {count} end both ranks, each naming the other; the last "
-        f"{longest:.1f} s after the cut (goal: heartbeat {HEARTBEAT} + 5 s)"
+        f"{longest:.1f} s after the cut (goal: heartbeat {clusters.HEARTBEAT} + 5 s)"
     )
 
 
@@ -163,14 +152,14 @@ def requeues(count: int, scratch: Path) -> None:
     whole, rng, jobs = digests(scratch / "whole"), random.Random(0), []
     (scratch / "slurm").mkdir()
     try:
-        with slurm_cluster(scratch / "slurm") as environment:
+        with clusters.slurm_cluster(scratch / "slurm") as environment:
             for i in range(count):
                 (folder := scratch / f"job-{i}").mkdir()
-                jobs.append((folder, job := submit(folder, environment)))
-                requeue(folder, job, environment, rng.uniform(0.3, 3))
+                jobs.append((folder, job := clusters.submit(folder, environment)))
+                clusters.requeue(folder, job, environment, rng.uniform(0.3, 3))
             for _, job in jobs:
-                wait_for_job(job, environment)
-    except CannotRunError as reason:
+                clusters.wait_for_job(job, environment)
+    except clusters.CannotRunError as reason:
         say(f"Slurm requeue: not run: {reason}")
         return
     equal = sum(digests(folder / "run") == whole for folder, _ in jobs)
@@ -180,8 +169,8 @@ def requeues(count: int, scratch: Path) -> None:
 def nodes(scratch: Path) -> None:
     """A run of a task on each of two nodes of Slurm: whether it is that of one process."""
     try:
-        equal = digests(run_on_two_nodes(scratch)) == digests(scratch / "whole")
-    except CannotRunError as reason:
+        equal = digests(clusters.run_on_two_nodes(scratch)) == digests(scratch / "whole")
+    except clusters.CannotRunError as reason:
         say(f"Slurm, two nodes: not run: {reason}")
         return
     say(f"Slurm, two nodes of one task: {'bit-equal' if equal else 'NOT equal'} to the run of one process")
@@ -189,11 +178,11 @@ def nodes(scratch: Path) -> None:
 
 def mpi(count: int, scratch: Path) -> None:
     """Runs of two processes of two devices under Open MPI: how many are as the run of one process."""
-    if not HAS_MPI:
+    if not clusters.HAS_MPI:
         say("Open MPI 2 × 2: not run: needs mpirun")
         return
     whole = digests(scratch / "whole")
-    equal = sum(digests(run_by_mpi(scratch / f"mpi-{i}")) == whole for i in range(count))
+    equal = sum(digests(clusters.run_by_mpi(scratch / f"mpi-{i}")) == whole for i in range(count))
     say(f"Open MPI 2 × 2: {equal} of {count} bit-equal to the run of one process (goal: all)")
 
 

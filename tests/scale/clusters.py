@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.scale.processes import TRAIN
+from tests.scale.processes import TRAIN, wait_for
 
 SETUP = Path(__file__).with_name("slurm_cluster.sh")
 #: Where `jaxnn` is, for the scripts of Slurm.
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 HAS_MPI = shutil.which("mpirun") is not None
+#: Seconds that a job may take; Slurm lets one that was queued again wait for two minutes.
+QUEUE = 480
 #: Seconds without a word after which a process is given up, in the runs whose link is cut.
 HEARTBEAT = 4
 #: The exit status of a script that finds no network namespaces here.
@@ -70,23 +72,20 @@ def submit(folder: Path, environment: Mapping[str, str]) -> str:
 
 def requeue(folder: Path, job: str, environment: Mapping[str, str], later: float) -> None:
     """Sends a job back to the queue, so many seconds after its run has begun."""
-    deadline = time.monotonic() + 480
-    while not (folder / "run" / "manifest.json").exists():
-        assert time.monotonic() < deadline, f"job {job} does not start"
-        time.sleep(0.1)
+    wait_for((folder / "run" / "manifest.json").exists, seconds=QUEUE)
     time.sleep(later)
     subprocess.run(["scontrol", "requeue", job], env=environment, check=True)
 
 
-def wait_for_job(job: str, environment: Mapping[str, str], seconds: float = 480) -> None:
-    """Waits until a job has left the queue; Slurm lets one that was queued again wait for two minutes."""
-    deadline = time.monotonic() + seconds
+def wait_for_job(job: str, environment: Mapping[str, str]) -> None:
+    """Waits until a job has left the queue."""
+
+    def has_left() -> bool:
+        asked = ["squeue", "-h", "-j", job]
+        return not subprocess.run(asked, env=environment, capture_output=True, text=True, check=False).stdout.strip()
+
     try:
-        while subprocess.run(
-            ["squeue", "-h", "-j", job], env=environment, capture_output=True, text=True, check=False
-        ).stdout.strip():
-            assert time.monotonic() < deadline, f"job {job} does not end"
-            time.sleep(0.5)
+        wait_for(has_left, seconds=QUEUE)
     finally:  # so that it does not stand in the way of the next one
         subprocess.run(["scancel", job], env=environment, check=False)
 

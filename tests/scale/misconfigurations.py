@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
+
+from jaxnn.processes.cluster import RANK, RANKS, RENDEZVOUS, free_port
 
 #: Seconds that the processes wait for each other.
 WAIT = 3.0
@@ -43,6 +45,14 @@ class Process(NamedTuple):
     environment: Mapping[str, str]
 
 
+class Misconfiguration(NamedTuple):
+    """Processes that are started at once and cannot train together. taken: a port that another program listens at"""
+
+    name: str
+    processes: list[Process]
+    taken: int | None = None
+
+
 class Ended(NamedTuple):
     """How a process ended: its exit status, the lines that it printed, and the seconds that it took."""
 
@@ -55,8 +65,8 @@ class Ended(NamedTuple):
         return self.status == 2 and len(self.lines) == 1 and self.seconds <= WAIT + MARGIN
 
 
-def misconfigurations(scratch: Path) -> Iterator[tuple[str, list[Process]]]:
-    """What may be wrong, by name, and the processes that are started at once."""
+def misconfigurations(scratch: Path) -> list[Misconfiguration]:
+    """All that are tried. scratch: a folder for what they need"""
     for i in range(2):
         (scratch / f"host{i}").mkdir(exist_ok=True)
         (scratch / f"host{i}" / "points.csv").write_text("x,y\n" + "".join(f"{j},{i + j}\n" for j in range(16)))
@@ -68,51 +78,53 @@ def misconfigurations(scratch: Path) -> Iterator[tuple[str, list[Process]]]:
     slurm = {"SLURM_PROCID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_NODES": "2"}
     digits = ["digits_mlp"]
 
-    def pair(*differences: Process) -> list[Process]:
+    def pair(*differences: Process, port: int | None = None) -> list[Process]:
         """Ranks 0 and 1 which differ so."""
-        port = _free_port()
+        own = {RANKS: "2", RENDEZVOUS: f"127.0.0.1:{port or free_port('127.0.0.1')}"}
         return [
-            Process(words, {"JAXNN_RANKS": "2", "JAXNN_RANK": str(rank), "JAXNN_RENDEZVOUS": port} | dict(environment))
+            Process(words, own | {RANK: str(rank)} | dict(environment))
             for rank, (words, environment) in enumerate(differences)
         ]
 
-    def alone(*words: str, **environment: str) -> list[Process]:
-        return [Process([*digits, *words], environment)]
+    def on_host(folder: Path) -> Process:
+        """A process that finds its data in this folder."""
+        return Process([*points, "--data-dir", str(folder)], {})
 
-    same = Process(digits, {})
-    yield "no rank 0", pair(same, same)[1:]
-    yield "no rank 1", pair(same, same)[:1]
-    yield "two ranks 0", pair(same, Process(digits, {"JAXNN_RANK": "0"}))
-    yield "a rank beyond the last", pair(same, Process(digits, {"JAXNN_RANK": "2"}))[1:]
-    yield "another jaxlib", pair(same, Process(digits, {"PYTHONPATH": str(other.parent)}))
-    yield "another number of devices", pair(same, Process([*digits, "--devices", "2"], {}))
-    yield "another config", pair(same, Process([*digits, "--net.1.units", "9"], {}))
-    yield "other seeds", pair(same, Process([*digits, "--seed", "1"], {}))
-    yield "other data", pair(*(Process([*points, "--data-dir", str(scratch / f"host{i}")], {}) for i in range(2)))
-    yield (
-        "data on one host alone",
-        pair(
-            Process([*points, "--data-dir", str(scratch / "host0")], {}),
-            Process([*points, "--data-dir", str(scratch)], {}),
-        ),
-    )
-    yield "a port that is taken", pair(same, same)[:1]
-    yield "a loopback name", [Process([*digits, "--cluster", "slurm"], slurm | {"SLURM_STEP_NODELIST": "localhost"})]
-    yield "no list of nodes", [Process([*digits, "--cluster", "slurm"], slurm | {"SLURM_STEP_NODELIST": ""})]
-    yield "no srun", alone("--cluster", "slurm")
-    yield "no mpirun", alone("--cluster", "mpi")
-    yield "a meeting place of nobody", alone("--rendezvous", "host:99")
-    yield "a meeting place for processes of this host", alone("--processes", "2", "--rendezvous", "a:1")
-    yield "no process", alone("--processes", "0")
-    yield "a batch of one example for two processes", alone("--processes", "2", "--train.batch-size", "1")
+    def under_slurm(nodes: str) -> list[Process]:
+        return [Process([*digits, "--cluster", "slurm"], slurm | {"SLURM_STEP_NODELIST": nodes})]
+
+    def alone(*words: str) -> list[Process]:
+        return [Process([*digits, *words], {})]
+
+    same, taken = Process(digits, {}), free_port("127.0.0.1")
+    return [
+        Misconfiguration("no rank 0", pair(same, same)[1:]),
+        Misconfiguration("no rank 1", pair(same, same)[:1]),
+        Misconfiguration("two ranks 0", pair(same, Process(digits, {RANK: "0"}))),
+        Misconfiguration("a rank beyond the last", pair(same, Process(digits, {RANK: "2"}))[1:]),
+        Misconfiguration("another jaxlib", pair(same, Process(digits, {"PYTHONPATH": str(other.parent)}))),
+        Misconfiguration("another number of devices", pair(same, Process([*digits, "--devices", "2"], {}))),
+        Misconfiguration("another config", pair(same, Process([*digits, "--net.1.units", "9"], {}))),
+        Misconfiguration("other seeds", pair(same, Process([*digits, "--seed", "1"], {}))),
+        Misconfiguration("other data", pair(on_host(scratch / "host0"), on_host(scratch / "host1"))),
+        Misconfiguration("data on one host alone", pair(on_host(scratch / "host0"), on_host(scratch))),
+        Misconfiguration("a port that is taken", pair(same, port=taken), taken),
+        Misconfiguration("a loopback name", under_slurm("localhost")),
+        Misconfiguration("no list of nodes", under_slurm("")),
+        Misconfiguration("no srun", alone("--cluster", "slurm")),
+        Misconfiguration("no mpirun", alone("--cluster", "mpi")),
+        Misconfiguration("a meeting place of nobody", alone("--rendezvous", "host:99")),
+        Misconfiguration("a meeting place on this host", alone("--processes", "2", "--rendezvous", "a:1")),
+        Misconfiguration("no process", alone("--processes", "0")),
+        Misconfiguration("a batch of one for two", alone("--processes", "2", "--train.batch-size", "1")),
+    ]
 
 
-def outcome(name: str, processes: Sequence[Process], scratch: Path) -> list[Ended]:
-    """Starts processes at once, and how each ends."""
+def outcome(misconfiguration: Misconfiguration, scratch: Path) -> list[Ended]:
+    """How each of the processes ends."""
     with ExitStack() as held:
-        if name == "a port that is taken":
-            host, _, port = processes[0].environment["JAXNN_RENDEZVOUS"].rpartition(":")
-            held.enter_context(socket.create_server((host, int(port))))
+        if misconfiguration.taken is not None:
+            held.enter_context(socket.create_server(("127.0.0.1", misconfiguration.taken)))
         out = scratch / "run"
         shutil.rmtree(out, ignore_errors=True)
         started = [
@@ -126,7 +138,7 @@ def outcome(name: str, processes: Sequence[Process], scratch: Path) -> list[Ende
                     text=True,
                 ),
             )
-            for words, environment in processes
+            for words, environment in misconfiguration.processes
         ]
         ends = []
         for begin, process in started:
@@ -134,8 +146,3 @@ def outcome(name: str, processes: Sequence[Process], scratch: Path) -> list[Ende
             lines = [line for line in said.splitlines() if line and "waiting for" not in line]
             ends.append(Ended(process.returncode, lines, time.monotonic() - begin))
     return ends
-
-
-def _free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"

@@ -49,10 +49,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], bool], launched: subprocess.Popen, seconds: float = 90) -> None:
-    """Waits until a condition holds; fails where the launcher ends before."""
+def wait_for(condition: Callable[[], bool], launched: subprocess.Popen | None = None, seconds: float = 90) -> None:
+    """Waits until a condition holds; fails where the launcher, if there is one, ends before."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert launched.poll() is None, "the launcher has ended"
+        assert launched is None or launched.poll() is None, "the launcher has ended"
         assert time.monotonic() < deadline, "too late"
         time.sleep(0.05)

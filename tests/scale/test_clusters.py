@@ -14,18 +14,8 @@ from jaxnn.cli.slurm import batch_script
 from jaxnn.errors import UserError
 from jaxnn.processes.cluster import Place
 from jaxnn.processes.join import check_own_name
-from tests.scale.clusters import (
-    HAS_MPI,
-    CannotRunError,
-    cut_link,
-    requeue,
-    run_by_mpi,
-    run_on_two_nodes,
-    slurm_cluster,
-    submit,
-    wait_for_job,
-)
-from tests.scale.processes import digests, run_alone
+from tests.scale import clusters
+from tests.scale.processes import digests, run_alone, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +29,16 @@ def slurm(tmp_path_factory):
     """The environment of a Slurm cluster of one host."""
     with ExitStack() as running:
         try:
-            environment = running.enter_context(slurm_cluster(tmp_path_factory.mktemp("slurm")))
-        except CannotRunError as reason:
+            environment = running.enter_context(clusters.slurm_cluster(tmp_path_factory.mktemp("slurm")))
+        except clusters.CannotRunError as reason:
             pytest.skip(str(reason))
         yield environment
 
 
 def test_job_that_slurm_requeues_ends_as_the_run_that_was_never_stopped(slurm, alone, tmp_path):
-    job = submit(tmp_path, slurm)
-    requeue(tmp_path, job, slurm, random.Random(1).uniform(0.5, 3))
-    wait_for_job(job, slurm)
+    job = clusters.submit(tmp_path, slurm)
+    clusters.requeue(tmp_path, job, slurm, random.Random(1).uniform(0.5, 3))
+    clusters.wait_for_job(job, slurm)
     output = (tmp_path / f"slurm-{job}.out").read_text()
     assert digests(tmp_path / "run") == alone, output
     assert "continues after step" in output
@@ -62,15 +52,11 @@ def test_jobs_of_an_array_share_a_sweep_though_one_is_requeued(slurm, tmp_path):
     words = [sys.executable, "-m", "jaxnn", "slurm", *sweep, "--array", "3", "--submit", "--out", "shared"]
     done = subprocess.run(words, cwd=tmp_path, env=slurm, capture_output=True, text=True, check=True)
     job = done.stdout.split()[-1]
-    deadline = time.monotonic() + 480
-    while not list((tmp_path / "shared" / "claims").glob("*.0")):
-        assert time.monotonic() < deadline, "the jobs do not start"
-        time.sleep(0.1)
+    claims, deadline = tmp_path / "shared" / "claims", time.monotonic() + clusters.QUEUE
+    wait_for(lambda: bool(list(claims.glob("*.0"))), seconds=deadline - time.monotonic())
     subprocess.run(["scontrol", "requeue", f"{job}_2"], env=slurm, check=True)
     # The other jobs do its part meanwhile: Slurm lets a job that goes back to the queue wait for two minutes.
-    while (tmp_path / "shared" / "claims").exists():
-        assert time.monotonic() < deadline, "the jobs do not end"
-        time.sleep(0.2)
+    wait_for(lambda: not claims.exists(), seconds=deadline - time.monotonic())
     subprocess.run(["scancel", job], env=slurm, check=True)
     said = "".join(file.read_text() for file in sorted(tmp_path.glob(f"slurm-{job}_*.out")))
     assert (tmp_path / "shared" / "sweep.csv").read_bytes() == (tmp_path / "whole" / "sweep.csv").read_bytes(), said
@@ -78,15 +64,15 @@ def test_jobs_of_an_array_share_a_sweep_though_one_is_requeued(slurm, tmp_path):
 
 def test_run_on_two_nodes_of_slurm_is_that_of_one_process(alone, tmp_path):
     try:
-        run = run_on_two_nodes(tmp_path)
-    except CannotRunError as reason:
+        run = clusters.run_on_two_nodes(tmp_path)
+    except clusters.CannotRunError as reason:
         pytest.skip(str(reason))
     assert digests(run) == alone
 
 
-@pytest.mark.skipif(not HAS_MPI, reason="needs Open MPI")
+@pytest.mark.skipif(not clusters.HAS_MPI, reason="needs Open MPI")
 def test_two_processes_of_two_devices_under_open_mpi_are_as_one(alone, tmp_path):
-    assert digests(run_by_mpi(tmp_path / "run")) == alone
+    assert digests(clusters.run_by_mpi(tmp_path / "run")) == alone
 
 
 def test_script_has_a_task_for_each_gpu_and_goes_on():
@@ -129,8 +115,8 @@ def test_script_that_cannot_be_is_refused(command, words, expected):
 
 def test_link_between_two_hosts_that_is_cut_ends_both_which_name_each_other(tmp_path):
     try:
-        cuts = cut_link(tmp_path)
-    except CannotRunError as reason:
+        cuts = clusters.cut_link(tmp_path)
+    except clusters.CannotRunError as reason:
         pytest.skip(str(reason))
     assert [cut.rank for cut in cuts] == [0, 1]
     assert all(cut.is_right for cut in cuts), cuts

@@ -15,7 +15,8 @@ from tests.scale.misconfigurations import misconfigurations, outcome
     ],
 )
 def test_mistake_ends_all_processes_with_one_line(name, expected, tmp_path):
-    ends = outcome(name, dict(misconfigurations(tmp_path))[name], tmp_path)
+    (misconfiguration,) = [one for one in misconfigurations(tmp_path) if one.name == name]
+    ends = outcome(misconfiguration, tmp_path)
     assert [(end.status, len(end.lines)) for end in ends] == [(2, 1)] * len(ends), ends
     assert all(expected in end.lines[0] for end in ends)
     assert not (tmp_path / "run").exists()

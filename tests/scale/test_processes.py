@@ -9,21 +9,26 @@ import pytest
 
 from jaxnn.cli.processes import split_options
 from jaxnn.errors import UserError
-from jaxnn.processes.cluster import RANK, RANKS, RENDEZVOUS, Place, find_place, first_host, is_loopback, job_port
+from jaxnn.processes.cluster import (
+    RANK,
+    RANKS,
+    RENDEZVOUS,
+    Place,
+    find_place,
+    first_host,
+    free_port,
+    is_loopback,
+    job_port,
+)
 from jaxnn.processes.peers import Peers, difference
 from jaxnn.processes.rendezvous import meet
 
 FACTS = {"version of jaxlib": "0.10.2", "platform": "cpu"}
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def met(facts, ranks=None, wait=5.0):
     """What `meet` gives or raises for processes with these facts, in threads; a fact of None leaves a rank out."""
-    port, outcomes = free_port(), {}
+    port, outcomes = free_port("127.0.0.1"), {}
     ranks = ranks or range(len(facts))
 
     def process(i, rank):
@@ -136,7 +141,7 @@ def test_port_that_is_taken_is_said():
 
 
 def test_stranger_at_the_port_is_ignored():
-    port = free_port()
+    port = free_port("127.0.0.1")
 
     def stranger():
         deadline = time.monotonic() + 3
