@@ -188,6 +188,7 @@ def mpi(count: int, scratch: Path) -> None:
 
 def workers(scratch: Path, *, short: bool) -> None:
     """A sweep whose workers are killed and stopped, and what sharing costs where nothing is killed."""
+    (scratch := scratch / "sweeps").mkdir()
     sizes = {"members": 40, "seeds": 2, "workers": 3} if short else {"members": 1000, "seeds": 4, "workers": 8}
     came, equal, results = shared_sweep(scratch, **sizes, every=2, silence=3 if short else 6)
     say(
