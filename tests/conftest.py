@@ -36,7 +36,6 @@ LONG = (
     "data/test_photographs.py",
     "scale/test_clusters.py",
     "scale/test_launcher.py",
-    "scale/test_workers.py",
     "train/test_jax_flags.py",
     "train/test_ring_of_gaussians.py",
 )
@@ -68,7 +67,6 @@ SLOW = (
     "report/test_every_task.py",
     "report/test_structure_figures.py",
     "scale/test_certify_devices.py",
-    "scale/test_memory.py",
     "scale/test_misconfigurations.py",
     "scale/test_sharing.py",
     "sweep/test_joined.py",

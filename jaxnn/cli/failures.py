@@ -30,6 +30,7 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
         return str(error), 128 + error.signal
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was written", SIGINT
+    from jaxnn.engine.out_of_memory import asked_memory
     from jaxnn.runs.import_file import UserCodeError, describe
 
     if isinstance(error, UserCodeError):
@@ -40,8 +41,8 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
         reason = error.strerror or type(error).__name__
         return f"{error.filename or 'the output'}: cannot be read or written: {reason}", OUTPUT_ERROR
     message = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    if isinstance(error, MemoryError):
-        return f"expected enough memory, found too little ({message}); use fewer or smaller arrays", USER_ERROR
+    if (size := asked_memory(error)) is not None:
+        return f"out of memory: asked for {size} ({message}); use fewer or smaller arrays", USER_ERROR
     if isinstance(error, OverflowError):
         return f"expected numbers that fit into 32 bits, found a larger one ({message}); lower it", USER_ERROR
     if (line := describe(error)) is not None:

@@ -11,9 +11,10 @@ from jaxnn.engine.chunks import ChunkSchedule
 from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.job import Job
 from jaxnn.engine.nonfinite import bisect_step, check_divergence, handle
-from jaxnn.engine.out_of_memory import explained
+from jaxnn.engine.out_of_memory import SMALLER, explained
 from jaxnn.engine.program import Program
 from jaxnn.engine.snapshot import Snapshot, addressable, concatenate_histories, on_host, rows_of
+from jaxnn.errors import plural
 from jaxnn.train.plan import Plan
 from jaxnn.train.state import History, State
 
@@ -49,7 +50,7 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
     schedule = ChunkSchedule(
         plan.epochs * job.source.steps, job.eval_steps, hooks.every, job.source.block, job.source.steps, hooks.seconds
     )
-    with explained(job.source.example, len(job.seeds), full_batch=job.source.constant), ExitStack() as end:
+    with explained(*_step_memory(job)), ExitStack() as end:
         compile_started = time.perf_counter()
         program = Program(job, schedule)
         end.callback(program.close)
@@ -104,6 +105,16 @@ def drive(job: Job, hooks: Hooks | None = None, resume_from: Snapshot | None = N
     seconds = start.seconds + time.perf_counter() - started
     finished = stopped or done == schedule.total
     return Outcome(state, concatenate_histories(*rows), compile_seconds, seconds, done, finished, snapshot.faults)
+
+
+def _step_memory(job: Job) -> tuple[str, str]:
+    """What a step does, and what to lower where the memory does not suffice."""
+    seeds, full_batch = len(job.seeds), job.source.constant
+    size = jax.tree.leaves(job.source.example)[0].shape[0]
+    batch = "the whole training part" if full_batch else plural(size, "example")
+    lower = "set train.batch_size" if full_batch else "lower train.batch_size"
+    fewer = "train fewer seeds at once, " if seeds > 1 else ""
+    return f"a step on {batch}, {plural(seeds, 'seed')}", f"{lower}, {fewer}{SMALLER}"
 
 
 def _stopped(state: State, plan: Plan) -> bool:

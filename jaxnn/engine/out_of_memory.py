@@ -1,37 +1,38 @@
-"""A run that needs more memory than there is, in one line that says what was asked for and what to lower."""
+"""Work that needs more memory than there is: one line that says what was asked for and what to lower."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import jax
+from jaxnn.errors import UserError
 
-from jaxnn.errors import UserError, plural
-from jaxnn.layer import Batch
+#: What makes any work fit that trains or evaluates a net.
+SMALLER = "make the layers smaller, or read the examples as they are needed (data.where = 'stream')"
 
 
 @contextmanager
-def explained(example: Batch, seeds: int, *, full_batch: bool) -> Iterator[None]:
+def explained(work: str, remedy: str) -> Iterator[None]:
     """Raises `UserError` in place of what JAX and Python raise when they get no memory.
 
-    example: a batch, or its shapes
+    work: what asked for it, such as "a step on 32 examples, 1 seed"; remedy: what the user can do
     """
     try:
         yield
-    except (MemoryError, jax.errors.JaxRuntimeError, ValueError) as error:
-        text = str(error)
-        # A ValueError: JAX finds no room for the examples themselves.
-        if not isinstance(error, MemoryError) and not re.search("RESOURCE_EXHAUSTED|[Oo]ut of memory", text):
+    except Exception as error:
+        if (size := asked_memory(error)) is None:
             raise
-        asked = re.search(r"(\d[\d.]*) ?([KMGTP]?i?B|bytes)", text)
-        size = _size(asked[1], asked[2]) if asked else "more memory"
-        batch = "the whole training part" if full_batch else f"{jax.tree.leaves(example)[0].shape[0]} examples"
-        lower = "set train.batch_size" if full_batch else "lower train.batch_size"
-        fewer = ", train fewer seeds at once" if seeds > 1 else ""
-        raise UserError(
-            f"out of memory: a step on {batch}, {plural(seeds, 'seed')}, asked for {size}; "
-            f"{lower}{fewer}, make the layers smaller, or read the examples as they are needed (data.where = 'stream')"
-        ) from error
+        raise UserError(f"out of memory: {work}, asked for {size}; {remedy}") from error
+
+
+def asked_memory(error: BaseException) -> str | None:
+    """How much memory was asked for where an error says that there is too little; None for another error."""
+    text = str(error)
+    # JAX raises a RuntimeError, and a ValueError where it finds no room for the examples themselves.
+    of_jax = isinstance(error, RuntimeError | ValueError) and re.search("RESOURCE_EXHAUSTED|[Oo]ut of memory", text)
+    if isinstance(error, UserError) or not (of_jax or isinstance(error, MemoryError)):
+        return None
+    asked = re.search(r"(\d[\d.]*) ?([KMGTP]?i?B|bytes)", text)
+    return _size(asked[1], asked[2]) if asked else "more memory"
 
 
 def _size(number: str, unit: str) -> str:

@@ -9,8 +9,9 @@ from jax import numpy as jnp
 
 from jaxnn.data.rows import has_rows, read_rows
 from jaxnn.data.series import SeriesReader
+from jaxnn.engine.out_of_memory import SMALLER, explained
 from jaxnn.engine.program import MAX_PROGRAMS
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, plural
 from jaxnn.experiment.class_metrics import MAX_NUMBERS, class_metrics, class_outcomes
 from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.kernels.devices import local_devices
@@ -32,32 +33,36 @@ PREDICTED_AT_ONCE = 1000
 
 
 def scores(experiment: Experiment, params: Params) -> Scores:
-    """The metrics of each seed's parameters on each part of the data, with those of `class_metrics` that apply."""
-    by_part: Scores = {}
+    """The metrics of each seed's parameters on each part of the data, with those of `class_metrics` that apply.
+
+    Raises `UserError` when the memory does not suffice.
+    """
     # Cut apart on the host: on the device each leaf's slice is a program to compile.
-    params = jax.device_get(params)
-    source, devices = experiment.source, tuple(local_devices())
-    has_score = experiment.bound().score is not None
-    job = experiment.job()
+    params, by_part = jax.device_get(params), {}
     for part in experiment.parts():
-        rows = []
-        whole = has_score and part != "train"
-        measure = _measure(experiment.bind, source.prepare, source.rows, devices, whole)
-        is_stored = has_rows(experiment.examples(part))
-        # What all seeds share is sent to the device once.
-        data = None if is_stored else _on_device(experiment, part, 0)
-        for i, seed in enumerate(experiment.seeds):
-            key = stream(jax.random.key(seed), part)
-            arguments = seed_params(params, i), job.seed_hyperparameters(i)
-            if data is None:
-                measured, outcomes = _measure_stored(experiment, part, *arguments, key, whole=whole)
-            else:
-                stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
-                measured, outcomes = jax.device_get(measure(*arguments, stats, examples, key))
-            found = jax.tree.map(unmark_undefined, measured) | class_metrics(outcomes)
-            rows.append(found | in_units_of_series(experiment, found))
-        by_part[part] = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        with explained(f"the evaluation of the part {part!r}", SMALLER):
+            by_part[part] = _scores_of_part(experiment, params, part)
     return by_part
+
+
+def _scores_of_part(experiment: Experiment, params: Params, part: str) -> dict[str, np.ndarray]:
+    source, job = experiment.source, experiment.job()
+    whole = experiment.bound().score is not None and part != "train"
+    measure = _measure(experiment.bind, source.prepare, source.rows, tuple(local_devices()), whole)
+    # What all seeds share is sent to the device once.
+    data = None if has_rows(experiment.examples(part)) else _on_device(experiment, part, 0)
+    rows = []
+    for i, seed in enumerate(experiment.seeds):
+        key = stream(jax.random.key(seed), part)
+        arguments = seed_params(params, i), job.seed_hyperparameters(i)
+        if data is None:
+            measured, outcomes = _measure_stored(experiment, part, *arguments, key, whole=whole)
+        else:
+            stats, examples = _on_device(experiment, part, i) if experiment.stacked and i else data
+            measured, outcomes = jax.device_get(measure(*arguments, stats, examples, key))
+        found = jax.tree.map(unmark_undefined, measured) | class_metrics(outcomes)
+        rows.append(found | in_units_of_series(experiment, found))
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def in_units_of_series(experiment: Experiment, found: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +161,7 @@ def predict(experiment: Experiment, params: Params, x: Batch, seed: int = 0) -> 
     """The predictions of one seed's parameters for inputs x as the data have them: class probabilities, or outputs.
 
     params: of that seed, without the axis of seeds
-    Raises `UserError` for an update without predictions.
+    Raises `UserError` for an update without predictions, and when the memory does not suffice.
     """
     single_seed = experiment.of_seed(seed)
     if single_seed.bound().predict is None:
@@ -164,9 +169,10 @@ def predict(experiment: Experiment, params: Params, x: Batch, seed: int = 0) -> 
     function = _predict(experiment.bind, experiment.source.prepare, tuple(local_devices()))
     values = single_seed.job().seed_hyperparameters(0)
     pieces = []
-    for i in range(0, jax.tree.leaves(x)[0].shape[0], PREDICTED_AT_ONCE):
-        rows = jax.tree.map(lambda a, i=i: a[i : i + PREDICTED_AT_ONCE], x)
-        pieces.append(jax.device_get(function(params, values, single_seed.source.stats, rows)))
+    with explained(f"the prediction of {plural(PREDICTED_AT_ONCE, 'input')} at a time", "make the layers smaller"):
+        for i in range(0, jax.tree.leaves(x)[0].shape[0], PREDICTED_AT_ONCE):
+            rows = jax.tree.map(lambda a, i=i: a[i : i + PREDICTED_AT_ONCE], x)
+            pieces.append(jax.device_get(function(params, values, single_seed.source.stats, rows)))
     return jax.tree.map(lambda *rows: np.concatenate(rows), *pieces)
 
 
