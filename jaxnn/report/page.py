@@ -23,7 +23,8 @@ NUMERIC_CELL = re.compile(
     rf"{_NUMBER}(?: {_NUMBER})*(?: ?± ?{_NUMBER})?(?: \({_NUMBER} … {_NUMBER}\))?(?: ?[%a-zA-Zµ/]{{1,5}})?"
     r"|[-−]?(?:nan|inf)"
 )
-MAX_NARROW_COLUMNS = 4  # of a table that fits the screen of a phone
+#: So many columns fit the screen of a phone whatever they hold; more of them do when they have so few characters.
+MAX_NARROW_COLUMNS, MAX_NARROW_CHARACTERS = 4, 44
 MISSING_CELLS = ("", "-", "–", "—")
 
 # With this policy the browser refuses to fetch or run anything, even if a string were not escaped.
@@ -179,13 +180,14 @@ def _table(table: Table) -> str:
         f'<th scope="col"{a}>{_breakable(cell)}</th>' for a, cell in zip(attributes, table.header, strict=True)
     )
     # On a narrow screen the cells of a wide table stand one below the other, each beside the name of its column.
-    labels = [f' data-label="{escape(name)}"' if columns > MAX_NARROW_COLUMNS else "" for name in table.header]
+    is_wide = _is_wide(table)
+    labels = [f' data-label="{escape(name)}"' if is_wide else "" for name in table.header]
     cells = [a + label for a, label in zip(attributes, labels, strict=True)]
     body = "\n".join(
         f"<tr>{''.join(f'<td{a}>{_cell(cell)}</td>' for a, cell in zip(cells, row, strict=True))}</tr>"
         for row in table.rows
     )
-    css_class = ' class="wide"' if columns > MAX_NARROW_COLUMNS else ""
+    css_class = ' class="wide"' if is_wide else ""
     return f"""<section>
 <h3>{escape(table.title)}</h3>
 <div class="scroll"><table{css_class}>
@@ -195,6 +197,13 @@ def _table(table: Table) -> str:
 </tbody>
 </table></div>
 </section>"""
+
+
+def _is_wide(table: Table) -> bool:
+    """Whether the columns do not fit beside each other on the screen of a phone. Two characters are between them."""
+    columns = [[name, *cells] for name, cells in zip(table.header, zip(*table.rows, strict=True), strict=False)]
+    characters = sum(max(map(len, column)) + 2 for column in columns)
+    return len(columns) > MAX_NARROW_COLUMNS and characters > MAX_NARROW_CHARACTERS
 
 
 def _breakable(text: str) -> str:

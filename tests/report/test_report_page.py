@@ -130,9 +130,13 @@ def test_spread_of_seeds_is_broken_before_its_bracket_alone():
 
 
 def test_cells_of_a_wide_table_carry_the_name_of_their_column():
-    wide = page("t", "c", [], [Table("t", list("abcde"), [["1"] * 5])], [], "", {})
-    assert '<table class="wide">' in wide and '<td class="number" data-label="e">1</td>' in wide
-    narrow = page("t", "c", [], [Table("t", list("abcd"), [["1"] * 4])], [], "", {})
+    wide = page("t", "c", [], [Table("t", list("abcde"), [["123.45678"] * 5])], [], "", {})
+    assert '<table class="wide">' in wide and '<td class="number" data-label="e">123.45678</td>' in wide
+
+
+@pytest.mark.parametrize(("columns", "cell"), [("abcd", "123.45678"), ("abcde", "0.9876")])
+def test_table_that_fits_a_phone_stays_a_table(columns, cell):
+    narrow = page("t", "c", [], [Table("t", list(columns), [[cell] * len(columns)])], [], "", {})
     assert "wide" not in narrow.partition("<body>")[2] and "data-label" not in narrow.partition("<body>")[2]
 
 
