@@ -85,11 +85,11 @@ def _job(target: str, options: OwnOptions, devices: int | None) -> Job:
     if is_own(target):
         with own_subject(target) as subject:
             return _subject_job(target, subject, options)
-    if target in shipped.names() or target.endswith(".toml"):
+    if target in shipped.shipped_configs() or target.endswith(".toml"):
         return _config_job(target, devices)
     raise UserError(
         f"certify: expected one of {', '.join(NAMES)}, a config, FILE.py:NAME or MODULE:NAME, found {target!r}"
-        + hint(target, [*NAMES, *shipped.names()], repr)
+        + hint(target, [*NAMES, *shipped.shipped_configs()], repr)
     )
 
 

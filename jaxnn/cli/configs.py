@@ -3,15 +3,19 @@
 from jaxnn.cli.library_arguments import Configs
 from jaxnn.cli.tables import print_table, write_json
 from jaxnn.cli.terminal import print_file
-from jaxnn.config.shipped import find, names
+from jaxnn.config.shipped import ShippedConfig, find, shipped_configs
 from jaxnn.config.toml_file import read_text
 
 
 def run(command: Configs) -> None:
     if command.name is None:
-        rows = [{"config": name, "claim": title} for name, title in names().items()]
+        rows = [
+            {"config": name, "title": config.title, "data": ", ".join(_folders(config))}
+            for name, config in shipped_configs().items()
+        ]
         print_table(
-            "Configs that come with jaxnn: `jaxnn train CONFIG` trains one, `jaxnn configs CONFIG` prints it",
+            "Configs that come with jaxnn: `jaxnn train CONFIG` trains one, `jaxnn configs CONFIG` prints it; "
+            "`--data-dir` names the folder that has the data of the last column",
             rows,
             command.json,
         )
@@ -23,3 +27,8 @@ def run(command: Configs) -> None:
 
         write_json(command.json, to_builtins(load(command.name)))
     print_file(text)
+
+
+def _folders(config: ShippedConfig) -> list[str]:
+    """What the data folder must have for a config."""
+    return sorted({file.partition("/")[0] for file in config.files})

@@ -1,6 +1,6 @@
 """Configs: one TOML file describes one experiment. `__init__.pyi` lists the public names, imported on first use.
 
-`jaxnn.config.shipped` (`names`, `find`) and `jaxnn.config.errors` import neither JAX nor pydantic.
+`jaxnn.config.shipped` (`shipped_configs`, `find`) and `jaxnn.config.errors` import neither JAX nor pydantic.
 """
 
 import lazy_loader

@@ -14,4 +14,4 @@ from .reference import fields as fields
 from .reference import variants as variants
 from .schema import Config as Config
 from .shipped import find as find
-from .shipped import names as names
+from .shipped import shipped_configs as shipped_configs

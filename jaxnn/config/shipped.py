@@ -3,10 +3,21 @@
 import os
 import tomllib
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from jaxnn.config.errors import suggest
 from jaxnn.errors import UserError
 from jaxnn.storage.files import expand_user
+
+#: The keys of `[data]` that name a file or a folder of the data folder.
+_FILES = ("file", "test_file", "path", "test_path", "nodes_file")
+
+
+class ShippedConfig(NamedTuple):
+    """files: what it reads in the data folder; none where the data are in the package or drawn"""
+
+    title: str
+    files: tuple[str, ...]
 
 
 def config_dir() -> Path:
@@ -20,9 +31,9 @@ def shipped_folder(installed: str, cloned: str) -> Path:
     return package / installed if (package / installed).is_dir() else package.parent / cloned
 
 
-def names() -> dict[str, str]:
-    """The names of the shipped configs in alphabetical order, each with its title."""
-    return {path.stem: _title(path) for path in sorted(config_dir().glob("*.toml"))}
+def shipped_configs() -> dict[str, ShippedConfig]:
+    """The shipped configs by their names, in alphabetical order."""
+    return {path.stem: _read(path) for path in sorted(config_dir().glob("*.toml"))}
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
@@ -45,9 +56,8 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     return shipped[text]
 
 
-def _title(path: Path) -> str:
-    try:
-        title = tomllib.loads(path.read_text(encoding="utf-8")).get("title", "")
-    except ValueError:
-        return ""  # `load` reports what is wrong with the file
-    return title if isinstance(title, str) else ""
+def _read(path: Path) -> ShippedConfig:
+    config: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    data = config["data"]
+    files = ("mnist",) if data["name"] == "mnist" else tuple(data[key] for key in _FILES if key in data)
+    return ShippedConfig(config["title"], files)

@@ -25,4 +25,9 @@ def find_path(path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | N
     for candidate in candidates:
         if candidate.exists():
             return candidate
-    raise UserError(f"found no {' and no '.join(str(candidate) for candidate in candidates)}; give its path")
+    remedy = (
+        f"or name the folder that holds it by --data-dir or {DATA_DIR_VARIABLE}"
+        if folder is None
+        else "or put it there"
+    )
+    raise UserError(f"found no {' and no '.join(map(str, candidates))}; give its path, {remedy}")

@@ -4,11 +4,13 @@ import csv
 import hashlib
 import json
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from jaxnn.config.shipped import shipped_configs
 from jaxnn.runs.manifest import environment
 from jaxnn.storage.arrays import load_arrays
 
@@ -157,11 +159,20 @@ def test_summary_counts_the_course_s_parameters(name, parameters, jaxnn, tmp_pat
 
 def test_configs_lists_every_shipped_config(jaxnn, tmp_path):
     assert jaxnn("configs", "--json", tmp_path / "configs.json")[0] == 0
-    names = {row["config"] for row in json.loads((tmp_path / "configs.json").read_text())["rows"]}
+    rows = json.loads((tmp_path / "configs.json").read_text())["rows"]
+    names = {row["config"] for row in rows}
     assert {
         "digits_mlp", "digits_cnn", "blobs_neuron", "circles_mlp", "mnist_sigmoid_mse", "mnist_tanh_softmax",
         "mnist_cnn", "cosine_denoise",
     } <= names  # fmt: skip
+    data = {row["config"]: row["data"] for row in rows}
+    assert (data["digits_mlp"], data["mnist_cnn"], data["vowels_gru"]) == ("", "mnist", "vowels")
+
+
+def test_files_that_the_configs_read_are_described_in_the_guide():
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "data_sets.md").read_text("utf-8")
+    missing = [file for config in shipped_configs().values() for file in config.files if f"`{file}" not in guide]
+    assert not missing
 
 
 @pytest.mark.parametrize("name", ["blobs_neuron", "circles_mlp", "cosine_denoise", "digits_cnn"])

@@ -6,11 +6,11 @@ import pytest
 
 from jaxnn.config import load
 from jaxnn.config.dump import to_builtins
-from jaxnn.config.shipped import find, names
+from jaxnn.config.shipped import find, shipped_configs
 
 
 def test_configs_name_prints_every_shipped_config_as_it_is(jaxnn, tmp_path):
-    for name in names():
+    for name in shipped_configs():
         code, out, err = jaxnn("configs", name)
         assert (code, out, err) == (0, find(name).read_text(encoding="utf-8"), "")
     assert jaxnn("configs", "parabola", "--json", tmp_path / "c.json")[0] == 0

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from jaxnn.config import load, names
+from jaxnn.config import load, shipped_configs
 
 READ = """
 import sys
@@ -22,5 +22,5 @@ for name in sys.argv[1:]:
 
 
 def test_no_config_and_no_data_set_starts_jax():
-    of_data = {load(name).data.name: name for name in names()}  # one config of each data set
+    of_data = {load(name).data.name: name for name in shipped_configs()}  # one config of each data set
     subprocess.run([sys.executable, "-c", READ, *of_data.values()], check=True)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxnn.config import Config, ConfigError, config_hash, dump, find, load, names
+from jaxnn.config import Config, ConfigError, config_hash, dump, find, load, shipped_configs
 from jaxnn.config.toml_file import MAX_BYTES
 
-TEXTS = [find(name).read_text(encoding="utf-8") for name in sorted(names())]
+TEXTS = [find(name).read_text(encoding="utf-8") for name in sorted(shipped_configs())]
 WORDS = [
     "=",
     "[",

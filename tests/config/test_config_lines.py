@@ -7,7 +7,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxnn.config import names
+from jaxnn.config import shipped_configs
 from jaxnn.config.shipped import find
 from jaxnn.config.toml_positions import line_numbers
 
@@ -68,7 +68,7 @@ def test_line_numbers_has_exactly_the_paths_of_tomllib(tables, multiline):
             assert path[-1] in lines[line - 1]
 
 
-@pytest.mark.parametrize("name", sorted(names()))
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_line_numbers_covers_shipped_config(name):
     text = find(name).read_text(encoding="utf-8")
     assert set(line_numbers(text)) == set(paths(tomllib.loads(text)))

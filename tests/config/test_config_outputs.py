@@ -4,7 +4,7 @@ import pytest
 
 from jaxnn.config import ConfigError, load
 from jaxnn.config.output_checks import BOUNDED, BOUNDED_BELOW, CONTAINED
-from jaxnn.config.shipped import names
+from jaxnn.config.shipped import shipped_configs
 from jaxnn.layers import LAYERS
 from jaxnn.losses import OUTPUT_LOSSES
 
@@ -70,6 +70,6 @@ def test_tables_of_the_checks_are_names_of_layers_and_losses():
     assert {*BOUNDED, *BOUNDED_BELOW} <= set(LAYERS) and set(CONTAINED) <= set(OUTPUT_LOSSES)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", shipped_configs())
 def test_shipped_config_passes(name):
     assert load(name)

@@ -211,5 +211,8 @@ def test_csv_relative_path_is_found_in_the_data_folder(write, monkeypatch, tmp_p
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert len(load("csv", {"path": "table.csv", "label": "kind"}, data_dir=tmp_path).train.x) == 3
-    with pytest.raises(UserError, match=r"found no table\.csv and no .*nowhere"):
+    with pytest.raises(UserError, match=r"found no table\.csv and no .*nowhere.*; give its path, or put it there"):
         load("csv", {"path": "table.csv", "label": "kind"}, data_dir=tmp_path / "nowhere")
+    monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
+    with pytest.raises(UserError, match=r"found no table\.csv; give its path, or name the folder .* by --data-dir"):
+        load("csv", {"path": "table.csv", "label": "kind"})

@@ -25,7 +25,7 @@ from jaxnn.cli.run_arguments import Slurm
 from jaxnn.cli.slurm import batch_script
 from jaxnn.cli.training_arguments import Sweep, Train
 from jaxnn.config import load
-from jaxnn.config.shipped import find, names
+from jaxnn.config.shipped import find, shipped_configs
 from jaxnn.course.systems import SYSTEMS
 from jaxnn.runs.python_file import is_python_target, typed_overrides
 from jaxnn.sweep import parse_axes
@@ -41,7 +41,7 @@ LAWS_OF_LAYERS = [law for law in LAWS.values() if law.applies not in (has_stoppe
 COUNTS = {
     "mutants": len(MUTANTS),
     "laws": len(LAWS_OF_LAYERS),
-    "configs": len(names()),
+    "configs": len(shipped_configs()),
     "systems": len({system.id for system in SYSTEMS}),
 }
 
@@ -86,13 +86,13 @@ def test_page_commands_are_taken_by_the_command_line(page):
             continue
         if is_python_target(command.config):
             typed_overrides(overrides)
-        elif command.config in names():
+        elif command.config in shipped_configs():
             load(command.config, overrides)
         else:
             assert Path(command.config).suffix == ".toml", f"{command.config}: neither shipped nor a file"
         if isinstance(command, Sweep):
             axes = parse_axes(command.over, command.draw)
-            if command.config in names():
+            if command.config in shipped_configs():
                 check_axes(family(command.config, overrides), axes)
 
 
