@@ -51,7 +51,7 @@ def load_data(
     if table.normal is not None:
         pairs = [one_normal_class(*pair, str(table.normal)) for pair in zip(sets, splits, strict=False)]
         sets, splits = [dataset for dataset, _ in pairs], tuple(parts for _, parts in pairs)
-    splits = tuple(_in_memory_held_out(_cut_windows(parts, sets[0].window)) for parts in splits)
+    splits = tuple(_in_memory_validation(_cut_windows(parts, sets[0].window)) for parts in splits)
     if sets[0].has_missing:
         filled, parts = fill_missing(sets[0], splits[0])
         sets, splits = [filled], (parts,)
@@ -72,9 +72,9 @@ def _cut_windows(splits: Splits, window: int) -> Splits:
     return Splits(splits.train, *held_out)
 
 
-def _in_memory_held_out(splits: Splits) -> Splits:
-    """The parts with the held-out examples in memory: the compiled program evaluates all of them."""
-    return Splits(splits.train, *(jax.tree.map(np.asarray, part) for part in splits[1:]))
+def _in_memory_validation(splits: Splits) -> Splits:
+    """The parts with the validation examples in memory: the compiled program evaluates all of them."""
+    return splits._replace(validation=jax.tree.map(np.asarray, splits.validation))
 
 
 def load_dataset(config: Config, data_dir: str | os.PathLike[str] | None, seed: int) -> Dataset:

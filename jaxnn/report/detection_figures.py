@@ -11,6 +11,7 @@ from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.report.figure import Figure
+from jaxnn.report.figured_examples import figured_examples
 from jaxnn.report.score_table import class_name, output_names
 from jaxnn.targets import Boxes
 
@@ -21,7 +22,7 @@ SHOWN = 6
 def detection_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figure of the first seed on the test part, or the nearest thing to it; none without pictures."""
     part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else experiment.examples(part)
+    examples = None if part is None else figured_examples(experiment, part)
     if not isinstance(examples, tuple) or not isinstance(examples[1], Boxes):
         return
     x, target = np.asarray(examples[0])[:SHOWN], jax.tree.map(lambda a: np.asarray(a)[:SHOWN], examples[1])

@@ -9,6 +9,7 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.report.figure import Figure
+from jaxnn.report.figured_examples import figured_examples
 from jaxnn.train.novelty import NORMAL_SHARE
 
 #: Pictures of each kind.
@@ -19,7 +20,7 @@ def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figures of the first seed on the test part; none without one, or where all its examples are of one kind."""
     from sklearn.metrics import roc_auc_score
 
-    examples = experiment.examples("test")
+    examples = figured_examples(experiment, "test")
     if not isinstance(examples, tuple):
         return
     x, new = np.asarray(examples[0]), np.asarray(examples[1]) == 1

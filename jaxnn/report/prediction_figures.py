@@ -17,6 +17,7 @@ from jaxnn.metrics import mean_iou, predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report.detection_figures import detection_figures
 from jaxnn.report.figure import Figure
+from jaxnn.report.figured_examples import figured_examples
 from jaxnn.report.forecast_figure import forecast_figure
 from jaxnn.report.novelty_figures import novelty_figures
 from jaxnn.report.score_table import class_name, output_names
@@ -70,7 +71,7 @@ def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figur
 def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
     """The first seed's predictions of a task for the test part, or the nearest thing to it; None for no predictions."""
     part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else experiment.examples(part)
+    examples = None if part is None else figured_examples(experiment, part)
     if part is None or not (isinstance(examples, tuple) and len(examples) == 2):
         return None
     x = np.asarray(examples[0]) if hasattr(examples[0], "dtype") else None
@@ -147,7 +148,7 @@ def boundary_figure(
     experiment: Experiment, params: Params, part: str, x: np.ndarray, true: np.ndarray, classes: tuple[str, ...]
 ) -> Figure:
     """The plane of two inputs, shaded by the predicted class, with the examples x and their labels."""
-    inputs = [np.asarray(jax.tree.leaves(experiment.examples(name))[0]) for name in experiment.parts()]
+    inputs = [np.asarray(jax.tree.leaves(figured_examples(experiment, name))[0]) for name in experiment.parts()]
     points = np.concatenate(inputs)
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.1 * (high - low)

@@ -5,11 +5,13 @@ import jax
 import numpy as np
 import pytest
 
+import jaxnn
 from jaxnn.config import load, loaded_data
 from jaxnn.config.experiment import make_experiment
-from jaxnn.data.rows import Rows
+from jaxnn.data.rows import Rows, array_rows
 from jaxnn.engine.driver import drive
 from jaxnn.errors import UserError
+from jaxnn.report.figured_examples import figured_examples
 
 SHORT = ("data.train=200", "data.validation=30", "data.test=20", "train.epochs=2", "train.batch_size=32")
 
@@ -53,8 +55,24 @@ def test_file_stays_on_the_disk_and_trains_as_if_it_were_read(tmp_path, monkeypa
     memory = make_experiment(load(tmp_path / "config.toml", [*overrides, "data.where=device"]), seeds=(0,))
     assert stream.source.block and not memory.source.block
     chex.assert_trees_all_equal(drive(stream.job()).history, drive(memory.job()).history)
-    # What is evaluated in every epoch is in memory.
+    # What is evaluated in every epoch is in memory; what is evaluated once stays where it is.
     assert isinstance(jax.tree.leaves(stream.validation)[0], np.ndarray)
+    assert isinstance(jax.tree.leaves(stream.test)[0], Rows)
+    runs = [jaxnn.fit(made, tmp_path / made.title) for made in (stream, memory._replace(title="memory"))]
+    chex.assert_trees_all_equal(*(run.scores for run in runs))
+    pictures = [sorted(path.name for path in (run.folder / "figures").iterdir()) for run in runs]
+    assert pictures[0] == pictures[1] and "confusion.png" in pictures[0]
+
+
+def test_figures_of_a_part_in_a_file_are_drawn_from_examples_all_over_it(monkeypatch):
+    made = experiment("data.where=stream")
+    x = np.arange(20, dtype=np.float32).reshape(10, 2)
+    made = made._replace(test=(array_rows(x), array_rows(np.arange(10))))
+    assert len(jax.tree.leaves(figured_examples(made, "test"))[0]) == 10
+    row_bytes = 2 * 4 + 8
+    monkeypatch.setattr("jaxnn.report.figured_examples.FIGURE_BYTES", 4 * row_bytes)
+    _, numbers = figured_examples(made, "test")
+    assert numbers.tolist() == [0, 2, 5, 7]
 
 
 def test_small_data_are_in_memory_unless_the_config_says_otherwise():

@@ -1,0 +1,22 @@
+"""The examples of a part that the figures of a run are drawn from."""
+
+import jax
+import numpy as np
+
+from jaxnn.data.rows import has_rows, read_rows
+from jaxnn.experiment.definition import Experiment
+from jaxnn.layer import Batch
+
+#: Bytes of the examples that are read for the figures, of a part that stays in its file.
+FIGURE_BYTES = 64 << 20
+
+
+def figured_examples(experiment: Experiment, part: str) -> Batch | None:
+    """The first seed's examples of a part, in memory; of those in a file as many as fit, from everywhere in it."""
+    examples = experiment.examples(part)
+    if examples is None or not has_rows(examples):
+        return examples
+    leaves = jax.tree.leaves(examples)
+    n, nbytes = len(leaves[0]), sum(leaf.nbytes for leaf in leaves)
+    count = max(1, min(n, FIGURE_BYTES * n // max(1, nbytes)))
+    return read_rows(examples, np.arange(count) * n // count, experiment.source.corrupt)
