@@ -103,8 +103,8 @@ def in_memory(
     """
     examples = (x, target)
     n = count_examples(examples)
-    if batch_size is not None and not 1 <= batch_size <= n:
-        raise UserError(f"expected a batch size of 1 … {n}, the training examples, found {batch_size}")
+    if batch_size is not None:
+        check_batch_size(batch_size, n)
 
     def positions(key, epoch, i):
         rows = jnp.arange(n) if batch_size is None else order(key, epoch, n)
@@ -121,6 +121,12 @@ def in_memory(
         constant=batch_size is None,
         positions=positions,
     )
+
+
+def check_batch_size(batch_size: int, n: int) -> None:
+    """Raises `UserError` for a batch size that n training examples cannot have."""
+    if not 1 <= batch_size <= n:
+        raise UserError(f"expected a batch size of 1 … {n}, the training examples, found {batch_size}")
 
 
 def count_examples(examples: Batch) -> int:

@@ -9,9 +9,17 @@ import jax
 import numpy as np
 
 from jaxnn.data.rows import Corrupt, Rows, array_rows, read_parallel, record_rows
-from jaxnn.errors import UserError
 from jaxnn.layer import Batch
-from jaxnn.train.batches import Prepare, Source, as_float_images, block_batches, count_examples, example_of, order
+from jaxnn.train.batches import (
+    Prepare,
+    Source,
+    as_float_images,
+    block_batches,
+    check_batch_size,
+    count_examples,
+    example_of,
+    order,
+)
 from jaxnn.train.windows import EVALUATED_PLACES, cut_windows, steps_of_windows, window_starts
 
 #: Bytes of a window of batches, unless one batch has more. Up to `BLOCKS_AHEAD` + 1 of them are in memory.
@@ -43,8 +51,7 @@ def random_access(
     """
     stored = stored_examples(examples)
     n = count_examples(stored)
-    if not 1 <= batch_size <= n:
-        raise UserError(f"expected a batch size of 1 … {n}, the training examples, found {batch_size}")
+    check_batch_size(batch_size, n)
     steps = n // batch_size
 
     @functools.lru_cache(2)
