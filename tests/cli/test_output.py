@@ -133,7 +133,7 @@ def test_long_commands_say_first_how_long_they_take(jaxnn, tmp_path, monkeypatch
 def test_mistake_of_jaxnn_is_one_line_with_a_file_and_status_70(jaxnn, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     failing = eval("lambda *args, **options: {}['secret']", {"__name__": "jaxnn.failing"})
-    monkeypatch.setattr("jaxnn.cli.configs.names", failing)
+    monkeypatch.setattr("jaxnn.cli.configs.shipped_configs", failing)
     code, out, err = jaxnn("configs")
     (file,) = tmp_path.iterdir()
     assert (
@@ -148,7 +148,7 @@ def test_error_of_the_system_is_one_line(jaxnn, monkeypatch):
     def fail(*args):
         raise OSError(errno.EMFILE, "Too many open files", "somewhere")
 
-    monkeypatch.setattr("jaxnn.cli.configs.names", fail)
+    monkeypatch.setattr("jaxnn.cli.configs.shipped_configs", fail)
     code, _, err = jaxnn("configs")
     assert code == 74 and err == "jaxnn: somewhere: cannot be read or written: Too many open files\n"
 
