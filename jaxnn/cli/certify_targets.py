@@ -25,7 +25,7 @@ from jaxnn.certify.vjp_rule import layer_rule, loss_rule
 from jaxnn.cli.certify_devices import EXAMPLES, devices_findings
 from jaxnn.cli.certify_functions import OwnOptions, function_laws, is_function
 from jaxnn.cli.certify_nets import batch_like, labels, net_args, net_case, net_cost
-from jaxnn.config import Config, build_loss, build_model, load, shipped
+from jaxnn.config import Config, build_loss, build_model, load, shipped_configs
 from jaxnn.config.experiment import example_input
 from jaxnn.config.loaded_data import with_data_sizes
 from jaxnn.errors import UserError, describe, hint
@@ -85,11 +85,12 @@ def _job(target: str, options: OwnOptions, devices: int | None) -> Job:
     if is_own(target):
         with own_subject(target) as subject:
             return _subject_job(target, subject, options)
-    if target in shipped.shipped_configs() or target.endswith(".toml"):
+    configs = shipped_configs()
+    if target in configs or target.endswith(".toml"):
         return _config_job(target, devices)
     raise UserError(
         f"certify: expected one of {', '.join(NAMES)}, a config, FILE.py:NAME or MODULE:NAME, found {target!r}"
-        + hint(target, [*NAMES, *shipped.shipped_configs()], repr)
+        + hint(target, [*NAMES, *configs], repr)
     )
 
 

@@ -57,7 +57,11 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
 
 
 def _read(path: Path) -> ShippedConfig:
-    config: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    data = config["data"]
-    files = ("mnist",) if data["name"] == "mnist" else tuple(data[key] for key in _FILES if key in data)
-    return ShippedConfig(config["title"], files)
+    try:
+        config: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        config = {}  # `load` reports what is wrong with the file
+    title, data = config.get("title"), config.get("data")
+    data = data if isinstance(data, dict) else {}
+    files = ("mnist",) if data.get("name") == "mnist" else tuple(data[key] for key in _FILES if key in data)
+    return ShippedConfig(title if isinstance(title, str) else "", tuple(map(str, files)))

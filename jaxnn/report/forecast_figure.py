@@ -10,7 +10,6 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.report.figure import Figure
-from jaxnn.report.figured_examples import figured_examples
 
 #: Places of a figure.
 SHOWN = 400
@@ -24,10 +23,10 @@ def forecast_figure(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """
     reader = experiment.data.reader
     part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else figured_examples(experiment, part)
+    examples = None if part is None else experiment.examples(part)
     if not isinstance(reader, SeriesReader) or not isinstance(examples, tuple):
         return
-    x, y = (np.asarray(a)[:SHOWN] for a in examples)
+    x, y = (np.asarray(a[:SHOWN]) for a in examples)
     ahead = np.asarray(predict(experiment, params, x))
     if ahead.shape != y.shape:
         return

@@ -201,7 +201,7 @@ def _table(table: Table) -> str:
 
 def _is_wide(table: Table) -> bool:
     """Whether the columns do not fit beside each other on the screen of a phone. Two characters are between them."""
-    columns = [[name, *cells] for name, cells in zip(table.header, zip(*table.rows, strict=True), strict=False)]
+    columns = list(zip(table.header, *table.rows, strict=True))
     characters = sum(max(map(len, column)) + 2 for column in columns)
     return len(columns) > MAX_NARROW_COLUMNS and characters > MAX_NARROW_CHARACTERS
 

@@ -15,7 +15,6 @@ from jaxnn.layer import Params
 from jaxnn.mixture_of_experts import shares
 from jaxnn.plots.structure import graph_positions
 from jaxnn.report.figure import Figure
-from jaxnn.report.figured_examples import figured_examples
 from jaxnn.report.score_table import output_names
 from jaxnn.targets import Weighted, plain_target
 from jaxnn.traverse import Visit, visits
@@ -29,11 +28,11 @@ def structure_figures(experiment: Experiment, params: Params) -> Iterator[Figure
     """The figures of the first seed that apply, of the test part or the nearest thing to it."""
     model = experiment.bound().model
     part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else figured_examples(experiment, part)
+    examples = None if part is None else experiment.examples(part)
     if model is None or part is None or not (isinstance(examples, tuple) and len(examples) == 2):
         return
     single_seed, params = experiment.of_seed(0), jax.tree.map(jnp.asarray, params)
-    rows = jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[:SHOWN]), examples)
+    rows = jax.tree.map(lambda a: jnp.asarray(a[:SHOWN]), examples)
     x, _ = single_seed.source.prepare(single_seed.source.stats, rows)
     labels = class_labels(rows[1])
     where = f"{part} part, seed {experiment.seeds[0]}"

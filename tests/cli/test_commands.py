@@ -169,6 +169,14 @@ def test_configs_lists_every_shipped_config(jaxnn, tmp_path):
     assert (data["digits_mlp"], data["mnist_cnn"], data["vowels_gru"]) == ("", "mnist", "vowels")
 
 
+def test_config_that_cannot_be_read_is_listed_and_described_by_load(jaxnn, monkeypatch, tmp_path):
+    (tmp_path / "broken.toml").write_text("title = [")
+    (tmp_path / "half.toml").write_text('title = 3\ndata = "digits"')
+    monkeypatch.setattr("jaxnn.config.shipped.config_dir", lambda: tmp_path)
+    assert shipped_configs() == {"broken": ("", ()), "half": ("", ())}
+    assert jaxnn("configs")[0] == 0
+
+
 def test_files_that_the_configs_read_are_described_in_the_guide():
     guide = (Path(__file__).parents[2] / "docs" / "guide" / "data_sets.md").read_text("utf-8")
     missing = [file for config in shipped_configs().values() for file in config.files if f"`{file}" not in guide]
