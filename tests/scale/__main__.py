@@ -26,7 +26,7 @@ from tests.scale import clusters
 from tests.scale.collectives import count_collectives
 from tests.scale.misconfigurations import MARGIN, WAIT, misconfigurations, outcome
 from tests.scale.processes import TRAIN, children, digests, wait_for
-from tests.scale.workers import shared_sweep
+from tests.scale.workers import shared_sweep, sweep_words
 
 #: (processes, devices of each); the short form has the first three.
 LAYOUTS = ((1, 1), (1, 8), (2, 4), (4, 2), (8, 1))
@@ -211,13 +211,11 @@ def workers(scratch: Path, *, short: bool) -> bool:
 
 def sharing_cost(members: int, scratch: Path) -> None:
     """What a folder that others may join costs one worker of a sweep, where nothing is killed."""
-    words = ["sweep", "digits_mlp", "--train.epochs", "2", "--search", "random", "--trials", str(members)]
-    words += ["--seeds", "4", "--draw", "optimizer.learning_rate=log-uniform(0.0001,0.1)"]
     seconds: dict[str, list[float]] = {"--out": [], "--join": []}
     for turn in range(3):
         for option, times in seconds.items():
             folder = scratch / f"turn{option}-{turn}"
-            command = [sys.executable, "-m", "jaxnn", *words, option, str(folder)]
+            command = [sys.executable, "-m", "jaxnn", *sweep_words(members, seeds=4), option, str(folder)]
             subprocess.run(command, check=True, capture_output=True)
             times.append(read_results(folder)["seconds"])
     cost = min(seconds["--join"]) / min(seconds["--out"]) - 1

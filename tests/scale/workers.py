@@ -27,9 +27,7 @@ def shared_sweep(
     scratch: Path, *, members: int, seeds: int, workers: int, every: float, silence: float
 ) -> tuple[Storm, bool, int]:
     """A sweep whose workers are killed and stopped, whether its table is that of one worker, and how many results."""
-    words = ["sweep", "digits_mlp", "--train.epochs", "2", "--search", "random", "--trials", str(members)]
-    words += ["--seeds", str(seeds), "--draw", "optimizer.learning_rate=log-uniform(0.0001,0.1)"]
-    words += ["--silence", str(silence), "--join"]
+    words = [*sweep_words(members, seeds), "--silence", str(silence), "--join"]
     whole, out = scratch / "whole", scratch / "storm"
     subprocess.run([sys.executable, "-m", "jaxnn", *words, str(whole)], check=True, capture_output=True)
 
@@ -39,6 +37,12 @@ def shared_sweep(
     came = storm([*words, str(out)], is_finished, scratch, workers=workers, every=every, silence=silence)
     equal = (out / "sweep.csv").read_bytes() == (whole / "sweep.csv").read_bytes()
     return came, equal, len(list((out / "trials").glob("*.json")))
+
+
+def sweep_words(members: int, seeds: int) -> list[str]:
+    """The command of a sweep of short runs, but for the folder."""
+    words = ["sweep", "digits_mlp", "--train.epochs", "2", "--search", "random", "--trials", str(members)]
+    return [*words, "--seeds", str(seeds), "--draw", "optimizer.learning_rate=log-uniform(0.0001,0.1)"]
 
 
 def storm(
