@@ -23,7 +23,7 @@ NUMERIC_CELL = re.compile(
     rf"{_NUMBER}(?: {_NUMBER})*(?: ?± ?{_NUMBER})?(?: \({_NUMBER} … {_NUMBER}\))?(?: ?[%a-zA-Zµ/]{{1,5}})?"
     r"|[-−]?(?:nan|inf)"
 )
-#: So many columns fit the screen of a phone whatever they hold; more of them do when they have so few characters.
+#: So many columns fit the screen of a phone, where names are broken; more of them do when they have so few characters.
 MAX_NARROW_COLUMNS, MAX_NARROW_CHARACTERS = 4, 44
 MISSING_CELLS = ("", "-", "–", "—")
 
@@ -212,11 +212,14 @@ def _breakable(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """A cell as HTML. A spread over seeds, "50.86 ± 25 (12 … 90.5)", is broken before its bracket and nowhere else."""
+    """A cell as HTML. A spread over seeds, "50.86 ± 25 (12 … 90.5)", is broken before its bracket and nowhere else.
+
+    A name such as balanced_accuracy is broken after a part, so that a table of few columns fits the screen of a phone.
+    """
+    if not NUMERIC_CELL.fullmatch(text):
+        return _breakable(text)
     spread, bracket, bounds = text.partition(" (")
-    if bracket and NUMERIC_CELL.fullmatch(text):
-        return f"<span>{escape(spread)}</span> <span>({escape(bounds)}</span>"
-    return escape(text)
+    return f"<span>{escape(spread)}</span> <span>({escape(bounds)}</span>" if bracket else escape(text)
 
 
 def _text(title: str, text: str) -> str:

@@ -119,6 +119,8 @@ def test_dotted_names_are_broken_after_a_part_alone():
     html = page(
         "t", "c", [("k", "by validation.loss")], [Table("t", ("optimizer.learning_rate",), [["x"]])], [], "", {}
     )
+    names = page("t", "c", [], [Table("t", ("a", "b"), [["balanced_accuracy %", "0.9876"]])], [], "", {})
+    assert "<td>balanced_<wbr>accuracy %</td>" in names and ">0.9876</td>" in names
     assert "<dd>by validation.<wbr>loss</dd>" in html and ">optimizer.<wbr>learning_<wbr>rate</th>" in html
 
 
