@@ -24,8 +24,8 @@ DEFAULT_CONFIG = "circles_mlp"
 
 def run(command: Play, overrides: Sequence[str]) -> None:
     try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
+        import starlette  # noqa: F401  a missing library is said before the page is made
+        import uvicorn  # noqa: F401  likewise
     except ModuleNotFoundError as error:
         raise UserError(
             f"expected the libraries of the page, found no {error.name}; install them: pip install starlette uvicorn"
