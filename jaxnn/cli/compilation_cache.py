@@ -16,7 +16,7 @@ from jaxnn.cli.terminal import print_warning
 from jaxnn.errors import UserError
 from jaxnn.storage.files import expand_user
 
-#: The largest size of the cache. The least recently used programs are removed first.
+#: The largest size of the cache, unless JAX_COMPILATION_CACHE_MAX_SIZE is another. See `checked_programs`.
 MAX_CACHE_BYTES = 1 << 30
 
 
@@ -38,12 +38,9 @@ def enable_compilation_cache() -> None:
             print_warning(f"compiled programs are not cached: {problem}")
             return
         environment["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-        environment.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(MAX_CACHE_BYTES))
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # If the disk is full, only the cache entry is lost; the run goes on.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
-    # A program above the limit of the cache; `jaxnn.cli.checked_programs` says so once.
-    warnings.filterwarnings("ignore", message="Cache value for key")
 
 
 def disable_compilation_cache() -> None:

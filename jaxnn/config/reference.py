@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from jaxnn.config.base import Table, describe_field
 from jaxnn.config.layers import LayerTable, combinators, layer_class
+from jaxnn.config.optimizer_tables import GroupTable, OptimizerTable, ScheduleTable, optimizer_class, schedule_class
 from jaxnn.config.schema import (
     AdversarialTable,
     AugmentTable,
@@ -14,20 +15,7 @@ from jaxnn.config.schema import (
     PenaltyTable,
     TrainTable,
 )
-from jaxnn.config.sections import (
-    DataTable,
-    GroupTable,
-    LossTable,
-    NoiseTable,
-    OptimizerTable,
-    ScheduleTable,
-    data_class,
-    loss_class,
-    noise_class,
-    noises,
-    optimizer_class,
-    schedule_class,
-)
+from jaxnn.config.sections import DataTable, LossTable, NoiseTable, data_class, loss_class, noise_class, noises
 
 
 class FieldHelp(NamedTuple):

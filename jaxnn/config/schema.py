@@ -7,18 +7,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, Strict
 
 from jaxnn.config.base import Expected, Table
 from jaxnn.config.layers import Layers
-from jaxnn.config.sections import (
-    Count,
-    DataTable,
-    LossTable,
-    NoiseTable,
-    OptimizerTable,
-    Seed,
-    data_table,
-    loss_table,
-    noise_table,
-    optimizer_table,
-)
+from jaxnn.config.optimizer_tables import OptimizerTable, optimizer_table
+from jaxnn.config.sections import Count, DataTable, LossTable, NoiseTable, Seed, data_table, loss_table, noise_table
 
 
 def _none_if_full(size: Any) -> Any:

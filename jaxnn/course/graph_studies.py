@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxnn.graph import Graph, SparseFeatures
-from jaxnn.layers.graph import AttentionParams
+from jaxnn.layers.graph_attention import AttentionParams
 
 
 def attention_shares(params: AttentionParams, x: Graph, slope: float = 0.2) -> np.ndarray:

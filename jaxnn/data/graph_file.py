@@ -9,7 +9,7 @@ from jaxtyping import Int, Shaped
 
 from jaxnn.data.array_reader import read_arrays
 from jaxnn.data.csv_file import csv_file
-from jaxnn.data.text import file_text
+from jaxnn.data.tokens import file_text
 from jaxnn.errors import UserError
 
 _MAX_FEATURES = 1_000_000

@@ -13,16 +13,8 @@ from jaxnn.data.labels import number_classes
 from jaxnn.data.lines import file_lines
 from jaxnn.data.padding import pad_sequences
 from jaxnn.data.table_text import make_style, read_blocks
-from jaxnn.data.text import (
-    Encoding,
-    TextReader,
-    Tokens,
-    file_text,
-    make_vocabulary,
-    rebuild_text_reader,
-    split_lines,
-    text_tokens,
-)
+from jaxnn.data.text import TextReader, rebuild_text_reader
+from jaxnn.data.tokens import Encoding, Tokens, file_text, make_vocabulary, split_lines, text_tokens
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:

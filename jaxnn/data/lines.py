@@ -11,17 +11,8 @@ from jaxtyping import Integer
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.padding import pad_sequences
-from jaxnn.data.text import (
-    Encoding,
-    TextReader,
-    Tokens,
-    byte_tokens,
-    file_text,
-    make_vocabulary,
-    rebuild_text_reader,
-    split_lines,
-    text_tokens,
-)
+from jaxnn.data.text import TextReader, rebuild_text_reader
+from jaxnn.data.tokens import Encoding, Tokens, byte_tokens, file_text, make_vocabulary, split_lines, text_tokens
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:

@@ -4,26 +4,32 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int32, Integer
 
 from jaxnn.data.data_dir import find_path
 from jaxnn.data.dataset import Dataset, Part
-from jaxnn.data.rows import BLOCK_BYTES, array_rows
+from jaxnn.data.rows import array_rows
+from jaxnn.data.tokens import (
+    ENCODINGS,
+    MAX_BYTES,
+    TOKENS,
+    UNKNOWN,
+    Encoding,
+    Tokens,
+    check_length,
+    check_options,
+    counted_vocabulary,
+    file_tokens,
+    make_vocabulary,
+    text_tokens,
+    token_blocks,
+)
 from jaxnn.errors import UserError
-
-Tokens = Literal["characters", "bytes", "words"]
-Encoding = Literal["utf-8", "latin-1"]
-TOKENS: tuple[str, ...] = get_args(Tokens)
-ENCODINGS: tuple[str, ...] = get_args(Encoding)
-_MAX_BYTES = 1 << 30
-#: Stands for a word that is not in the vocabulary. No text can hold it: a word has no angle brackets in it.
-UNKNOWN = "<unknown>"
-_WORD = re.compile(r"\n|[^\W\d_]+(?:['’][^\W\d_]+)*|\d+|[^\w\s]|_")
 
 
 class TextReader(NamedTuple):
@@ -144,7 +150,7 @@ def text_file(
     if window < 1 or min_count < 1:
         raise UserError(f"text: expected a window and a min_count of at least 1, found {window} and {min_count}")
     path = find_path(file, data_dir)
-    if most_bytes is not None and path.is_file() and path.stat().st_size > min(most_bytes, _MAX_BYTES):
+    if most_bytes is not None and path.is_file() and path.stat().st_size > min(most_bytes, MAX_BYTES):
         return stored_text(path, tokens, window, min_count, encoding)
     pieces = file_tokens(path, tokens, encoding)
     check_length(path, tokens, len(pieces), window + 1)
@@ -180,110 +186,3 @@ def stored_text(path: Path, tokens: Tokens, window: int, min_count: int, encodin
     part = Part(ids.between(0, count - 1), ids.between(1, count))
     vocabulary = reader.vocabulary
     return Dataset("text", part, None, vocabulary, 1.0, reader, window=window, tokens=len(vocabulary))
-
-
-def token_blocks(path: Path, tokens: Tokens, encoding: Encoding) -> Iterator[list[str]]:
-    """The tokens of a file, some megabytes at a time. Raises UserError for bytes that are no text."""
-    if tokens == "bytes":
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                yield byte_tokens(block)
-        return
-    kept = ""
-    with path.open("r", encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as file:
-        while True:
-            try:
-                block = file.read(BLOCK_BYTES)
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}: expected UTF-8, found the byte {error.object[error.start]:#04x}; for an older text give "
-                    'data.encoding = "latin-1"'
-                ) from error
-            if not block:
-                break
-            # Cut behind a line, so that no word and no pair of carriage return and line feed is cut.
-            text, line_end, rest = (kept + block).rpartition("\n")
-            kept = rest
-            if line_end:
-                yield text_tokens(text + line_end, tokens)
-    if kept:
-        yield text_tokens(kept, tokens)
-
-
-def check_length(file: Path, tokens: Tokens, count: int, least: int) -> None:
-    """Raises UserError for a text of fewer than `least` tokens: a window, and the token after it."""
-    if count < least:
-        raise UserError(
-            f"{file}: expected a text of at least {least} {tokens}, one window, found {count}; give a longer text or a "
-            "smaller data.window"
-        )
-
-
-def check_options(name: str, tokens: str, encoding: str) -> None:
-    """Raises UserError for tokens and encodings that no text is read with."""
-    if tokens not in TOKENS:
-        raise UserError(f"{name}: tokens: expected one of {', '.join(TOKENS)}, found {tokens}")
-    if encoding not in ENCODINGS:
-        raise UserError(f"{name}: encoding: expected one of {', '.join(ENCODINGS)}, found {encoding}")
-
-
-def file_tokens(file: Path, tokens: Tokens, encoding: str) -> list[str]:
-    """The tokens of a file. Raises UserError for one that is missing or too large, and for bytes that are no text."""
-    if tokens == "bytes":
-        return byte_tokens(file_bytes(file))
-    return text_tokens(file_text(file, encoding), tokens)
-
-
-def file_bytes(file: Path) -> bytes:
-    """The bytes of a text file. Raises UserError for one that is missing or too large."""
-    if not file.is_file() or file.stat().st_size > _MAX_BYTES:
-        found = "a folder" if file.is_dir() else "more" if file.exists() else "no such file"
-        raise UserError(f"{file}: expected a text file of at most 1 GiB, or data.where = 'stream', found {found}")
-    return file.read_bytes()
-
-
-def file_text(file: Path, encoding: str) -> str:
-    """The text of a file without a byte order mark. Raises UserError for bytes that are no text, and where they are."""
-    content = file_bytes(file)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UserError(f"{file}: expected UTF-8, found UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {file.name}")
-    try:
-        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file}: expected UTF-8, found the byte {content[error.start]:#04x} at {error.start}; for an older text "
-            'give data.encoding = "latin-1"'
-        ) from error
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines of a text, which end at a line feed alone, with or without a carriage return before it."""
-    return [line.removesuffix("\r") for line in text.split("\n")]
-
-
-def byte_tokens(content: bytes) -> list[str]:
-    """Each byte as two hexadecimal digits."""
-    return [f"{byte:02x}" for byte in content]
-
-
-def text_tokens(text: str, tokens: Tokens) -> list[str]:
-    """The tokens of a text. A byte is written with two hexadecimal digits; a line ends with one `\\n`."""
-    if tokens == "bytes":
-        return byte_tokens(text.encode())
-    text = text.replace("\r\n", "\n")
-    return list(text) if tokens == "characters" else _WORD.findall(text.lower())
-
-
-def make_vocabulary(pieces: Sequence[str], tokens: Tokens, min_count: int = 1) -> tuple[str, ...]:
-    """The tokens that have an id, in order: 256 bytes, the characters sorted, or the words from frequent to rare."""
-    return counted_vocabulary(Counter() if tokens == "bytes" else Counter(pieces), tokens, min_count)
-
-
-def counted_vocabulary(counts: Mapping[str, int], tokens: Tokens, min_count: int = 1) -> tuple[str, ...]:
-    """The vocabulary of tokens that occur so many times."""
-    if tokens == "bytes":
-        return tuple(byte_tokens(bytes(range(256))))
-    if tokens == "characters":
-        return tuple(sorted(counts))
-    frequent = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
-    return (UNKNOWN, *frequent)

@@ -13,7 +13,7 @@ from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.number_cells import parse_number
 from jaxnn.data.padding import pad_sequences
 from jaxnn.data.table_text import Style
-from jaxnn.data.text import file_text
+from jaxnn.data.tokens import file_text
 from jaxnn.errors import UserError
 
 if TYPE_CHECKING:

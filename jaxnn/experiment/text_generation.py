@@ -10,7 +10,8 @@ from jax import numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from jaxnn.data.lines import LineReader
-from jaxnn.data.text import TextReader, text_tokens
+from jaxnn.data.text import TextReader
+from jaxnn.data.tokens import text_tokens
 from jaxnn.engine.program import MAX_PROGRAMS
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment

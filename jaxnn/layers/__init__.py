@@ -23,9 +23,9 @@ from jaxnn.layers.embedding import embedding as embedding
 from jaxnn.layers.embedding import positional_embedding as positional_embedding
 from jaxnn.layers.embedding import unembedding as unembedding
 from jaxnn.layers.gaussian import gaussian as gaussian
-from jaxnn.layers.graph import graph_attention as graph_attention
 from jaxnn.layers.graph import graph_conv as graph_conv
 from jaxnn.layers.graph import graph_nodes as graph_nodes
+from jaxnn.layers.graph_attention import graph_attention as graph_attention
 from jaxnn.layers.norm import group_norm as group_norm
 from jaxnn.layers.norm import layer_norm as layer_norm
 from jaxnn.layers.norm import rms_norm as rms_norm

@@ -11,6 +11,7 @@ from jaxnn.experiment.definition import DataInfo, Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.report.figure import Figure
+from jaxnn.report.figured_examples import last_part
 from jaxnn.report.score_table import class_name, output_names
 from jaxnn.targets import Boxes
 
@@ -20,10 +21,10 @@ SHOWN = 6
 
 def detection_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figure of the first seed on the test part, or the nearest thing to it; none without pictures."""
-    part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else experiment.examples(part)
-    if not isinstance(examples, tuple) or not isinstance(examples[1], Boxes):
+    found_part = last_part(experiment)
+    if found_part is None or not isinstance(found_part[1][1], Boxes):
         return
+    part, examples = found_part
     x, target = jax.tree.map(lambda a: np.asarray(a[:SHOWN]), examples)
     if x.ndim != 4 or x.shape[-1] not in (1, 3):
         return

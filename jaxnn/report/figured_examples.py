@@ -1,5 +1,7 @@
 """The examples of a part that the figures of a run are drawn from."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -9,6 +11,13 @@ from jaxnn.layer import Batch
 
 #: Bytes of the examples that are read for the figures, of a part that stays in its file.
 FIGURE_BYTES = 64 << 20
+
+
+def last_part(experiment: Experiment) -> tuple[str, tuple[Any, Any]] | None:
+    """The test part, or the nearest thing to it, and its inputs with their targets; None without such a part."""
+    part = next(reversed(experiment.parts()), None)
+    examples = None if part is None else experiment.examples(part)
+    return (part, examples) if part is not None and isinstance(examples, tuple) and len(examples) == 2 else None
 
 
 def figured_examples(experiment: Experiment, part: str) -> Batch | None:

@@ -10,6 +10,7 @@ from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
 from jaxnn.report.figure import Figure
+from jaxnn.report.figured_examples import last_part
 
 #: Places of a figure.
 SHOWN = 400
@@ -22,10 +23,10 @@ def forecast_figure(experiment: Experiment, params: Params) -> Iterator[Figure]:
     first window of the part. None for what is no series, and for a net whose output is not what follows its window.
     """
     reader = experiment.data.reader
-    part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else experiment.examples(part)
-    if not isinstance(reader, SeriesReader) or not isinstance(examples, tuple):
+    found = last_part(experiment)
+    if not isinstance(reader, SeriesReader) or found is None:
         return
+    part, examples = found
     x, y = (np.asarray(a[:SHOWN]) for a in examples)
     ahead = np.asarray(predict(experiment, params, x))
     if ahead.shape != y.shape:

@@ -17,7 +17,7 @@ from jaxnn.metrics import mean_iou, predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report.detection_figures import detection_figures
 from jaxnn.report.figure import Figure
-from jaxnn.report.figured_examples import figured_examples
+from jaxnn.report.figured_examples import figured_examples, last_part
 from jaxnn.report.forecast_figure import forecast_figure
 from jaxnn.report.novelty_figures import novelty_figures
 from jaxnn.report.score_table import class_name, output_names
@@ -70,10 +70,11 @@ def prediction_figures(experiment: Experiment, params: Params) -> Iterator[Figur
 
 def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
     """The first seed's predictions of a task for the test part, or the nearest thing to it; None for no predictions."""
-    part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else figured_examples(experiment, part)
-    if part is None or not (isinstance(examples, tuple) and len(examples) == 2):
+    found = last_part(experiment)
+    if found is None:
         return None
+    part = found[0]
+    examples: Any = figured_examples(experiment, part)
     x = np.asarray(examples[0]) if hasattr(examples[0], "dtype") else None
     single_seed = experiment.of_seed(0)
     # Prepared: an autoencoder's target is its input.

@@ -15,6 +15,7 @@ from jaxnn.layer import Params
 from jaxnn.mixture_of_experts import shares
 from jaxnn.plots.structure import graph_positions
 from jaxnn.report.figure import Figure
+from jaxnn.report.figured_examples import last_part
 from jaxnn.report.score_table import output_names
 from jaxnn.targets import Weighted, plain_target
 from jaxnn.traverse import Visit, visits
@@ -27,10 +28,10 @@ SHOWN, WALK, MAX_DRAWN_NODES = 2000, 15, 100
 def structure_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figures of the first seed that apply, of the test part or the nearest thing to it."""
     model = experiment.bound().model
-    part = next(reversed(experiment.parts()), None)
-    examples = None if part is None else experiment.examples(part)
-    if model is None or part is None or not (isinstance(examples, tuple) and len(examples) == 2):
+    found = last_part(experiment)
+    if model is None or found is None:
         return
+    part, examples = found
     single_seed, params = experiment.of_seed(0), jax.tree.map(jnp.asarray, params)
     rows = jax.tree.map(lambda a: jnp.asarray(a[:SHOWN]), examples)
     x, _ = single_seed.source.prepare(single_seed.source.stats, rows)

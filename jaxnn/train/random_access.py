@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.data.rows import Corrupt, Rows, array_rows, read_parallel, record_rows
+from jaxnn.data.records import record_rows
+from jaxnn.data.rows import Corrupt, Rows, array_rows, read_parallel
 from jaxnn.layer import Batch
 from jaxnn.train.batches import (
     Prepare,

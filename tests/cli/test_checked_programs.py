@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from jax._src.lru_cache import LRUCache
 
 from jaxnn.cli.checked_programs import CheckedPrograms, seal, unseal
 from jaxnn.cli.compilation_cache import cache_folder
@@ -53,55 +52,83 @@ def test_unseal_refuses_every_flip_and_cut():
 
 
 def test_damaged_entry_is_removed_and_stored_again(tmp_path):
-    programs = CheckedPrograms(LRUCache(str(tmp_path), max_size=1 << 20), tmp_path)
+    programs = CheckedPrograms(tmp_path)
     programs.put("jit_f-1", PROGRAM)
     assert programs.get("jit_f-1") == PROGRAM and programs.get("jit_f-2") is None
-    (file,) = tmp_path.glob("*-cache")
+    (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-1])
-    assert programs.get("jit_f-1") is None and not list(tmp_path.glob("jit_f-1-*"))
+    assert programs.get("jit_f-1") is None and not list(tmp_path.iterdir())
     programs.put("jit_f-1", PROGRAM)
-    assert programs.get("jit_f-1") == PROGRAM
+    assert programs.get("jit_f-1") == PROGRAM and (programs.found, programs.stored) == (2, 2)
 
 
-def test_program_is_stored_beside_one_that_a_killed_process_left_half_written(tmp_path):
-    """JAX writes an entry, and then its time of use."""
-    programs = CheckedPrograms(LRUCache(str(tmp_path), max_size=1 << 20), tmp_path)
-    programs.put("jit_f-1", PROGRAM)
-    (tmp_path / "jit_g-1-cache").write_bytes(seal(PROGRAM)[:99])
-    programs.put("jit_h-1", PROGRAM)
-    assert programs.get("jit_h-1") == PROGRAM and programs.get("jit_f-1") == PROGRAM
-    assert programs.get("jit_g-1") is None and not list(tmp_path.glob("jit_g-1-*"))
-    assert programs.stored == 2 and programs.problem is None
-
-
-@pytest.mark.parametrize("written", ["cache", "atime"])
-def test_program_that_is_half_written_is_removed(tmp_path, monkeypatch, written):
-    cache = LRUCache(str(tmp_path), max_size=1 << 20)
-    programs, path_type = CheckedPrograms(cache, tmp_path), type(cache.path)
+@pytest.mark.parametrize("method", ["write_bytes", "replace"])
+def test_program_that_is_half_written_is_removed(tmp_path, monkeypatch, method):
+    programs, path_type = CheckedPrograms(tmp_path), type(tmp_path)
     write = path_type.write_bytes
 
     def full(path, content):
-        if path.name.endswith(written):
+        if method == "write_bytes":
             write(path, content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(path, content)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(path_type, "write_bytes", full)
+    monkeypatch.setattr(path_type, method, full)
     with pytest.raises(OSError, match="No space"):
         programs.put("jit_f-1", PROGRAM)
-    assert not list(tmp_path.glob("jit_f-1-*")) and programs.stored == 0
-    monkeypatch.setattr(path_type, "write_bytes", write)
+    assert not list(tmp_path.iterdir()) and programs.stored == 0 and programs.problem
+    monkeypatch.undo()
     programs.put("jit_f-1", PROGRAM)
     assert programs.get("jit_f-1") == PROGRAM
 
 
-def test_program_above_the_limit_of_the_cache_is_not_counted(tmp_path, capsys):
-    programs = CheckedPrograms(LRUCache(str(tmp_path), max_size=10), tmp_path)
-    with pytest.warns(UserWarning, match="Cache value for key"):
-        programs.put("jit_f-1", PROGRAM)
+def test_what_a_killed_process_leaves_hinders_no_program(tmp_path):
+    (tmp_path / ".jit_f-1.77").write_bytes(seal(PROGRAM)[:99])
+    programs = CheckedPrograms(tmp_path)
+    assert programs.get("jit_f-1") is None
+    programs.put("jit_f-1", PROGRAM)
+    assert programs.get("jit_f-1") == PROGRAM and programs.problem is None
+
+
+def test_programs_that_were_not_used_for_the_longest_time_make_room(tmp_path):
+    size = len(seal(PROGRAM))
+    left = tmp_path / ".jit_old-1.77"  # of a process that was killed
+    left.write_bytes(PROGRAM)
+    os.utime(left, (0, 0))
+    programs = CheckedPrograms(tmp_path, 3 * size + 5)
+    for second, name in enumerate(["a", "b", "c"], 1):
+        programs.put(name, PROGRAM)
+        os.utime(tmp_path / f"{name}-cache", (second, second))
+    assert {file.name for file in tmp_path.iterdir()} == {"a-cache", "b-cache", "c-cache"}
+    programs.get("a")
+    programs.put("d", PROGRAM)
+    assert {file.name for file in tmp_path.iterdir()} == {"a-cache", "c-cache", "d-cache"}
+    # Another process counts what it finds.
+    CheckedPrograms(tmp_path, 2 * size).put("e", PROGRAM)
+    assert {file.name for file in tmp_path.iterdir()} == {"d-cache", "e-cache"}
+
+
+def test_storing_a_program_reads_no_other_one(tmp_path, monkeypatch):
+    programs = CheckedPrograms(tmp_path)
+    programs.put("a", PROGRAM)
+    looked = []
+    monkeypatch.setattr(os, "scandir", lambda folder: looked.append(folder) or iter(()))
+    for name in "bcd":
+        programs.put(name, PROGRAM)
+    assert not looked
+
+
+def test_program_above_the_limit_of_the_cache_is_not_stored(tmp_path, capsys):
+    programs = CheckedPrograms(tmp_path, 10)
+    programs.put("jit_f-1", PROGRAM)
     programs.warn_if_useless()
     (line,) = capsys.readouterr().err.splitlines()
     assert programs.stored == 0 and "compiled programs are not cached" in line and "MAX_SIZE; raise it" in line
+
+
+def test_limit_is_that_of_the_environment(folder, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_MAX_SIZE", "100")
+    value, found, stored, err = run()
+    assert (value, found, stored) == ("7.0", 0, 0) and "MAX_SIZE; raise it" in err
 
 
 def test_process_runs_no_damaged_program(folder):

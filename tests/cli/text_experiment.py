@@ -4,7 +4,8 @@ import tempfile
 from pathlib import Path
 
 import jaxnn
-from jaxnn.data.text import Tokens, text_file
+from jaxnn.data.text import text_file
+from jaxnn.data.tokens import Tokens
 from jaxnn.train.windows import cut_windows
 
 WINDOW = 8

@@ -73,7 +73,7 @@ KINDS = {
 @pytest.mark.parametrize("block", [7, 16 << 20])
 @pytest.mark.parametrize("kind", KINDS)
 def test_examples_that_stay_in_their_files_are_those_that_are_read(tmp_path, monkeypatch, kind, block):
-    from jaxnn.data import text as module
+    from jaxnn.data import tokens as module
 
     monkeypatch.setattr(module, "BLOCK_BYTES", block)
     name, options = KINDS[kind](tmp_path)

@@ -5,7 +5,8 @@ import pytest
 
 from jaxnn.data import Dataset, split
 from jaxnn.data.reader import rebuild_reader
-from jaxnn.data.text import UNKNOWN, TextReader, text_file
+from jaxnn.data.text import TextReader, text_file
+from jaxnn.data.tokens import UNKNOWN
 from jaxnn.errors import UserError
 
 

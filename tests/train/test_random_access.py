@@ -12,7 +12,8 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn import batch_norm, dense, dropout, embedding, serial, softmax_cross_entropy, tanh
-from jaxnn.data.rows import Rows, array_rows, read_rows, record_rows
+from jaxnn.data.records import record_rows
+from jaxnn.data.rows import Rows, array_rows, read_rows
 from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks
 from jaxnn.engine.job import Job
