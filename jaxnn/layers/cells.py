@@ -9,6 +9,7 @@ from jax import numpy as jnp
 
 from jaxnn.errors import UserError, hint
 from jaxnn.initializers import Init
+from jaxnn.kernels.fusion import computed_once
 from jaxnn.kernels.matmul import add_bias, matmul
 from jaxnn.layers.cell import Cell, gated_cell, previous
 
@@ -75,32 +76,32 @@ def lstm(
     """
 
     def gates(q):
-        i, f, g, o = jnp.split(q, 4, axis=-1)
-        return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+        # σ(a) = (1 + tanh(a/2))/2: one function of the whole row, with a factor for each unit, is faster than four
+        # functions of its parts.
+        half = jnp.broadcast_to(jnp.repeat(jnp.asarray([0.5, 0.5, 1, 0.5], q.dtype), units), q.shape)
+        return half * jnp.tanh(half * q) + (1 - half)
 
     def step(params, z, state):
         h, c = state
-        i, f, g, o = gates(z + matmul(h, params.recurrent.weight))
+        kept = gates(z + matmul(h, params.recurrent.weight))
+        i, f, g, o = jnp.split(kept, 4, axis=-1)
         c = f * c + i * g
-        return (o * jnp.tanh(c), c), (jnp.concatenate([i, f, g, o], axis=-1), c)
+        return (o * jnp.tanh(c), c), (kept, c)
 
     def local(params, x, first, kept):
         del params, x
         i, f, g, o = jnp.split(kept[0], 4, axis=-1)
         c = kept[1]
         t, before = jnp.tanh(c), previous(first[1], c)
-        return previous(first[0], o * t), (
-            jnp.concatenate([g * i * (1 - i), before * f * (1 - f), i * (1 - g) * (1 + g)], axis=-1),
-            t * o * (1 - o),
-            o * (1 - t) * (1 + t),
-            f,
-        )
+        slopes = [g * i * (1 - i), before * f * (1 - f), i * (1 - g) * (1 + g), t * o * (1 - o)]
+        return previous(first[0], o * t), (jnp.concatenate(slopes, axis=-1), o * (1 - t) * (1 + t), f)
 
     def step_back(transposed, local, dstate):
-        by_c, o_slope, c_slope, f = local
+        slopes, c_slope, f = local
         dh, dc = dstate
         dc = dc + dh * c_slope
-        dz = jnp.concatenate([jnp.tile(dc, (1, 3)) * by_c, dh * o_slope], axis=-1)
+        dc, dh = computed_once(dc, dh)
+        dz = jnp.concatenate([dc, dc, dc, dh], axis=-1) * slopes
         return dz, (matmul(dz, transposed), dc * f)
 
     def bias(zeros):
@@ -125,19 +126,16 @@ def gru(units: int, weight_init: Init = "glorot_uniform", recurrent_init: Init =
     Raises `UserError` for fewer than one unit.
     """
 
-    def gates(params, z, h):
-        q = matmul(h, params.recurrent.weight)
-        zr, zu, zn = jnp.split(z, 3, axis=-1)
-        qr, qu, qn = jnp.split(q, 3, axis=-1)
-        a = add_bias(qn, params.recurrent.bias)
-        r, u = jax.nn.sigmoid(zr + qr), jax.nn.sigmoid(zu + qu)
-        return r, u, jnp.tanh(zn + r * a), a
-
     def step(params, z, state):
         (h,) = state
-        r, u, n, a = gates(params, z, h)
+        zr, zu, zn = jnp.split(z, 3, axis=-1)
+        qr, qu, qn = jnp.split(matmul(h, params.recurrent.weight), 3, axis=-1)
+        a = add_bias(qn, params.recurrent.bias)
+        r = jax.nn.sigmoid(zr + qr)
+        (gates,) = computed_once(jnp.concatenate([r, jax.nn.sigmoid(zu + qu), jnp.tanh(zn + r * a), a], axis=-1))
+        _, u, n, _ = jnp.split(gates, 4, axis=-1)
         h = n + u * (h - n)
-        return (h,), (h, jnp.concatenate([r, u, n, a], axis=-1))
+        return (h,), (h, gates)
 
     def local(params, x, first, kept):
         del params, x
