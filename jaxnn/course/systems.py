@@ -208,7 +208,7 @@ SEQUENCES: tuple[System, ...] = (
            _sequences("loss", "1.88", 1.88, part="validation")),
     System("T07", "a transformer on Shakespeare, of a size for a GPU", "A", "shakespeare_gpt", 1,
            _sequences("loss", "1.4697", 1.47, part="validation"), needs_gpu=True),
-    System("T08", "sentences, positive or negative, GRU", "A, C, D", "polarity_gru", 3,
+    System("T08", "sentences, positive or negative, GRU", "A, C, D", "polarity_gru", 10,
            _sequences("accuracy", "76.1", 76.1)),
     System("T08", "sentences, positive or negative, attention", "A, C, D", "polarity_attention", 3,
            _sequences("accuracy", "76.1", 76.1)),
