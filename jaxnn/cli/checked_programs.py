@@ -83,20 +83,21 @@ class CheckedPrograms:
 
     def _make_room(self, nbytes: int) -> None:
         """Removes the files that were not used for the longest time, so that `nbytes` can be added."""
-        if self._size is None or self._size + nbytes > self.max_bytes:
+        used = self._size
+        if used is None or used + nbytes > self.max_bytes:
             files = []
             for entry in os.scandir(self.folder):
                 with suppress(OSError):
                     status = entry.stat()
                     files.append((status.st_mtime_ns, status.st_size, entry.path))
-            self._size = sum(size for _, size, _ in files)
+            used = sum(size for _, size, _ in files)
             for _, size, path in sorted(files):
-                if self._size + nbytes <= self.max_bytes:
+                if used + nbytes <= self.max_bytes:
                     break
                 with suppress(OSError):
                     os.unlink(path)
-                    self._size -= size
-        self._size += nbytes
+                    used -= size
+        self._size = used + nbytes
 
     def _remember(self, error: OSError) -> None:
         """Keeps an error for `warn_if_useless`, since JAX goes on without the cache."""

@@ -1,7 +1,7 @@
 """Figures of what a run predicts: confusion matrix, mistakes, decision boundary, parity, denoised signals."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
