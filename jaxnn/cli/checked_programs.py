@@ -66,7 +66,7 @@ class CheckedPrograms:
         if len(entry) > self.max_bytes:
             self.problem = f"a program of {len(entry):,} bytes is above JAX_COMPILATION_CACHE_MAX_SIZE; raise it"
             return
-        temporary = self.folder / f".{key}.{os.getpid()}"
+        temporary = self.folder / f".{key}.{os.urandom(4).hex()}"  # two threads may store the same program
         try:
             self._make_room(len(entry))
             temporary.write_bytes(entry)
