@@ -59,10 +59,15 @@ def file_text(file: Path, encoding: str) -> str:
     try:
         return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file}: expected UTF-8, found the byte {content[error.start]:#04x} at {error.start}; for an older text "
-            'give data.encoding = "latin-1"'
-        ) from error
+        # Python counts behind a byte order mark.
+        raise _not_utf8(file, error, f" at {error.start + len(content) - len(error.object)}") from error
+
+
+def _not_utf8(file: Path, error: UnicodeDecodeError, place: str) -> UserError:
+    return UserError(
+        f"{file}: expected UTF-8, found the byte {error.object[error.start]:#04x}{place}; for an older text give "
+        'data.encoding = "latin-1"'
+    )
 
 
 def token_blocks(path: Path, tokens: Tokens, encoding: Encoding) -> Iterator[list[str]]:
@@ -78,10 +83,7 @@ def token_blocks(path: Path, tokens: Tokens, encoding: Encoding) -> Iterator[lis
             try:
                 block = file.read(BLOCK_BYTES)
             except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}: expected UTF-8, found the byte {error.object[error.start]:#04x}; for an older text give "
-                    'data.encoding = "latin-1"'
-                ) from error
+                raise _not_utf8(path, error, "") from error  # its place is that in a block
             if not block:
                 break
             # Cut behind a line, so that no word and no pair of carriage return and line feed is cut.

@@ -91,6 +91,7 @@ def test_split_of_a_text_keeps_its_order(tmp_path):
     ("content", "options", "message"),
     [
         (b"caf\xe9 au lait", {}, r'found the byte 0xe9 at 3; .*encoding = "latin-1"'),
+        (b"\xef\xbb\xbfcaf\xe9 au lait", {}, "found the byte 0xe9 at 6;"),
         ("abc".encode("utf-16"), {}, "found UTF-16; convert it"),
         (b"abc", {"window": 3}, "at least 4 characters, one window, found 3"),
         (b"", {}, "found 0"),
