@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jaxnn.cli.compilation_cache import MAX_CACHE_BYTES, is_cache_folder
 from jaxnn.cli.terminal import print_warning
+from jaxnn.storage.files import replace_file
 
 #: The first bytes of an entry, before the SHA-256 of the rest and the rest.
 MAGIC = b"jaxnn program 1\n"
@@ -66,14 +67,10 @@ class CheckedPrograms:
         if len(entry) > self.max_bytes:
             self.problem = f"a program of {len(entry):,} bytes is above JAX_COMPILATION_CACHE_MAX_SIZE; raise it"
             return
-        temporary = self.folder / f".{key}.{os.urandom(4).hex()}"  # two threads may store the same program
         try:
             self._make_room(len(entry))
-            temporary.write_bytes(entry)
-            temporary.replace(self._file(key))
+            replace_file(self._file(key), entry, durable=False)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             self._remember(error)
             raise
         self.stored += 1

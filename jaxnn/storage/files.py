@@ -77,16 +77,27 @@ def atomic_write(path: str | os.PathLike[str], content: bytes) -> None:
     At every moment `path` is the complete old file or the complete new one. Raises `UserError` if it cannot be written.
     """
     path = Path(path)
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """As `atomic_write`, but raises the `OSError` itself.
+
+    durable: holds after a power cut, too; False is faster, for a file whose content is checked when it is read
+    """
     temporary = _temporary_sibling(path)
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
-        fsync_folder(path.parent)
-    except OSError as error:
-        raise write_error(path, error) from error
+        if durable:
+            fsync_folder(path.parent)
     finally:
         # A leftover is harmless: it must not hide that the file is written, or why it is not.
         with suppress(OSError):

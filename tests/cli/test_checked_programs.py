@@ -62,14 +62,14 @@ def test_damaged_entry_is_removed_and_stored_again(tmp_path):
     assert programs.get("jit_f-1") == PROGRAM and (programs.found, programs.stored) == (2, 2)
 
 
-@pytest.mark.parametrize("method", ["write_bytes", "replace"])
+@pytest.mark.parametrize("method", ["open", "replace"])
 def test_program_that_is_half_written_is_removed(tmp_path, monkeypatch, method):
     programs, path_type = CheckedPrograms(tmp_path), type(tmp_path)
-    write = path_type.write_bytes
 
-    def full(path, content):
-        if method == "write_bytes":
-            write(path, content[: len(content) // 2])
+    def full(path, argument):
+        if method == "open":
+            with open(path, argument) as file:
+                file.write(PROGRAM[: len(PROGRAM) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(path_type, method, full)
