@@ -15,6 +15,10 @@ class DataWarning(UserWarning):
     """Data that are valid but may not be what was meant. The command line prints its one line and goes on."""
 
 
+class FigureWarning(UserWarning):
+    """Figures of a run that could not be drawn. The run ends without them; the command line prints its one line."""
+
+
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that is spelled most like `name`; None if none is close."""
     close = difflib.get_close_matches(name, list(known), n=1) if isinstance(name, str) else []

@@ -30,22 +30,44 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The tests of refusals raise thousands of errors, and hiding JAX's own frames takes most of the time of each.
 jax.config.update("jax_traceback_filtering", "off")
 
-#: Files that take a minute or more and watch over what seldom changes. `pytest -m long` alone runs them.
+#: What takes longest and watches over what seldom changes: files, and tests by the beginnings of their names. A
+#: shorter test of the same law is in the slow or the short suite. `pytest -m long` alone runs them.
 LONG = (
     "certify/test_compiler.py",
+    "cli/test_joined_command.py",
+    "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[polarity_gru",
+    "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[shakespeare_lstm",
+    "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[shakespeare_words",
     "data/test_photographs.py",
+    "notebooks/test_notebooks.py::test_notebook_runs_with_the_stored_kinds_of_output[6",
+    "notebooks/test_notebooks.py::test_notebook_runs_with_the_stored_kinds_of_output[7",
+    "play/test_page.py::test_a_digit_is_drawn",
+    "play/test_page.py::test_a_layer_is_resized",
+    "play/test_page.py::test_a_scene_loads",
+    "play/test_page.py::test_multi_class_data",
+    "play/test_page.py::test_optimizer_rate_batch_penalty_and_seeds",
+    "play/test_page.py::test_the_same_run_by_the_command_and_by_the_file",
+    "play/test_page.py::test_the_seeds_are_a_band",
     "scale/test_clusters.py",
     "scale/test_launcher.py",
+    "sweep/test_joined.py",
+    "sweep/test_stopped_sweep.py",
     "train/test_jax_flags.py",
+    "train/test_random_access.py",
     "train/test_ring_of_gaussians.py",
+    "trust/test_claim.py::test_processes_that_start_at_once",
+    "trust/test_fuzz.py",
+    "trust/test_kill.py::test_killed_continued_runs",
+    "trust/test_kill.py::test_killed_runs_end_bit_equal_to_a_run_without_kills[1",
+    "trust/test_kill.py::test_killed_sweeps",
 )
-#: Folders and files that take more than half of the time of the others. `pytest -m slow` runs them, `pytest` the rest.
+#: Folders and files that take more than half of the time of the others. `pytest -m slow` runs them but for
+#: what is long, `pytest` the rest.
 SLOW = (
     "certify/test_certify_targets.py",
     "cli/test_continuation.py",
     "cli/test_generate_command.py",
     "cli/test_hostile_text.py",
-    "cli/test_joined_command.py",
     "cli/test_limits.py",
     "cli/test_own_images.py",
     "cli/test_predicted_pictures.py",
@@ -78,23 +100,20 @@ SLOW = (
     "plots/test_every_figure.py",
     "report/test_captions.py",
     "report/test_every_task.py",
+    "report/test_shipped_figures.py",
     "report/test_structure_figures.py",
     "report/test_tasks.py",
     "scale/test_certify_devices.py",
     "scale/test_misconfigurations.py",
     "scale/test_sharing.py",
-    "sweep/test_joined.py",
-    "sweep/test_stopped_sweep.py",
     "sweep/test_store.py",
     "sweep/test_sweep.py",
     "train/test_adversarial.py",
     "train/test_precision.py",
-    "train/test_random_access.py",
     "train/test_second_order.py",
     "trust/test_claim.py",
     "trust/test_damage.py",
     "trust/test_failing_calls.py",
-    "trust/test_fuzz.py",
     "trust/test_hostile.py",
     "trust/test_kill.py",
     "trust/test_nonfinite.py",
@@ -122,19 +141,19 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    marks = {path: _marks(path) for path in {item.path for item in items}}
     for item in items:
-        for mark in marks[item.path]:
+        # What is in both is long.
+        mark = next((mark for mark, entries in (("long", LONG), ("slow", SLOW)) if in_entries(item, entries)), None)
+        if mark is not None:
             item.add_marker(mark)
 
 
-def _marks(path):
-    folder = Path(__file__).parent
-    return [
-        mark
-        for mark, names in ((pytest.mark.slow, SLOW), (pytest.mark.long, LONG))
-        if any(path.is_relative_to(folder / name) for name in names)
-    ]
+def in_entries(item, entries):
+    """Whether a test is in one of the folders, in one of the files or among the tests that are named."""
+    name = f"{os.path.relpath(item.path, Path(__file__).parent)}::{item.name}"
+    return name.startswith(
+        tuple(entry if "::" in entry else entry + ("::" if ".py" in entry else "/") for entry in entries)
+    )
 
 
 @pytest.fixture

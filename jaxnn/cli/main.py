@@ -19,7 +19,7 @@ from jaxnn.cli.command_line import COMMAND_LINE, check_paths, reject_unknown, sp
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
 from jaxnn.cli.terminal import print_text, print_warning, safe_streams
-from jaxnn.errors import DataWarning
+from jaxnn.errors import DataWarning, FigureWarning
 
 DESCRIPTION = """Neural networks you can check: every backward pass is written by hand, and is the code that trains.
 
@@ -106,25 +106,26 @@ def run(argv: Sequence[str]) -> None:
     with activity(name):
         # A command's module is imported only when the command runs, because most of them import JAX.
         module = importlib.import_module(f"jaxnn.cli.{name}")
-        with data_warnings():
+        with warnings_as_lines():
             takes_words = isinstance(command, (*OVERRIDABLE, *WRAPPERS))
             module.run(command, overrides) if takes_words else module.run(command)
 
 
 @contextlib.contextmanager
-def data_warnings() -> Iterator[None]:
-    """Within it, each warning about the data is one line on standard error, and the command goes on."""
+def warnings_as_lines() -> Iterator[None]:
+    """Within it, each warning about data and figures is one line on standard error, and the command goes on."""
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def show_data_warning(message, category, filename, lineno, file=None, line=None):
-            if issubclass(category, DataWarning):
+        def show_as_line(message, category, filename, lineno, file=None, line=None):
+            if issubclass(category, DataWarning | FigureWarning):
                 print_warning(str(message))
             else:
                 show(message, category, filename, lineno, file, line)
 
-        warnings.showwarning = show_data_warning
-        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = show_as_line
+        for category in (DataWarning, FigureWarning):
+            warnings.simplefilter("always", category)
         yield
 
 

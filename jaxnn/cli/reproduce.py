@@ -76,7 +76,8 @@ def run_systems(
     make_row = row_of(systems)
     rows: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    saved: list[Future[list[Any]]] = []
+    drawings: list[tuple[str, Future[list[Any]]]] = []
+    figures: list[Any] = []
     failures: list[str] = []
     # One thread draws the figures of a system while the next one runs: a figure takes a core for a second.
     with ThreadPoolExecutor(1) as drawing:
@@ -94,9 +95,15 @@ def run_systems(
                 continue
             rows += result_rows(result, make_row)
             results.append(result_json(result))
-            saved.append(drawing.submit(save_figures, folder / "figures", system, draw))
+            drawings.append(
+                (f"{system.id} {system.title}", drawing.submit(save_figures, folder / "figures", system, draw))
+            )
         report("drawing figures")
-        figures = [figure for future in saved for figure in future.result()]
+        for name, future in drawings:
+            try:
+                figures += future.result()
+            except Exception as error:  # the numbers of hours of training are worth more than a picture
+                failures.append(f"the figures of {name}: {error}")
     seconds = time.perf_counter() - start_time
     title = ("Records on MNIST" if command.records else "The course, reproduced") + (
         " (quick: its numbers prove nothing)" if command.quick else ""

@@ -10,7 +10,7 @@ from jaxnn.errors import UserError
 from jaxnn.storage.files import expand_user
 
 #: The keys of `[data]` that name a file or a folder of the data folder.
-_FILES = ("file", "test_file", "path", "test_path", "nodes_file")
+_FILES = ("file", "validation_file", "test_file", "path", "test_path", "nodes_file")
 
 
 class ShippedConfig(NamedTuple):

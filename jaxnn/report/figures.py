@@ -1,6 +1,7 @@
 """The figures of a run, where they apply, and the files that they become."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxnn import plots
-from jaxnn.errors import plural
+from jaxnn.errors import FigureWarning, plural
 from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.experiment.sampling import draw_samples, samples_examples
 from jaxnn.experiment.trajectory import loss_surface, parameter_trajectory
@@ -26,7 +27,36 @@ SAMPLED_POINTS, SAMPLED_IMAGES, SAMPLES_OF_A_CLASS, MAX_SAMPLED_CLASSES = 1000, 
 def run_figures(
     experiment: Experiment, params: Params, history: Mapping[str, np.ndarray], best_epoch: Sequence[int]
 ) -> Iterator[Figure]:
-    """Every figure that applies to a run. `params` are the best, with a leading axis of seeds."""
+    """Every figure that applies to a run. `params` are the best, with a leading axis of seeds.
+
+    Those that cannot be drawn are left out, with a `FigureWarning`: a run that took hours is not lost to one of them.
+    """
+    first, seed = seed_params(params, 0), experiment.seeds[0]
+    kinds: dict[str, Iterator[Figure]] = {
+        "learning curves": curve_figures(experiment, history, best_epoch),
+        "predictions": prediction_figures(experiment, first),
+        "the descent": descent_figures(experiment, first),
+        "samples": sample_figures(experiment, first),
+        "the structure": structure_figures(experiment, first),
+        "the first layer": first_layer_figures(experiment, first, seed),
+    }
+    for kind, figures in kinds.items():
+        yield from drawn(kind, figures)
+
+
+def drawn(kind: str, figures: Iterable[Figure]) -> Iterator[Figure]:
+    """The figures up to one that cannot be drawn, of which a `FigureWarning` says why."""
+    try:
+        yield from figures
+    except Exception as error:  # of a model of the user's own, anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        warnings.warn(f"figures of {kind}: not drawn: {reason}", FigureWarning, stacklevel=2)
+
+
+def curve_figures(
+    experiment: Experiment, history: Mapping[str, np.ndarray], best_epoch: Sequence[int]
+) -> Iterator[Figure]:
+    """The learning curves."""
     n = len(experiment.seeds)
     levels = {metric: {"equilibrium": value} for metric, value in experiment.bound().levels}
     levels |= {"loss": baselines} if (baselines := text_baselines(experiment)) else {}
@@ -36,14 +66,6 @@ def run_figures(
         plots.learning_curves(history, title=experiment.title, best_epoch=np.asarray(best_epoch), levels=levels),
         f"The metrics of {' and '.join(measured_parts(history))} against the epoch, {plural(n, 'seed')}.",
     )
-    first, seed = seed_params(params, 0), experiment.seeds[0]
-    yield from prediction_figures(experiment, first)
-    is_one_number = sum(np.size(leaf) for leaf in jax.tree.leaves(first)) == 1
-    if is_one_number and experiment.examples("train") is not None and not experiment.source.block:
-        yield descent_figure(experiment)
-    yield from sample_figures(experiment, first)
-    yield from structure_figures(experiment, first)
-    yield from first_layer_figures(experiment, first, seed)
 
 
 def measured_parts(history: Mapping[str, np.ndarray]) -> list[str]:
@@ -76,15 +98,18 @@ def sample_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
         yield Figure("samples", "Samples", plots.sample_images(images, title=title), alt)
 
 
-def descent_figure(experiment: Experiment) -> Figure:
-    """The path of a net's only parameter down its loss."""
+def descent_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
+    """The path of a net's parameter down its loss, if it has one alone."""
+    is_one_number = sum(np.size(leaf) for leaf in jax.tree.leaves(params)) == 1
+    if not is_one_number or experiment.examples("train") is None or experiment.source.block:
+        return
     trajectory, height = parameter_trajectory(experiment), loss_surface(experiment)
     reach = 1.1 * max(float(np.abs(trajectory[np.isfinite(trajectory)]).max(initial=0)), 1e-3)
     grid = np.linspace(-reach, reach, GRID, dtype=trajectory.dtype)
     figure = plots.gradient_descent(
         grid, height(grid[:, None]), trajectory[:, 0], height(trajectory), title=experiment.title
     )
-    return Figure(
+    yield Figure(
         "descent", "Descent", figure, f"The loss over the one parameter, and {len(trajectory) - 1} steps down it."
     )
 

@@ -57,7 +57,8 @@ def write_page(
     data = manifest["data"]
     curves = curve_figures(history, ["loss", name.removesuffix(" %")])
     tables = [_table("Best parameters", metric_rows(rows))]
-    if by_class := class_rows(manifest["values"][last["part"]], data["classes"] or data.get("targets", ())):
+    values = manifest["values"][last["part"]]
+    if by_class := class_rows(values, data["classes"] or data.get("targets", ())):
         kind = "class" if "class" in by_class[0] else "output"
         tables.append(_table(f"Each {kind}, {last['part']} part", by_class, short_cell))
     write_report(
@@ -71,21 +72,22 @@ def write_page(
         config_text=files.get("config.toml", ""),
         manifest=manifest,
         links=[*files, "history.csv", "best.safetensors", "last.safetensors", "manifest.json"],
-        headline=headline(name, last, manifest),
+        headline=headline(name, last, values, manifest),
         curves=curves,
     )
 
 
-def headline(name: str, row: Mapping[str, Any], manifest: Mapping[str, Any]) -> Headline:
+def headline(name: str, row: Mapping[str, Any], values: Mapping[str, Any], manifest: Mapping[str, Any]) -> Headline:
     """The metric that the page begins with, how sure it is, and what was trained.
 
     row: the scores of the last part, a metric each
+    values: the same of each seed, with the metrics of each class
     """
     statistics, notes = row[name], []
     if statistics["mean"] is not None and name == "accuracy %":
-        share = statistics["mean"] / 100
-        error = 100 * math.sqrt(share * (1 - share) / row["examples"])
-        notes.append(f"± {error:.2g} by chance, of {plural(row['examples'], 'example')}")
+        share, (count, noun) = statistics["mean"] / 100, _scored(row, values)
+        error = 100 * math.sqrt(share * (1 - share) / count)
+        notes.append(f"± {error:.2g} by chance, of {plural(count, noun)}")
     if statistics["sd"] is not None:
         low, high = (f"{statistics[key]:.4g}" for key in ("min", "max"))
         notes.append(f"{low} … {high} over {plural(len(manifest['seeds']), 'seed')}")
@@ -93,6 +95,15 @@ def headline(name: str, row: Mapping[str, Any], manifest: Mapping[str, Any]) -> 
     value = f"{statistics['mean']:.4g}" + unit if statistics["mean"] is not None else NOT_DEFINED
     label = axis_label(name.removesuffix(" %")).removesuffix(" (%)")
     return Headline(f"{row['part'].capitalize()} {label}", value, "; ".join(notes), story(manifest))
+
+
+def _scored(row: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[int, str]:
+    """How many answers an accuracy is a share of, and what one is: an example, or a node or pixel that has a class."""
+    # With one class each, the classes' numbers of examples add up to the answers; fractional weights are no numbers.
+    answers = sum(values["support_per_class"][0]) if "balanced_accuracy" in values else row["examples"]
+    if answers == row["examples"] or not (answers > 0 and float(answers).is_integer()):
+        return row["examples"], "example"
+    return int(answers), "answer"
 
 
 def story(manifest: Mapping[str, Any]) -> list[str]:

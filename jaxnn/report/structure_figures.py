@@ -41,7 +41,7 @@ def structure_figures(experiment: Experiment, params: Params) -> Iterator[Figure
         yield from graph_figures(experiment, list(visits(model, params, x)), x, rows[1], where)
     elif is_drawn(model):
         yield from latent_figures(experiment, params, x, labels, where)
-    elif labels is not None:
+    elif labels is not None and experiment.task() == "classification":
         passed = list(visits(model, params, x))
         for mixed in (visit for visit in passed if visit.step.layer.name == "mixture"):
             yield share_figure(experiment, mixed, labels, where)

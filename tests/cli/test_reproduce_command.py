@@ -75,6 +75,17 @@ def test_reproduce_names_a_system_without_its_data_and_runs_the_others(jaxnn, tm
     assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03"]
 
 
+def test_reproduce_whose_figures_fail_has_its_numbers(jaxnn, tmp_path, monkeypatch):
+    def failing():
+        raise ValueError("no plane")
+
+    monkeypatch.setattr("jaxnn.course.figures.activation_figures", failing)
+    code, table, err = jaxnn("reproduce", "S03", "S13", "--quick", "--out", tmp_path)
+    assert code == 2 and "figures of S13" in err and "no plane" in err
+    assert "1.4" in table and (tmp_path / "report.html").exists()
+    assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03", "S13"]
+
+
 def test_reproduce_lists_the_ids_when_one_is_unknown(jaxnn, tmp_path):
     code, _, err = jaxnn("reproduce", "S03", "S24", "--out", tmp_path / "none")
     assert code != 0 and "S24" in err and all(system.id in err for system in SYSTEMS)

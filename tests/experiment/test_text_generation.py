@@ -1,6 +1,7 @@
 """Texts that a run generates: those of its model and its vocabulary, whatever stands beside them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -66,8 +67,8 @@ def test_run_generates_bytes_and_words(tokens):
 
 
 def test_generate_refuses_a_run_that_continues_no_text(runs):
-    experiment = runs["recurrent"].experiment
-    rows = len(experiment.data.reader.vocabulary)
+    run = runs["recurrent"]
+    experiment, rows = run.experiment, len(run.experiment.data.reader.vocabulary)
     loss, adam = jaxnn.softmax_cross_entropy(), jaxnn.optimizer("adam", 0.02)
     looks_ahead = jaxnn.serial(jaxnn.embedding(rows, 8), jaxnn.bidirectional(jaxnn.gru(4)), jaxnn.dense(rows))
     other_size = jaxnn.serial(jaxnn.embedding(rows, 8), jaxnn.recur(jaxnn.gru(4)), jaxnn.dense(rows + 1))
@@ -78,8 +79,10 @@ def test_generate_refuses_a_run_that_continues_no_text(runs):
         (experiment._replace(update=experiment.update._replace(model=None)), "depend on earlier places only"),
     ]
     for changed, message in cases:
+        model = changed.update.model or looks_ahead
+        params = jax.tree.map(lambda a: a[None], model.init(jax.random.key(0), experiment.source.example[0]))
         with pytest.raises(UserError, match=message):
-            jaxnn.fit(changed._replace(plan=jaxnn.Plan(1, "train.loss"))).generate("the", 5)
+            replace(run, experiment=changed, params=params).generate("the", 5)
 
 
 def test_model_in_bfloat16_is_continued(runs):

@@ -1,45 +1,32 @@
 """`pytest` alone runs the short suite: everything but the folders and files that take longest."""
 
-import ast
 import shutil
 import subprocess
 import sys
 
-import pytest
-
+from tests.conftest import LONG, SLOW, in_entries
 from tests.packaging.imports import ROOT
 
 
-def _paths(name: str) -> tuple[str, ...]:
-    """The files and folders that tests/conftest.py marks: "SLOW" or "LONG"."""
-    (value,) = (
-        node.value
-        for node in ast.parse((ROOT / "tests" / "conftest.py").read_text()).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
-    )
-    return ast.literal_eval(value)
-
-
-MARKS = {"slow": _paths("SLOW"), "long": _paths("LONG")}
-
-
-def test_marked_paths_exist_and_have_one_mark():
-    paths = [name for names in MARKS.values() for name in names]
-    assert [name for name in paths if not (ROOT / "tests" / name).exists()] == []
-    assert len(set(paths)) == len(paths)
+def test_marked_files_and_tests_exist_and_have_one_mark():
+    entries = (*SLOW, *LONG)
+    assert len(set(entries)) == len(entries)
+    for entry in entries:
+        path, _, test = entry.partition("::")
+        assert (ROOT / "tests" / path).exists(), entry
+        assert not test or f"def {test.partition('[')[0]}" in (ROOT / "tests" / path).read_text("utf-8"), entry
 
 
 def test_short_suite_keeps_the_laws():
-    marked = {name for names in MARKS.values() for name in names}
-    assert not {"laws", "laws/test_laws.py", "laws/test_completeness.py"} & marked
+    assert not {"laws", "laws/test_laws.py", "laws/test_completeness.py"} & {*SLOW, *LONG}
 
 
-@pytest.mark.parametrize("mark", MARKS)
-def test_mark_is_on_its_files_alone(request, mark):
+def test_mark_is_on_its_files_and_tests_alone(request):
     """xdist workers see every test that was collected, so this holds for whatever was selected."""
-    paths = [ROOT / "tests" / name for name in MARKS[mark]]
-    marked = {(item.path, item.get_closest_marker(mark) is not None) for item in request.session.items}
-    assert [(path, has) for path, has in marked if has != any(path.is_relative_to(name) for name in paths)] == []
+    for item in request.session.items:
+        marks = [mark for mark in ("slow", "long") if item.get_closest_marker(mark)]
+        expected = ["long"] if in_entries(item, LONG) else ["slow"] if in_entries(item, SLOW) else []
+        assert marks == expected, item.nodeid
 
 
 def test_pytest_alone_runs_the_short_suite_and_a_named_file_is_run_whole(tmp_path):

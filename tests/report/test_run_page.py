@@ -12,7 +12,7 @@ import pytest
 import jaxnn
 from jaxnn.config import load
 from jaxnn.config.experiment import make_experiment
-from jaxnn.report.run_page import machine_name
+from jaxnn.report.run_page import headline, machine_name
 
 
 @pytest.fixture
@@ -54,3 +54,18 @@ def test_run_page_begins_with_the_result_and_ends_with_how_to_repeat_it(run_fold
 def test_machine_name_counts_devices_of_a_kind():
     assert machine_name(["cpu:cpu"] * 2, "Linux-6.18-x86_64") == "CPU × 2, Linux"
     assert machine_name(["gpu:NVIDIA H100 80GB"], "Linux-6.18") == "NVIDIA H100 80GB × 1, Linux"
+
+
+@pytest.mark.parametrize(
+    ("metric", "support", "note"),
+    [
+        ("balanced_accuracy", [10.0, 15.0], "± 8 by chance, of 25 answers"),  # nodes or pixels that have a class
+        ("balanced_accuracy", [3.0, 1.0], "± 20 by chance, of 4 examples"),
+        ("balanced_accuracy", [0.5, 1.7], "± 20 by chance, of 4 examples"),  # weights
+        ("f1_micro", [10.0, 15.0], "± 20 by chance, of 4 examples"),  # several labels of an example
+    ],
+)
+def test_error_by_chance_is_that_of_the_answers(metric, support, note):
+    row = {"part": "test", "examples": 4, "accuracy %": {"mean": 80.0, "sd": None}}
+    manifest = {"seeds": [0], "data": {"name": "karate", "split": {}}}
+    assert headline("accuracy %", row, {metric: [0.8], "support_per_class": [support]}, manifest).note == note

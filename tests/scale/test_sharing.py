@@ -100,7 +100,7 @@ def test_devices_that_share_a_batch_learn_as_one_does(net):
 def test_parts_that_are_added_in_order_give_the_same_bits_on_any_number_of_devices(net):
     digests = {
         hashlib.sha256(numbers(drive(experiment_of(net, Sharing(devices, 8), (0, 4)).job())).tobytes()).hexdigest()
-        for devices in (1, 2, 3, 4, 8)
+        for devices in (1, 3, 8)
     }
     assert len(digests) == 1
 
