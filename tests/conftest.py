@@ -36,6 +36,7 @@ LONG = (
     "certify/test_compiler.py",
     "cli/test_joined_command.py",
     "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[polarity_gru",
+    "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[sst2_gru",
     "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[shakespeare_lstm",
     "config/test_config_sequences.py::test_shipped_config_of_sequences_trains[shakespeare_words",
     "data/test_photographs.py",

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxnn.experiment.definition import DataInfo, Experiment
-from jaxnn.experiment.scores import Scores
+from jaxnn.experiment.scores import Scores, scored_examples
 from jaxnn.metric_labels import is_share
 from jaxnn.report.cells import seed_statistics
 
@@ -16,10 +16,11 @@ PER_CLASS, PER_OUTPUT = "_per_class", "_per_output"
 
 
 def score_rows(experiment: Experiment, scores: Scores) -> list[dict[str, Any]]:
-    """A row for each part of the data: mean, standard deviation, minimum and maximum over the seeds."""
+    """A row for each part of the data: how many of its examples are scored, and of each metric the mean, the standard
+    deviation, the minimum and the maximum over the seeds."""
     rows = []
     for part, metrics in scores.items():
-        row: dict[str, Any] = {"part": part, "examples": jax.tree.leaves(experiment.examples(part))[0].shape[0]}
+        row: dict[str, Any] = {"part": part, "examples": jax.tree.leaves(scored_examples(experiment, part))[0].shape[0]}
         for name, values in sorted(metrics.items(), key=lambda item: (item[0] != "loss", item[0] != "accuracy")):
             if np.ndim(values) == 1:
                 unit = 100 if is_share(name) else 1

@@ -23,6 +23,7 @@ CONFIGS = {
     "shakespeare_gpt_cpu": ("data.window=8", "train.steps=2", "net.2.layers=1"),
     "polarity_gru": ("data.min_count=1",),
     "polarity_attention": ("data.min_count=1",),
+    "sst2_gru": ("data.min_count=1",),
     "airline_lstm": ("train.batch_size=10",),
     "sunspots_gru": ("data.window=12",),
 }
@@ -48,6 +49,10 @@ def data_dir(tmp_path_factory):
         "names/names.txt": "\n".join("".join(generator.choice([*"aeinlmr"], 5)) for _ in range(200)),
         "polarity/rt-polarity.pos": "\n".join(sentence() for _ in range(60)),
         "polarity/rt-polarity.neg": "\n".join(sentence() for _ in range(60)),
+        **{
+            f"sst2/{part}.tsv": "\n".join(f"{sentence()}\t{i % 2}" for i in range(60))
+            for part in ("train", "dev", "test")
+        },
         "vowels/JapaneseVowels_TRAIN.ts": ts(54),
         "vowels/JapaneseVowels_TEST.ts": ts(18),
         "series/airline-passengers.csv": '"Month","Passengers"\n' + months,

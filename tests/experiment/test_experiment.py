@@ -1,5 +1,6 @@
 """Experiments as Python values: what fit trains, keeps, reads back and refuses."""
 
+import importlib
 import re
 
 import chex
@@ -11,9 +12,12 @@ from jax import numpy as jnp
 
 import jaxnn
 from jaxnn.errors import UserError
+from jaxnn.experiment.scores import scored_examples, scores
 from jaxnn.layer import empty_init
 from jaxnn.quantities import Sum
+from jaxnn.report.score_table import score_rows
 from jaxnn.storage.locks import lock_file
+from jaxnn.train.windows import cut_windows
 
 X = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
 LABELS = (X[:, 0] > 0).astype(np.int32)
@@ -251,3 +255,20 @@ def test_run_of_a_second_order_method_leaves_the_threads_of_blas():
     source = jaxnn.in_memory(x, x[:, :1])
     jaxnn.fit(jaxnn.Experiment(update, source, jaxnn.Plan(5)), report=watch)
     assert set(during) == {1} and threads() == before
+
+
+def test_long_training_sequence_is_scored_at_places_from_everywhere_in_it(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("jaxnn.experiment.scores"), "SCORED_PLACES", 80)
+    x = np.arange(400.0)[:, None]
+    model = jaxnn.serial(jaxnn.dense(1))
+    update = jaxnn.supervised(model, jaxnn.mean_squared_error(), jaxnn.optimizer("sgd", 0.0))
+    held_out = cut_windows((x, x), 8)
+    experiment = jaxnn.Experiment(
+        update, jaxnn.windows(x, x, 8, batch_size=2), jaxnn.Plan(1, "last"), validation=held_out
+    )
+    scored, _ = scored_examples(experiment, "train")
+    assert scored.shape == (10, 8, 1) and (np.diff(scored[:, 0, 0]) == 40).all() and scored[0, 0, 0] == 0
+    assert scored_examples(experiment, "validation")[0].shape == (50, 8, 1)
+    assert [row["examples"] for row in score_rows(experiment, {"train": {}, "validation": {}})] == [10, 50]
+    params = jax.tree.map(lambda a: jnp.zeros((1, *a.shape)), model.init(jax.random.key(0), x[None, :8]))
+    assert scores(experiment, params)["train"]["loss"][0] == pytest.approx(np.mean(scored**2))
