@@ -10,6 +10,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxnn.errors import UserError, hint
+from jaxnn.kernels.factorization import one_at_a_time
 
 Initializer = Callable[[PRNGKeyArray, tuple[int, ...], Any], Array]
 #: A name, a mapping with the name and its options, or the initializer itself.
@@ -35,8 +36,8 @@ def _without_options(value: Initializer) -> Callable[[], Initializer]:
     return lambda: value
 
 
-def _in_float32(constructor: Callable[..., Initializer]) -> Callable[..., Initializer]:
-    """The constructor of an initializer that computes in float32 at least: LAPACK factors no bfloat16."""
+def _factoring(constructor: Callable[..., Initializer]) -> Callable[..., Initializer]:
+    """The constructor of an initializer that factors a matrix: in float32 at least, as LAPACK has no bfloat16."""
 
     @functools.wraps(constructor)
     def construct(*args: Any, **options: Any) -> Initializer:
@@ -44,7 +45,7 @@ def _in_float32(constructor: Callable[..., Initializer]) -> Callable[..., Initia
 
         def init(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
             wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
-            return make(key, shape, wide).astype(dtype)
+            return one_at_a_time(lambda key: make(key, shape, wide))(key).astype(dtype)
 
         return init
 
@@ -57,8 +58,8 @@ INITIALIZERS: dict[str, Callable[..., Initializer]] = {
     "uniform": uniform,
     "zeros": _without_options(jax.nn.initializers.zeros),
     "ones": _without_options(jax.nn.initializers.ones),
-    "orthogonal": _in_float32(jax.nn.initializers.orthogonal),
-    "delta_orthogonal": _in_float32(jax.nn.initializers.delta_orthogonal),
+    "orthogonal": _factoring(jax.nn.initializers.orthogonal),
+    "delta_orthogonal": _factoring(jax.nn.initializers.delta_orthogonal),
 } | {
     name: getattr(jax.nn.initializers, name)
     for name in (

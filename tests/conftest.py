@@ -110,6 +110,7 @@ SLOW = (
     "sweep/test_store.py",
     "sweep/test_sweep.py",
     "train/test_adversarial.py",
+    "train/test_factorization.py",
     "train/test_precision.py",
     "train/test_second_order.py",
     "trust/test_claim.py",

@@ -50,8 +50,8 @@ def scores(experiment: Experiment, params: Params) -> Scores:
 def scored_examples(experiment: Experiment, part: str) -> Any:
     """The examples of a part that are scored: all of them, but of a long training sequence `SCORED_PLACES` places.
 
-    Their windows come from everywhere in it. All of a text of a million characters would take a fifth of the time that a small
-    transformer trains.
+    Their windows come from everywhere in it. All of a text of a million characters would take a fifth of the time that
+    a small transformer trains.
     """
     examples = experiment.examples(part)
     if part != "train" or experiment.source.examples is None:

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool
 
 from jaxnn.backprop import ValueAndGrad
+from jaxnn.kernels.factorization import one_at_a_time
 from jaxnn.layer import Layer, Params
 from jaxnn.loss import Loss, LossFunction
 from jaxnn.losses import RESIDUALS
@@ -135,7 +136,7 @@ class SaddleFreeNewtonDescent(optx.AbstractDescent[Array, Any, Array]):
     def query(self, y: Array, f_info: Any, state: Array) -> Array:
         del state
         hessian = self.hessian(y)
-        values, vectors = jnp.linalg.eigh((hessian + hessian.T) / 2)
+        values, vectors = one_at_a_time(jnp.linalg.eigh)((hessian + hessian.T) / 2)
         size = jnp.abs(values)
         size = jnp.maximum(size, self.eps * size.max())
         return -vectors @ ((vectors.T @ f_info.grad) / size)
@@ -179,7 +180,7 @@ class DampedGaussNewton(optx.AbstractDescent[Array, Any, NormalEquations]):
     def query(self, y: Array, f_info: Any, state: NormalEquations) -> NormalEquations:
         del y, state
         jacobian = f_info.jac.as_matrix()
-        size, vectors = jnp.linalg.eigh(jacobian.T @ jacobian)
+        size, vectors = one_at_a_time(jnp.linalg.eigh)(jacobian.T @ jacobian)
         # What lies below the precision of JᵀJ is not known, not even its sign.
         size = jnp.maximum(size, self.eps * size.max())
         return NormalEquations(size, vectors, vectors.T @ (jacobian.T @ f_info.residual))
