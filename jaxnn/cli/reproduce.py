@@ -15,6 +15,7 @@ from jaxnn.cli import device
 from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.library_arguments import Reproduce
 from jaxnn.cli.progress import announce, report
+from jaxnn.cli.reproduced_rows import result_json, result_rows, row_of
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import one_line, print_text, printable
 from jaxnn.errors import UserError
@@ -24,22 +25,13 @@ from jaxnn.storage.files import atomic_write, json_bytes
 from jaxnn.storage.locks import claimed
 
 if TYPE_CHECKING:
-    from jaxnn.course import SeedMeasurement, System, SystemResult
+    from jaxnn.course import System, SystemResult
     from jaxnn.course.session import CourseSession, Draw
 
 #: The file by which the folder of a reproduction is recognised.
 RESULTS = "results.json"
 #: Waits for a system's result; raises what its run raised.
 GetResult = Callable[[], tuple["SystemResult", "Draw"]]
-#: A row of the table: the system, a measurement, its summary, the number of seeds, seconds (0: none are shown).
-MakeRow = Callable[["System", "SeedMeasurement | None", str, int, float], dict[str, Any]]
-
-#: Kinds of systems -> the headings of the number that others give, and of what ours says of it.
-HEADINGS = {
-    "S": ("course", "the course's number lies"),
-    "T": ("published", "target"),
-    "ST": ("published", "comparison"),
-}
 
 
 def run(command: Reproduce) -> None:
@@ -154,84 +146,6 @@ def save_figures(folder: Path, system: "System", draw: "Draw") -> list[Any]:
     prefix = f"{system.id}_{system.config or system.study}"
     figures = [f._replace(name=f"{prefix}_{f.name}", title=f"{system.id} {f.title}") for f in draw()]
     return save_figures(folder, iter(figures))
-
-
-def result_rows(result: "SystemResult", make_row: MakeRow) -> list[dict[str, Any]]:
-    """A row for each measurement; the first row has the time."""
-    return [
-        make_row(result.system, measurement, measurement.summary, result.seeds, result.seconds if i == 0 else 0.0)
-        for i, measurement in enumerate(result.measurements)
-    ]
-
-
-def row_of(systems: Sequence["System"]) -> MakeRow:
-    """The rows of a table of these systems, which all have the same columns."""
-    kinds = {system.id[0] for system in systems}
-    if kinds == {"R"}:
-        return record_row
-    return functools.partial(comparison_row, *HEADINGS["".join(sorted(kinds))])
-
-
-def comparison_row(
-    given: str,
-    verdict: str,
-    system: "System",
-    measurement: "SeedMeasurement | None",
-    summary: str,
-    seeds: int,
-    seconds: float,
-) -> dict[str, Any]:
-    """A number that others give, beside ours. given, verdict: the headings of their columns"""
-    number = None if measurement is None else measurement.course_value
-    # A published number is of another net: without a target, its place among ours says nothing.
-    judged = system.id.startswith("S") or measurement is None or measurement.target is not None
-    return {
-        "system": f"{system.id} {system.config or system.study}",
-        "number": "–" if measurement is None else measurement.name,
-        given: "–" if number is None else number,
-        "ours": "–" if measurement is None else measurement.statistics,
-        verdict: summary if judged else "–",
-        "seeds": seeds,
-        "s": round(seconds, 1) if seconds else "",
-    }
-
-
-def record_row(
-    system: "System", measurement: "SeedMeasurement | None", summary: str, seeds: int, seconds: float
-) -> dict[str, Any]:
-    error = None if measurement is None else measurement.standard_error
-    return {
-        "record": f"{system.id} {system.config}",
-        "number": "–" if measurement is None else measurement.name,
-        "ours": "–" if measurement is None else measurement.statistics,
-        "standard error": "–" if error is None else f"{error:.2f}",
-        "target": summary if measurement is None or measurement.target is not None else "–",
-        "seeds": seeds,
-        "s": round(seconds, 1) if seconds else "",
-    }
-
-
-def result_json(result: "SystemResult") -> dict[str, Any]:
-    """A result as JSON, with the value of every seed."""
-    return {
-        "id": result.system.id,
-        "config": result.system.config,
-        "title": result.system.title,
-        "seeds": result.seeds,
-        "seconds": result.seconds,
-        "numbers": [
-            {
-                "name": measurement.name,
-                "course": measurement.course_value,
-                "target": measurement.target,
-                **measurement.statistics,
-                "standard_error": measurement.standard_error,
-                "position": measurement.position,
-                "values": list(measurement.values),
-            }
-            for measurement in result.measurements
-        ],
-    }
 
 
 def write_report(

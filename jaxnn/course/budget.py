@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from jaxnn.config import Config
 from jaxnn.config.loaded_data import LoadedData
 from jaxnn.data import Part, Splits
 from jaxnn.data.dataset import map_arrays
+from jaxnn.data.rows import spread_rows
 
 
 class Budget(NamedTuple):
@@ -89,7 +88,7 @@ def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config
     def cut(part: Part | None, most: int | None, *, spread: bool = True) -> Part | None:
         if part is None or most is None or part.num_examples <= most:
             return part
-        rows = np.arange(most) * (part.num_examples if spread else most) // most
+        rows = spread_rows(most, part.num_examples if spread else most)
         return Part(*(map_arrays(lambda a: a[rows], arrays) for arrays in part))
 
     splits = tuple(

@@ -128,6 +128,11 @@ def has_rows(tree: Any) -> bool:
     return any(isinstance(leaf, Rows) for leaf in jax.tree.leaves(tree))
 
 
+def spread_rows(count: int, n: int) -> np.ndarray:
+    """The numbers of `count` of n rows, from everywhere among them, in their order."""
+    return np.arange(count) * n // count
+
+
 def select_rows(array: Any, numbers: np.ndarray | slice) -> Any:
     """Some rows of an array, by their numbers or by a slice: an array, or `Rows` that are not read yet."""
     if not isinstance(array, Rows):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.data.rows import has_rows, read_rows
+from jaxnn.data.rows import has_rows, read_rows, spread_rows
 from jaxnn.data.series import SeriesReader
 from jaxnn.engine.out_of_memory import SMALLER, explained
 from jaxnn.engine.program import MAX_PROGRAMS
@@ -58,7 +58,7 @@ def scored_examples(experiment: Experiment, part: str) -> Any:
         return examples
     windows, length = jax.tree.leaves(examples)[0].shape[:2]
     count = max(1, SCORED_PLACES // length)
-    return examples if windows <= count else jax.tree.map(lambda a: a[np.arange(count) * windows // count], examples)
+    return examples if windows <= count else jax.tree.map(lambda a: a[spread_rows(count, windows)], examples)
 
 
 def _scores_of_part(experiment: Experiment, params: Params, part: str) -> dict[str, np.ndarray]:

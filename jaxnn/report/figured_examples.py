@@ -3,9 +3,8 @@
 from typing import Any
 
 import jax
-import numpy as np
 
-from jaxnn.data.rows import has_rows, read_rows
+from jaxnn.data.rows import has_rows, read_rows, spread_rows
 from jaxnn.experiment.definition import Experiment
 from jaxnn.layer import Batch
 
@@ -28,4 +27,4 @@ def figured_examples(experiment: Experiment, part: str) -> Batch | None:
     leaves = jax.tree.leaves(examples)
     n, nbytes = len(leaves[0]), sum(leaf.nbytes for leaf in leaves)
     count = max(1, min(n, FIGURE_BYTES * n // max(1, nbytes)))
-    return read_rows(examples, np.arange(count) * n // count, experiment.source.corrupt)
+    return read_rows(examples, spread_rows(count, n), experiment.source.corrupt)

@@ -85,7 +85,7 @@ def headline(name: str, row: Mapping[str, Any], values: Mapping[str, Any], manif
     """
     statistics, notes = row[name], []
     if statistics["mean"] is not None and name == "accuracy %":
-        share, (count, noun) = statistics["mean"] / 100, _scored(row, values)
+        share, (count, noun) = statistics["mean"] / 100, _answers(row, values)
         error = 100 * math.sqrt(share * (1 - share) / count)
         notes.append(f"± {error:.2g} by chance, of {plural(count, noun)}")
     if statistics["sd"] is not None:
@@ -97,7 +97,7 @@ def headline(name: str, row: Mapping[str, Any], values: Mapping[str, Any], manif
     return Headline(f"{row['part'].capitalize()} {label}", value, "; ".join(notes), story(manifest))
 
 
-def _scored(row: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[int, str]:
+def _answers(row: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[int, str]:
     """How many answers an accuracy is a share of, and what one is: an example, or a node or pixel that has a class."""
     # With one class each, the classes' numbers of examples add up to the answers; fractional weights are no numbers.
     answers = sum(values["support_per_class"][0]) if "balanced_accuracy" in values else row["examples"]
