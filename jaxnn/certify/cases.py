@@ -2,10 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable
-from typing import Any
 
-import jax
 import numpy as np
 
 from jaxnn import combine, models
@@ -26,19 +23,17 @@ from jaxnn.certify.rows import (
     with_constant_batch,
     without_arguments,
 )
+from jaxnn.certify.structured_rows import GRAPH_ROWS, SEQUENCE_ROWS
 from jaxnn.combine import serial, share
-from jaxnn.graph import Graph, make_edges, make_sparse_features
 from jaxnn.layer import Layer
 from jaxnn.layers import (
     LAYERS,
     conv,
     dense,
-    dropout,
     embedding,
     flatten,
     gaussian,
     gelu,
-    graph_nodes,
     identity,
     l2_pool,
     sigmoid,
@@ -46,11 +41,9 @@ from jaxnn.layers import (
     softplus,
     tanh,
 )
-from jaxnn.layers.cells import CELLS
 from jaxnn.loss import Reduction
 from jaxnn.losses import LOSSES, OUTPUT_LOSSES
 from jaxnn.models import cnn, mlp
-from jaxnn.sequence import Sequence
 
 _REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
 #: The inputs of a loss: a note, the number of outputs, whether targets are labels, the axes before the outputs.
@@ -66,31 +59,6 @@ _TARGETS = (
 _ELEMENTWISE = ("identity", "sigmoid", "tanh", "relu", "softplus", "leaky_relu", "elu", "gelu", "silu", "threshold")
 _POOLS = ("max_pool", "average_pool", "l2_pool")
 _IMAGE = (2, 7, 11, 3)
-
-#: Sequences of different lengths, one of them without places.
-LENGTHS = np.asarray([7, 0, 4, 1, 7], np.int32)
-SEQUENCE = Sequence((5, 7, 2), LENGTHS)
-TOKEN_TABLE = np.random.default_rng(3).integers(11, size=(5, 7), dtype=np.int32)
-POOLS = ("mean", "max", "last")
-
-
-def _recur(cell: str, **options: Any) -> Callable[[Constructor], Layer]:
-    return lambda make: make({"name": cell, "units": 3}, **options)
-
-
-def _pool(kind: str) -> Callable[[Constructor], Layer]:
-    return lambda make: make(kind)
-
-
-def _repeated(tree: Any, batch: int) -> Any:
-    return jax.tree.map(lambda a: np.repeat(a, batch, axis=0), tree)
-
-
-#: Three graphs of seven nodes, of which the last has no edge but its loop; some edges go one way.
-EDGES = _repeated(make_edges([0, 1, 2, 0, 0, 4, 1, 2], [1, 2, 0, 3, 4, 5, 3, 3], 7, directed=True), 3)
-GRAPH = Graph((3, 7, 5), EDGES)
-_FEATURES = make_sparse_features(np.asarray([0, 0, 2, 3, 3, 3, 6]), np.asarray([1, 4, 0, 1, 2, 4, 3]), np.ones(7), 7, 5)
-SPARSE_GRAPH = Graph(_repeated(_FEATURES, 3)._replace(values=(3, 7)), EDGES)
 
 
 def _experts() -> tuple[Layer, ...]:
@@ -152,40 +120,7 @@ ROWS: tuple[Row, ...] = (
     layer_row("dropout", "", lambda make: make(0.3), (7, 13), seed=2),
     layer_row("dropout", "one mask a sequence", lambda make: make(0.3, [1]), (5, 7, 3), seed=2),
     layer_row("dropout", "evaluation", lambda make: make(0.3), (7, 13)),
-    layer_row("embedding", "", lambda make: make(11, 5), TOKENS),
-    layer_row("embedding", "large table", lambda make: make(521, 3), TOKENS),
-    layer_row("embedding", "a sequence", lambda make: serial(make(11, 5)), Sequence(TOKEN_TABLE, LENGTHS)),
-    layer_row("unembedding", "", lambda make: make(11), (7, 5)),
-    layer_row("positional_embedding", "", lambda make: make(7), (3, 5, 2)),
-    *(layer_row("recur", "" if cell == "simple" else cell, _recur(cell), (3, 5, 7), full=True) for cell in CELLS),
-    *(layer_row("recur", f"{cell}, reverse", _recur(cell, reverse=True), SEQUENCE) for cell in CELLS),
-    *(layer_row("recur", f"{cell}, last", _recur(cell, last=True), SEQUENCE) for cell in CELLS),
-    *(
-        layer_row("recur", f"{cell}, state", _recur(cell, state=True), (SEQUENCE, ((5, 3),) * states))
-        for cell, states in (("simple", 1), ("lstm", 2), ("gru", 1))
-    ),
-    layer_row("recur", "last and state", _recur("lstm", last=True, state=True), (SEQUENCE, ((5, 3), (5, 3)))),
-    layer_row("bidirectional", "", lambda make: make({"name": "gru", "units": 3}), (3, 5, 7)),
-    layer_row("bidirectional", "a sequence", lambda make: make({"name": "lstm", "units": 3}), SEQUENCE),
-    layer_row("layer_norm", "", without_arguments, (3, 5, 7)),
-    layer_row("layer_norm", "no offset", lambda make: make(0.1, offset=False), (5, 7)),
-    layer_row("rms_norm", "", without_arguments, (3, 5, 7)),
-    layer_row("attention", "", lambda make: make(2), (3, 5, 6)),
-    layer_row("attention", "causal", lambda make: make(2, True), (3, 5, 6)),
-    layer_row("attention", "a sequence", lambda make: make(2), Sequence((5, 7, 6), LENGTHS)),
-    layer_row("attention", "blocks of queries", lambda make: make(1, True), (2, 131, 3)),
-    layer_row("attention", "rotary", lambda make: make(1, True, positions="rotary"), Sequence((5, 7, 6), LENGTHS)),
-    layer_row("attention", "learned positions", lambda make: make(3, positions="learned", length=11), (3, 5, 6)),
-    layer_row("attention", "dropout", lambda make: make(2, True, 0.3), (3, 5, 6), seed=2),
-    layer_row("transformer", "", lambda make: make(1, 2, 6, 5), (3, 5, 6)),
-    layer_row(
-        "transformer",
-        "a sequence, dropout",
-        lambda make: make(2, 1, 6, 5, dropout=0.2, positions="rotary", norm="rms_norm"),
-        Sequence((5, 7, 6), LENGTHS),
-        seed=2,
-    ),
-    *(layer_row("pool_sequence", "" if kind == "mean" else kind, _pool(kind), SEQUENCE, full=True) for kind in POOLS),
+    *SEQUENCE_ROWS,
     layer_row("gaussian", "", without_arguments, (7, 10), seed=2),
     layer_row("gaussian", "evaluation", without_arguments, (7, 10)),
     layer_row("gaussian", "three axes", without_arguments, (3, 5, 2), seed=2),
@@ -206,19 +141,7 @@ ROWS: tuple[Row, ...] = (
     layer_row("batch_norm", "evaluation", without_arguments, (2, 3, 5, 7), full=True),
     layer_row("batch_norm", "evaluation, tiny", without_arguments, (3, 2)),
     layer_row("batch_norm", "tiny", without_arguments, (3, 2), seed=0),
-    layer_row("graph_conv", "", lambda make: make(2), GRAPH),
-    layer_row("graph_conv", "sparse features", lambda make: make(3, bias=False), SPARSE_GRAPH),
-    layer_row(
-        "graph_conv",
-        "a net",
-        lambda make: serial(dropout(0.4), make(3), tanh(), dense(11), make(2), graph_nodes()),
-        SPARSE_GRAPH,
-        seed=2,
-    ),
-    layer_row("graph_attention", "", lambda make: make(2, 3), GRAPH),
-    layer_row("graph_attention", "mean of heads, dropout", lambda make: make(3, 2, 0.3, "mean"), GRAPH, seed=2),
-    layer_row("graph_attention", "sparse features", lambda make: make(2, 3, bias=False), SPARSE_GRAPH),
-    layer_row("graph_nodes", "", without_arguments, GRAPH),
+    *GRAPH_ROWS,
     layer_row("part", "", lambda make: make([[1, 3], [2, 7]]), (2, 5, 11, 3)),
     layer_row("part", "columns", lambda make: make([[3, 13]]), (7, 17)),
     layer_row("mixture", "", lambda make: make(dense(2), dense(5), serial(dense(3), tanh(), dense(5))), (7, 13)),

@@ -34,8 +34,8 @@ SEQUENCE_MUTANTS: tuple[Mutant, ...] = (
     Mutant("gru: the reset gate left out on the way back", "recur", "dn * r], axis=-1)", "dn], axis=-1)", _CELLS),
     Mutant("gru: the direct way of h dropped", "recur", "dh * u + matmul(dq", "matmul(dq", _CELLS),
     Mutant("gru: n and h changed over", "recur", "(h - n) * u * (1 - u)", "(n - h) * u * (1 - u)", _CELLS),
-    Mutant("bidirectional: dx of one direction", "bidirectional", "return tuple(gradients), _add(*inputs)",
-           "return tuple(gradients), inputs[0]", "jaxnn.combine"),
+    Mutant("bidirectional: dx of one direction", "bidirectional", "return tuple(gradients), add(*inputs)",
+           "return tuple(gradients), inputs[0]", "jaxnn.combine.in_parallel"),
     Mutant("embedding: a row for its neighbour", "embedding", ".at[ids].add(dy", ".at[ids + 1].add(dy", _ROWS),
     Mutant("embedding: a repeated token counted once", "embedding", ".at[ids].add(dy", ".at[ids].set(dy", _ROWS),
     Mutant("unembedding: dE 0.1 % too large", "unembedding", "weight_gradient(dy, res)",
@@ -81,5 +81,5 @@ SEQUENCE_MUTANTS: tuple[Mutant, ...] = (
     Mutant("pool_sequence: dy to all places", "pool_sequence", "jnp.where(chosen, dy[:, None], 0)",
            "jnp.broadcast_to(dy[:, None], (*chosen.shape[:2], dy.shape[-1]))"),
     Mutant("transformer: the shortcut forgotten on the way back", "transformer",
-           "add_derivatives(dx, shortcut)", "dx", "jaxnn.combine"),
+           "add_derivatives(dx, shortcut)", "dx", "jaxnn.combine.shortcut"),
 )  # fmt: skip

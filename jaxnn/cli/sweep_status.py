@@ -19,11 +19,11 @@ class Status:
     def __init__(self, folder: Path):
         from jaxnn.storage.claims import Claims
         from jaxnn.sweep import parse_axes
+        from jaxnn.sweep.checks import member_count
         from jaxnn.sweep.folder import SOURCE, is_sweep, read_facts
         from jaxnn.sweep.halving import halving_schedule
         from jaxnn.sweep.joined import CLAIMS
         from jaxnn.sweep.members import family
-        from jaxnn.sweep.search import member_count
         from jaxnn.sweep.store import TrialStore
 
         if not is_sweep(folder):

@@ -15,7 +15,7 @@ from jaxnn.config.build import build_update
 from jaxnn.config.hyperparameters import numbers, step_text, value_at, with_numbers
 from jaxnn.config.schema import Config
 from jaxnn.layer import Batch
-from jaxnn.train.batches import shapes_of
+from jaxnn.train.source import shapes_of
 from jaxnn.train.step import Bind, Hyperparameters, Update
 
 #: Updates that a process remembers.

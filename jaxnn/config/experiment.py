@@ -20,10 +20,10 @@ from jaxnn.errors import UserError
 from jaxnn.experiment.definition import DataInfo, Experiment, Record
 from jaxnn.layer import Batch
 from jaxnn.targets import Weighted
-from jaxnn.train.batches import Prepare
 from jaxnn.train.flow import flow_noise
 from jaxnn.train.plan import Plan
 from jaxnn.train.sharing import ORDERED_PARTS, Sharing
+from jaxnn.train.source import Prepare
 
 
 def make_experiment(

@@ -8,8 +8,9 @@ from jaxnn.data import Dataset, Part, preprocess
 from jaxnn.data.rows import has_rows
 from jaxnn.errors import UserError
 from jaxnn.kernels.devices import memory_bytes
-from jaxnn.train.batches import Prepare, Source, in_memory
+from jaxnn.train.batches import in_memory
 from jaxnn.train.random_access import random_access, random_access_windows
+from jaxnn.train.source import Prepare, Source
 from jaxnn.train.windows import windows
 
 

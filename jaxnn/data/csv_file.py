@@ -12,8 +12,9 @@ from jaxnn.data.dataset import Dataset, Part
 from jaxnn.data.labels import number_classes
 from jaxnn.data.number_cells import is_integer, parse_number
 from jaxnn.data.table_checks import check_categories_repeat, check_features, check_labels_repeat
+from jaxnn.data.table_column import Column
 from jaxnn.data.table_layout import ColumnKeys, Header, Layout, as_tuple, find_layout
-from jaxnn.data.table_reader import Column, TableReader, Unknown
+from jaxnn.data.table_reader import TableReader, Unknown
 from jaxnn.data.table_rows import Missing, Rows, read_rows
 from jaxnn.data.table_text import MISSING_VALUES, Decimal, Encoding, Style, make_style, read_blocks
 from jaxnn.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from jaxnn.data.table_reader import Column
+from jaxnn.data.table_column import Column
 from jaxnn.data.table_rows import Rows
 from jaxnn.errors import DataWarning, UserError
 

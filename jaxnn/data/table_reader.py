@@ -9,41 +9,13 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from jaxnn.data.dataset import Part
-from jaxnn.data.table_layout import Layout, column_title, option_key
+from jaxnn.data.table_column import Column, rebuild_column
+from jaxnn.data.table_layout import Layout
 from jaxnn.data.table_rows import Missing, Rows, read_rows
 from jaxnn.data.table_text import Decimal, Encoding, Style, make_style, read_blocks
 from jaxnn.errors import UserError
 
 Unknown = Literal["refuse", "zeros"]
-
-
-class Column(NamedTuple):
-    """A column of the training table.
-
-    name: its name; None in a table without a header
-    position: its index in the training table, which counts where there is no header
-    categories: the words of a categorical column, each of which is a feature; None for a column of numbers
-    """
-
-    name: str | None
-    position: int
-    categories: tuple[str, ...] | None = None
-
-    @property
-    def title(self) -> str:
-        """The column in a message: "column 'age'", or "column 3" without a header."""
-        return column_title(self.name, self.position)
-
-    @property
-    def key(self) -> str:
-        """The column as an option names it: "age" in quotes, or its index."""
-        return option_key(self.position if self.name is None else self.name)
-
-    @property
-    def feature_names(self) -> list[str]:
-        """A name for each feature of the column: "age", or "job=clerk" for a category."""
-        name = f"column {self.position}" if self.name is None else self.name
-        return [name] if self.categories is None else [f"{name}={category}" for category in self.categories]
 
 
 class TableReader(NamedTuple):
@@ -221,8 +193,8 @@ def rebuild_table_reader(settings: Mapping[str, Any]) -> TableReader:
     reader = TableReader(
         make_style(style["delimiter"], style["decimal"], style["encoding"], tuple(style["missing_values"])),
         int(settings["width"]),
-        tuple(_rebuild_column(column) for column in settings["features"]),
-        tuple(_rebuild_column(column) for column in settings["targets"]),
+        tuple(rebuild_column(column) for column in settings["features"]),
+        tuple(rebuild_column(column) for column in settings["targets"]),
         tuple(str(name) for name in settings["classes"]),
         settings["missing"],
         settings["unknown"],
@@ -238,15 +210,6 @@ def rebuild_table_reader(settings: Mapping[str, Any]) -> TableReader:
     if reader.means and len(reader.means) != len(reader.feature_names):
         raise ValueError("expected a mean for each feature")
     return reader
-
-
-def _rebuild_column(column: Sequence[Any]) -> Column:
-    name, position, categories = column
-    return Column(
-        None if name is None else str(name),
-        int(position),
-        None if categories is None else tuple(str(category) for category in categories),
-    )
 
 
 def _list(names: Sequence[str]) -> str:

@@ -10,10 +10,11 @@ from jax import numpy as jnp
 from jaxnn.batch_statistics import MAX_BATCHES
 from jaxnn.engine.parallel import SeedStrategy, default_strategy
 from jaxnn.layer import Batch
-from jaxnn.train.batches import Source, epoch_key, step_key
+from jaxnn.train.batches import epoch_key, step_key
 from jaxnn.train.plan import Plan
 from jaxnn.train.run import Data, Training, make_training, shape_of
 from jaxnn.train.sharing import Sharing
+from jaxnn.train.source import Source
 from jaxnn.train.state import State
 from jaxnn.train.step import Bind, Update
 

@@ -13,10 +13,10 @@ from jaxnn.engine.parallel import SeedStrategy, on_this_machine
 from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
 from jaxnn.targets import plain_output
-from jaxnn.train.batches import Source, shapes_of
 from jaxnn.train.check import check_update
 from jaxnn.train.plan import Plan
 from jaxnn.train.sharing import Sharing
+from jaxnn.train.source import Source, shapes_of
 from jaxnn.train.state import History, State
 from jaxnn.train.step import Bind, Update
 from jaxnn.train.task import Task, task_of

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.engine.program import MAX_PROGRAMS
+from jaxnn.engine.compiled_run import MAX_PROGRAMS
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.kernels.devices import local_devices

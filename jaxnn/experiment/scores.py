@@ -9,8 +9,8 @@ from jax import numpy as jnp
 
 from jaxnn.data.rows import has_rows, read_rows, spread_rows
 from jaxnn.data.series import SeriesReader
+from jaxnn.engine.compiled_run import MAX_PROGRAMS
 from jaxnn.engine.out_of_memory import SMALLER, explained
-from jaxnn.engine.program import MAX_PROGRAMS
 from jaxnn.errors import UserError, plural
 from jaxnn.experiment.class_metrics import MAX_NUMBERS, class_metrics, class_outcomes
 from jaxnn.experiment.definition import Experiment, seed_params
@@ -18,9 +18,9 @@ from jaxnn.kernels.devices import local_devices
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch, Params
 from jaxnn.quantities import OutputMean, RSquared, mark_undefined, unmark_undefined, values
-from jaxnn.train.batches import Prepare
 from jaxnn.train.evaluation import evaluate_each
 from jaxnn.train.shuffle import stream
+from jaxnn.train.source import Prepare
 from jaxnn.train.step import Bind
 
 #: part -> metric -> a value for each seed (seeds,); of "…_per_class" and "…_per_output" (seeds, classes or outputs).

@@ -12,7 +12,7 @@ from jaxtyping import PRNGKeyArray
 from jaxnn.data.lines import LineReader
 from jaxnn.data.text import TextReader
 from jaxnn.data.tokens import text_tokens
-from jaxnn.engine.program import MAX_PROGRAMS
+from jaxnn.engine.compiled_run import MAX_PROGRAMS
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
 from jaxnn.generation import generate

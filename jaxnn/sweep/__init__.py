@@ -1,11 +1,11 @@
 """Many configs as few programs: what may vary, how it is searched, and what came of it."""
 
+from jaxnn.sweep.checks import SEARCHES as SEARCHES
+from jaxnn.sweep.checks import Search as Search
+from jaxnn.sweep.checks import check_sweep as check_sweep
 from jaxnn.sweep.members import Member as Member
 from jaxnn.sweep.members import make_members as make_members
-from jaxnn.sweep.search import SEARCHES as SEARCHES
-from jaxnn.sweep.search import Search as Search
 from jaxnn.sweep.search import SweepResult as SweepResult
-from jaxnn.sweep.search import check_sweep as check_sweep
 from jaxnn.sweep.search import conclude as conclude
 from jaxnn.sweep.search import search_space as search_space
 from jaxnn.sweep.search import sweep as sweep

@@ -24,8 +24,8 @@ from jaxnn.report import write_report
 from jaxnn.report.figures import save_figures
 from jaxnn.report.score_table import metric_rows, score_rows
 from jaxnn.runs import folder as run_folder
-from jaxnn.runs.folder import ExperimentFacts
 from jaxnn.runs.manifest import environment, git_state, machine_facts, now
+from jaxnn.runs.manifest_schema import ExperimentFacts
 from jaxnn.runs.python_file import is_python_target, load_experiment, same_file, typed_overrides
 from jaxnn.runs.reopen import source_of_run
 from jaxnn.storage.claims import Claims

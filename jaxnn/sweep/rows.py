@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxnn.engine.compiled_run import CompiledRun
 from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy
-from jaxnn.engine.program import CompiledRun
 from jaxnn.engine.snapshot import Snapshot, is_key, on_host
 from jaxnn.experiment.definition import Experiment
 from jaxnn.kernels.devices import local_devices, memory_bytes

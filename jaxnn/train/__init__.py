@@ -1,6 +1,5 @@
 """Training as a pure function of a key. Nothing here knows a config, a file or a terminal."""
 
-from jaxnn.train.batches import Source as Source
 from jaxnn.train.batches import generated as generated
 from jaxnn.train.batches import in_memory as in_memory
 from jaxnn.train.batches import streamed as streamed
@@ -15,6 +14,7 @@ from jaxnn.train.run import Trained as Trained
 from jaxnn.train.run import make_run as make_run
 from jaxnn.train.second_order import SECOND_ORDER as SECOND_ORDER
 from jaxnn.train.sharing import Sharing as Sharing
+from jaxnn.train.source import Source as Source
 from jaxnn.train.state import History as History
 from jaxnn.train.state import State as State
 from jaxnn.train.step import Update as Update

@@ -10,9 +10,9 @@ from jaxnn.errors import UserError
 from jaxnn.layer import Batch
 from jaxnn.sequence import Sequence
 from jaxnn.targets import check_labels, place_weight, plain_output, plain_target
-from jaxnn.train.batches import Source, count_examples, example_of
 from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.sharing import Sharing, check_sharing
+from jaxnn.train.source import Source, count_examples, example_of
 from jaxnn.train.step import Update
 
 

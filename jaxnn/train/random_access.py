@@ -11,16 +11,8 @@ import numpy as np
 from jaxnn.data.records import record_rows
 from jaxnn.data.rows import Corrupt, Rows, array_rows, read_parallel
 from jaxnn.layer import Batch
-from jaxnn.train.batches import (
-    Prepare,
-    Source,
-    as_float_images,
-    block_batches,
-    check_batch_size,
-    count_examples,
-    example_of,
-    order,
-)
+from jaxnn.train.batches import block_batches, check_batch_size, order
+from jaxnn.train.source import Prepare, Source, as_float_images, count_examples, example_of
 from jaxnn.train.windows import EVALUATED_PLACES, cut_windows, steps_of_windows, window_starts
 
 #: Bytes of a window of batches, unless one batch has more. Up to `BLOCKS_AHEAD` + 1 of them are in memory.

@@ -18,12 +18,13 @@ from jaxnn.batch_statistics import MAX_BATCHES
 from jaxnn.kernels.trace_context import constant_batch
 from jaxnn.layer import Batch, Params
 from jaxnn.quantities import mark_undefined, unmark_undefined, values
-from jaxnn.train.batches import Batches, Prepare, Source, epoch_key
+from jaxnn.train.batches import epoch_key
 from jaxnn.train.check import check_update
 from jaxnn.train.evaluation import evaluate
 from jaxnn.train.plan import Plan
 from jaxnn.train.sharing import Sharing, shared_step
 from jaxnn.train.shuffle import stream
+from jaxnn.train.source import Batches, Prepare, Source
 from jaxnn.train.state import Best, History, State, no_score
 from jaxnn.train.step import Bind, Hyperparameters, Update
 
@@ -101,7 +102,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
     best_before_update = shape.constant and part == "train"
 
     def init(key, hyperparameters):
-        update, example = bind(_weakly_typed(hyperparameters)), _example(shape)
+        update, (treedef, leaves) = bind(_weakly_typed(hyperparameters)), shape.example
+        example = jax.tree.unflatten(treedef, leaves)
         state = update.init(stream(key, "init"), example)
         _, sums = jax.eval_shape(update.step, state, example, key)
         blank = jax.tree.map(lambda a: jnp.zeros((shape.steps, *a.shape), a.dtype), dict(sums))
@@ -211,11 +213,6 @@ def make_training(bind: Bind, shape: Shape) -> Training:
 def _weakly_typed(hyperparameters: Hyperparameters) -> Hyperparameters:
     """The values weakly typed, as Python's numbers are: they leave the precision of the parameters as it is."""
     return {name: lax.full_like(0.0, value) for name, value in hyperparameters.items()}
-
-
-def _example(shape: Shape) -> Batch:
-    treedef, leaves = shape.example
-    return jax.tree.unflatten(treedef, leaves)
 
 
 class Trained(NamedTuple):

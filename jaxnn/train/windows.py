@@ -11,8 +11,9 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from jaxnn.data.rows import Rows
 from jaxnn.errors import UserError
 from jaxnn.layer import Batch
-from jaxnn.train.batches import Batches, Prepare, Source, as_float_images, count_examples, example_of, order
+from jaxnn.train.batches import order
 from jaxnn.train.shuffle import stream
+from jaxnn.train.source import Batches, Prepare, Source, as_float_images, count_examples, example_of
 
 #: Places that an evaluation takes at a time. Eight times as many take 1.1 to 1.2 times as long on a CPU, whose caches
 #: they do not fit.

@@ -14,7 +14,7 @@ def _public_functions(module) -> set[str]:
     return {
         name
         for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        if inspect.isfunction(value) and value.__module__.startswith(module.__name__) and not name.startswith("_")
     }
 
 

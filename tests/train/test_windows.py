@@ -6,7 +6,8 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError
-from jaxnn.train.batches import Source, in_memory
+from jaxnn.train.batches import in_memory
+from jaxnn.train.source import Source
 from jaxnn.train.windows import cut_windows, windows
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxnn.config import load
 from jaxnn.config.experiment import make_experiment
-from jaxnn.engine import driver, program
+from jaxnn.engine import compiled_run, driver
 from jaxnn.experiment import Experiment, run
 from tests.trust.precision import cli_precision
 
@@ -58,7 +58,7 @@ def train(experiment: Experiment, checked: bool) -> float:
         with patch.object(driver, "time", SimpleNamespace(perf_counter=time.process_time)):
             if checked:
                 return run(experiment).outcome.seconds
-            no_tests = patch.object(program, "_finite", lambda state, checked: jnp.ones((), bool))
+            no_tests = patch.object(compiled_run, "_finite", lambda state, checked: jnp.ones((), bool))
             with no_tests, patch.object(driver, "SNAPSHOT_TIME_SHARE", 1e-9):
                 return run(experiment).outcome.seconds
     finally:
@@ -67,5 +67,5 @@ def train(experiment: Experiment, checked: bool) -> float:
 
 def forget_programs() -> None:
     """Empties the caches of compiled programs: their keys do not say whether numbers are tested."""
-    program._jitted.cache_clear()
-    program._compiled.cache_clear()
+    compiled_run._jitted.cache_clear()
+    compiled_run._compiled.cache_clear()
