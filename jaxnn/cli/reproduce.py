@@ -87,6 +87,7 @@ def run_systems(
                 continue
             rows += result_rows(result, make_row)
             results.append(result_json(result))
+            atomic_write(folder / RESULTS, json_bytes(results))  # kept where a later system ends the process
             drawings.append(
                 (f"{system.id} {system.title}", drawing.submit(save_figures, folder / "figures", system, draw))
             )
@@ -94,7 +95,7 @@ def run_systems(
         for name, future in drawings:
             try:
                 figures += future.result()
-            except Exception as error:  # the numbers of hours of training are worth more than a picture
+            except UserError as error:  # such as a full disk
                 failures.append(f"the figures of {name}: {error}")
     seconds = time.perf_counter() - start_time
     title = ("Records on MNIST" if command.records else "The course, reproduced") + (
@@ -102,7 +103,7 @@ def run_systems(
     )
     machine = {"device": device_name, "seconds": seconds, "quick": command.quick}
     print_table(title, rows, command.json, facts={"systems": results, **machine})
-    write_report(folder, title, rows, figures, results, machine)
+    write_report(folder, title, rows, figures, machine)
     print_text(f"all in {seconds:.0f} s\n{folder / 'report.html'}")
     if failures:
         raise UserError("not reproduced: " + "; ".join(failures))
@@ -141,11 +142,16 @@ def run_two_at_a_time(session: "CourseSession", systems: Sequence["System"]) -> 
 
 def save_figures(folder: Path, system: "System", draw: "Draw") -> list[Any]:
     """Draws and saves the figures of a system under names that begin with its id."""
-    from jaxnn.report.figures import save_figures
+    from jaxnn.report.figures import drawn, save_figures
 
     prefix = f"{system.id}_{system.config or system.study}"
-    figures = [f._replace(name=f"{prefix}_{f.name}", title=f"{system.id} {f.title}") for f in draw()]
-    return save_figures(folder, iter(figures))
+
+    def figures():
+        for figure in draw():
+            yield figure._replace(name=f"{prefix}_{figure.name}", title=f"{system.id} {figure.title}")
+
+    # The numbers of hours of training are worth more than a picture.
+    return save_figures(folder, drawn(system.id, figures()))
 
 
 def write_report(
@@ -153,14 +159,12 @@ def write_report(
     title: str,
     rows: Sequence[Mapping[str, Any]],
     figures: Sequence[Any],
-    results: Sequence[Mapping[str, Any]],
     machine: Mapping[str, Any],
 ) -> None:
-    """Writes results.json and report.html."""
+    """Writes report.html."""
     from jaxnn.report import Table, write_report
 
     systems = {next(iter(row.values())).split()[0] for row in rows}
-    atomic_write(folder / RESULTS, json_bytes(results))
     write_report(
         folder / "report.html",
         title=title,

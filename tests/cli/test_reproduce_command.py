@@ -81,9 +81,19 @@ def test_reproduce_whose_figures_fail_has_its_numbers(jaxnn, tmp_path, monkeypat
 
     monkeypatch.setattr("jaxnn.course.figures.activation_figures", failing)
     code, table, err = jaxnn("reproduce", "S03", "S13", "--quick", "--out", tmp_path)
-    assert code == 2 and "figures of S13" in err and "no plane" in err
+    assert code == 0 and "figures of S13: not drawn: no plane" in err
     assert "1.4" in table and (tmp_path / "report.html").exists()
     assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03", "S13"]
+
+
+def test_reproduce_that_is_ended_keeps_the_results_before(jaxnn, tmp_path, monkeypatch):
+    def ending(session, system):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxnn.course.session.CourseSession.activations", ending)
+    code, *_ = jaxnn("reproduce", "S03", "S13", "--quick", "--out", tmp_path)
+    assert code == 130
+    assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03"]
 
 
 def test_reproduce_lists_the_ids_when_one_is_unknown(jaxnn, tmp_path):
