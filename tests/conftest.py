@@ -51,6 +51,8 @@ LONG = (
     "play/test_page.py::test_the_seeds_are_a_band",
     "scale/test_clusters.py",
     "scale/test_launcher.py",
+    "scale/test_sharing.py::test_devices_that_share_a_batch_learn_as_one_does[summed",
+    "scale/test_sharing.py::test_parts_that_are_added_in_order_give_the_same_bits_on_any_number_of_devices[attentive",
     "scale/test_sharing.py::test_parts_that_are_added_in_order_give_the_same_bits_on_any_number_of_devices[convolution",
     "scale/test_sharing.py::test_parts_that_are_added_in_order_give_the_same_bits_on_any_number_of_devices[summed",
     "scale/test_sharing.py::test_parts_that_are_added_in_order_give_the_same_bits_on_any_number_of_devices[weighted",
@@ -159,6 +161,13 @@ def in_entries(item, entries):
     return name.startswith(
         tuple(entry if "::" in entry else entry + ("::" if ".py" in entry else "/") for entry in entries)
     )
+
+
+@pytest.fixture(autouse=True)
+def without_figures(request, monkeypatch):
+    """To draw the figures of a small run takes as long as to train it. A fixture of a module draws them."""
+    if request.node.get_closest_marker("figures") is None:
+        monkeypatch.setattr("jaxnn.runs.recorder.run_figures", lambda *args: iter(()))
 
 
 @pytest.fixture

@@ -183,6 +183,7 @@ def test_files_that_the_configs_read_are_described_in_the_guide():
     assert not missing
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("name", ["blobs_neuron", "circles_mlp", "cosine_denoise", "digits_cnn"])
 def test_train_draws_the_figures_of_every_small_config(name, jaxnn, tmp_path):
     epochs = {"blobs_neuron": 200, "circles_mlp": 200, "cosine_denoise": 20, "digits_cnn": 1}[name]

@@ -64,6 +64,7 @@ def data_dir(tmp_path_factory):
     return folder
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("name", CONFIGS)
 def test_shipped_config_of_sequences_trains(name, data_dir, tmp_path):
     size = () if any("batch_size" in text for text in CONFIGS[name]) else ("train.batch_size=12",)

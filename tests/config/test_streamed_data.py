@@ -36,6 +36,7 @@ def test_streamed_digits_train_as_those_in_memory(preprocess):
     chex.assert_trees_all_equal(drive(stream.job()).history, drive(memory.job()).history)
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize("where", ["stream", "auto"])
 def test_file_stays_on_the_disk_and_trains_as_if_it_were_read(tmp_path, monkeypatch, where):
     draw = np.random.default_rng(0)

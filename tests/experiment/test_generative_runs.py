@@ -76,6 +76,7 @@ def test_autoencoder_says_its_input_again():
     assert "reconstructions" in {figure.name for figure in run.figures()}
 
 
+@pytest.mark.figures
 def test_novelty_detection_scores_and_judges_examples(tmp_path):
     config = load("digits_autoencoder", ["data.normal=0", "train.epochs=60", "train.best=train.loss"])
     run: Any = jaxnn.fit(make_experiment(config), tmp_path / "run")

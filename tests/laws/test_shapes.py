@@ -92,7 +92,8 @@ def accepted(layer: Layer, params: Any, x: Any, key: Any = None) -> list[str]:
     failures = []
 
     def refuse(what: str, f, *args):
-        for traced in (False, True):
+        # Shapes are checked alike in both ways. The parts of a net are layers, each of which stands here alone, too.
+        for traced in (True,) if layer.parts else (False, True):
             try:
                 _ = jax.eval_shape(f, *args) if traced else f(*args)
             except UserError as error:

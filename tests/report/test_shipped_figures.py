@@ -39,6 +39,7 @@ def test_figures_of_a_shipped_config_are_drawn(name):
     assert names[0] == "learning_curves" and len(set(names)) == len(names) > 1
 
 
+@pytest.mark.figures
 def test_run_whose_figure_fails_is_finished_without_it(tmp_path, monkeypatch):
     def broken(*args):
         raise ValueError("no such\nplane")

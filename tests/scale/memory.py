@@ -1,4 +1,4 @@
-"""A data set 8 times the memory that a process may still take: `python -m tests.scale.memory [MEGABYTES]`.
+"""A data set 8 times the memory that a process may still take: `python -m tests.scale.memory [MEGABYTES [TURNS]]`.
 
 The examples are in an .npy file. Under the limit a process may take so much memory beyond what it has already. The
 limit is `RLIMIT_DATA`, which counts what a program allocates and not what is mapped from a file.
@@ -24,7 +24,8 @@ import jaxnn
 from jaxnn.errors import UserError
 from jaxnn.train.random_access import WINDOW_BYTES
 
-#: The set has so many times the memory that is allowed.
+#: The memory that is allowed, and how many times of it the set has.
+MEGABYTES = 64
 TIMES = 8
 SIDE = 96
 #: glibc before 2.38 leaves holes between aligned blocks of its heap, tens of megabytes that the limit would count.
@@ -36,7 +37,7 @@ MODEL = jaxnn.serial(jaxnn.flatten(), jaxnn.dense(32), jaxnn.relu(), jaxnn.dense
 UPDATE = jaxnn.supervised(MODEL, jaxnn.softmax_cross_entropy(), jaxnn.optimizer("adam", 0.001))
 
 
-def main(megabytes: int = 64) -> dict[str, Any]:
+def main(megabytes: int = MEGABYTES, turns: int = 4) -> dict[str, Any]:
     """Trains with the examples in their file under the limit, then with them there and in memory, in turns."""
     allowed = megabytes << 20
     count = TIMES * allowed // (SIDE * SIDE)
@@ -45,7 +46,7 @@ def main(megabytes: int = 64) -> dict[str, Any]:
         command = [sys.executable, "-m", "tests.scale.memory", "--limit", str(megabytes), scratch]
         under_limit = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | WITHOUT_HOLES)
         seconds, made = dict[str, list[float]](stream=[], device=[]), set()
-        for turn in range(4):
+        for turn in range(turns):
             for where, times in seconds.items():
                 trained = experiment(*examples(Path(scratch)), where)
                 started = time.perf_counter()

@@ -2,10 +2,12 @@
 
 import jax
 import numpy as np
+import pytest
 
 import jaxnn
 
 
+@pytest.mark.figures
 def test_ring_of_gaussians_is_learned(tmp_path):
     """A whole run through `fit`: all modes, the last parameters are the best, and a resumed run goes on to the bit."""
     from jaxnn.config import load
