@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxnn.engine.chunks import ChunkSchedule
@@ -104,7 +103,7 @@ class Program:
         job, old = self.job, self._data
         has_settling = old.settling is not None
         new = Data(job.buffer(epoch, first), (), (), job.settling(epoch + 1) if has_settling else ())
-        new = self._placed(jax.tree.map(jnp.asarray, new))
+        new = self._placed(jax.device_put(new))
         return old._replace(buffer=new.buffer, settling=new.settling if has_settling else None)
 
     def _placed(self, data: Data) -> Data:

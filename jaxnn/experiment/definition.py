@@ -10,6 +10,7 @@ import numpy as np
 from jaxnn.data.dataset import Reader
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import SeedStrategy, on_this_machine
+from jaxnn.engine.snapshot import is_key
 from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
 from jaxnn.targets import plain_output
@@ -226,8 +227,15 @@ def with_class_names(experiment: Experiment) -> Experiment:
 
 
 def seed_params(params: Params, i: int) -> Params:
-    """The parameters of the i-th seed."""
-    return jax.tree.map(lambda a: a[i], params)
+    """The parameters of the i-th seed, or a state with a leading axis of seeds."""
+
+    def of_seed(a):
+        if not isinstance(a, jax.Array) or is_key(a) or not a.is_fully_addressable:
+            return a[i]
+        # `a[i]` of an array on a device compiles a program for each shape.
+        return jax.device_put(np.array(np.asarray(a)[i]))
+
+    return jax.tree.map(of_seed, params)
 
 
 def last_params(experiment: Experiment, state: State) -> Params:

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
 from jaxnn.data.rows import has_rows, read_rows, spread_rows
 from jaxnn.data.series import SeriesReader
@@ -91,7 +90,7 @@ def in_units_of_series(experiment: Experiment, found: dict[str, Any]) -> dict[st
 
 def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch]:
     single_seed = experiment.of_seed(seed)
-    return jax.tree.map(jnp.asarray, (single_seed.source.stats, scored_examples(single_seed, part)))
+    return jax.device_put((single_seed.source.stats, scored_examples(single_seed, part)))
 
 
 @functools.lru_cache(MAX_PROGRAMS)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
@@ -138,7 +139,7 @@ def streamed(
     """Batches that the host reads while the device computes, for data that do not fit into its memory.
 
     load(epoch, first, count) -> `count` batches, stacked along a new leading axis: those of the steps from `first` on.
-        It must give the same batches whenever it is asked, so that a run can resume
+        It must give the same batches whenever it is asked, so that a run can resume. It may fill the same arrays again
     steps: steps of an epoch; block: batches that are loaded at a time; the last block of an epoch may have fewer
 
     All seeds see the same batches. Raises `UserError` for a block that no epoch has.
@@ -151,7 +152,8 @@ def streamed(
     )
 
     def load_block(epoch, first, count, seeds):
-        return load(epoch, first, count)
+        # A copy, because `load` may fill the same arrays again while the device still reads them.
+        return jax.tree.map(lambda a: np.array(a) if isinstance(a, np.ndarray) else a, load(epoch, first, count))
 
     return Source(example, steps, load_block, block_batches(prepare), prepare, stats, block=block)
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxnn.config.shipped import shipped_configs
+from jaxnn.report.figures import run_figures
 from jaxnn.runs.manifest import environment
 from jaxnn.storage.arrays import load_arrays
 
@@ -34,8 +35,9 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def run(trained, jaxnn):
+def run(trained, jaxnn, monkeypatch):
     if not trained.exists():
+        monkeypatch.setattr("jaxnn.runs.recorder.run_figures", run_figures)
         code, _, err = jaxnn("train", "--out", trained, "--seeds", 2, "--seed", 5, *SHORT)
         assert code == 0, err
     return trained

@@ -23,7 +23,7 @@ from jaxnn.course import (
     select_systems,
     session,
 )
-from jaxnn.course.budget import limit_config, limit_data
+from jaxnn.course.budget import at_most, limit_config, limit_data
 from jaxnn.course.claims import format_claims, head_comment, parse_claims
 from jaxnn.course.optimizer_comparison import MAX_SHOWN_DISTANCE, optimizer_label, project_paths
 from jaxnn.course.run_system import ensemble_metrics
@@ -139,7 +139,7 @@ def test_limit_config_changes_nothing_without_limits(config):
     full = load(config)
     assert limit_config(full, FULL) == full
     quick = limit_config(full, QUICK).train
-    assert quick.epochs == min(full.train.epochs, 100 if full.train.batch_size is None else 2)
+    assert quick.epochs == at_most(full.train.epochs, QUICK.steps if full.train.batch_size is None else QUICK.epochs)
 
 
 def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
@@ -148,9 +148,9 @@ def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
     limited: Any
     same, limited = limit_data(config, data, QUICK)
     assert same == config
-    assert [len(part.y) for part in limited.splits[0]] == [500, 180, 200]
+    assert [len(part.y) for part in limited.splits[0]] == [150, 150, 150]
     whole = data.splits[0].train
-    assert np.array_equal(limited.splits[0].train.x, whole.x[np.arange(500) * len(whole.x) // 500])
+    assert np.array_equal(limited.splits[0].train.x, whole.x[np.arange(150) * len(whole.x) // 150])
     assert limit_data(config, data, FULL) == (config, data)
 
     (tmp_path / "text.txt").write_text("".join(chr(97 + i % 7) for i in range(9000)), "utf-8")
@@ -182,7 +182,7 @@ def test_ensemble_loss_is_at_most_the_mean_loss_of_its_members():
     assert len(by_name["ensemble test loss"].values) == 1
     # −log of a mean is at most the mean of −log (Jensen).
     assert by_name["ensemble test loss"].values[0] < np.mean(by_name["best test loss"].values)
-    assert by_name["ensemble test accuracy %"].examples == 200
+    assert by_name["ensemble test accuracy %"].examples == QUICK.test_examples
     # An ensemble of one member is that member.
     params = jax.tree.map(lambda a: a[:1], run.result.outcome.state.best.params)
     single = ensemble_metrics(run.experiment._replace(seeds=(0,)), params)["test"]

@@ -37,6 +37,7 @@ def test_run_page_has_its_date_and_machine(run_folder):
     assert cards["machine"].startswith(f"CPU × {jax.local_device_count()}, ")
 
 
+@pytest.mark.figures
 def test_run_page_begins_with_the_result_and_ends_with_how_to_repeat_it(run_folder):
     page = (run_folder / "report.html").read_text(encoding="utf-8")
     headings = re.findall(r"<h2>(.*?)</h2>", page)

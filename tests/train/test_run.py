@@ -245,6 +245,30 @@ def test_streamed_batches_train_as_the_same_batches_in_memory():
     chex.assert_trees_all_close(stream.history, memory.history, rtol=1e-6)
 
 
+def test_stream_may_fill_the_same_arrays_again():
+    """A CPU reads an array whose memory is aligned where it is, without a copy, while the next block is loaded."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(4, 64, 5)).astype(np.float32)
+    labels = draw.integers(3, size=(4, 64)).astype(np.int32)
+
+    def aligned(like):
+        memory = np.zeros(like[:1].nbytes + 64, np.uint8)
+        return memory[-memory.ctypes.data % 64 :][: like[:1].nbytes].view(like.dtype).reshape(1, *like.shape[1:])
+
+    again = aligned(x), aligned(labels)
+
+    def filled(epoch, first, count):
+        for array, block in zip(again, (x, labels), strict=True):
+            array[:] = block[first : first + 1]
+        return again
+
+    def new(epoch, first, count):
+        return x[first : first + 1], labels[first : first + 1]
+
+    refilled, fresh = (drive(job(source=streamed(load, 4, 1))).history for load in (filled, new))
+    chex.assert_trees_all_equal(refilled, fresh)
+
+
 def test_generated_batches_differ_by_step_and_repeat_by_key():
     def draw(key):
         x = jax.random.normal(key, (7, 5), jnp.float32)
