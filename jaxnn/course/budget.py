@@ -39,8 +39,8 @@ class Budget(NamedTuple):
 
 
 FULL = Budget()
-#: Runs every part of the program. Its numbers prove nothing. All parts have as many examples, so that one program scores
-#: them all; no config has larger batches.
+#: Runs every part of the program. Its numbers prove nothing. All parts have as many examples, so that one program
+#: scores them all; no config has larger batches.
 QUICK = Budget(
     seeds=2,
     train_examples=150,
