@@ -9,6 +9,7 @@ from jax import numpy as jnp
 
 from jaxnn.batch_statistics import MAX_BATCHES
 from jaxnn.engine.parallel import SeedStrategy, default_strategy
+from jaxnn.kernels.devices import copied_to_device
 from jaxnn.layer import Batch
 from jaxnn.train.batches import epoch_key, step_key
 from jaxnn.train.plan import Plan
@@ -61,8 +62,7 @@ class Job(NamedTuple):
 
     def data(self, epoch: int = 0, first: int = 0) -> Data:
         """What the steps from `first` of an epoch read, on the device."""
-        # Unlike `jnp.asarray`, this compiles no program for each shape.
-        return jax.device_put(
+        return copied_to_device(
             Data(self.buffer(epoch, first), self.validation, self.source.stats, self.settling(epoch + 1))
         )
 

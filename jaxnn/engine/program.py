@@ -13,6 +13,7 @@ from jaxnn.engine.compiled_run import CompiledRun, floats
 from jaxnn.engine.job import Job
 from jaxnn.engine.parallel import sharing_mesh
 from jaxnn.engine.snapshot import on_device, place
+from jaxnn.kernels.devices import copied_to_device
 from jaxnn.metrics import lower_is_better
 from jaxnn.quantities import unmark_undefined
 from jaxnn.train.run import Data
@@ -103,7 +104,7 @@ class Program:
         job, old = self.job, self._data
         has_settling = old.settling is not None
         new = Data(job.buffer(epoch, first), (), (), job.settling(epoch + 1) if has_settling else ())
-        new = self._placed(jax.device_put(new))
+        new = self._placed(copied_to_device(new))
         return old._replace(buffer=new.buffer, settling=new.settling if has_settling else None)
 
     def _placed(self, data: Data) -> Data:

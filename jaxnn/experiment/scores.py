@@ -13,7 +13,7 @@ from jaxnn.engine.out_of_memory import SMALLER, explained
 from jaxnn.errors import UserError, plural
 from jaxnn.experiment.class_metrics import MAX_NUMBERS, class_metrics, class_outcomes
 from jaxnn.experiment.definition import Experiment, seed_params
-from jaxnn.kernels.devices import local_devices
+from jaxnn.kernels.devices import copied_to_device, local_devices
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch, Params
 from jaxnn.quantities import OutputMean, RSquared, mark_undefined, unmark_undefined, values
@@ -90,7 +90,7 @@ def in_units_of_series(experiment: Experiment, found: dict[str, Any]) -> dict[st
 
 def _on_device(experiment: Experiment, part: str, seed: int) -> tuple[Any, Batch]:
     single_seed = experiment.of_seed(seed)
-    return jax.device_put((single_seed.source.stats, scored_examples(single_seed, part)))
+    return copied_to_device((single_seed.source.stats, scored_examples(single_seed, part)))
 
 
 @functools.lru_cache(MAX_PROGRAMS)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
@@ -152,8 +151,7 @@ def streamed(
     )
 
     def load_block(epoch, first, count, seeds):
-        # A copy, because `load` may fill the same arrays again while the device still reads them.
-        return jax.tree.map(lambda a: np.array(a) if isinstance(a, np.ndarray) else a, load(epoch, first, count))
+        return load(epoch, first, count)
 
     return Source(example, steps, load_block, block_batches(prepare), prepare, stats, block=block)
 
