@@ -292,8 +292,9 @@ def test_seeds_of_a_longer_config_lie_in_the_claimed_range(config):
 
 
 def test_reproduce_starts_each_seed_from_its_own_parameters():
-    three = reproduce(system_of("circles_mlp"), seeds=3, budget=QUICK)
-    two = reproduce(system_of("circles_mlp"), seeds=2, budget=QUICK)
+    budget = QUICK._replace(train_examples=500)  # of fewer, two seeds get equally many right by chance
+    three = reproduce(system_of("circles_mlp"), seeds=3, budget=budget)
+    two = reproduce(system_of("circles_mlp"), seeds=2, budget=budget)
     start = three.measurements[0].values
     assert start[:2] == two.measurements[0].values and len(set(start)) == 3
     # The notes of a full run do not explain the numbers of a quick one.
