@@ -32,18 +32,17 @@ def check_sweep(
     axes: Sequence[Axis],
     overrides: Sequence[str] = (),
     *,
-    search: Search = "grid",
-    seeds: int | None = None,
-    trials: int = 16,
-    batch: int = 8,
-    eta: int = 3,
-    draw_seed: int = 0,
-    keep: int = KEEP,
+    search: str,
+    seeds: int | None,
+    **numbers: int,
 ) -> Family:
-    """The family of a sweep's members. Raises `UserError` for a sweep that cannot be, before anything is trained."""
+    """The family of a sweep's members. Raises `UserError` for a sweep that cannot be, before anything is trained.
+
+    numbers: those of `LIMITS`, as `search_space` takes them
+    """
     if not axes:
         raise UserError("expected something to vary, such as --over optimizer.learning_rate=0.01,0.1; found nothing")
-    check_numbers(search, seeds=seeds, trials=trials, batch=batch, eta=eta, draw_seed=draw_seed, keep=keep)
+    check_numbers(search, seeds=seeds, **numbers)
     common = family(source, overrides, seeds)
     check_axes(common, axes)
     _check_space(search, axes)
@@ -70,13 +69,17 @@ def _check_space(search: str, axes: Sequence[Axis]) -> None:
             f"--search grid takes lists: expected --over {drawn[0]}=VALUES, found a distribution; "
             "random, halving and optuna draw from it"
         )
-    if search in ("random", "optuna") or drawn:
+    if draws_members(search, axes):
         return
     if size(axes) > MOST:
         raise UserError(f"expected at most {MOST:,} members, found {size(axes):,}; --search random takes some of them")
 
 
+def draws_members(search: str, axes: Sequence[Axis]) -> bool:
+    """Whether a search begins with members that are drawn or proposed, and not with the whole space."""
+    return search in ("random", "optuna") or any(axis.kind != "choice" for axis in axes)
+
+
 def member_count(search: str, axes: Sequence[Axis], trials: int) -> int:
     """How many members a search begins with, at most: some of them may be the same, however they are written."""
-    drawn = search in ("random", "optuna") or any(axis.kind != "choice" for axis in axes)
-    return int(min(trials, size(axes))) if drawn else int(size(axes))
+    return int(min(trials, size(axes))) if draws_members(search, axes) else int(size(axes))

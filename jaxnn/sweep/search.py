@@ -13,7 +13,7 @@ from jaxnn.engine.hooks import Progress
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import Scores, scores
 from jaxnn.runs.python_file import with_epochs
-from jaxnn.sweep.checks import KEEP, Search, check_sweep
+from jaxnn.sweep.checks import KEEP, Search, check_sweep, draws_members
 from jaxnn.sweep.groups import data_table
 from jaxnn.sweep.halving import halving_search
 from jaxnn.sweep.member_run import write_run
@@ -195,5 +195,4 @@ def _experiment_of(trial: Trial, loaded: Mapping[str, LoadedData], grad: str) ->
 
 
 def _combinations(search: str, axes: Sequence[Axis], trials: int, seed: int) -> Iterable[dict[str, str]]:
-    drawn = any(axis.kind != "choice" for axis in axes)
-    return sample(axes, trials, seed) if search == "random" or drawn else grid(axes)
+    return sample(axes, trials, seed) if draws_members(search, axes) else grid(axes)
