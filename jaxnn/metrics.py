@@ -14,6 +14,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import UserError
+from jaxnn.kernels.array_types import AnyArray
 from jaxnn.quantities import MeanIoU, OutputMean, Perplexity, Quantity, RSquared, Sum
 from jaxnn.targets import dense_target, split_weight
 
@@ -37,11 +38,11 @@ def lower_is_better(name: str) -> bool:
     return _LOWER_IS_BETTER.search(name) is not None
 
 
-def predicted_labels(prediction: Float[Array, "*places output"]) -> Int[Array, "*places"]:
+def predicted_labels(prediction: Float[AnyArray, "*places output"]) -> Int[AnyArray, "*places"]:
     """The likeliest class. With a single output: 1 where it is at least one half, else 0."""
     if prediction.shape[-1] == 1:
         return (prediction[..., 0] >= 0.5).astype(jnp.int32)
-    return jnp.argmax(prediction, axis=-1).astype(jnp.int32)
+    return prediction.argmax(axis=-1).astype(jnp.int32)
 
 
 def accuracy(prediction: Any, target: Any) -> Sum:
@@ -144,7 +145,7 @@ def r2(prediction: Any, target: Any) -> RSquared:
     return RSquared(residual, (base + middle)[0], spread, weight.sum())
 
 
-def true_labels(prediction: Any, target: Any) -> Int[Array, "*places"]:
+def true_labels(prediction: Any, target: Any) -> Int[AnyArray, "*places"]:
     """The labels that a target holds: labels (*places), or rows as wide as the prediction, whose largest entry is one.
 
     target: without weights

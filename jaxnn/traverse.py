@@ -4,11 +4,13 @@ The summary, the diagnosis of NaN, `activations` and `gradients` all use it. A `
 every other layer is one step.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 
+from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch, Key, Layer, Params, Residuals, check_entries, check_layer, params_of, part_key
 from jaxnn.loss import Loss
 from jaxnn.losses import check_loss
@@ -62,6 +64,16 @@ def visits(model: Layer, params: Params, x: Batch, key: Key = None) -> Iterator[
         y, res = step.layer.forward(step.params, x, step.key)
         yield Visit(step, x, y, res)
         x = y
+
+
+def compiled_visits(model: Layer, params: Params, x: Batch) -> list[tuple[Step, Batch, Batch]]:
+    """What goes into each layer and what comes out, computed as one program and not an operation at a time."""
+
+    @functools.partial(jax.jit, compiler_options=compiler_options())
+    def passed(params: Params, x: Batch) -> list[tuple[Batch, Batch]]:
+        return [(visit.x, visit.y) for visit in visits(model, params, x)]
+
+    return [(step, *arrays) for step, arrays in zip(steps(model, params), passed(params, x), strict=True)]
 
 
 def activations(model: Layer, params: Params, x: Batch, key: Key = None) -> dict[str, Batch]:

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
 from jaxnn.batch_statistics import MAX_BATCHES
 from jaxnn.engine.parallel import SeedStrategy, default_strategy
@@ -112,7 +111,7 @@ class Job(NamedTuple):
         update = self.bound(seed)
         if update.diagnose is None:
             return "NaN or infinity"
-        state, source = jax.tree.map(jnp.asarray, state), self.source
+        state, source = copied_to_device(state), self.source
         data = self.data(int(state.epoch), i // source.block * source.block if source.block else 0)
         data = self.data_of_seed(data, seed)
         epoch = state.epoch

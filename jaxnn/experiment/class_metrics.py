@@ -1,7 +1,8 @@
 """Metrics of classes that need a whole part of the data: precision, recall, F1, balanced accuracy, area under the ROC.
 
-They are scikit-learn's, on the host, of the predictions that an evaluation leaves for each example. What is not defined
-is NaN: the precision of a class that is never predicted, the recall of one that never occurs.
+They are computed on the host, of the predictions that an evaluation leaves for each example, and are those of
+scikit-learn, whose own functions take a second to import. What is not defined is NaN: the precision of a class that is
+never predicted, the recall of one that never occurs.
 """
 
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
         score, new = np.asarray(outcomes.score, np.float64).ravel(), np.asarray(outcomes.new).ravel()
         threshold = np.quantile(score[~new], NORMAL_SHARE) if (~new).any() else np.nan
         return {
-            "roc_auc": np.asarray(_roc_auc(new.astype(int), score, np.ones(len(new)))),
+            "roc_auc": np.asarray(roc_auc(new.astype(int), score)),
             "novelty_threshold": np.asarray(threshold),
         }
     is_multilabel = outcomes.task == "multilabel"
@@ -136,7 +137,7 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
     if is_multilabel:
         assert scores is not None
         metrics |= {"f1_macro": _defined_mean(f1), "f1_micro": _f1_micro(true, predicted, weight)}
-        metrics["roc_auc"] = np.mean([_roc_auc(t, s, weight) for t, s in zip(true.T, scores.T, strict=True)])
+        metrics["roc_auc"] = np.mean([roc_auc(t, s, weight) for t, s in zip(true.T, scores.T, strict=True)])
     else:
         occurring = support > 0
         balanced = recall[occurring].mean() if occurring.sum() > 1 else np.nan
@@ -146,24 +147,33 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
         else:
             metrics["f1_macro"] = _defined_mean(f1)
         if scores is not None:
-            metrics["roc_auc"] = _roc_auc(true, scores, weight)
+            metrics["roc_auc"] = roc_auc(true, scores, weight)
     return {name: np.asarray(value, np.float64) for name, value in (metrics | per_class).items()}
 
 
 def _per_class(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray, classes: int) -> dict[str, np.ndarray]:
-    names = ("precision_per_class", "recall_per_class", "f1_per_class", "support_per_class")
-    if not len(true):
-        return dict.fromkeys(names[:3], np.full(classes, np.nan)) | {names[3]: np.zeros(classes)}
-    from sklearn.metrics import precision_recall_fscore_support  # takes a second to import
+    """Precision, recall, F1 and support, of labels (n,) or of several labels a place (n, classes)."""
 
-    numbers = precision_recall_fscore_support(
-        true,
-        predicted,
-        labels=np.arange(classes),
-        sample_weight=weight,
-        zero_division=np.nan,  # pyright: ignore[reportArgumentType]
-    )
-    return dict(zip(names, map(np.asarray, numbers), strict=True))
+    def summed(chosen: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The weight of the chosen places in each class."""
+        if labels.ndim == 2:
+            return weight @ (chosen * labels)
+        chosen = chosen & (labels >= 0) & (labels < classes)
+        return np.bincount(labels[chosen], weight[chosen], classes)
+
+    everywhere = np.ones(true.shape, bool)
+    both, support, found = summed(true == predicted, true), summed(everywhere, true), summed(everywhere, predicted)
+    return {
+        "precision_per_class": _ratio(both, found),
+        "recall_per_class": _ratio(both, support),
+        "f1_per_class": _ratio(2 * both, found + support),
+        "support_per_class": support,
+    }
+
+
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a / b; NaN where b is 0."""
+    return np.where(b > 0, a / np.where(b > 0, b, 1), np.nan)
 
 
 def _f1_micro(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
@@ -172,13 +182,19 @@ def _f1_micro(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> fl
     return 2 * both / either if either else np.nan
 
 
-def _roc_auc(true: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> float:
-    """The area under the ROC; NaN with one class alone, or where a score is not finite."""
+def roc_auc(true: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """The area under the ROC; NaN with one class alone, or where a score is not finite.
+
+    true: 0 or 1 (n,); scores (n,), larger where 1 is likelier; weight (n,)
+
+    The area is the share of the pairs of a 1 and a 0 in which the 1 has the larger score; equal scores count half.
+    """
     if len(np.unique(true)) < 2 or not np.isfinite(scores).all():
         return np.nan
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(true, scores, sample_weight=weight))
+    weight = np.ones(len(true)) if weight is None else weight
+    levels, level = np.unique(scores, return_inverse=True)
+    ones, zeros = (np.bincount(level, weight * (true == label), len(levels)) for label in (1, 0))
+    return float(ones @ (np.cumsum(zeros) - zeros / 2) / (ones.sum() * zeros.sum()))
 
 
 def _defined_mean(values: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
+from jaxnn.kernels.devices import copied_to_device
 from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Params
 from jaxnn.train.evaluation import evaluate
@@ -65,5 +66,5 @@ def loss_surface(experiment: Experiment) -> Callable[[np.ndarray], np.ndarray]:
 
         return jax.lax.map(loss, points)
 
-    examples = jax.tree.map(jnp.asarray, single_seed.examples("train"))
+    examples = copied_to_device(single_seed.examples("train"))
     return lambda points: np.asarray(losses(points, examples, source.stats))

@@ -13,6 +13,7 @@ from jaxnn.certify.generic_mutants import mutations
 from jaxnn.certify.vjp_rule import layer_rule
 from jaxnn.errors import UserError
 from jaxnn.experiment.definition import Experiment
+from jaxnn.kernels.devices import copied_to_device
 from jaxnn.layer import Layer, Params
 from jaxnn.loss import LossFunction
 from jaxnn.storage.arrays import named_arrays, restore
@@ -64,7 +65,7 @@ class Microscope:
         examples = jax.tree.map(lambda a: np.asarray(a)[:MAX_EXAMPLES], single_seed.examples("train"))
         with jax.enable_x64(True):
             source = single_seed.source
-            prepared = source.prepare(source.stats, jax.tree.map(jnp.asarray, examples))
+            prepared = source.prepare(source.stats, copied_to_device(examples))
             self._batch: Any = jax.tree.map(_as_float64, prepared)
 
     def read(self, params: Params, leaf: str, index: int, mistake: str = "", layer: int = 0) -> Reading:

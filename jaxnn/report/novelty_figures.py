@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxnn import plots
+from jaxnn.experiment.class_metrics import roc_auc
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.scores import predict
 from jaxnn.layer import Params
@@ -18,8 +19,6 @@ SHOWN = 10
 
 def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     """The figures of the first seed on the test part; none without one, or where all its examples are of one kind."""
-    from sklearn.metrics import roc_auc_score
-
     examples = figured_examples(experiment, "test")
     if not isinstance(examples, tuple):
         return
@@ -30,7 +29,7 @@ def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     train = experiment.examples("train")
     # The threshold of the verdicts is that of the examples to learn from.
     normal = score[~new] if not isinstance(train, tuple) else predict(experiment, params, train[0])[:, 0]
-    threshold, auc = float(np.quantile(normal, NORMAL_SHARE)), float(roc_auc_score(new, score))
+    threshold, auc = float(np.quantile(normal, NORMAL_SHARE)), roc_auc(new.astype(int), score)
     title = f"Novelty, test part, seed {experiment.seeds[0]}"
     figure = plots.novelty_scores(score, new, threshold, auc, title=title)
     alt = f"Scores of {(~new).sum():,} normal and {new.sum():,} new examples; area under the ROC {auc:.3f}."

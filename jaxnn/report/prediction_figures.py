@@ -12,6 +12,7 @@ from jaxnn.errors import plural
 from jaxnn.experiment.definition import Experiment
 from jaxnn.experiment.plane import plane_grid
 from jaxnn.experiment.scores import predict
+from jaxnn.kernels.devices import copied_to_device
 from jaxnn.layer import Params
 from jaxnn.metrics import mean_iou, predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
@@ -78,8 +79,9 @@ def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
     x = np.asarray(examples[0]) if hasattr(examples[0], "dtype") else None
     single_seed = experiment.of_seed(0)
     # Prepared: an autoencoder's target is its input.
-    _, wanted = single_seed.source.prepare(single_seed.source.stats, jax.tree.map(jnp.asarray, examples))
-    output, target, weight = split_weight(part, predict(experiment, params, examples[0]), wanted)
+    _, wanted = jax.jit(single_seed.source.prepare)(single_seed.source.stats, copied_to_device(examples))
+    output = copied_to_device(predict(experiment, params, examples[0]))
+    output, target, weight = split_weight(part, output, wanted)
     output, target = np.asarray(output), np.asarray(target)
     if weight is not None:
         counts = np.asarray(weight) > 0
@@ -135,7 +137,7 @@ def classification_figures(experiment: Experiment, params: Params, predictions: 
 
 def labels_of(output: np.ndarray) -> np.ndarray:
     """The predicted labels of class probabilities, as `jaxnn.metrics.predicted_labels` gives them."""
-    return np.asarray(predicted_labels(jnp.asarray(output)))
+    return np.asarray(predicted_labels(output))
 
 
 def confidence_of(output: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from sklearn import metrics as sk
 
 import jaxnn
-from jaxnn.experiment.class_metrics import class_metrics, class_outcomes
+from jaxnn.experiment.class_metrics import class_metrics, class_outcomes, roc_auc
 from jaxnn.losses import OUTPUT_LOSSES
 from jaxnn.metrics import binary_accuracy, exact_match, mae, r2
 from jaxnn.quantities import OutputMean, RSquared, values
@@ -185,3 +185,13 @@ def test_default_metrics_apply_to_what_they_measure():
         assert {
             name for name, metric in metrics.items() if metric(jnp.asarray(floats), target) is not None
         } == expected, loss
+
+
+@pytest.mark.parametrize("levels", [2, 5, 40], ids=["two scores", "many equal", "some equal"])
+def test_the_area_under_the_roc_counts_equal_scores_half_as_scikit_learn_does(levels):
+    true, scores = RNG.integers(0, 2, 200), RNG.integers(0, levels, 200).astype(float)
+    weight = RNG.uniform(0.2, 3, 200)
+    assert roc_auc(true, scores) == pytest.approx(sk.roc_auc_score(true, scores), abs=1e-12)
+    assert roc_auc(true, scores, weight) == pytest.approx(
+        sk.roc_auc_score(true, scores, sample_weight=weight), abs=1e-12
+    )
