@@ -46,7 +46,7 @@ QUICK = Budget(
     train_examples=150,
     test_examples=150,
     windows=2,
-    steps=30,
+    steps=10,
     epochs=2,
     optimizers=("adam", "bfgs"),
     surfaces=("optimizers_neuron",),
@@ -82,8 +82,9 @@ def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config
     window, batch_size = data.dataset.window, config.train.batch_size
     train, held_out = budget.train_examples, budget.test_examples
     if window and batch_size is not None:
-        batch_size, held_out = at_most(batch_size, budget.windows), budget.windows
-        train = window * (2 * batch_size + 1)
+        batch_size = at_most(batch_size, budget.windows)
+        held_out = 2 * batch_size + 1  # as many as the training part has, so that one program scores all parts
+        train = window * held_out
         config = config.model_copy(update={"train": config.train.model_copy(update={"batch_size": batch_size})})
 
     def cut(part: Part | None, most: int | None, *, spread: bool = True) -> Part | None:

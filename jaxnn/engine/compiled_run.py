@@ -63,8 +63,9 @@ def _jitted(
         # The state is donated to the next one: training needs no second copy of the parameters.
         return jax.jit(run_seeds, donate_argnums=0, compiler_options=compiler_options())
 
-    # It runs once: a fast compilation is worth more than fast code.
-    fast_compile = compiler_options({"xla_backend_optimization_level": 1})
+    # It runs once: a fast compilation is worth more than fast code. Where JAX optimizes nothing, level 1 is more.
+    optimizes = not jax.config.read("jax_disable_most_optimizations")
+    fast_compile = compiler_options({"xla_backend_optimization_level": 1} if optimizes else None)
 
     def first(seed, hyperparameters):
         return training.init(jax.random.key(seed), hyperparameters)

@@ -159,7 +159,7 @@ def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
     train, validation, _ = limited.splits[0]
     assert (config.train.batch_size, config.train.steps) == (2, 2)
     assert train.num_examples == 5 * 64
-    assert validation.x.shape == (2, 64)
+    assert validation.x.shape == (5, 64)
     assert experiment_of(config, limited, seeds=(0,)).source.steps == 2
 
 
