@@ -66,14 +66,14 @@ def visits(model: Layer, params: Params, x: Batch, key: Key = None) -> Iterator[
         x = y
 
 
-def compiled_visits(model: Layer, params: Params, x: Batch) -> list[tuple[Step, Batch, Batch]]:
-    """What goes into each layer and what comes out, computed as one program and not an operation at a time."""
+def compiled_visits(model: Layer, params: Params, x: Batch) -> list[Visit]:
+    """The same as one program and not an operation at a time. Nothing is kept: `res` is empty."""
 
     @functools.partial(jax.jit, compiler_options=compiler_options())
     def passed(params: Params, x: Batch) -> list[tuple[Batch, Batch]]:
         return [(visit.x, visit.y) for visit in visits(model, params, x)]
 
-    return [(step, *arrays) for step, arrays in zip(steps(model, params), passed(params, x), strict=True)]
+    return [Visit(step, x, y, ()) for step, (x, y) in zip(steps(model, params), passed(params, x), strict=True)]
 
 
 def activations(model: Layer, params: Params, x: Batch, key: Key = None) -> dict[str, Batch]:

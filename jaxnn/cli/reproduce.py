@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 #: The file by which the folder of a reproduction is recognised.
 RESULTS = "results.json"
+#: XLA flags for programs that run only briefly: its older CPU code generator compiles a third faster, and a program in
+#: one piece takes less than 32 pieces, which two systems at a time have no cores for.
+FAST_COMPILE = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
 #: Waits for a system's result; raises what its run raised.
 GetResult = Callable[[], tuple["SystemResult", "Draw"]]
 
@@ -41,7 +44,7 @@ def run(command: Reproduce) -> None:
     from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS, select_systems
 
     if command.quick:
-        use_faster_code_generator()
+        set_fast_compile_flags()
     device_name = device.select_device(command.device, fast_compile=command.quick)
     # Without ids: the systems of the lectures. What goes on from there is run where it is asked for.
     known = RECORDS if command.records else (*SYSTEMS, *SEQUENCES, *GENERATIVE) if command.ids else SYSTEMS
@@ -116,12 +119,7 @@ def duration_of(command: Reproduce) -> str:
     return "hours" if command.records else "about 20 minutes"
 
 
-#: XLA flags for programs that run only briefly: its older CPU code generator compiles a third faster, and a program in
-#: one piece takes less than 32 pieces, which two systems at a time have no cores for.
-FAST_COMPILE = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
-
-
-def use_faster_code_generator() -> None:
+def set_fast_compile_flags() -> None:
     """Makes XLA compile faster, to slower code. To be called before JAX starts."""
     flags = os.environ.get("XLA_FLAGS", "").split()
     # XLA ends the process at an unknown flag, so they are set only for the versions that have them.

@@ -88,7 +88,7 @@ def _traceable(key: TrainingKey, treedef: Any, leaves: tuple[Any, ...], x64: boo
         return key.names
     # Most of what cannot be traced is refused where the update is built, in a hundredth of the time of a step.
     names = tuple(name for name in key.names if can_be_built(name))
-    if not names or can(names):
+    if not names or (names != key.names and can(names)):
         return names
     traceable = tuple(name for name in names if can((name,)))
     return traceable if can(traceable) else ()

@@ -118,7 +118,7 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
         score, new = np.asarray(outcomes.score, np.float64).ravel(), np.asarray(outcomes.new).ravel()
         threshold = np.quantile(score[~new], NORMAL_SHARE) if (~new).any() else np.nan
         return {
-            "roc_auc": np.asarray(roc_auc(new.astype(int), score)),
+            "roc_auc": np.asarray(roc_auc(new, score)),
             "novelty_threshold": np.asarray(threshold),
         }
     is_multilabel = outcomes.task == "multilabel"
@@ -131,12 +131,20 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
         return {}
     true, predicted, weight = true[counts].astype(np.int32), predicted[counts], weight[counts]
     scores = None if scores is None else scores[counts]
-    per_class = _per_class(true, predicted, weight, outcomes.classes)
-    precision, recall, f1, support = per_class.values()
+    right, support, found = _counts(true, predicted, weight, outcomes.classes)
+    precision, recall, f1 = _ratio(right, found), _ratio(right, support), _ratio(2 * right, found + support)
+    per_class = {
+        "precision_per_class": precision,
+        "recall_per_class": recall,
+        "f1_per_class": f1,
+        "support_per_class": support,
+    }
     metrics: dict[str, Any] = {}
     if is_multilabel:
         assert scores is not None
-        metrics |= {"f1_macro": _defined_mean(f1), "f1_micro": _f1_micro(true, predicted, weight)}
+        # Over all labels together.
+        f1_micro = _ratio(2 * right.sum(), found.sum() + support.sum())
+        metrics |= {"f1_macro": _defined_mean(f1), "f1_micro": f1_micro}
         metrics["roc_auc"] = np.mean([roc_auc(t, s, weight) for t, s in zip(true.T, scores.T, strict=True)])
     else:
         occurring = support > 0
@@ -151,8 +159,13 @@ def class_metrics(outcomes: Outcomes | None) -> dict[str, np.ndarray]:
     return {name: np.asarray(value, np.float64) for name, value in (metrics | per_class).items()}
 
 
-def _per_class(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray, classes: int) -> dict[str, np.ndarray]:
-    """Precision, recall, F1 and support, of labels (n,) or of several labels a place (n, classes)."""
+def _counts(
+    true: np.ndarray, predicted: np.ndarray, weight: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each class (classes,) the weight of the places where it is predicted rightly, is true, and is predicted.
+
+    true, predicted: a label at each place (n,), or 0 or 1 for each label (n, classes)
+    """
 
     def summed(chosen: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The weight of the chosen places in each class."""
@@ -162,30 +175,18 @@ def _per_class(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray, clas
         return np.bincount(labels[chosen], weight[chosen], classes)
 
     everywhere = np.ones(true.shape, bool)
-    both, support, found = summed(true == predicted, true), summed(everywhere, true), summed(everywhere, predicted)
-    return {
-        "precision_per_class": _ratio(both, found),
-        "recall_per_class": _ratio(both, support),
-        "f1_per_class": _ratio(2 * both, found + support),
-        "support_per_class": support,
-    }
+    return summed(true == predicted, true), summed(everywhere, true), summed(everywhere, predicted)
 
 
-def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _ratio(a: np.ndarray | np.floating, b: np.ndarray | np.floating) -> np.ndarray:
     """a / b; NaN where b is 0."""
     return np.where(b > 0, a / np.where(b > 0, b, 1), np.nan)
-
-
-def _f1_micro(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
-    """2 TP / (2 TP + FP + FN) over all labels together."""
-    both, either = (weight @ (true * predicted)).sum(), (weight @ (true + predicted)).sum()
-    return 2 * both / either if either else np.nan
 
 
 def roc_auc(true: np.ndarray, scores: np.ndarray, weight: np.ndarray | None = None) -> float:
     """The area under the ROC; NaN with one class alone, or where a score is not finite.
 
-    true: 0 or 1 (n,); scores (n,), larger where 1 is likelier; weight (n,)
+    true: 0 or 1, or booleans (n,); scores (n,), larger where 1 is likelier; weight (n,)
 
     The area is the share of the pairs of a 1 and a 0 in which the 1 has the larger score; equal scores count half.
     """

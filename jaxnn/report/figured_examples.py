@@ -6,6 +6,8 @@ import jax
 
 from jaxnn.data.rows import has_rows, read_rows, spread_rows
 from jaxnn.experiment.definition import Experiment
+from jaxnn.kernels.devices import copied_to_device
+from jaxnn.kernels.xla_options import compiler_options
 from jaxnn.layer import Batch
 
 #: Bytes of the examples that are read for the figures, of a part that stays in its file.
@@ -28,3 +30,10 @@ def figured_examples(experiment: Experiment, part: str) -> Batch | None:
     n, nbytes = len(leaves[0]), sum(leaf.nbytes for leaf in leaves)
     count = max(1, min(n, FIGURE_BYTES * n // max(1, nbytes)))
     return read_rows(examples, spread_rows(count, n), experiment.source.corrupt)
+
+
+def prepared_examples(experiment: Experiment, examples: Batch) -> Batch:
+    """Examples of the first seed as the model sees them, on the device, made by one program."""
+    source = experiment.of_seed(0).source
+    prepare = jax.jit(source.prepare, compiler_options=compiler_options())
+    return prepare(source.stats, copied_to_device(examples))

@@ -29,7 +29,7 @@ def novelty_figures(experiment: Experiment, params: Params) -> Iterator[Figure]:
     train = experiment.examples("train")
     # The threshold of the verdicts is that of the examples to learn from.
     normal = score[~new] if not isinstance(train, tuple) else predict(experiment, params, train[0])[:, 0]
-    threshold, auc = float(np.quantile(normal, NORMAL_SHARE)), roc_auc(new.astype(int), score)
+    threshold, auc = float(np.quantile(normal, NORMAL_SHARE)), roc_auc(new, score)
     title = f"Novelty, test part, seed {experiment.seeds[0]}"
     figure = plots.novelty_scores(score, new, threshold, auc, title=title)
     alt = f"Scores of {(~new).sum():,} normal and {new.sum():,} new examples; area under the ROC {auc:.3f}."

@@ -18,7 +18,7 @@ from jaxnn.metrics import mean_iou, predicted_labels, true_labels
 from jaxnn.plots.predictions import MAX_MISCLASSIFIED, MAX_SIGNALS
 from jaxnn.report.detection_figures import detection_figures
 from jaxnn.report.figure import Figure
-from jaxnn.report.figured_examples import figured_examples, last_part
+from jaxnn.report.figured_examples import figured_examples, last_part, prepared_examples
 from jaxnn.report.forecast_figure import forecast_figure
 from jaxnn.report.novelty_figures import novelty_figures
 from jaxnn.report.score_table import class_name, output_names
@@ -77,9 +77,8 @@ def predict_part(experiment: Experiment, params: Params) -> Predictions | None:
     part = found[0]
     examples: Any = figured_examples(experiment, part)
     x = np.asarray(examples[0]) if hasattr(examples[0], "dtype") else None
-    single_seed = experiment.of_seed(0)
     # Prepared: an autoencoder's target is its input.
-    _, wanted = jax.jit(single_seed.source.prepare)(single_seed.source.stats, copied_to_device(examples))
+    _, wanted = prepared_examples(experiment, examples)
     output = copied_to_device(predict(experiment, params, examples[0]))
     output, target, weight = split_weight(part, output, wanted)
     output, target = np.asarray(output), np.asarray(target)

@@ -16,10 +16,10 @@ from jaxnn.layer import Layer, Params
 from jaxnn.mixture_of_experts import shares
 from jaxnn.plots.structure import graph_positions
 from jaxnn.report.figure import Figure
-from jaxnn.report.figured_examples import last_part
+from jaxnn.report.figured_examples import last_part, prepared_examples
 from jaxnn.report.score_table import output_names
 from jaxnn.targets import Weighted, plain_target
-from jaxnn.traverse import Step, compiled_visits, steps
+from jaxnn.traverse import Visit, compiled_visits, steps
 from jaxnn.variational import decode, is_drawn
 
 #: Examples that a figure shows; the sides of the walk through a latent plane; nodes of a graph that is drawn.
@@ -33,9 +33,8 @@ def structure_figures(experiment: Experiment, params: Params) -> Iterator[Figure
     if model is None or found is None:
         return
     part, examples = found
-    rows = jax.tree.map(lambda a: np.asarray(a[:SHOWN]), examples)
-    single_seed, (params, rows) = experiment.of_seed(0), copied_to_device((params, rows))
-    x, _ = jax.jit(single_seed.source.prepare)(single_seed.source.stats, rows)
+    params, rows = copied_to_device(params), jax.tree.map(lambda a: np.asarray(a[:SHOWN]), examples)
+    x, _ = prepared_examples(experiment, rows)
     labels = class_labels(rows[1])
     where = f"{part} part, seed {experiment.seeds[0]}"
     if isinstance(x, Graph):
@@ -43,12 +42,12 @@ def structure_figures(experiment: Experiment, params: Params) -> Iterator[Figure
     elif is_drawn(model):
         yield from latent_figures(experiment, params, x, labels, where)
     elif labels is not None and experiment.task() == "classification" and _has_mixture(model, params):
-        for step, entering, _ in compiled_visits(model, params, x):
-            if step.layer.name == "mixture":
-                yield share_figure(experiment, step, entering, labels, where)
+        for mixed in (visit for visit in compiled_visits(model, params, x) if visit.step.layer.name == "mixture"):
+            yield share_figure(experiment, mixed, labels, where)
 
 
 def _has_mixture(model: Layer, params: Params) -> bool:
+    """Whether a model is worth running for the shares of its mixtures."""
     return any(step.layer.name == "mixture" for step in steps(model, params))
 
 
@@ -84,25 +83,23 @@ def latent_figures(
     yield Figure("walk", "Walk through the latent plane", figure, alt)
 
 
-def graph_figures(
-    experiment: Experiment, passed: list[tuple[Step, Any, Any]], x: Graph, target: Any, where: str
-) -> Iterator[Figure]:
+def graph_figures(experiment: Experiment, passed: list[Visit], x: Graph, target: Any, where: str) -> Iterator[Figure]:
     """The last hidden layer of the nodes in two dimensions, and a drawing of a small graph."""
     labels = plain_target(target)
-    layers = [entering for step, entering, _ in passed if step.layer.name in ("graph_conv", "graph_attention")]
+    layers = [visit for visit in passed if visit.step.layer.name in ("graph_conv", "graph_attention")]
     if not layers or getattr(labels, "ndim", 0) != 2:
         return
-    hidden, truth = layers[-1], np.asarray(labels)[0]
+    hidden, truth = layers[-1].x, np.asarray(labels)[0]
     values = getattr(hidden, "nodes", None)
     names, seed = output_names(experiment.data), f"seed {experiment.seeds[0]}"
-    if hasattr(values, "ndim") and len(layers) > 1:
+    if hasattr(values, "ndim") and layers[-1] is not layers[0]:
         points, named = first_directions(np.asarray(values)[0])
         figure = plots.classes_in_plane(points, truth, names, title=f"The last hidden layer, {seed}", axes=named)
         alt = f"The last hidden layer of {len(truth):,} nodes in two dimensions, by the class of each node."
         yield Figure("hidden_nodes", "Hidden layer of the nodes", figure, alt)
     if len(truth) > MAX_DRAWN_NODES:
         return
-    output = np.asarray(passed[-1][2])[0].argmax(-1)
+    output = np.asarray(passed[-1].y)[0].argmax(-1)
     senders, receivers = (np.asarray(a)[0] for a in (x.edges.senders, x.edges.receivers))
     chosen = senders < receivers
     edges = np.stack([senders, receivers], -1)[chosen]
@@ -116,9 +113,9 @@ def graph_figures(
     yield Figure("graph", "The graph and its predicted classes", figure, alt)
 
 
-def share_figure(experiment: Experiment, step: Step, x: Any, labels: np.ndarray, where: str) -> Figure:
+def share_figure(experiment: Experiment, mixed: Visit, labels: np.ndarray, where: str) -> Figure:
     """Which sub-net of a mixture speaks for which class."""
-    share = np.asarray(shares(step.layer, step.params, x))
+    share = np.asarray(shares(mixed.step.layer, mixed.step.params, mixed.x))
     count = int(labels.max()) + 1
     occurs = [k in labels for k in range(count)]
     means = np.stack([share[labels == k].mean(0) if occurs[k] else np.zeros(share.shape[1]) for k in range(count)])

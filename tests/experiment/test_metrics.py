@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from sklearn import metrics as sk
 
 import jaxnn
-from jaxnn.experiment.class_metrics import class_metrics, class_outcomes, roc_auc
+from jaxnn.experiment.class_metrics import ClassOutcomes, class_metrics, class_outcomes, roc_auc
 from jaxnn.losses import OUTPUT_LOSSES
 from jaxnn.metrics import binary_accuracy, exact_match, mae, r2
 from jaxnn.quantities import OutputMean, RSquared, values
@@ -195,3 +195,11 @@ def test_the_area_under_the_roc_counts_equal_scores_half_as_scikit_learn_does(le
     assert roc_auc(true, scores, weight) == pytest.approx(
         sk.roc_auc_score(true, scores, sample_weight=weight), abs=1e-12
     )
+
+
+def test_labels_that_are_no_classes_count_for_no_class_as_in_scikit_learn():
+    true, predicted = RNG.integers(-1, 5, 60), RNG.integers(0, 3, 60)
+    found = class_metrics(ClassOutcomes(predicted, true, None, None, "classification", 3))
+    expected: Any = sk.precision_recall_fscore_support(true, predicted, labels=np.arange(3))
+    for name, numbers in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+        np.testing.assert_allclose(found[f"{name}_per_class"], numbers)
