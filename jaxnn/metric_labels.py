@@ -5,6 +5,7 @@ _LABELS = {
     "bits": "bits per place",
     "mae": "mean absolute error",
     "mae_in_units": "mean absolute error in the units of the series",
+    "mean_iou": "mean intersection over union",
     "r2": "R²",
     "sequence_accuracy": "sequences without a mistake",
 }

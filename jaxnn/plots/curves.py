@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from jaxnn.curve_statistics import measured_metrics
 from jaxnn.metric_labels import axis_label, is_share
 from jaxnn.plots import layout, seed_bands, style
 
@@ -30,7 +31,7 @@ def learning_curves(
         levels: by metric, numbers to compare it with by name, such as the loss of two players at their equilibrium.
     """
     epoch = np.asarray(history["epoch"])
-    metrics = _measured_metrics(history) or ["loss"]
+    metrics = measured_metrics(history) or ["loss"]
     rows, columns = layout.panel_grid(len(metrics), 3)
     width = 6.5 if columns == 1 else 4.75 * columns
     figure = layout.new_figure(width, 4.6 if rows == 1 else 3.8 * rows, title)
@@ -49,16 +50,6 @@ def learning_curves(
         layout.integer_ticks(ax, epoch)
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
-
-
-def _measured_metrics(history: Mapping[str, ArrayLike]) -> list[str]:
-    """The names of the metrics with a finite value, the loss first, the accuracy second."""
-    names = {
-        key.split("_", 1)[1]
-        for key, values in history.items()
-        if key.split("_", 1)[0] in ("train", "validation") and np.isfinite(values).any()
-    }
-    return sorted(names, key=lambda name: (name != "loss", name != "accuracy", name))
 
 
 def loss_curves(

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxnn.curve_statistics import evenly_chosen, seed_range
+from jaxnn.curve_statistics import evenly_chosen, measured_metrics, seed_range
 from jaxnn.metric_labels import axis_label, is_share
 
 WIDTH, HEIGHT = 440, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 58, 26
+#: The left margin holds the longest number of the scale, such as −1.23e−05.
+LEFT, RIGHT, TOP, BOTTOM = 76, 10, 58, 26
 #: From one line of what is read off to the next.
 LINE = 16
 #: Places along a curve where a number can be read off, and rows of the table below it.
@@ -25,20 +26,20 @@ class Curve(NamedTuple):
     values: Float[np.ndarray, "seeds rows"]
 
 
-def curve_figures(history: Mapping[str, np.ndarray], metrics: Sequence[str]) -> list[tuple[str, str]]:
-    """A title and the HTML of a figure for each metric that the history has.
+def curve_figures(history: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+    """A title and the HTML of a figure for each metric that was measured, the loss first, the accuracy second.
 
     history: "epoch" (rows,), "train_loss" (seeds, rows) and so on
     """
     figures = []
-    for metric in dict.fromkeys(metrics):
+    for metric in measured_metrics(history):
         scale = 100 if is_share(metric) else 1
         curves = [
             Curve(part, scale * np.asarray(history[f"{part}_{metric}"], np.float64))
             for part in ("train", "validation")
             if f"{part}_{metric}" in history and np.isfinite(history[f"{part}_{metric}"]).any()
         ]
-        if curves and len(history["epoch"]) > 1:
+        if len(history["epoch"]) > 1:
             label = axis_label(metric)
             figures.append((label[0].upper() + label[1:], curve_figure(label, np.asarray(history["epoch"]), curves)))
     return figures

@@ -55,7 +55,7 @@ def write_page(
         ("machine", machine_name(manifest["devices"], manifest["platform"])),
     ]
     data = manifest["data"]
-    curves = curve_figures(history, ["loss", name.removesuffix(" %")])
+    curves = curve_figures(history)
     tables = [_table("Best parameters", metric_rows(rows))]
     values = manifest["values"][last["part"]]
     if by_class := class_rows(values, data["classes"] or data.get("targets", ())):
