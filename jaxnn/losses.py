@@ -8,6 +8,7 @@ import jax
 from jax import numpy as jnp
 
 from jaxnn.errors import UserError, describe
+from jaxnn.kernels.sums import sum_outputs
 from jaxnn.loss import Loss, LossFunction, Reduction, make_loss
 from jaxnn.sequence import Sequence, clear_padding
 from jaxnn.structured_losses import detection, elbo, prediction_of_cells
@@ -28,7 +29,7 @@ def quadratic(reduction: Reduction = "mean") -> Loss:
     """
     return make_loss(
         "quadratic",
-        lambda y, t: 0.5 * ((y - dense_target(t, y)) ** 2).sum(-1),
+        lambda y, t: 0.5 * sum_outputs((y - dense_target(t, y)) ** 2),
         lambda y, t: y - dense_target(t, y),
         reduction,
     )
@@ -41,7 +42,7 @@ def mean_squared_error(reduction: Reduction = "mean") -> Loss:
     """
     return make_loss(
         "mean_squared_error",
-        lambda y, t: ((y - dense_target(t, y)) ** 2).mean(-1),
+        lambda y, t: sum_outputs((y - dense_target(t, y)) ** 2) / y.shape[-1],
         lambda y, t: (2 / y.shape[-1]) * (y - dense_target(t, y)),
         reduction,
     )
@@ -57,7 +58,7 @@ def sigmoid_cross_entropy(reduction: Reduction = "mean") -> Loss:
 
     def terms(y, target):
         t = dense_target(target, y)
-        return (t * jax.nn.softplus(-y) + (1 - t) * jax.nn.softplus(y)).sum(-1)
+        return sum_outputs(t * jax.nn.softplus(-y) + (1 - t) * jax.nn.softplus(y))
 
     def derivative(y, target):
         t = dense_target(target, y)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray
+from jaxnn.kernels.sums import sum_places
 from jaxnn.quantities import MeanIoU, OutputMean, Perplexity, Quantity, RSquared, Sum
 from jaxnn.targets import dense_target, split_weight
 
@@ -125,7 +126,7 @@ def mae(prediction: Any, target: Any) -> OutputMean:
     Raises `UserError` for a target of another shape.
     """
     y, t, weight = _rows("mae", prediction, target)
-    return OutputMean((weight * jnp.where(weight > 0, jnp.abs(y - t), 0)).sum(0), weight.sum())
+    return OutputMean(sum_places(weight * jnp.where(weight > 0, jnp.abs(y - t), 0)), weight.sum())
 
 
 def r2(prediction: Any, target: Any) -> RSquared:

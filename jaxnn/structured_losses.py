@@ -7,6 +7,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxnn.errors import UserError
+from jaxnn.kernels.sums import sum_outputs
 from jaxnn.loss import Loss, Reduction, make_loss
 from jaxnn.shapes import describe_shapes
 from jaxnn.targets import BOX, Boxes, Output, Target, Weighted, spread_weight
@@ -16,7 +17,7 @@ def pixel_nats(logits: Output, target: Target) -> Float[Array, "batch"]:
     """−ln p(t) of each example, Σₖ tₖ softplus(−lₖ) + (1 − tₖ) softplus(lₖ), from logits of its pixels (batch, …)."""
     t = jnp.asarray(target, logits.dtype)
     terms = t * jax.nn.softplus(-logits) + (1 - t) * jax.nn.softplus(logits)
-    return terms.reshape(len(logits), -1).sum(-1)
+    return sum_outputs(terms.reshape(len(logits), -1))
 
 
 def elbo(reduction: Reduction = "mean", beta: float = 1.0) -> Loss:

@@ -12,6 +12,7 @@ from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxnn.kernels.batch_rows import draw_bernoulli
+from jaxnn.kernels.sums import sum_outputs
 
 Heads = Float[Array, "batch heads time size"]
 PerQuery = Float[Array, "batch heads time"]
@@ -42,7 +43,7 @@ def attend(q: Heads, k: Heads, v: Heads, how: Attention) -> tuple[Heads, PerQuer
         largest = jnp.max(jnp.where(seen, scores, -jnp.inf), -1, keepdims=True)
         largest = jnp.where(jnp.isfinite(largest), largest, 0)
         weights = jnp.where(seen, jnp.exp(scores - largest), 0)
-        total = weights.sum(-1, keepdims=True)
+        total = sum_outputs(weights)[..., None]
         total = jnp.where(total == 0, 1, total)
         dropped = _drop(weights / total, how, rows)
         outputs.append(jnp.matmul(dropped.astype(v.dtype), v[:, :, keys]))
@@ -66,7 +67,7 @@ def attend_back(
         dropped = _drop(weights, how, rows).astype(dout.dtype)
         dweights = jnp.matmul(dout, v[:, :, keys].swapaxes(2, 3)).astype(weights.dtype)
         dweights = _drop(dweights, how, rows)
-        row_sums = (dout * o[:, :, rows]).sum(-1, keepdims=True).astype(weights.dtype)
+        row_sums = sum_outputs(dout * o[:, :, rows])[..., None].astype(weights.dtype)
         dscores = (weights * (dweights - row_sums) * scale).astype(dout.dtype)
         dq.append(jnp.matmul(dscores, k[:, :, keys]))
         dk = _add_keys(dk, jnp.matmul(dscores.swapaxes(2, 3), q[:, :, rows]))

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from jaxnn.kernels import backend
 from jaxnn.kernels.array_types import AnyArray
+from jaxnn.kernels.sums import sum_places
 from jaxnn.kernels.trace_context import batch_is_constant
 
 #: With more inputs or units than this, a call of the matrix library is faster than a sum of elementwise terms.
@@ -30,6 +31,9 @@ MIN_LONG_BATCH = 64
 MIN_TRANSPOSE_BATCH = 16
 #: Scalar products up to which the matrix library uses one core and transposes its operands slowly.
 MAX_TRANSPOSE_PRODUCTS = 2**21
+#: With so many times more inputs than units, the matrix library is faster with the inputs as the last axis: 768
+#: examples, 512 inputs and 128 units, two cores: 1.2 ms in place of 1.7.
+MIN_TALL = 2
 #: Partial sums along the batch: as many as the widest vector registers hold. A single running sum would use one lane.
 LANES = 16
 
@@ -56,11 +60,8 @@ def weight_gradient(
         return x.T @ dy
     if batch_is_constant() and n > MAX_NARROW_WIDTH:
         return lax.optimization_barrier(x.T) @ dy  # in the first layer, XLA hoists xᵀ out of the loop
-    if (
-        n > MAX_NARROW_WIDTH
-        and MIN_TRANSPOSE_BATCH <= len(x) >= 2 / 3 * units
-        and math.prod((*x.shape, units)) <= MAX_TRANSPOSE_PRODUCTS
-    ):
+    is_small = math.prod((*x.shape, units)) <= MAX_TRANSPOSE_PRODUCTS and len(x) >= 2 / 3 * units
+    if n > MAX_NARROW_WIDTH and len(x) >= MIN_TRANSPOSE_BATCH and (is_small or n >= MIN_TALL * units):
         return lax.optimization_barrier(dy.T @ x).T
     return x.T @ dy
 
@@ -68,7 +69,7 @@ def weight_gradient(
 def sum_leading(dy: Float[AnyArray, "batch *rest units"]) -> Float[Array, "units"]:
     """Σ dy over all axes but the last."""
     if not _is_narrow(dy, dy.shape[-1]):
-        return jnp.sum(dy, axis=tuple(range(dy.ndim - 1)))
+        return sum_places(dy)
     return _sum_last_axis(dy.T)
 
 

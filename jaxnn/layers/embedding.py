@@ -13,6 +13,7 @@ from jaxnn.initializers import Init, initializer
 from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
 from jaxnn.kernels.matmul import matmul, weight_gradient
 from jaxnn.kernels.rows import table_gradient
+from jaxnn.kernels.sums import sum_places
 from jaxnn.layer import Key, Layer, Time
 from jaxnn.shapes import check_array, check_floating, checked
 
@@ -115,7 +116,8 @@ def positional_embedding(length: int) -> Layer:
     def backward(params: EmbeddingParams, res: tuple[()], dy: Sequences) -> tuple[EmbeddingParams, Sequences]:
         del res
         unused = len(params.table) - dy.shape[1]
-        return EmbeddingParams(jnp.pad(dy.sum(0), ((0, unused), (0, 0)))), dy
+        table = sum_places(dy.reshape(len(dy), -1)).reshape(dy.shape[1:])
+        return EmbeddingParams(jnp.pad(table, ((0, unused), (0, 0)))), dy
 
     def start(params: EmbeddingParams, batch: int, places: int) -> Any:
         del batch

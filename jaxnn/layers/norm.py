@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
 from jaxnn.kernels.matmul import add_bias, sum_leading
+from jaxnn.kernels.sums import mean_outputs
 from jaxnn.layer import Key, Layer
 from jaxnn.shapes import check_floating, checked
 
@@ -48,8 +49,8 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
 
     def forward(params: NormParams, x: Values, key: Key) -> tuple[Values, tuple[Values, PerRow, PerRow]]:
         del key
-        mean = jnp.mean(x, -1, keepdims=True)
-        root = jax.lax.rsqrt(jnp.mean((x - mean) ** 2, -1, keepdims=True) + epsilon)
+        mean = mean_outputs(x)
+        root = jax.lax.rsqrt(mean_outputs((x - mean) ** 2) + epsilon)
         y = (x - mean) * root * _row(params.scale, x)
         return y if params.offset is None else y + _row(params.offset, x), (x, mean, root)
 
@@ -58,7 +59,7 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
         scale, normal = _row(params.scale, dy), (x - mean) * root
         # One product serves both sums over x̂, so XLA needs no other array of this size.
         product, g = dy * normal, dy * scale
-        dx = root * (g - g.mean(-1, keepdims=True) - normal * (product * scale).mean(-1, keepdims=True))
+        dx = root * (g - mean_outputs(g) - normal * mean_outputs(product * scale))
         return NormParams(sum_leading(product), None if params.offset is None else sum_leading(dy)), dx
 
     return checked(Layer(init, forward, backward, "layer_norm"))
@@ -84,7 +85,7 @@ def rms_norm(epsilon: float = 1e-6) -> Layer:
 
     def forward(params: NormParams, x: Values, key: Key) -> tuple[Values, tuple[Values, PerRow]]:
         del key
-        root = jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + epsilon)
+        root = jax.lax.rsqrt(mean_outputs(x * x) + epsilon)
         return x * root * _row(params.scale, x), (x, root)
 
     def backward(params: NormParams, res: tuple[Values, PerRow], dy: Values) -> tuple[NormParams, Values]:

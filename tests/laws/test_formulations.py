@@ -26,6 +26,7 @@ from jaxnn.kernels.convolution import (
     weight_gradient_im2col,
     weight_gradient_lax_conv,
 )
+from jaxnn.kernels.sums import MIN_OUTPUTS, mean_outputs, sum_outputs, sum_places
 from jaxnn.kernels.window import make_window
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.losses import softmax_cross_entropy
@@ -174,3 +175,11 @@ def test_value_and_grad_agrees_with_autodiff(reduction):
     )
     assert jax.tree.structure(hand) == jax.tree.structure(auto)
     assert _equal(hand, auto)
+
+
+@pytest.mark.parametrize("outputs", [1, MIN_OUTPUTS - 1, MIN_OUTPUTS, 200])
+def test_sums_of_few_and_of_many_outputs_agree(outputs):
+    terms = np.random.default_rng(0).normal(size=(7, 3, outputs))
+    assert _equal(sum_outputs(terms), terms.sum(-1))
+    assert _equal(mean_outputs(terms), terms.mean(-1, keepdims=True))
+    assert _equal(sum_places(terms), terms.sum((0, 1)))
