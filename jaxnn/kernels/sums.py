@@ -1,8 +1,8 @@
 """Sums of many terms, such as those of a loss, of a norm's features or of a bias's gradient.
 
 XLA for CPU adds such terms one after another, or in windows of 32 that it does not vectorize. The matrix library adds
-whole vectors: a step of a transformer of 4 blocks and 128 units takes a tenth less time. With few outputs, a sum is one
-loop with the operations before it, which is faster.
+whole vectors: an LSTM of 128 units over the rows of digits trains in 0.85 of the time, a transformer of 128 units in
+0.93. With few outputs, a sum is one loop with the operations before it, which is faster.
 """
 
 import math
@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 from jaxnn.kernels import backend
 from jaxnn.kernels.array_types import AnyArray
 
-#: Outputs from which on the matrix library adds those of a place, and adds places.
-MIN_OUTPUTS = 32
+#: Outputs from which on the matrix library adds those of a place, and adds so many places or more.
+MIN_OUTPUTS, MIN_PLACES = 32, 8
 
 
 def sum_outputs(terms: Float[AnyArray, "*places outputs"]) -> Float[Array, "*places"]:
@@ -31,11 +31,10 @@ def mean_outputs(x: Float[AnyArray, "*places outputs"]) -> Float[Array, "*places
 
 def sum_places(terms: Float[AnyArray, "*places outputs"]) -> Float[Array, "outputs"]:
     """Σ over the places, for each output."""
-    places = terms.shape[:-1]
-    if not _is_wide(terms.shape[-1]):
-        return jnp.sum(terms, axis=tuple(range(len(places))))
-    rows = terms.reshape(math.prod(places), -1)
-    return jnp.dot(jnp.ones(len(rows), terms.dtype), rows, precision="highest")
+    places = math.prod(terms.shape[:-1])
+    if places < MIN_PLACES or not _is_wide(terms.shape[-1]):
+        return jnp.sum(terms, axis=tuple(range(terms.ndim - 1)))
+    return jnp.dot(jnp.ones(places, terms.dtype), terms.reshape(places, -1), precision="highest")
 
 
 def _is_wide(outputs: int) -> bool:

@@ -26,6 +26,7 @@ from jaxnn.kernels.convolution import (
     weight_gradient_im2col,
     weight_gradient_lax_conv,
 )
+from jaxnn.kernels.matmul import weight_gradient
 from jaxnn.kernels.sums import MIN_OUTPUTS, mean_outputs, sum_outputs, sum_places
 from jaxnn.kernels.window import make_window
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
@@ -183,3 +184,10 @@ def test_sums_of_few_and_of_many_outputs_agree(outputs):
     assert _equal(sum_outputs(terms), terms.sum(-1))
     assert _equal(mean_outputs(terms), terms.mean(-1, keepdims=True))
     assert _equal(sum_places(terms), terms.sum((0, 1)))
+
+
+@pytest.mark.parametrize(("batch", "n", "units"), [(3, 20, 5), (20, 17, 4), (70, 8, 8), (300, 200, 90), (20, 128, 64)])
+def test_weight_gradients_of_every_size_agree(batch, n, units):
+    rng = np.random.default_rng(0)
+    x, dy = jnp.asarray(rng.normal(size=(batch, n))), jnp.asarray(rng.normal(size=(batch, units)))
+    assert _equal(weight_gradient(x, dy), x.T @ dy)
