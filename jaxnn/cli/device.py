@@ -17,6 +17,9 @@ PLATFORMS: dict[str, tuple[str, ...]] = {"cpu": ("cpu",), "gpu": ("cuda", "rocm"
 THREADS_IN_ORDER = 8
 #: A CPU of one core is two devices, too, so that what is added in order has the same bits as on several.
 LEAST_CPU_DEVICES = 2
+#: Threads that a single core computes with. On some CPUs the matrix library divides a product among two threads
+#: otherwise than it computes it with one, which rounds otherwise.
+LEAST_THREADS = 2
 #: What to do where a machine has a GPU that JAX does not find.
 CUDA = ", or install JAX for your GPU (pip install 'jax[cuda13]')"
 
@@ -36,12 +39,15 @@ def select_device(
 
     deterministic: forbid GPU operations whose order of addition changes from run to run
     in_order: gradients of parts of a batch are added in their order
-    threads: that a CPU computes with; None: as many as it has cores
+    threads: that a CPU computes with; None: as many as it has cores, and at least two; PJRT_NPROC goes before
     devices: that share a batch; a CPU is divided into as many, even where it has fewer cores
     fast_compile: skip most compiler optimizations, for programs that run only a moment
     """
     cpu_devices = max(LEAST_CPU_DEVICES if in_order else 1, usable_cpus(), devices or 1)
-    threads = THREADS_IN_ORDER if in_order else threads
+    if in_order:
+        threads = THREADS_IN_ORDER
+    elif threads is None and "PJRT_NPROC" not in os.environ and usable_cpus() < LEAST_THREADS:
+        threads = LEAST_THREADS
     configure_devices(None, deterministic=deterministic, cpu_devices=cpu_devices, threads=threads)
     import jax
 
