@@ -17,16 +17,21 @@ from jaxnn.kernels.array_types import AnyArray
 MIN_OUTPUTS, MIN_PLACES = 32, 8
 
 
-def sum_outputs(terms: Float[AnyArray, "*places outputs"]) -> Float[Array, "*places"]:
-    """Σ over the outputs of each place."""
+def sum_outputs(
+    terms: Float[AnyArray, "*places outputs"], factors: Float[AnyArray, "outputs"] | None = None
+) -> Float[Array, "*places"]:
+    """Σ over the outputs of each place, each times its factor if there are factors."""
     if not _is_wide(terms.shape[-1]):
-        return jnp.sum(terms, axis=-1)
-    return jnp.dot(terms, jnp.ones(terms.shape[-1], terms.dtype), precision="highest")
+        return jnp.sum(terms if factors is None else terms * jnp.broadcast_to(factors, terms.shape), axis=-1)
+    factors = jnp.ones(terms.shape[-1], terms.dtype) if factors is None else factors
+    return jnp.dot(terms, factors, precision="highest")
 
 
-def mean_outputs(x: Float[AnyArray, "*places outputs"]) -> Float[Array, "*places 1"]:
-    """The mean over the outputs of each place."""
-    return sum_outputs(x)[..., None] / x.shape[-1]
+def mean_outputs(
+    x: Float[AnyArray, "*places outputs"], factors: Float[AnyArray, "outputs"] | None = None
+) -> Float[Array, "*places 1"]:
+    """The mean over the outputs of each place, each times its factor if there are factors."""
+    return sum_outputs(x, factors)[..., None] / x.shape[-1]
 
 
 def sum_places(terms: Float[AnyArray, "*places outputs"]) -> Float[Array, "outputs"]:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import jax
 from jax import numpy as jnp
-from jax.scipy.special import erfc
 from jaxtyping import Float, Shaped
 
 from jaxnn.kernels.array_types import AnyArray, NoParams
+from jaxnn.kernels.normal import normal_cumulative
 from jaxnn.layer import Batch, Key, Layer, empty_init
 from jaxnn.shapes import Shape, check_dy, check_dy_tree, check_elementary, check_no_params, shapes_of
 
@@ -147,14 +147,12 @@ def gelu() -> Layer:
 
     Derivation: Φ(x) = ∫ φ(t) dt from −∞ to x, so Φ′ = φ, with φ(x) = e^{−x²/2} / √(2π).
     The product rule gives y′ = 1 · Φ(x) + x · Φ′(x) = Φ(x) + x φ(x). Each y depends on one x alone, so dx = y′ dy.
-    Computed with Φ(x) = ½ erfc(−x / √2): for x far below 0, erfc keeps its digits, and 1 + erf loses them.
     """
 
     def derivative(x: Values) -> Values:
-        cumulative = 0.5 * erfc(-x * math.sqrt(0.5))
-        return cumulative + x * jnp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        return normal_cumulative(x) + x * jnp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
-    return elementwise(Elementwise("gelu", lambda x: jax.nn.gelu(x, approximate=False), keep_x, derivative))
+    return elementwise(Elementwise("gelu", lambda x: x * normal_cumulative(x), keep_x, derivative))
 
 
 def silu() -> Layer:

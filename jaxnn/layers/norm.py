@@ -58,8 +58,8 @@ def layer_norm(epsilon: float = 1e-5, offset: bool = True) -> Layer:
         x, mean, root = res
         scale, normal = _row(params.scale, dy), (x - mean) * root
         # One product serves both sums over x̂, so XLA needs no other array of this size.
-        product, g = dy * normal, dy * scale
-        dx = root * (g - mean_outputs(g) - normal * mean_outputs(product * scale))
+        product = dy * normal
+        dx = root * (dy * scale - mean_outputs(dy, params.scale) - normal * mean_outputs(product, params.scale))
         return NormParams(sum_leading(product), None if params.offset is None else sum_leading(dy)), dx
 
     return checked(Layer(init, forward, backward, "layer_norm"))
@@ -93,8 +93,7 @@ def rms_norm(epsilon: float = 1e-6) -> Layer:
         scale, normal = _row(params.scale, dy), x * root
         # One product serves both sums, so XLA needs no other array of this size.
         product = dy * normal
-        mean = jnp.matmul(product, params.scale)[..., None] / dy.shape[-1]
-        dx = root * (dy * scale - normal * mean)
+        dx = root * (dy * scale - normal * mean_outputs(product, params.scale))
         return NormParams(sum_leading(product), None), dx
 
     return checked(Layer(init, forward, backward, "rms_norm"))

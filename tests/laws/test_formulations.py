@@ -183,6 +183,8 @@ def test_sums_of_few_and_of_many_outputs_agree(outputs):
     terms = np.random.default_rng(0).normal(size=(7, 3, outputs))
     assert _equal(sum_outputs(terms), terms.sum(-1))
     assert _equal(mean_outputs(terms), terms.mean(-1, keepdims=True))
+    factors = np.random.default_rng(1).normal(size=outputs)
+    assert _equal(mean_outputs(terms, factors), (terms * factors).mean(-1, keepdims=True))
     assert _equal(sum_places(terms), terms.sum((0, 1)))
 
 
