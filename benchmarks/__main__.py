@@ -18,11 +18,16 @@ from benchmarks.table import format_ratio, markdown_table, print_result, replace
 FOLDER = Path(__file__).parent
 #: The page with the tables, between the markers of each device.
 PAGE = FOLDER.parent / "docs" / "performance.md"
+#: The key of a machine's rate in the results file.
+RATE = "float32 matmul, GFLOP/s"
 
 
-def write_page(results: list[BenchmarkResult], device: str) -> None:
-    """Writes the table of all results into docs/performance.md."""
-    table = markdown_table(results)
+def write_page(results: list[BenchmarkResult], entries: dict[str, Any], device: str) -> None:
+    """Writes the table of all results into docs/performance.md.
+
+    entries: those of the results file, by name
+    """
+    table = markdown_table(results, {r.name: entries[r.name]["machine"][RATE] for r in results})
     PAGE.write_text(replace_between_markers(PAGE.read_text("utf-8"), table, device), "utf-8")
 
 
@@ -44,7 +49,7 @@ def main() -> None:
     console = Console()
     use_every_core_as_a_device()
     rate = matmul_rate()
-    machine = describe_machine() | {"float32 matmul, GFLOP/s": round(rate / 1e9, 1)}
+    machine = describe_machine() | {RATE: round(rate / 1e9, 1)}
     console.print(machine)
     on_cpu = arguments.device == "cpu"
     benchmarks: Any = benches.CpuBenchmarks(rate, arguments.rounds) if on_cpu else gpu.GpuBenchmarks(arguments.rounds)
@@ -72,7 +77,8 @@ def main() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
         if arguments.docs:
-            write_page([results[name] for name in known if name in results], arguments.device)
+            ordered = [results[name] for name in known if name in results]
+            write_page(ordered, stored["benchmarks"], arguments.device)
     ordered = [results[name] for name in known if name in results]
     missed = [
         f"{result.name}: {format_ratio(ratio)}" for result in ordered for ratio in result.ratios if ratio.met is False

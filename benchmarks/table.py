@@ -1,6 +1,6 @@
 """Benchmark results as tables: on the screen, and as Markdown for `docs/performance.md`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -32,16 +32,21 @@ def format_ratio(ratio: Ratio) -> str:
     return f"{ratio.what}: {ratio.value:.3f}{target}"
 
 
-def markdown_table(results: Sequence[BenchmarkResult]) -> str:
-    """A row for each ratio."""
-    lines = ["| work | seconds, ours | compared | ratio | target | |", "|---|---|---|---|---|---|"]
+def markdown_table(results: Sequence[BenchmarkResult], rates: Mapping[str, float]) -> str:
+    """A row for each ratio.
+
+    rates: GFLOP/s of float32 matrix products on the machine of each result, by its name; results of several machines
+        may stand in one table
+    """
+    lines = ["| work | seconds, ours | compared | ratio | target | | GFLOP/s |", "|---|---|---|---|---|---|---|"]
     for result in results:
         for ratio in result.ratios:
             target = "" if ratio.target is None else f"≤ {ratio.target:g}"
             verdict = {None: "", True: "met", False: "**missed**"}[ratio.met]
             seconds = [t.seconds for t in result.timings[:1]] if ratio.seconds is None else [ratio.seconds]
             ours = "".join(f"{value:.3g} per {result.unit}" for value in seconds)
-            lines.append(f"| {result.title} | {ours} | {ratio.what} | {ratio.value:.3g} | {target} | {verdict} |")
+            cells = (result.title, ours, ratio.what, f"{ratio.value:.3g}", target, verdict, f"{rates[result.name]:.0f}")
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

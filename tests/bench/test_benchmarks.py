@@ -135,12 +135,12 @@ def test_from_json_reads_the_stored_results(device):
 
 def test_format_ratio_marks_a_missed_target():
     assert format_ratio(RESULT.ratios[0]).endswith("(target ≤ 0.25: MISSED)")
-    assert "**missed**" in markdown_table([RESULT])
+    assert "**missed**" in markdown_table([RESULT], {RESULT.name: 1})
 
 
 def test_markdown_table_has_a_row_for_a_result_without_timings():
-    row = "| a work |  | x / y | 0.5 | ≤ 0.25 | **missed** |"
-    assert markdown_table([RESULT._replace(timings=[])]).endswith(row)
+    row = "| a work |  | x / y | 0.5 | ≤ 0.25 | **missed** | 212 |"
+    assert markdown_table([RESULT._replace(timings=[])], {RESULT.name: 211.7}).endswith(row)
 
 
 def test_replace_between_markers_changes_nothing_else():
