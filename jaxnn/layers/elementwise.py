@@ -147,6 +147,7 @@ def gelu() -> Layer:
 
     Derivation: Φ(x) = ∫ φ(t) dt from −∞ to x, so Φ′ = φ, with φ(x) = e^{−x²/2} / √(2π).
     The product rule gives y′ = 1 · Φ(x) + x · Φ′(x) = Φ(x) + x φ(x). Each y depends on one x alone, so dx = y′ dy.
+    `jaxnn/kernels/normal.py` computes Φ so that it keeps its digits for x far below 0.
     """
 
     def derivative(x: Values) -> Values:
