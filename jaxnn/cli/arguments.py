@@ -1,8 +1,9 @@
 """The commands and their arguments: types, defaults and help texts. tyro builds the command line from them."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from tyro.conf import subcommand
+from tyro.conf import arg, subcommand
 
 from jaxnn.cli.library_arguments import Certify, Config, Configs, Reproduce, Summary
 from jaxnn.cli.run_arguments import Checkpoint, Evaluate, Generate, Plot, Predict, Sample, Slurm
@@ -27,6 +28,13 @@ Command = (
     | Annotated[Config, subcommand("config")]
     | Annotated[Slurm, subcommand("slurm")]
 )
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A command line. tyro would read the source of `typing` for the help of one that it makes itself."""
+
+    command: Annotated[Command, arg(name="")]
 
 
 #: Arguments that are texts, in which `~` is no folder.

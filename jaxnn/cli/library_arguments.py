@@ -33,7 +33,7 @@ class Reproduce:
 
     ids: Annotated[
         Positional[tuple[str, ...]],
-        arg(metavar="[ID…]", help="Systems, S01 to S23 (default: all of these), T01 to T09."),
+        arg(metavar="[ID…]", help="Systems, S01 to S23 (default: all of these), T01 to T16."),
     ] = ()
     seeds: int | None = None
     """Number of seeds of each system (default: the system's own, 3 to 20)."""

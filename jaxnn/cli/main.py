@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import tyro
 
-from jaxnn.cli.arguments import OVERRIDABLE, WRAPPERS, Command
+from jaxnn.cli.arguments import OVERRIDABLE, WRAPPERS, CommandLine
 from jaxnn.cli.command_line import COMMAND_LINE, check_paths, reject_unknown, split_overrides, unexpected_overrides
 from jaxnn.cli.failures import BROKEN_PIPE, OUTPUT_ERROR, report_failure
 from jaxnn.cli.progress import activity
@@ -100,13 +100,14 @@ def run(argv: Sequence[str]) -> None:
         print_text(f"jaxnn {__version__}")
         return
     words, overrides = split_overrides(argv)
-    command, unknown = tyro.cli(
-        Command,  # type: ignore[arg-type]  # a union is a type to tyro
+    line, unknown = tyro.cli(
+        CommandLine,
         prog="jaxnn",
         description=DESCRIPTION,
         args=words,
         return_unknown_args=True,
     )
+    command = line.command
     if isinstance(command, WRAPPERS):
         overrides = [*unknown, *(f"--{text}" for text in overrides)]
     else:

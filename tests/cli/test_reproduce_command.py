@@ -6,6 +6,7 @@ import jax
 import pytest
 
 from jaxnn.course import systems
+from jaxnn.course.generative_systems import GENERATIVE
 from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS
 
 CHEAP = ("S01", "S03", "S13", "S22")
@@ -38,6 +39,13 @@ def test_reproduce_writes_table_json_and_report_of_the_requested_systems(jaxnn, 
     report = (out / "report.html").read_text()
     assert all(f"{id} " in report for id in CHEAP) and report.count("<img") == 3
     assert len(list((out / "figures").glob("S*.png"))) == 3
+
+
+def test_the_help_names_the_first_and_the_last_systems(jaxnn):
+    _, text, _ = jaxnn("reproduce", "--help")
+    later = [system.id for system in (*SEQUENCES, *GENERATIVE)]
+    ranges = (SYSTEMS[0].id, SYSTEMS[-1].id), (min(later), max(later))
+    assert all(f"{first} to {last}" in " ".join(text.split()) for first, last in ranges)
 
 
 def test_reproduce_records_shows_targets_and_the_standard_error(jaxnn, tmp_path, monkeypatch):
