@@ -22,6 +22,7 @@ from jaxnn.layers import (
 )
 from jaxnn.layers.upsample import interpolation
 from jaxnn.mixture_of_experts import mixture, shares
+from tests.laws.compiled import compiled
 
 
 def normal(seed, *shape):
@@ -161,7 +162,7 @@ def attention_net():
 @pytest.mark.parametrize("net", [lambda: jaxnn.serial(graph_conv(3), graph_nodes()), attention_net])
 def test_graph_nets_follow_a_permutation_of_the_nodes(net):
     """f(P x) = P f(x), the same dparams, and dx permuted; the order of the edges changes nothing."""
-    model, n = net(), 6
+    model, n = compiled(net()), 6
     x, dy = normal(0, 1, n, 4), normal(1, 1, n, 2 if net is attention_net else 3)
     order = np.asarray([3, 0, 5, 1, 4, 2])
     place = np.argsort(order)
@@ -245,7 +246,7 @@ def test_attention_among_like_neighbours_is_as_exact_as_autodiff_in_float32():
 
 def test_node_without_neighbours_gets_zero_from_attention():
     graph = Graph(normal(0, 1, 3, 4), make_edges([0], [1], 3, directed=True, loops=False))
-    layer = graph_attention(2, 3, bias=False)
+    layer = compiled(graph_attention(2, 3, bias=False))
     y, res = layer.forward(params := layer.init(jax.random.key(0), graph), graph, None)
     assert np.array_equal(y.nodes[0, [0, 2]], np.zeros((2, 6)))
     _, dx = layer.backward(params, res, Graph(normal(1, 1, 3, 6), without_integers(y.edges)))
@@ -260,7 +261,7 @@ def test_sparse_features_are_the_same_as_an_array():
     dense_features = np.zeros((1, n, 4))
     dense_features[0, node, feature] = values
     sparse = make_sparse_features(node, feature, values, n, 4)._replace(values=values[None])
-    for layer in (graph_conv(3), graph_attention(2, 3)):
+    for layer in map(compiled, (graph_conv(3), graph_attention(2, 3))):
         params = layer.init(jax.random.key(0), Graph(jnp.asarray(dense_features), edges))
         outcomes = []
         for x in (jnp.asarray(dense_features), sparse):

@@ -66,16 +66,11 @@ def test_law_of_continuation_notices_a_lost_state(monkeypatch, way):
 @pytest.mark.parametrize("name", ["learned positions", "rotary attention", "lstm"])
 def test_law_of_extension_notices_a_memory_that_is_lost(monkeypatch, name):
     layer = cases.CAUSAL[name]
-    begin, proceed = cases.start_and_extend(layer)
-    first = {}
-
-    def start(params, batch, length):
-        first["memory"] = begin(params, batch, length)
-        return first["memory"]
+    start, proceed = cases.start_and_extend(layer)
 
     def extend(params, memory, x):
         y, _ = proceed(params, memory, x)
-        return y, first["memory"]
+        return y, memory
 
     monkeypatch.setitem(cases.CAUSAL, name, layer._replace(time=Time(start=start, extend=extend)))
     assert breaks(laws.test_extend_gives_the_output_of_the_whole_sequence, name, (3, 1, 3))

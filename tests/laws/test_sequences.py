@@ -20,6 +20,7 @@ from jaxnn.layers import (
 from jaxnn.layers.cell import autodiff_cell
 from jaxnn.layers.cells import gru, simple
 from jaxnn.sequence import Sequence
+from tests.laws.compiled import compiled
 from tests.laws.sequence_cases import (
     BATCH,
     CAUSAL,
@@ -39,7 +40,7 @@ from tests.laws.sequence_cases import (
 
 def is_causal(layer: Layer) -> bool:
     """Whether later places change no bit of an output, and no derivative comes from an output to later places."""
-    x = batch()
+    layer, x = compiled(layer), batch()
     params = with_params(layer, x)
     y = layer.apply(params, x)
     for t in (1, 4):
@@ -64,7 +65,7 @@ def test_causal_law_notices_a_layer_that_sees_later_places(layer):
 
 def ignores_padding(layer: Layer) -> bool:
     """Whether what stands at padding changes no bit of the output and of the gradients, which are 0 there."""
-    x = batch()
+    layer, x = compiled(layer), batch()
     padding = np.arange(TIME) >= np.asarray(LENGTHS)[:, None]
     params = with_params(layer, Sequence(x, LENGTHS))
     results = []
@@ -106,8 +107,7 @@ def test_padding_law_notices_a_layer_that_reads_padding():
 
 @pytest.mark.parametrize("name", WITH_LENGTHS)
 def test_more_padding_changes_nothing(name):
-    layer = serial(WITH_LENGTHS[name])
-    x = batch()
+    layer, x = compiled(serial(WITH_LENGTHS[name])), batch()
     params = with_params(layer, Sequence(x, LENGTHS))
     outcomes = []
     for added in (0, 3):
@@ -125,7 +125,7 @@ def test_more_padding_changes_nothing(name):
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("cut", [1, 3])
 def test_recur_continues_a_sequence_with_its_gradient(name, cut):
-    layer, x = recur(CELLS[name], state=True), batch()
+    layer, x = compiled(recur(CELLS[name], state=True)), batch()
     states = 2 if name == "lstm" else 1
     first = tuple(jnp.asarray(np.random.default_rng(i).normal(size=(BATCH, 5))) for i in range(states))
     params = with_params(layer, (x, first))
@@ -150,6 +150,7 @@ def test_extend_gives_the_output_of_the_whole_sequence(name, pieces):
         layer, x = LANGUAGE_MODEL, jnp.asarray(np.random.default_rng(0).integers(VOCABULARY, size=(BATCH, TIME)))
     else:
         layer, x = CAUSAL[name], batch()
+    layer = compiled(layer)
     params = with_params(layer, x)
     start, extend = start_and_extend(layer)
     memory, outputs, place = start(params, BATCH, TIME + 1), [], 0
@@ -169,7 +170,7 @@ def test_layer_that_sees_later_places_cannot_be_extended(layer):
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("name", CELLS)
 def test_reversing_the_valid_part_swaps_the_halves_of_bidirectional(name, last):
-    layer, x = bidirectional(CELLS[name], last=last), batch()
+    layer, x = compiled(bidirectional(CELLS[name], last=last)), batch()
     params = with_params(layer, Sequence(x, LENGTHS))
     swapped = (params[1], params[0])
     turned = np.array(x)
@@ -193,6 +194,7 @@ def test_own_cell_by_autodiff_is_trained_as_the_cell_by_hand():
         return cell.step(params, cell.project(params, x), state)[0]
 
     own = recur(autodiff_cell(cell.init, lambda params, x: (jnp.zeros((len(x), 5), x.dtype),), step))
-    assert_close(own.apply(params, x), recur(cell).apply(params, x), 1e-14)
+    own, by_hand = compiled(own), compiled(recur(cell))
+    assert_close(own.apply(params, x), by_hand.apply(params, x), 1e-14)
     dy = jnp.asarray(np.random.default_rng(3).normal(size=(BATCH, TIME, 5)))
-    assert_close(backward(own, params, x, dy), backward(recur(cell), params, x, dy), 1e-12)
+    assert_close(backward(own, params, x, dy), backward(by_hand, params, x, dy), 1e-12)

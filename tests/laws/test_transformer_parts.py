@@ -14,6 +14,7 @@ from jaxnn.layers import (
     rms_norm,
     transformer,
 )
+from tests.laws.compiled import compiled
 from tests.laws.sequence_cases import (
     BATCH,
     TIME,
@@ -27,7 +28,7 @@ from tests.laws.sequence_cases import (
 
 @pytest.mark.parametrize("layer", [attention(2), transformer(1, 2, UNITS, causal=False)])
 def test_attention_without_positions_is_equivariant_under_permutations(layer):
-    x, order = batch(), np.random.default_rng(4).permutation(TIME)
+    layer, x, order = compiled(layer), batch(), np.random.default_rng(4).permutation(TIME)
     params = with_params(layer, x)
     dy = batch(6)
     dparams, dx = backward(layer, params, x, dy)
