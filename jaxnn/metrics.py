@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax import lax
 from jax import numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -137,12 +138,14 @@ def r2(prediction: Any, target: Any) -> RSquared:
     """
     y, t, weight = _rows("r2", prediction, target)
     counts, total = weight > 0, jnp.maximum(weight.sum(), jnp.finfo(weight.dtype).tiny)
-    # Relative to the largest target, so that equal targets have no spread in spite of rounding.
-    base = jnp.where(counts.any(), jnp.where(counts, t, jnp.finfo(t.dtype).min).max(0, keepdims=True), 0)
+    # XLA would search through constant weights while it compiles, for seconds.
+    first = jnp.argmax(counts) if split_weight("r2", prediction, target)[2] is not None else 0
+    # Relative to the first target that counts, so that equal targets have no spread in spite of rounding.
+    base = jnp.where(counts.any(), lax.dynamic_slice_in_dim(t, first, 1), 0)
     offset = jnp.where(counts, t - base, 0)
-    middle = (weight * offset).sum(0, keepdims=True) / total
-    spread = (weight * jnp.where(counts, offset - middle, 0) ** 2).sum(0)
-    residual = (weight * jnp.where(counts, y - t, 0) ** 2).sum(0)
+    middle = sum_places(weight * offset)[None] / total
+    spread = sum_places(weight * jnp.where(counts, offset - middle, 0) ** 2)
+    residual = sum_places(weight * jnp.where(counts, y - t, 0) ** 2)
     return RSquared(residual, (base + middle)[0], spread, weight.sum())
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import jax
 from jax import lax
 
+from jaxnn.kernels.random_bits import with_fused_rounds
+
 
 class Rows(NamedTuple):
     """`size` rows of a batch of `total`, from the row `start` on, which may be traced."""
@@ -53,14 +55,14 @@ def draw_rows(draw: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) ->
 
 def draw_bernoulli(key: Any, p: Any, shape: tuple[int, ...]) -> Any:
     """`jax.random.bernoulli` for the rows of a batch, see `draw_rows`."""
-    return draw_rows(lambda shape: jax.random.bernoulli(key, p, shape), shape)
+    return draw_rows(lambda shape: jax.random.bernoulli(with_fused_rounds(key, shape), p, shape), shape)
 
 
 def draw_normal(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """`jax.random.normal` for the rows of a batch, see `draw_rows`."""
-    return draw_rows(lambda shape: jax.random.normal(key, shape, dtype), shape)
+    return draw_rows(lambda shape: jax.random.normal(with_fused_rounds(key, shape), shape, dtype), shape)
 
 
 def draw_uniform(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """`jax.random.uniform` for the rows of a batch, see `draw_rows`."""
-    return draw_rows(lambda shape: jax.random.uniform(key, shape, dtype), shape)
+    return draw_rows(lambda shape: jax.random.uniform(with_fused_rounds(key, shape), shape, dtype), shape)

@@ -15,6 +15,9 @@ from jaxnn.kernels.array_types import AnyArray
 
 #: Outputs from which on the matrix library adds those of a place, and adds so many places or more.
 MIN_OUTPUTS, MIN_PLACES = 32, 8
+#: From this many terms on, those of so few outputs or fewer stand in rows of at most `MAX_ROW`: the pixels of images.
+#: With 20 channels, a convolutional net trains 5 % slower so.
+MIN_TERMS, FEW_OUTPUTS, MAX_ROW = 16_384, 4, 1024
 
 
 def sum_outputs(
@@ -36,10 +39,21 @@ def mean_outputs(
 
 def sum_places(terms: Float[AnyArray, "*places outputs"]) -> Float[Array, "outputs"]:
     """Σ over the places, for each output."""
-    places = math.prod(terms.shape[:-1])
-    if places < MIN_PLACES or not _is_wide(terms.shape[-1]):
+    places, outputs = math.prod(terms.shape[:-1]), terms.shape[-1]
+    joined = _joined_places(places, outputs)
+    if places // joined < MIN_PLACES or not _is_wide(joined * outputs):
         return jnp.sum(terms, axis=tuple(range(terms.ndim - 1)))
-    return jnp.dot(jnp.ones(places, terms.dtype), terms.reshape(places, -1), precision="highest")
+    rows = terms.reshape(places // joined, -1)
+    sums = jnp.dot(jnp.ones(len(rows), terms.dtype), rows, precision="highest")
+    return sums if joined == 1 else sums.reshape(joined, outputs).sum(0)
+
+
+def _joined_places(places: int, outputs: int) -> int:
+    """How many places stand beside each other in a row that the matrix library adds: 1 where there are more outputs,
+    or too few places to be worth it."""
+    if outputs > FEW_OUTPUTS or places * outputs < MIN_TERMS:
+        return 1
+    return max(n for n in range(1, MAX_ROW // outputs + 1) if places % n == 0)
 
 
 def _is_wide(outputs: int) -> bool:

@@ -48,7 +48,8 @@ def binarize() -> Noise:
     the target is the input (Salakhutdinov and Murray 2008)."""
 
     def apply(key, x, target):
-        drawn = (draw_uniform(key, x.shape, x.dtype) < x).astype(x.dtype)
+        # 1 where the drawn number is below x. XLA converts the truth values of a comparison one at a time.
+        drawn = jnp.clip(jnp.ceil(x - draw_uniform(key, x.shape, x.dtype)), 0, 1)
         same = getattr(target, "shape", None) == x.shape and jnp.issubdtype(target.dtype, jnp.floating)
         return drawn, drawn if same else target
 
