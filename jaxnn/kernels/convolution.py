@@ -15,7 +15,7 @@ from jax import numpy as jnp
 
 from jaxnn.kernels import backend
 from jaxnn.kernels.array_types import Images, Kernel, Outputs
-from jaxnn.kernels.batch_blocks import map_over_blocks, sum_over_blocks
+from jaxnn.kernels.batch_blocks import BLOCK_BYTES, map_over_blocks, sum_over_blocks
 from jaxnn.kernels.window import Window
 
 #: From this many input channels on, one matrix product for each row of taps is faster than one over all patches (2-core
@@ -40,11 +40,15 @@ class Formulation(NamedTuple):
 
 def choose_formulation(window: Window, x: Images) -> Formulation:
     """The fastest formulation for images of the shape of `x` on the default platform."""
+    patch_bytes = x.shape[0] * _patch_bytes(window, x)
     if backend.platform() == "cpu":
         by_phases = _has_phases(window) and x.shape[-1] >= MIN_CHANNELS_FOR_PHASES
         input_gradient = input_gradient_phases if by_phases else input_gradient_blocked
-        return Formulation(output_lax_conv, weight_gradient_blocked, input_gradient)
-    if backend.platform() == "gpu" and len(x) * _patch_bytes(window, x) <= MAX_GPU_PATCH_BYTES:
+        # dW is computed of the same patches, which XLA then makes once.
+        shares_patches = x.shape[-1] < MIN_CHANNELS_FOR_TAP_ROWS and patch_bytes <= BLOCK_BYTES
+        output = output_im2col if shares_patches else output_lax_conv
+        return Formulation(output, weight_gradient_blocked, input_gradient)
+    if backend.platform() == "gpu" and patch_bytes <= MAX_GPU_PATCH_BYTES:
         return Formulation(output_im2col, weight_gradient_im2col, input_gradient_im2col)
     return Formulation(output_lax_conv, weight_gradient_lax_conv, input_gradient_lax_conv)
 
@@ -100,10 +104,11 @@ def input_gradient_im2col(window: Window, dy: Outputs, weight: Kernel, x: Images
 def weight_gradient_blocked(window: Window, x: Images, dy: Outputs) -> Kernel:
     """dW of a few images at a time: one matrix product for each row of taps, or one over the patches where the images
     have few channels."""
-    channel = x.shape[-1]
+    channel, patch_bytes = x.shape[-1], _patch_bytes(window, x)
+    by_rows = channel >= MIN_CHANNELS_FOR_TAP_ROWS
 
     def block_gradient(x: Images, dy: Outputs) -> Kernel:
-        if channel < MIN_CHANNELS_FOR_TAP_ROWS:
+        if not by_rows:
             return weight_gradient_im2col(window, x, dy)
         dy_rows = dy.reshape(-1, dy.shape[-1])
         vertical, horizontal = window.split_axes()
@@ -111,7 +116,9 @@ def weight_gradient_blocked(window: Window, x: Images, dy: Outputs) -> Kernel:
         products = [row.reshape(dy_rows.shape[0], -1).T @ dy_rows for row in rows]
         return jnp.stack(products).reshape(*window.size, channel, dy.shape[-1])
 
-    return sum_over_blocks(block_gradient, (x, dy), _patch_bytes(window, x))
+    # Two arrays as large as the patches of one row of taps: that which all rows are cut from, and the row that is read.
+    block_bytes = 2 * patch_bytes // window.size[0] if by_rows else patch_bytes
+    return sum_over_blocks(block_gradient, (x, dy), block_bytes)
 
 
 def input_gradient_blocked(window: Window, dy: Outputs, weight: Kernel, x: Images) -> Images:
