@@ -18,7 +18,7 @@ from jax.extend.random import define_prng_impl, threefry_prng_impl
 
 from jaxnn.kernels import backend
 
-#: From this many numbers on the twenty rounds are worth their time in the compiler, some 30 ms.
+#: Fewer numbers are drawn by JAX itself, whose program is smaller.
 MIN_NUMBERS = 4096
 #: By how many bits a word is rotated, in even and in odd groups of four rounds.
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))

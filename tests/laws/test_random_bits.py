@@ -46,6 +46,19 @@ def test_draws_of_many_keys_are_those_of_each():
     assert same(drawn, jnp.stack([jax.random.uniform(key, shape, "float32") for key in keys]))
 
 
+def test_gradient_through_draws_is_that_through_those_of_jax():
+    x, key = jnp.ones((80, 64)), jax.random.key(0)
+
+    def gradient(bernoulli, uniform):
+        def f(x):
+            return (jnp.where(bernoulli(key, 0.5, x.shape), x, 0) ** 2 * uniform(key, x.shape, x.dtype)).sum()
+
+        return jax.jit(jax.vmap(jax.grad(jax.checkpoint(f))))(x[None])
+
+    by_fused_rounds = gradient(batch_rows.draw_bernoulli, batch_rows.draw_uniform)
+    assert same(by_fused_rounds, gradient(jax.random.bernoulli, jax.random.uniform))
+
+
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
 def test_other_platforms_draw_by_jax(platform, monkeypatch):
     monkeypatch.setattr(backend, "platform", lambda: platform)
