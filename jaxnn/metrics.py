@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray
-from jaxnn.kernels.sums import sum_places
+from jaxnn.kernels.sums import sum_pixels
 from jaxnn.quantities import MeanIoU, OutputMean, Perplexity, Quantity, RSquared, Sum
 from jaxnn.targets import dense_target, split_weight
 
@@ -127,7 +127,7 @@ def mae(prediction: Any, target: Any) -> OutputMean:
     Raises `UserError` for a target of another shape.
     """
     y, t, weight = _rows("mae", prediction, target)
-    return OutputMean(sum_places(weight * jnp.where(weight > 0, jnp.abs(y - t), 0)), weight.sum())
+    return OutputMean(sum_pixels(weight * jnp.where(weight > 0, jnp.abs(y - t), 0)), weight.sum())
 
 
 def r2(prediction: Any, target: Any) -> RSquared:
@@ -143,9 +143,9 @@ def r2(prediction: Any, target: Any) -> RSquared:
     # Relative to the first target that counts, so that equal targets have no spread in spite of rounding.
     base = jnp.where(counts.any(), lax.dynamic_slice_in_dim(t, first, 1), 0)
     offset = jnp.where(counts, t - base, 0)
-    middle = sum_places(weight * offset)[None] / total
-    spread = sum_places(weight * jnp.where(counts, offset - middle, 0) ** 2)
-    residual = sum_places(weight * jnp.where(counts, y - t, 0) ** 2)
+    middle = sum_pixels(weight * offset)[None] / total
+    spread = sum_pixels(weight * jnp.where(counts, offset - middle, 0) ** 2)
+    residual = sum_pixels(weight * jnp.where(counts, y - t, 0) ** 2)
     return RSquared(residual, (base + middle)[0], spread, weight.sum())
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxnn.batch_statistics import Statistics, statistics_of
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray
-from jaxnn.kernels.matmul import sum_leading
+from jaxnn.kernels.sums import sum_places_in_a_loop
 from jaxnn.layer import Key, Layer, Time
 from jaxnn.shapes import check_floating, checked
 
@@ -70,7 +70,7 @@ def batch_norm(epsilon: float = 1e-5) -> Layer:
     def backward(params: BatchNormParams, res: BatchNormResiduals, dy: Values) -> tuple[BatchNormParams, Values]:
         x, mean, root, deviation = res
         normal = (x - _row(mean, x)) * _row(root, x)
-        dscale, doffset = sum_leading(dy * normal), sum_leading(dy)
+        dscale, doffset = sum_places_in_a_loop(dy * normal), sum_places_in_a_loop(dy)
         slope = root * params.scale
         if deviation is not None:
             statistics = Statistics(-slope * doffset, -deviation * root * slope * dscale)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxnn.errors import UserError
 from jaxnn.kernels.array_types import AnyArray, ArrayOrShape
 from jaxnn.kernels.matmul import add_bias, sum_leading
-from jaxnn.kernels.sums import mean_outputs
+from jaxnn.kernels.sums import mean_outputs, sum_places_in_a_loop
 from jaxnn.layer import Key, Layer
 from jaxnn.shapes import check_floating, checked
 
@@ -145,7 +145,7 @@ def group_norm(groups: int = 1, epsilon: float = 1e-5) -> Layer:
         product, g = dy * normal, dy * _row(params.scale, dy)
         inner = g - mean(g) - normal * mean(g * normal)
         dx = (grouped(inner) * root).reshape(x.shape)
-        return NormParams(sum_leading(product), sum_leading(dy)), dx
+        return NormParams(sum_places_in_a_loop(product), sum_places_in_a_loop(dy)), dx
 
     return checked(Layer(init, forward, backward, "group_norm"))
 

@@ -27,7 +27,7 @@ from jaxnn.kernels.convolution import (
     weight_gradient_lax_conv,
 )
 from jaxnn.kernels.matmul import weight_gradient
-from jaxnn.kernels.sums import FEW_OUTPUTS, MIN_OUTPUTS, MIN_TERMS, mean_outputs, sum_outputs, sum_places
+from jaxnn.kernels.sums import FEW_OUTPUTS, MIN_OUTPUTS, MIN_TERMS, mean_outputs, sum_outputs, sum_pixels, sum_places
 from jaxnn.kernels.window import make_window
 from jaxnn.layers import conv, conv_max_pool, dense, dropout, max_pool, sigmoid, tanh
 from jaxnn.losses import softmax_cross_entropy
@@ -192,7 +192,7 @@ def test_sums_of_few_and_of_many_outputs_agree(outputs):
 @pytest.mark.parametrize("places", [MIN_TERMS, 128 * 28 * 28, 16_411])  # the last one is a prime
 def test_sums_of_the_places_of_few_outputs_agree(places, outputs):
     terms = np.random.default_rng(0).normal(size=(places, outputs))
-    assert _equal(sum_places(terms), terms.sum(0))
+    assert _equal(sum_pixels(terms), terms.sum(0))
 
 
 @pytest.mark.parametrize(("batch", "n", "units"), [(3, 20, 5), (20, 17, 4), (70, 8, 8), (300, 200, 90), (20, 128, 64)])
