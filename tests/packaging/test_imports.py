@@ -211,14 +211,6 @@ def test_files_are_short():
 
 
 def test_public_name_stays_what_it_is_where_a_module_of_its_name_is_imported():
-    code = """
-import importlib, importlib.util, types
-import jaxnn
-names = [name for name in jaxnn.__all__ if importlib.util.find_spec(f"jaxnn.{name}")]
-for name in names:
-    importlib.import_module(f"jaxnn.{name}")
-functions = [name for name in names if not isinstance(getattr(jaxnn, name), types.ModuleType)]
-print(*functions)
-"""
+    code = "import importlib, jaxnn; importlib.import_module('jaxnn.summary'); print(callable(jaxnn.summary))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "summary" in done.stdout.split()
+    assert done.stdout == "True\n"
