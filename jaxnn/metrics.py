@@ -126,7 +126,7 @@ def mae(prediction: Any, target: Any) -> OutputMean:
     target: (*places, output); it may be `jaxnn.Weighted`
     Raises `UserError` for a target of another shape.
     """
-    y, t, weight = _rows("mae", prediction, target)
+    y, t, weight = _rows(*_split_wide("mae", prediction, target))
     return OutputMean(sum_pixels(weight * jnp.where(weight > 0, jnp.abs(y - t), 0)), weight.sum())
 
 
@@ -136,10 +136,11 @@ def r2(prediction: Any, target: Any) -> RSquared:
     target: (*places, output); it may be `jaxnn.Weighted`
     Raises `UserError` for a target of another shape.
     """
-    y, t, weight = _rows("r2", prediction, target)
+    y, plain, given = _split_wide("r2", prediction, target)
+    y, t, weight = _rows(y, plain, given)
     counts, total = weight > 0, jnp.maximum(weight.sum(), jnp.finfo(weight.dtype).tiny)
     # XLA would search through constant weights while it compiles, for seconds.
-    first = jnp.argmax(counts) if split_weight("r2", prediction, target)[2] is not None else 0
+    first = 0 if given is None else jnp.argmax(counts)
     # Relative to the first target that counts, so that equal targets have no spread in spite of rounding.
     base = jnp.where(counts.any(), lax.dynamic_slice_in_dim(t, first, 1), 0)
     offset = jnp.where(counts, t - base, 0)
@@ -189,9 +190,8 @@ def _right_outputs(where: str, prediction: Any, target: Any) -> tuple[Bool[Array
     return (y >= 0.5) == (jnp.asarray(plain, y.dtype) >= 0.5), weight, y
 
 
-def _rows(where: str, prediction: Any, target: Any) -> tuple[Any, Any, Any]:
-    """The prediction and the target as rows (places, output), and the weight of each row (places, 1)."""
-    y, plain, weight = _split_wide(where, prediction, target)
+def _rows(y: Any, plain: Any, weight: Any) -> tuple[Any, Any, Any]:
+    """The prediction and the target as rows (places, output), and the weight of each row (places, 1): 1 without one."""
     dtype, outputs = _dtype(y), y.shape[-1]
     weight = jnp.ones(y.shape[:-1], dtype) if weight is None else weight.astype(dtype)
     y, t = (jnp.asarray(a, dtype).reshape(-1, outputs) for a in (y, plain))

@@ -32,7 +32,8 @@ PARITY = np.uint32(0x1BD11BDA)
 def with_fused_rounds(key: Any, shape: tuple[int, ...]) -> Any:
     """The key, of which `jax.random` draws the same numbers of the shape, on a CPU faster where they are many."""
     is_many = MIN_NUMBERS <= math.prod(shape) < 2**32
-    if not is_many or backend.platform() != "cpu" or not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
+    by_counter = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]  # JAX defines it as it starts
+    if not is_many or not by_counter or backend.platform() != "cpu":
         return key
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or jax.random.key_impl(key) != "threefry2x32":
         return key

@@ -25,7 +25,7 @@ def sum_outputs(
     terms: Float[AnyArray, "*places outputs"], factors: Float[AnyArray, "outputs"] | None = None
 ) -> Float[Array, "*places"]:
     """Σ over the outputs of each place, each times its factor if there are factors."""
-    if not _is_wide(terms.shape[-1]):
+    if not _is_wide(terms.size, terms.shape[-1]):
         return jnp.sum(terms if factors is None else terms * jnp.broadcast_to(factors, terms.shape), axis=-1)
     factors = jnp.ones(terms.shape[-1], terms.dtype) if factors is None else factors
     return jnp.dot(terms, factors, precision="highest")
@@ -41,7 +41,7 @@ def mean_outputs(
 def sum_places(terms: Float[AnyArray, "*places outputs"]) -> Float[Array, "outputs"]:
     """Σ over the places, for each output."""
     places = math.prod(terms.shape[:-1])
-    if places < MIN_PLACES or not _is_wide(terms.shape[-1]) or terms.size >= MAX_TERMS:
+    if places < MIN_PLACES or not _is_wide(terms.size, terms.shape[-1]):
         return sum_places_in_a_loop(terms)
     return jnp.dot(jnp.ones(places, terms.dtype), terms.reshape(places, -1), precision="highest")
 
@@ -60,11 +60,12 @@ def sum_pixels(terms: Float[AnyArray, "places outputs"]) -> Float[Array, "output
     It keeps the terms in memory, which a sum that is one loop with the operations before it does not.
     """
     places, outputs = terms.shape
-    if outputs > FEW_OUTPUTS or terms.size < MIN_TERMS or terms.size >= MAX_TERMS:
+    if outputs > FEW_OUTPUTS or not MIN_TERMS <= terms.size < MAX_TERMS:
         return sum_places(terms)
     joined = max(n for n in range(1, MAX_ROW // outputs + 1) if places % n == 0)
     return sum_places(terms.reshape(places // joined, -1)).reshape(joined, outputs).sum(0)
 
 
-def _is_wide(outputs: int) -> bool:
-    return outputs >= MIN_OUTPUTS and backend.platform() == "cpu"
+def _is_wide(terms: int, outputs: int) -> bool:
+    """Whether the matrix library adds so many terms of so many outputs."""
+    return outputs >= MIN_OUTPUTS and terms < MAX_TERMS and backend.platform() == "cpu"

@@ -18,7 +18,7 @@ from jaxnn.certify.laws import LAWS
 from jaxnn.certify.laws.agreement import has_stopped
 from jaxnn.certify.laws.second import has_forward_mode
 from jaxnn.certify.library_mutants import MUTANTS
-from jaxnn.cli.arguments import Command
+from jaxnn.cli.arguments import CommandLine
 from jaxnn.cli.command_line import reject_unknown, split_overrides, unexpected_overrides
 from jaxnn.cli.library_arguments import Summary
 from jaxnn.cli.run_arguments import Slurm
@@ -77,7 +77,8 @@ def test_page_code_runs_from_top_to_bottom(page, tmp_path):
 def test_page_commands_are_taken_by_the_command_line(page):
     for words in commands(page):
         plain, overrides = split_overrides(words)
-        command, unknown = tyro.cli(Command, args=plain, return_unknown_args=True)  # type: ignore[arg-type]
+        line, unknown = tyro.cli(CommandLine, args=plain, return_unknown_args=True)
+        command = line.command
         if isinstance(command, Slurm):
             batch_script(command, unknown)
             continue

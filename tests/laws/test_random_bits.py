@@ -8,6 +8,7 @@ import pytest
 from jax import numpy as jnp
 
 from jaxnn.kernels import backend, batch_rows, random_bits
+from jaxnn.train.noise import binarize
 
 #: Many numbers, an odd many in several axes, and few, which JAX draws itself.
 SHAPES = ((random_bits.MIN_NUMBERS,), (71, 3, 41), (2, 3))
@@ -80,8 +81,6 @@ def test_rounds_are_computed_once_for_all_that_reads_the_numbers():
 
 
 def test_binarized_pixels_are_1_where_the_drawn_number_is_less():
-    from jaxnn.train.noise import binarize
-
     rng = np.random.default_rng(0)
     x = jnp.asarray(
         np.concatenate([rng.random((60, 90)), np.full((1, 90), 0), np.ones((1, 90)), 1.7 * np.ones((1, 90))])
