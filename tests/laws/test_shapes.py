@@ -107,7 +107,8 @@ def accepted(layer: Layer, params: Any, x: Any, key: Any = None) -> list[str]:
     def forward(params, x):
         return layer.forward(params, x, key)
 
-    y, res = forward(params, x)
+    # A layer refuses by shapes alone, so y and the residuals need no true numbers, and nothing is compiled for them.
+    y, res = jax.tree.map(_zeros, jax.eval_shape(forward, params, x))
     for wrong in other_trees(x):
         if not fits(layer, params, wrong):
             refuse(f"x {_shapes(wrong)} of {_shapes(params)}", forward, params, wrong)
@@ -121,6 +122,12 @@ def accepted(layer: Layer, params: Any, x: Any, key: Any = None) -> list[str]:
     if all(map(_is_floating, jax.tree.leaves(y))):
         refuse("dy None", layer.backward, params, res, None)
     return failures
+
+
+def _zeros(a: jax.ShapeDtypeStruct) -> Any:
+    if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(np.zeros((*a.shape, 2), np.uint32))
+    return np.zeros(a.shape, a.dtype)
 
 
 def _is_floating(a: Any) -> bool:
