@@ -126,7 +126,7 @@ def accepted(layer: Layer, params: Any, x: Any, key: Any = None) -> list[str]:
 
 def _zeros(a: jax.ShapeDtypeStruct) -> Any:
     if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(np.zeros((*a.shape, 2), np.uint32))
+        return jax.random.wrap_key_data(jnp.zeros((*a.shape, 2), jnp.uint32))
     return np.zeros(a.shape, a.dtype)
 
 
