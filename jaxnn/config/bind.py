@@ -6,10 +6,10 @@ part of the program.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxnn.config.build import build_update
 from jaxnn.config.hyperparameters import numbers, step_text, value_at, with_numbers
@@ -17,6 +17,7 @@ from jaxnn.config.schema import Config
 from jaxnn.layer import Batch
 from jaxnn.train.source import shapes_of
 from jaxnn.train.step import Bind, Hyperparameters, Update
+from jaxnn.train.update_shapes import update_shapes
 
 #: Updates that a process remembers.
 MAX_UPDATES = 256
@@ -79,10 +80,16 @@ def _traceable(key: TrainingKey, treedef: Any, leaves: tuple[Any, ...], x64: boo
     example = jax.tree.unflatten(treedef, leaves)
 
     def can(names: tuple[str, ...]) -> bool:
-        return _can_be_traced(training_key(key.config, names, key.grad), example)
+        bind = bind_hyperparameters(training_key(key.config, names, key.grad))
+        return _can_be_traced(lambda: update_shapes(bind, dict.fromkeys(names, 0.0), example))
 
     def can_be_built(name: str) -> bool:
-        return _can_be_traced(training_key(key.config, (name,), key.grad), None)
+        bind = bind_hyperparameters(training_key(key.config, (name,), key.grad))
+
+        def build(value: Any) -> None:
+            bind({name: value})
+
+        return _can_be_traced(lambda: jax.eval_shape(build, 0.0))
 
     if not key.names or can(key.names):
         return key.names
@@ -94,17 +101,9 @@ def _traceable(key: TrainingKey, treedef: Any, leaves: tuple[Any, ...], x64: boo
     return traceable if can(traceable) else ()
 
 
-def _can_be_traced(key: TrainingKey, example: Batch | None) -> bool:
-    """Whether a step of the update can be traced; without an example, whether the update can be built."""
-    bind = bind_hyperparameters(key)
-
-    def one_step(random_key, values, example):
-        update = bind({name: jax.lax.full_like(0.0, value) for name, value in values.items()})
-        return None if example is None else update.step(update.init(random_key, example), example, random_key)
-
-    values = {name: np.float32(value) for name, value in hyperparameters(key.config, key.names).items()}
+def _can_be_traced(trace: Callable[[], Any]) -> bool:
     try:
-        jax.eval_shape(one_step, jax.random.key(0), values, example)
+        trace()
     except (TypeError, ValueError, AttributeError):  # whatever a library raises for a tracer where it wants a number
         return False
     return True

@@ -1,6 +1,5 @@
 """An experiment: what is trained, on what, for how long, with which seeds. Python values; no config, no file."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from jaxnn.train.source import Source, shapes_of
 from jaxnn.train.state import History, State
 from jaxnn.train.step import Bind, Update
 from jaxnn.train.task import Task, task_of
+from jaxnn.train.update_shapes import UpdateShapes, constant, update_shapes
 
 #: More classes are not named by their numbers.
 MAX_NAMES = 1000
@@ -83,7 +83,11 @@ class Experiment(NamedTuple):
     @property
     def bind(self) -> Bind:
         """The function from hyper-parameters to the update; the same object for the same update."""
-        return _constant(self.update) if isinstance(self.update, Update) else self.update
+        return constant(self.update) if isinstance(self.update, Update) else self.update
+
+    def shapes(self) -> UpdateShapes:
+        """Shapes and types of what the update makes for one seed."""
+        return update_shapes(self.bind, self.hyperparameters, self.of_seed(0).source.example)
 
     def bound(self) -> Update:
         """The update with the experiment's own hyper-parameters."""
@@ -123,6 +127,7 @@ class Experiment(NamedTuple):
             single_seed.validation,
             single_seed.test,
             sharing=self.sharing,
+            shapes=self.shapes(),
         )
         return self
 
@@ -185,8 +190,7 @@ class Experiment(NamedTuple):
         update, example = single_seed.bound(), single_seed.source.example
         if update.predict is None:
             return None
-        params = jax.eval_shape(lambda key: update.params(update.init(key, example)), jax.random.key(0))
-        return jax.eval_shape(update.predict, params, example[0])
+        return jax.eval_shape(update.predict, self.shapes().params, example[0])
 
     def task(self) -> Task | None:
         """What the predictions say of the targets; None where that is not known."""
@@ -209,11 +213,6 @@ class Experiment(NamedTuple):
     def _one(self, job: Job) -> tuple[State, Any]:
         state = jax.eval_shape(job.training.init, jax.random.key(0), job.seed_hyperparameters(0))
         return state, shapes_of(job.data_of_seed(job.data(), 0))
-
-
-@functools.lru_cache(256)
-def _constant(update: Update) -> Bind:
-    return lambda hyperparameters: update
 
 
 def with_class_names(experiment: Experiment) -> Experiment:

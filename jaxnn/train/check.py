@@ -14,14 +14,21 @@ from jaxnn.train.plan import Plan, check_plan
 from jaxnn.train.sharing import Sharing, check_sharing
 from jaxnn.train.source import Source, count_examples, example_of
 from jaxnn.train.step import Update
+from jaxnn.train.update_shapes import UpdateShapes, constant, update_shapes
 
 
 def check_update(
-    update: Update, source: Source, plan: Plan, *held_out: Batch | None, sharing: Sharing | None = None
+    update: Update,
+    source: Source,
+    plan: Plan,
+    *held_out: Batch | None,
+    sharing: Sharing | None = None,
+    shapes: UpdateShapes | None = None,
 ) -> None:
     """Raises `UserError`, before anything is compiled, for a run that cannot be: by shapes, metrics and labels.
 
     held_out: the validation part, which the plan may need, then others that are evaluated
+    shapes: those that the update makes, where they are known
     """
     if update.full_batch and not source.constant:
         raise UserError(
@@ -29,16 +36,13 @@ def check_update(
             "batch_size = 'full', found mini-batches; or choose a first-order optimizer"
         )
     check_sharing(sharing or Sharing(), update, source.example)
-    key = jax.random.key(0)
-    state = jax.eval_shape(update.init, key, source.example)
-    _, sums = jax.eval_shape(update.step, state, source.example, key)
-    params = jax.eval_shape(update.params, state)
+    _, params, sums = shapes or update_shapes(constant(update), {}, source.example)
     part, metrics = plan.best_part, tuple(sums)
     for i, examples in enumerate(held_out):
         if examples is not None:
             rows = count_examples(examples)
             example = example_of(examples, min(rows, source.rows or rows), source.prepare, source.stats)
-            measured = jax.eval_shape(update.evaluate, params, example, key)
+            measured = jax.eval_shape(update.evaluate, params, example, jax.random.key(0))
             metrics = tuple(measured) if i == 0 and part == "validation" else metrics
     if update.predict is not None:
         parts = [source.training_examples(), *held_out]

@@ -27,6 +27,7 @@ from jaxnn.train.shuffle import stream
 from jaxnn.train.source import Batches, Prepare, Source
 from jaxnn.train.state import Best, History, State, no_score
 from jaxnn.train.step import Bind, Hyperparameters, Update
+from jaxnn.train.update_shapes import constant, update_shapes
 
 
 class Data(NamedTuple):
@@ -105,8 +106,8 @@ def make_training(bind: Bind, shape: Shape) -> Training:
         update, (treedef, leaves) = bind(_weakly_typed(hyperparameters)), shape.example
         example = jax.tree.unflatten(treedef, leaves)
         state = update.init(stream(key, "init"), example)
-        _, sums = jax.eval_shape(update.step, state, example, key)
-        blank = jax.tree.map(lambda a: jnp.zeros((shape.steps, *a.shape), a.dtype), dict(sums))
+        sums = update_shapes(bind, hyperparameters, example).sums
+        blank = jax.tree.map(lambda a: jnp.zeros((shape.steps, *a.shape), a.dtype), sums)
         score = jnp.asarray(no_score(jax.tree.leaves(sums)[0].dtype))
         best = Best(update.params(state), score, score, jnp.zeros((), jnp.int32))
         return State(key, state, jnp.zeros((), jnp.int32), best, blank, hyperparameters)
@@ -233,7 +234,7 @@ def make_run(
     Raises `UserError`, before anything is compiled, for a run that cannot be.
     """
     check_update(update, source, plan, validation)
-    training = make_training(lambda hyperparameters: update, shape_of(source, plan))
+    training = make_training(constant(update), shape_of(source, plan))
     data = jax.tree.map(jnp.asarray, Data(source.load(0, 0, source.steps, ()), validation, source.stats))
 
     def run(key: PRNGKeyArray) -> tuple[Trained, History]:

@@ -53,6 +53,23 @@ def test_fit_without_a_folder_scores_and_predicts():
     assert [figure.name for figure in run.figures()] == ["learning_curves", "confusion"]
 
 
+def test_step_is_traced_once_for_its_shapes_and_once_for_its_program():
+    """Tracing a step of a deep net takes a second."""
+    traces = []
+
+    def bind_and_count(hyperparameters):
+        update = bind(hyperparameters)
+
+        def step(*args):
+            traces.append(args)
+            return update.step(*args)
+
+        return update._replace(step=step)
+
+    jaxnn.fit(EXPERIMENT._replace(update=bind_and_count))
+    assert len(traces) == 2
+
+
 def test_fit_in_a_folder_is_fit_without_one(tmp_path):
     inside, outside = jaxnn.fit(EXPERIMENT, tmp_path / "run"), jaxnn.fit(EXPERIMENT)
     chex.assert_trees_all_equal(inside.params, outside.params)
