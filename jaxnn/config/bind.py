@@ -17,10 +17,7 @@ from jaxnn.config.schema import Config
 from jaxnn.layer import Batch
 from jaxnn.train.source import shapes_of
 from jaxnn.train.step import Bind, Hyperparameters, Update
-from jaxnn.train.update_shapes import update_shapes
-
-#: Updates that a process remembers.
-MAX_UPDATES = 256
+from jaxnn.train.update_shapes import MAX_UPDATES, update_shapes
 
 
 class TrainingKey(NamedTuple):
@@ -79,15 +76,15 @@ def _traceable(key: TrainingKey, treedef: Any, leaves: tuple[Any, ...], x64: boo
     del x64  # a key alone
     example = jax.tree.unflatten(treedef, leaves)
 
+    def bind_of(names: tuple[str, ...]) -> Bind:
+        return bind_hyperparameters(training_key(key.config, names, key.grad))
+
     def can(names: tuple[str, ...]) -> bool:
-        bind = bind_hyperparameters(training_key(key.config, names, key.grad))
-        return _can_be_traced(lambda: update_shapes(bind, dict.fromkeys(names, 0.0), example))
+        return _can_be_traced(lambda: update_shapes(bind_of(names), dict.fromkeys(names, 0.0), example))
 
     def can_be_built(name: str) -> bool:
-        bind = bind_hyperparameters(training_key(key.config, (name,), key.grad))
-
         def build(value: Any) -> None:
-            bind({name: value})
+            bind_of((name,))({name: value})
 
         return _can_be_traced(lambda: jax.eval_shape(build, 0.0))
 

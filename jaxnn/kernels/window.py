@@ -140,12 +140,13 @@ class Window(NamedTuple):
         """The images whose padded pixel (t p + a, s q + b) is phases[:, p, q, a, b], without what pads them."""
         batch, high, wide, down, across, channel = phases.shape
         padded = phases.transpose(0, 1, 3, 2, 4, 5).reshape(batch, high * down, wide * across, channel)
-        # The padding is cut off; the pixels behind the last window are added, which no output has read.
-        cut = [
-            (-low, extent + low - padded.shape[1 + axis], 0)
-            for axis, ((low, _), extent) in enumerate(zip(self.pads, x.shape[1:3], strict=True))
-        ]
-        return lax.pad(padded, jnp.zeros((), phases.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
+        return self._without_padding(padded, x)
+
+    def _without_padding(self, padded: Float[Array, "batch high wide channel"], x: ImageShape) -> Images:
+        """The padding is cut off; the pixels behind the last window are added, which no output has read."""
+        extents = zip(self.pads, x.shape[1:3], padded.shape[1:3], strict=True)
+        cut = [(-low, n + low - m, 0) for (low, _), n, m in extents]
+        return lax.pad(padded, jnp.zeros((), padded.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
 
     def scatter_to_taps(
         self, f: Callable[..., Array], arrays: Sequence[Shaped[Array, "batch rows columns channel"]], x: ImageShape
@@ -163,9 +164,7 @@ class Window(NamedTuple):
         tiled = (batch, rows, kh, columns, kw, channel)
         repeated = [jnp.broadcast_to(a[:, :, None, :, None, :], tiled) for a in arrays]
         tiles = f(jnp.broadcast_to(tap, tiled), *repeated).reshape(batch, rows * kh, columns * kw, channel)
-        extents = zip(self.pads, x.shape[1:3], tiles.shape[1:3], strict=True)
-        crop = [(-low, n + low - m, 0) for (low, _), n, m in extents]
-        return lax.pad(tiles, jnp.zeros((), tiles.dtype), ((0, 0, 0), *crop, (0, 0, 0)))
+        return self._without_padding(tiles, x)
 
 
 def pair(value: int | Sequence[int], name: str) -> Pair:

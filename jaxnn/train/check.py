@@ -36,7 +36,7 @@ def check_update(
             "batch_size = 'full', found mini-batches; or choose a first-order optimizer"
         )
     check_sharing(sharing or Sharing(), update, source.example)
-    _, params, sums = shapes or update_shapes(constant(update), {}, source.example)
+    params, sums = shapes or update_shapes(constant(update), {}, source.example)
     part, metrics = plan.best_part, tuple(sums)
     for i, examples in enumerate(held_out):
         if examples is not None:

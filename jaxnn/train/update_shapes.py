@@ -10,14 +10,13 @@ from jaxnn.quantities import Sums
 from jaxnn.train.source import shapes_of
 from jaxnn.train.step import Bind, Hyperparameters, Update
 
-#: Updates whose shapes a process remembers.
+#: Updates that a process remembers, and their shapes.
 MAX_UPDATES = 256
 
 
 class UpdateShapes(NamedTuple):
-    """Shapes and types of an update's state, of its parameters, and of the sums that a step measures."""
+    """Shapes and types of an update's parameters, and of the sums that a step measures."""
 
-    state: Any
     params: Params
     sums: Sums
 
@@ -43,7 +42,7 @@ def _update_shapes(
         update = bind(values)
         state = update.init(key, example)
         _, sums = update.step(state, example, key)
-        return UpdateShapes(state, update.params(state), dict(sums))
+        return UpdateShapes(update.params(state), dict(sums))
 
     # Python's numbers are weakly typed, as the hyper-parameters of a run are.
     return jax.eval_shape(one_step, jax.random.key(0), dict.fromkeys(names, 0.0), jax.tree.unflatten(treedef, leaves))
