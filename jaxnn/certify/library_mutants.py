@@ -10,11 +10,11 @@ from jax import numpy as jnp
 
 from jaxnn.certify.cases import Constructor, constructor
 from jaxnn.certify.generative_mutants import GENERATIVE_MUTANTS
+from jaxnn.certify.image_mutants import IMAGE_MUTANTS
 from jaxnn.certify.mutant import Mutant
 from jaxnn.certify.sequence_mutants import SEQUENCE_MUTANTS
 
-_MATMUL, _WINDOW = "jaxnn.kernels.matmul", "jaxnn.kernels.window"
-_CONVOLUTION, _MAXIMUM = "jaxnn.kernels.convolution", "jaxnn.kernels.maximum"
+_MATMUL = "jaxnn.kernels.matmul"
 
 MUTANTS: tuple[Mutant, ...] = (
     # Functions of one number.
@@ -77,56 +77,6 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("dense: db dropped", "dense", "sum_leading(dy)", "jnp.zeros_like(bias)", _MATMUL),
     Mutant("dense: db over the first axis alone", "dense", "sum_leading(dy)", "dy.sum(0).reshape(-1, dy.shape[-1])[0]",
            _MATMUL),
-    # Convolution.
-    Mutant("conv: kernel not rotated in dx", "conv", "zip(self.tap_offsets(), views, strict=True)",
-           "zip(list(self.tap_offsets())[::-1], views, strict=True)", _WINDOW),
-    Mutant("conv: stride ignored in dx", "conv",
-           "config.append((low, x.shape[1 + axis] - reach, self.stride[axis] - 1))",
-           "config.append((low, x.shape[1 + axis] - low - n, 0))", _WINDOW),
-    Mutant("conv: padding off by one in dx", "conv", "low = offset - self.pads[axis][0]",
-           "low = offset - self.pads[axis][1]", _WINDOW),
-    Mutant("conv: dilation ignored", "conv", "yield i * self.dilation[0], j * self.dilation[1]", "yield i, j", _WINDOW),
-    Mutant("conv: stride ignored in what a tap reads", "conv", "(1, sh, sw, 1),", "(1, sw, sh, 1),", _WINDOW),
-    Mutant("conv: rows of taps of dW in reverse", "conv",
-           ".T @ dy_rows for row in rows]", ".T @ dy_rows for row in rows][::-1]", _CONVOLUTION),
-    Mutant("conv: dW of few channels without its transpose", "conv",
-           "window.patches(x).T @ dy.reshape(-1, dy.shape[-1])",
-           "dy.reshape(-1, dy.shape[-1]).T @ window.patches(x)", _CONVOLUTION),
-    Mutant("conv: rows of taps of one channel in reverse", "conv", "jnp.stack(vertical.shifted_views(views))",
-           "jnp.stack(vertical.shifted_views(views)[::-1])", _WINDOW),
-    Mutant("conv: dx dropped", "conv", "bias_gradient(params.bias, dy)), dx",
-           "bias_gradient(params.bias, dy)), 0 * dx"),
-    Mutant("conv: dW without the last row of dy", "conv", "dy_rows = dy.reshape(-1, dy.shape[-1])",
-           "dy_rows = dy.at[:, -1].set(0).reshape(-1, dy.shape[-1])", _CONVOLUTION),
-    Mutant("conv_max_pool: argmax reversed", "conv_max_pool", "chosen == q, rows, 0",
-           "chosen == count - 1 - q, rows, 0", _MAXIMUM),
-    Mutant("conv_max_pool: dW without one offset", "conv_max_pool", "return functools.reduce(jnp.add, terms)",
-           "return functools.reduce(jnp.add, terms[1:])"),
-    Mutant("conv_max_pool: dW a mean over the offsets", "conv_max_pool", "return functools.reduce(jnp.add, terms)",
-           "return functools.reduce(jnp.add, terms) / count"),
-    Mutant("conv_max_pool: db of every offset", "conv_max_pool", "dy.sum((0, 1, 2))",
-           "count * dy.sum((0, 1, 2))"),
-    Mutant("conv_max_pool: dx without the transpose of V", "conv_max_pool", "dz @ shift(params.weight).T",
-           "dz @ shift(params.weight).reshape(count * channels, -1)"),
-    # Pooling.
-    Mutant("max_pool: ties go to the last", "max_pool", "larger = (other > y)", "larger = (other >= y)", _MAXIMUM),
-    Mutant("max_pool: dy to every entry of the window", "max_pool",
-           "jnp.where(index == k, dy, 0), (index, dy), images)", "dy, (index, dy), images)"),
-    Mutant("max_pool: off by one tap", "max_pool", "jnp.where(index == k, dy, 0), (index, dy), images)",
-           "jnp.where(index == k + 1, dy, 0), (index, dy), images)"),
-    Mutant("max_pool: padding can be the maximum", "max_pool", "first_maximum(window_for(x).shifted_views(x, -np.inf))",
-           "first_maximum(window_for(x).shifted_views(x, 0.0))"),
-    Mutant("average_pool: sum for mean", "average_pool",
-           "share = dy / jnp.broadcast_to(_counts(w, images), dy.shape)", "share = dy"),
-    Mutant("average_pool: padding counted", "average_pool",
-           "share = dy / jnp.broadcast_to(_counts(w, images), dy.shape)", "share = dy / (w.size[0] * w.size[1])"),
-    Mutant("l2_pool: not divided by the norm", "l2_pool", "jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))", "dy"),
-    Mutant("l2_pool: factor x dropped", "l2_pool", "return (), x * window_for(x).scatter_to_taps(",
-           "return (), window_for(x).scatter_to_taps("),
-    Mutant("l2_pool: 0 divided by 0", "l2_pool", "jnp.where(y == 0, 0, dy / jnp.where(y == 0, 1, y))", "dy / y"),
-    Mutant("pools: windows that overlap do not add", "average_pool",
-           "total = placed if total is None else total + placed",
-           "total = placed if total is None else jnp.where(placed != 0, placed, total)", _WINDOW),
     # Dropout, shapes.
     Mutant("dropout: no scale in backward", "dropout", "dy if mask is None else drop(mask, dy)",
            "dy if mask is None else jnp.where(jnp.broadcast_to(mask, dy.shape), dy, 0)"),
@@ -189,6 +139,7 @@ MUTANTS: tuple[Mutant, ...] = (
            "model.backward(jax.tree.map(lambda p: 0.999 * p, params), res, dy)"),
     Mutant("optimizer: a penalty on biases", "optimizer", "optax.add_decayed_weights(l2, mask=is_weight)",
            "optax.add_decayed_weights(l2)"),
+    *IMAGE_MUTANTS,
     *SEQUENCE_MUTANTS,
     *GENERATIVE_MUTANTS,
 )  # fmt: skip
@@ -201,7 +152,7 @@ def mutated(mutant: Mutant) -> Constructor:
     """
     home = constructor(mutant.public_name).__module__
     changed = mutant.module or home
-    return getattr(_rebuilt(home, {changed: _changed(changed, mutant)}), mutant.public_name)
+    return getattr(_rebuilt(home, {changed: _run(changed, changed_source(mutant))}), mutant.public_name)
 
 
 def _rebuilt(name: str, modules: dict[str, types.ModuleType]) -> types.ModuleType:
@@ -227,7 +178,9 @@ def _module_of(value: object) -> str:
     return value.__name__ if isinstance(value, types.ModuleType) else str(getattr(value, "__module__", ""))
 
 
-def _changed(name: str, mutant: Mutant) -> types.ModuleType:
+def changed_source(mutant: Mutant) -> str:
+    """The source of the mutant's module with the mistake. Raises `LookupError` if the text does not occur."""
+    name = mutant.module or constructor(mutant.public_name).__module__
     source = inspect.getsource(importlib.import_module(name))
     # The search starts at the constructor's code if it is in this module: other layers, and its docstring, may hold the
     # same text.
@@ -239,7 +192,7 @@ def _changed(name: str, mutant: Mutant) -> types.ModuleType:
     head, tail = source[:start], source[start:]
     if mutant.old not in tail:
         raise LookupError(f"mutant {mutant.name!r}: expected in {name} the text {mutant.old!r}, found it nowhere")
-    return _run(name, head + tail.replace(mutant.old, mutant.new, 1))
+    return head + tail.replace(mutant.old, mutant.new, 1)
 
 
 def _run(name: str, source: str) -> types.ModuleType:
