@@ -92,7 +92,7 @@ SLOW = (
     "course/test_series_novelty.py",
     "data/test_csv_reference.py",
     "data/test_handwriting.py",
-    "docs/test_guide.py",
+    "docs/test_guide.py::test_page_code_runs_from_top_to_bottom",
     "experiment/test_detection.py",
     "experiment/test_generation.py",
     "experiment/test_generative_runs.py",
