@@ -4,6 +4,7 @@ from .backprop import custom_vjp as custom_vjp
 from .backprop import objective as objective
 from .backprop import value_and_grad as value_and_grad
 from .combine import parallel as parallel
+from .combine import recompute as recompute
 from .combine import residual as residual
 from .combine import serial as serial
 from .combine import share as share

@@ -30,6 +30,7 @@ from jaxnn.layers import (
     LAYERS,
     conv,
     dense,
+    dropout,
     embedding,
     flatten,
     gaussian,
@@ -179,6 +180,10 @@ ROWS: tuple[Row, ...] = (
     layer_row("residual", "a pytree", lambda make: make(on_leaves(tanh())), {"a": (7, 3), "b": (7, 5, 2)}),
     layer_row("residual", "", lambda make: make(serial(dense(11), silu(), dense(13))), (7, 13)),
     layer_row("residual", "images", lambda make: make(conv(3, 3, padding="SAME")), _IMAGE),
+    layer_row("recompute", "", lambda make: make(serial(dense(11), silu(), dense(5))), (7, 13)),
+    layer_row("recompute", "a draw", lambda make: make(serial(dense(11), dropout(0.3), tanh())), (7, 13), seed=2),
+    layer_row("recompute", "a pytree", lambda make: make(on_leaves(tanh())), {"a": (7, 3), "b": (7, 5, 2)}),
+    layer_row("recompute", "tokens", lambda make: make(serial(embedding(11, 5), tanh())), TOKENS),
     layer_row("autodiff", "", autodiff_tanh, (7, 13)),
     layer_row("autodiff", "integers", autodiff_embedding, TOKENS, full=True),
     layer_row(

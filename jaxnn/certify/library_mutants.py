@@ -103,6 +103,11 @@ MUTANTS: tuple[Mutant, ...] = (
            "add_derivatives(dx, shortcut)", "dx"),
     Mutant("residual: the layer's dx dropped", "residual",
            "add_derivatives(dx, shortcut)", "shortcut"),
+    Mutant("recompute: no mask on the way back", "recompute", "_, res = inner.forward(params, x, key)",
+           "_, res = inner.forward(params, x, None)"),
+    Mutant("recompute: parameters 0.1 % larger in the second pass", "recompute",
+           "_, res = inner.forward(params, x, key)",
+           "_, res = inner.forward(jax.tree.map(lambda p: 1.001 * p, params), x, key)"),
     # Losses.
     Mutant("quadratic: factor 2", "quadratic", "lambda y, t: y - dense_target(t, y),",
            "lambda y, t: 2 * (y - dense_target(t, y)),"),

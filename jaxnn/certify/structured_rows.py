@@ -11,7 +11,7 @@ from jaxnn.certify.rows import TOKENS, Row, layer_row, without_arguments
 from jaxnn.combine import serial
 from jaxnn.graph import Graph, make_edges, make_sparse_features
 from jaxnn.layer import Layer
-from jaxnn.layers import dense, dropout, graph_nodes, tanh
+from jaxnn.layers import dense, dropout, graph_nodes, recur, tanh
 from jaxnn.layers.cells import CELLS
 from jaxnn.sequence import Sequence
 
@@ -57,6 +57,7 @@ SEQUENCE_ROWS: tuple[Row, ...] = (
     layer_row("recur", "last and state", _recur("lstm", last=True, state=True), (SEQUENCE, ((5, 3), (5, 3)))),
     layer_row("bidirectional", "", lambda make: make({"name": "gru", "units": 3}), (3, 5, 7)),
     layer_row("bidirectional", "a sequence", lambda make: make({"name": "lstm", "units": 3}), SEQUENCE),
+    layer_row("recompute", "a sequence", lambda make: make(recur({"name": "gru", "units": 3})), SEQUENCE),
     layer_row("layer_norm", "", without_arguments, (3, 5, 7)),
     layer_row("layer_norm", "no offset", lambda make: make(0.1, offset=False), (5, 7)),
     layer_row("rms_norm", "", without_arguments, (3, 5, 7)),

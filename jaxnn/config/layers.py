@@ -127,7 +127,8 @@ def build_serial(tables: Sequence[LayerTable]) -> "Layer":
 
 def combinators() -> dict[str, Any]:
     """The combinators by name."""
-    from jaxnn.combine import parallel, residual, serial, with_input
+    from jaxnn.combine import parallel, recompute, residual, serial, with_input
     from jaxnn.mixture_of_experts import mixture
 
-    return {constructor.__name__: constructor for constructor in (serial, parallel, residual, with_input, mixture)}
+    constructors = (serial, parallel, residual, recompute, with_input, mixture)
+    return {constructor.__name__: constructor for constructor in constructors}

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jaxnn.combine import recompute as recompute_layer
 from jaxnn.combine import residual, serial
 from jaxnn.errors import UserError
 from jaxnn.layer import Layer
@@ -23,6 +24,7 @@ def transformer(
     dropout: float = 0.0,
     positions: Literal["none", "rotary"] = "none",
     norm: Literal["layer_norm", "rms_norm"] = "layer_norm",
+    recompute: bool = False,
 ) -> Layer:
     """Blocks of attention and a two-layer net, each behind a norm and beside a shortcut; a norm at the end.
 
@@ -33,7 +35,8 @@ def transformer(
 
     x and y (batch, time, units), also a `Sequence`. `hidden`: units of the net between, default 4 · units.
     The norms stand before (Xiong et al. 2020), as in GPT-2. `dropout` is that of the weights of attention and of both
-    outputs. Raises `UserError` for fewer than one block and for options that its layers refuse.
+    outputs. `recompute`: each block keeps its input alone, and runs forward again on the way back, which takes less
+    memory and more time. Raises `UserError` for fewer than one block and for options that its layers refuse.
     """
     if layers < 1 or norm not in _NORMS:
         raise UserError(
@@ -47,7 +50,8 @@ def transformer(
     def block() -> Layer:
         read = with_dropout(make_norm(), attention(heads, causal, dropout, positions))
         net = with_dropout(make_norm(), dense(hidden or 4 * units), gelu(), dense(units))
-        return serial(attention=residual(read), net=residual(net))
+        whole = serial(attention=residual(read), net=residual(net))
+        return recompute_layer(whole) if recompute else whole
 
     body = serial(*(block() for _ in range(layers)), make_norm())
     return body._replace(name="transformer")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from jaxnn.combine import parallel, residual, serial, share
+from jaxnn.combine import parallel, recompute, residual, serial, share
 from jaxnn.layer import Layer
 from jaxnn.layers import (
     attention,
@@ -44,6 +44,7 @@ CAUSAL = {
     "transformer": transformer(1, 2, UNITS, positions="none"),
     "recurrent net": serial(recur(lstm(5)), layer_norm(), residual(recur(gru(5))), dense(3)),
     "parallel": parallel(recur(gru(3)), dense(4), combine="concatenate"),
+    "recomputed": recompute(serial(recur(gru(5)), layer_norm())),
 }
 #: Layers that take sequences of different lengths.
 WITH_LENGTHS = {

@@ -30,6 +30,7 @@ TAKES_LAYER = {
     "serial by name": lambda layer: jaxnn.serial(body=jaxnn.dense(3), bend=layer),
     "parallel": lambda layer: jaxnn.parallel(layer, jaxnn.dense(3)),
     "residual": jaxnn.residual,
+    "recompute": jaxnn.recompute,
     "with_input": jaxnn.with_input,
     "mlp": lambda layer: jaxnn.mlp([3], layer),
     "compute_in": lambda layer: jaxnn.compute_in(layer, "bfloat16"),

@@ -58,6 +58,7 @@ MODELS = {
     "concatenate": lambda: jaxnn.parallel(batch_norm(), jaxnn.serial(dense(3), batch_norm()), combine="concatenate"),
     "residual": lambda: jaxnn.residual(jaxnn.serial(batch_norm(), dense(3), tanh(), batch_norm())),
     "with_input": lambda: with_input(jaxnn.serial(dense(2), batch_norm())),
+    "recompute": lambda: jaxnn.recompute(jaxnn.serial(dense(2), batch_norm())),
     "mixture": lambda: mixture(jaxnn.serial(batch_norm(), dense(2)), dense(4), jaxnn.serial(dense(4), batch_norm())),
 }
 
