@@ -15,8 +15,8 @@ def computed_after(event: Any, function: Callable[..., Any], *args: Any) -> Any:
 
     XLA takes two equal computations for one, and keeps the results of the first in memory until they are read for the
     last time. A barrier is to prevent that, as in `jax.checkpoint`. On a CPU, XLA removes barriers before it looks for
-    equal computations, so `jax.checkpoint` saves no memory there. What XLA finds here is a branch. Its condition, made of
-    a number of `event`, is always true.
+    equal computations, so `jax.checkpoint` saves no memory there. What XLA finds here is a branch. Its condition, made
+    of a number of `event`, is always true.
 
     event: a pytree of arrays, which `function` may see among its arguments; None is no array
     """
