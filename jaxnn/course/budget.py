@@ -1,12 +1,14 @@
-"""How much of the course a reproduction runs: all of it, or enough to show within a minute that it works."""
+"""How much of the course a reproduction runs: all of it, or enough to show within half a minute that it works."""
 
 from typing import NamedTuple
 
 from jaxnn.config import Config
+from jaxnn.config.layers import LayerTable
 from jaxnn.config.loaded_data import LoadedData
 from jaxnn.data import Part, Splits
 from jaxnn.data.dataset import map_arrays
 from jaxnn.data.rows import spread_rows
+from jaxnn.engine.parallel import SeedStrategy
 
 
 class Budget(NamedTuple):
@@ -15,12 +17,15 @@ class Budget(NamedTuple):
     seeds: seeds of each system, in place of the system's own number
     train_examples, test_examples: of the parts; the limit of the test part also holds for the validation part
     windows: of a long sequence, such as a text, in a batch and in an epoch; they take the place of examples
+    places: of a window of a text, of a generated sequence and of a text with a class
+    blocks: of a transformer
     steps: of a run whose batch is the whole training part
     epochs: of a run in mini-batches
     optimizers: the names of the optimizers to compare
     surfaces: the configs whose optimizer paths are drawn over the loss surface
     deep_nets, gradient_examples: the nets of `studies.DEEP_NETS` whose gradient norms are measured; on how many digits
     figures: figures of each run
+    strategy: how a program computes its seeds, as of `Experiment`
     note: why the numbers of a limited run differ from the course's; "" where there are no limits
     """
 
@@ -28,6 +33,8 @@ class Budget(NamedTuple):
     train_examples: int | None = None
     test_examples: int | None = None
     windows: int | None = None
+    places: int | None = None
+    blocks: int | None = None
     steps: int | None = None
     epochs: int | None = None
     optimizers: tuple[str, ...] | None = None
@@ -35,24 +42,30 @@ class Budget(NamedTuple):
     deep_nets: tuple[str, ...] | None = None
     gradient_examples: int | None = None
     figures: int | None = None
+    strategy: SeedStrategy | None = None
     note: str = ""
 
 
 FULL = Budget()
+#: Data set -> its option that limits the places of a sequence, 0 for no limit. The nets on them take shorter ones.
+PLACES = {"text": "window", "adding": "length", "labelled_lines": "length"}
 #: Runs every part of the program. Its numbers prove nothing. All parts have as many examples, so that one program
-#: scores them all; no config has larger batches.
+#: scores them all.
 QUICK = Budget(
     seeds=2,
-    train_examples=150,
-    test_examples=150,
+    train_examples=64,
+    test_examples=64,
     windows=2,
-    steps=30,
+    places=32,
+    blocks=2,
+    steps=10,
     epochs=2,
     optimizers=("adam", "bfgs"),
     surfaces=("optimizers_neuron",),
     deep_nets=("sigmoid, N(0, 1/n)", "relu, He"),
-    gradient_examples=150,
+    gradient_examples=64,
     figures=1,
+    strategy="one_device",
     note="a quick run",
 )
 
@@ -64,11 +77,24 @@ def limit_config(config: Config, budget: Budget) -> Config:
     if most is not None and isinstance(data.train, int) and data.train > most:
         validation = budget.test_examples if data.validation else data.validation
         data = data.model_copy(update={"train": most, "test": budget.test_examples, "validation": validation})
+    if most is not None and getattr(data, "n", 0) > 3 * most:  # examples that are generated, of three parts
+        parts = {part: most for part in ("validation", "test") if getattr(data, part)}
+        data = data.model_copy(update={"n": 3 * most, **parts})
+    if budget.places is not None and (option := PLACES.get(data.name)) is not None:
+        data = data.model_copy(update={option: min(getattr(data, option) or budget.places, budget.places)})
     epochs = at_most(train.epochs, budget.steps if train.batch_size is None else budget.epochs)
     limits = {"epochs": epochs, "eval_every": min(train.eval_every, epochs)}
     if train.steps is not None:
         limits |= {"steps": at_most(train.steps, budget.windows)}
-    return config.model_copy(update={"data": data, "train": train.model_copy(update=limits)})
+    net = tuple(limit_blocks(table, budget) for table in config.net)
+    return config.model_copy(update={"data": data, "net": net, "train": train.model_copy(update=limits)})
+
+
+def limit_blocks(table: LayerTable, budget: Budget) -> LayerTable:
+    """The layer, a transformer with no more blocks than the budget allows."""
+    if table.layer != "transformer":
+        return table
+    return table.model_copy(update={"layers": at_most(table.extra_options(LayerTable)["layers"], budget.blocks)})
 
 
 def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config, LoadedData]:
@@ -81,11 +107,12 @@ def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config
         return config, data
     window, batch_size = data.dataset.window, config.train.batch_size
     train, held_out = budget.train_examples, budget.test_examples
-    if window and batch_size is not None:
-        batch_size = at_most(batch_size, budget.windows)
-        held_out = 2 * batch_size + 1  # as many as the training part has, so that one program scores all parts
-        train = window * held_out
+    if batch_size is not None:
+        batch_size = at_most(batch_size, budget.windows if window else max(1, train // 2))  # two steps an epoch
         config = config.model_copy(update={"train": config.train.model_copy(update={"batch_size": batch_size})})
+        if window:
+            held_out = 2 * batch_size + 1  # as many as the training part has, so that one program scores all parts
+            train = window * held_out
 
     def cut(part: Part | None, most: int | None, *, spread: bool = True) -> Part | None:
         if part is None or most is None or part.num_examples <= most:

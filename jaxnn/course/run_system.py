@@ -86,7 +86,7 @@ def limited_experiment(config: Config, n: int, budget: Budget, data_dir: str | o
     config = limit_config(config, budget)
     seeds = range(config.train.seed, config.train.seed + n)
     config, data = limit_data(config, load_data(config, data_dir=data_dir, seeds=seeds), budget)
-    return experiment_of(config, data, seeds=seeds)
+    return experiment_of(config, data, seeds=seeds)._replace(strategy=budget.strategy)
 
 
 def measure(

@@ -12,7 +12,7 @@ import numpy as np
 from jaxnn.config import build_model, load
 from jaxnn.course import Budget, SeedMeasurement, System, SystemResult, reproduce, studies
 from jaxnn.course import figures as course_figures
-from jaxnn.course.budget import allows
+from jaxnn.course.budget import allows, at_most
 from jaxnn.course.generative_systems import JUDGED, JUDGES, TAXI, TAXI_WINDOWS
 from jaxnn.course.modular_study import frozen_modules
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
@@ -159,7 +159,8 @@ class CourseSession:
         assert run.experiment is not None and run.result is not None
         assert judge_run.experiment is not None and judge_run.result is not None
         params, judge_params = (r.result.outcome.state.best.params for r in (run, judge_run) if r.result is not None)
-        samples = draw_samples(run.experiment, seed_params(params, 0), JUDGED, jax.random.key(0))
+        count = at_most(JUDGED, self.budget.test_examples)
+        samples = draw_samples(run.experiment, seed_params(params, 0), count, jax.random.key(0))
         found = judge(judge_run.experiment, seed_params(judge_params, 0), samples)
         numbers = (
             ("classes covered", float(found.classes), 10.0),

@@ -102,9 +102,12 @@ def _compile(function: Any, *args: Any) -> tuple[Any, Any]:
 
 def _finite(state: State, checked: Bool[Array, "leaves"]) -> Bool[Array, ""]:
     """Whether a seed is finite: in what it measured, and in the leaves of its state that are checked."""
-    finite = [jnp.isfinite(leaf).all() for leaf in floats(state.sums)]
-    finite += [jnp.isfinite(leaf).all() | ~checked[i] for i, leaf in enumerate(floats(state.update))]
-    return jnp.stack(finite).all()
+
+    # A stack of all leaves and one `|`: an operation for each leaf takes a tenth of a program's time to compile.
+    def each(tree):
+        return jnp.array([jnp.isfinite(leaf).all() for leaf in floats(tree)], bool)
+
+    return each(state.sums).all() & (each(state.update) | ~checked).all()
 
 
 def floats(tree: Any) -> list[Any]:

@@ -1,14 +1,14 @@
 """Many seeds as one program: vectorized or one after the other, and divided among the devices."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxnn.errors import UserError
+from jaxnn.errors import UserError, describe
 from jaxnn.kernels import backend
 from jaxnn.kernels.devices import local_devices
 from jaxnn.train.sharing import AXIS, Sharing
@@ -31,6 +31,17 @@ def default_strategy(update: Update) -> SeedStrategy:
     if update.one_device or jit_is_disabled():
         return "one_device"
     return "sequential" if backend.platform() == "cpu" else "vectorized"
+
+
+def check_strategy(strategy: str | None, update: Update, sharing: Sharing) -> None:
+    """Raises `UserError` for a strategy that there is not, and for one that the update or the sharing excludes."""
+    if strategy not in (None, *get_args(SeedStrategy)):
+        known = ", ".join(get_args(SeedStrategy))
+        raise UserError(f"strategy: expected None or one of {known}, found {describe(strategy)}")
+    if strategy == "one_device" and sharing.is_shared:
+        raise UserError("strategy: expected vectorized or sequential where devices share a batch, found one_device")
+    if strategy not in (None, "one_device") and update.one_device:
+        raise UserError(f"strategy: expected one_device for a second-order optimizer, found {strategy}")
 
 
 def seed_devices(n: int) -> int:

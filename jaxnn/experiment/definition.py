@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxnn.data.dataset import Reader
 from jaxnn.engine.job import Job
-from jaxnn.engine.parallel import SeedStrategy, on_this_machine
+from jaxnn.engine.parallel import SeedStrategy, check_strategy, on_this_machine
 from jaxnn.engine.snapshot import is_key
 from jaxnn.errors import UserError, describe, plural
 from jaxnn.layer import Batch, Params
@@ -65,6 +65,8 @@ class Experiment(NamedTuple):
     hyperparameters: numbers by name, inputs of the compiled program
     stacked: every leaf of the data has a leading axis of seeds: each seed has its own data
     sharing: how several devices share the batch of a step
+    strategy: how a program computes its seeds: "vectorized", "sequential" (a device computes its own one after the
+        other) or "one_device" (all on the first device, which compiles fastest); None: as is fastest on the platform
     """
 
     update: Update | Bind
@@ -79,6 +81,7 @@ class Experiment(NamedTuple):
     stacked: bool = False
     record: Record = Record()
     sharing: Sharing = Sharing()
+    strategy: SeedStrategy | None = None
 
     @property
     def bind(self) -> Bind:
@@ -94,7 +97,7 @@ class Experiment(NamedTuple):
         return self.bind(dict(self.hyperparameters))
 
     def job(self, strategy: SeedStrategy | None = None) -> Job:
-        """The experiment as the engine runs it."""
+        """The experiment as the engine runs it. strategy: in place of its own."""
         dtype = np.float64 if jax.config.read("jax_enable_x64") else np.float32
         values = {name: np.full(len(self.seeds), value, dtype) for name, value in self.hyperparameters.items()}
         return Job(
@@ -105,7 +108,7 @@ class Experiment(NamedTuple):
             self.validation,
             values,
             self.stacked,
-            strategy,
+            strategy or self.strategy,
             on_this_machine(self.sharing),
         )
 
@@ -119,6 +122,7 @@ class Experiment(NamedTuple):
                 f"experiment: expected an Update, such as jaxnn.supervised(…), found {describe(self.update)}"
             )
         self.check_seeds()
+        check_strategy(self.strategy, self.bound(), self.sharing)
         single_seed = self.of_seed(0)
         check_update(
             single_seed.bound(),

@@ -29,17 +29,17 @@ def run(experiment: Experiment, hooks: Hooks | None = None, resume_from: Snapsho
     Raises `NonFiniteError` for NaN, infinity or divergence, `UserError` when the memory does not suffice.
     """
     job = experiment.job()
-    with _blas_threads(job.seed_strategy()):
+    with _blas_threads(job.bound(0).one_device):
         outcome = drive(job, hooks, resume_from)
     return Result(outcome, scores(experiment, outcome.state.best.params) if outcome.finished else {})
 
 
-def _blas_threads(strategy: str) -> Any:
+def _blas_threads(factors_matrices: bool) -> Any:
     """Limits LAPACK to one thread while a second-order method runs.
 
     It factors matrices on a CPU; several threads of it compete with those of XLA and take 100 times as long.
     """
-    if strategy != "one_device":
+    if not factors_matrices:
         return nullcontext()
     import scipy.linalg.cython_lapack  # noqa: F401  the library whose threads are limited must be loaded
     from threadpoolctl import threadpool_limits

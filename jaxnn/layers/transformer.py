@@ -1,11 +1,15 @@
 """A row of transformer blocks."""
 
-from typing import Literal
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
 
 from jaxnn.combine import recompute as recompute_layer
 from jaxnn.combine import residual, serial
 from jaxnn.errors import UserError
-from jaxnn.layer import Layer
+from jaxnn.layer import Layer, Params, part_key
 from jaxnn.layers.attention import attention
 from jaxnn.layers.dense import dense
 from jaxnn.layers.dropout import dropout as dropout_layer
@@ -53,5 +57,13 @@ def transformer(
         whole = serial(attention=residual(read), net=residual(net))
         return recompute_layer(whole) if recompute else whole
 
-    body = serial(*(block() for _ in range(layers)), make_norm())
-    return body._replace(name="transformer")
+    blocks = [block() for _ in range(layers)]
+    body = serial(*blocks, make_norm())
+
+    def init(key: PRNGKeyArray, x: Any) -> tuple[Params, ...]:
+        # What `serial` draws block by block, drawn for all blocks at once: a program with as many draws as one block.
+        drawn = jax.vmap(lambda i: blocks[0].init(jax.random.fold_in(key, i), x))(np.arange(layers))
+        separate = (jax.tree.map(lambda a, i=i: a[i], drawn) for i in range(layers))
+        return (*separate, body.parts[-1].layer.init(part_key(key, str(layers)), x))
+
+    return body._replace(name="transformer", init=init)

@@ -112,7 +112,7 @@ def test_activity_draws_a_bar_on_a_terminal_and_removes_it_before_a_text(monkeyp
 @pytest.mark.parametrize(
     ("words", "announced"),
     [(("certify",), "certifying"), (("certify", "--mutants"), "mistakes"), (("plot", "optimizers"), "about 2 minutes"),
-     (("reproduce", "--quick"), "about 1 minute"), (("reproduce",), "about 20 minutes"),
+     (("reproduce", "--quick"), "about half a minute"), (("reproduce",), "about 20 minutes"),
      (("reproduce", "--records"), "hours")],
 )  # fmt: skip
 def test_long_commands_say_first_how_long_they_take(jaxnn, tmp_path, monkeypatch, words, announced):

@@ -7,6 +7,7 @@ import pytest
 
 from jaxnn.course import systems
 from jaxnn.course.generative_systems import GENERATIVE
+from jaxnn.course.session import CourseSession
 from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS
 
 CHEAP = ("S01", "S03", "S13", "S22")
@@ -75,11 +76,24 @@ def test_reproduce_of_the_course_and_of_sequences_has_one_table(jaxnn, tmp_path,
     assert list(row)[2:5] == ["published", "ours", "target"]
 
 
+def test_quick_run_computes_nothing_of_a_system_that_it_does_not_run(jaxnn, tmp_path, monkeypatch):
+    large = SEQUENCES[3]._replace(config="digits_mlp", needs_gpu=True)
+    monkeypatch.setattr(systems, "SEQUENCES", (large,))
+    computed, run = [], CourseSession.run
+    monkeypatch.setattr(CourseSession, "run", lambda self, system: computed.append(system.id) or run(self, system))
+    file = tmp_path / "rows.json"
+    code, _, err = jaxnn("reproduce", large.id, "S03", "--quick", "--json", file, "--out", tmp_path / "out")
+    assert code == 0, err
+    assert computed == ["S03"]
+    rows = json.loads(file.read_text())["rows"]
+    assert "hours" in next(row["comparison"] for row in rows if row["system"].startswith(large.id))
+
+
 def test_reproduce_names_a_system_without_its_data_and_runs_the_others(jaxnn, tmp_path, monkeypatch):
     monkeypatch.delenv("JAXNN_DATA_DIR", raising=False)
     code, table, err = jaxnn("reproduce", "S03", "S09", "--quick", "--out", tmp_path)
     assert code != 0 and "S09" in err and "--data-dir" in err
-    assert "1.4" in table
+    assert "0.018" in table
     assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03"]
 
 
@@ -90,7 +104,7 @@ def test_reproduce_whose_figures_fail_has_its_numbers(jaxnn, tmp_path, monkeypat
     monkeypatch.setattr("jaxnn.course.figures.activation_figures", failing)
     code, table, err = jaxnn("reproduce", "S03", "S13", "--quick", "--out", tmp_path)
     assert code == 0 and "figures of S13: not drawn: no plane" in err
-    assert "1.4" in table and (tmp_path / "report.html").exists()
+    assert "0.018" in table and (tmp_path / "report.html").exists()
     assert [s["id"] for s in json.loads((tmp_path / "results.json").read_text())] == ["S03", "S13"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from jaxnn.config import find, load
 from jaxnn.config.experiment import experiment_of
+from jaxnn.config.layers import LayerTable
 from jaxnn.config.loaded_data import load_data
 from jaxnn.course import (
     FULL,
@@ -26,10 +27,12 @@ from jaxnn.course import (
 from jaxnn.course.budget import at_most, limit_config, limit_data
 from jaxnn.course.claims import format_claims, head_comment, parse_claims
 from jaxnn.course.optimizer_comparison import MAX_SHOWN_DISTANCE, optimizer_label, project_paths
-from jaxnn.course.run_system import ensemble_metrics
+from jaxnn.course.run_system import ensemble_metrics, limited_experiment
 from jaxnn.course.session import STUDIES_OF_RUN, CourseSession
 from jaxnn.course.systems import RECORDS, SEQUENCES
 from jaxnn.errors import UserError
+from jaxnn.experiment.run import run
+from jaxnn.train.sharing import Sharing
 
 IDS = [f"S{i:02}" for i in range(1, 24)]
 #: Configs whose whole run takes a second or two, and configs of which only some of the measured seeds are run.
@@ -142,24 +145,73 @@ def test_limit_config_changes_nothing_without_limits(config):
     assert quick.epochs == at_most(full.train.epochs, QUICK.steps if full.train.batch_size is None else QUICK.epochs)
 
 
+@pytest.mark.parametrize("config", ["adding_gru", "canvas_unet"])
+def test_limited_generated_data_are_as_many_as_their_parts_need(config):
+    limited = limit_config(load(config), QUICK)
+    parts = load_data(limited).splits[0]
+    assert [part.num_examples for part in parts if part is not None][:2] == [64 if config == "adding_gru" else 128, 64]
+
+
+@pytest.mark.parametrize(("config", "option", "places"), [("adding_gru", "length", 32), ("sst2_gru", "length", 32)])
+def test_limited_sequences_have_few_places(config, option, places):
+    assert getattr(limit_config(load(config), QUICK).data, option) == places
+    longest = getattr(load(config).data, option)
+    assert getattr(limit_config(load(config), QUICK._replace(places=1000)).data, option) == (longest or 1000)
+
+
+def test_limited_transformer_has_few_blocks():
+    config = load("shakespeare_gpt_cpu")
+    blocks = [table.extra_options(LayerTable).get("layers") for table in limit_config(config, QUICK).net]
+    assert blocks.count(2) == 1 and limit_config(config, QUICK._replace(blocks=None)).net == config.net
+
+
+@pytest.mark.parametrize(
+    ("strategy", "devices", "second_order", "said"),
+    [
+        ("fast", 1, False, "found 'fast'"),
+        ("one_device", 2, False, "devices share"),
+        ("sequential", 1, True, "second-order"),
+    ],
+)
+def test_experiment_refuses_a_strategy_that_cannot_be(strategy: Any, devices, second_order, said):
+    experiment = limited_experiment(load("digits_mlp"), 2, QUICK, None)
+    update = experiment.bound()._replace(one_device=second_order)
+    with pytest.raises(UserError, match=said):
+        experiment._replace(update=update, hyperparameters={}, strategy=strategy, sharing=Sharing(devices)).check()
+
+
+def test_seeds_on_one_device_learn_what_those_on_several_do():
+    experiment = limited_experiment(load("digits_mlp"), 2, QUICK, None)
+    losses = [
+        run(experiment._replace(strategy=strategy)).outcome.history.train["loss"]
+        for strategy in ("one_device", "sequential", "vectorized")
+    ]
+    for loss in losses[1:]:
+        np.testing.assert_allclose(loss, losses[0], rtol=1e-5)
+
+
 def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
     config = load("digits_rows_lstm")
     data = load_data(config)
     limited: Any
     same, limited = limit_data(config, data, QUICK)
     assert same == config
-    assert [len(part.y) for part in limited.splits[0]] == [150, 150, 150]
+    most = QUICK.train_examples
+    assert most is not None and [len(part.y) for part in limited.splits[0]] == [most] * 3
     whole = data.splits[0].train
-    assert np.array_equal(limited.splits[0].train.x, whole.x[np.arange(150) * len(whole.x) // 150])
+    assert np.array_equal(limited.splits[0].train.x, whole.x[np.arange(most) * len(whole.x) // most])
+    large = load("digits_rows_lstm", ["train.batch_size=200"])
+    assert limit_data(large, data, QUICK)[0].train.batch_size == most // 2
     assert limit_data(config, data, FULL) == (config, data)
 
     (tmp_path / "text.txt").write_text("".join(chr(97 + i % 7) for i in range(9000)), "utf-8")
     config = load("shakespeare_gpt_cpu", [f"data.file={tmp_path / 'text.txt'}"])
-    config, limited = limit_data(limit_config(config, QUICK), load_data(config), QUICK)
+    config = limit_config(config, QUICK)
+    config, limited = limit_data(config, load_data(config), QUICK)
     train, validation, _ = limited.splits[0]
     assert (config.train.batch_size, config.train.steps) == (2, 2)
-    assert train.num_examples == 5 * 64
-    assert validation.x.shape == (5, 64)
+    assert train.num_examples == 5 * 32
+    assert validation.x.shape == (5, 32)
     assert experiment_of(config, limited, seeds=(0,)).source.steps == 2
 
 

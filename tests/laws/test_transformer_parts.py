@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import numpy as jnp
 
+from jaxnn.combine import serial
 from jaxnn.layers import (
     attention,
     layer_norm,
@@ -35,6 +36,16 @@ def test_attention_without_positions_is_equivariant_under_permutations(layer):
     permuted = backward(layer, params, x[:, order], dy[:, order])
     assert_close(layer.apply(params, x[:, order]), layer.apply(params, x)[:, order])
     assert_close(permuted, (dparams, dx[:, order]))
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_transformer_draws_the_parameters_of_its_blocks_in_a_row(x64):
+    with jax.enable_x64(x64):
+        layer, x, key = transformer(3, 2, UNITS, dropout=0.1), jnp.zeros((2, TIME, UNITS)), jax.random.key(3)
+        drawn, in_a_row = layer.init(key, x), serial(*(part.layer for part in layer.parts)).init(key, x)
+        assert jax.tree.structure(drawn) == jax.tree.structure(in_a_row)
+        for a, b in zip(jax.tree.leaves(drawn), jax.tree.leaves(in_a_row), strict=True):
+            assert a.dtype == b.dtype and np.array_equal(a, b)
 
 
 def test_attention_of_equal_values_gives_these_values():
