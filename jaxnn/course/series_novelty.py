@@ -18,7 +18,10 @@ QUIET_SHARE = 0.99
 
 
 class Alarms(NamedTuple):
-    """Of each seed (seeds,): labelled windows that are found, and the share of the other later windows called new."""
+    """Of each seed (seeds,): labelled windows that are found, and the share of the other later windows called new.
+
+    The share is NaN where there are no other windows.
+    """
 
     found: np.ndarray
     false_share: np.ndarray
@@ -51,7 +54,7 @@ def alarms(
         # A window that has a labelled place in it is no ordinary one.
         touched = np.convolve(np.any(inside, axis=0), np.ones(length))[: len(alarm)] > 0
         ordinary = ~touched & (np.arange(len(alarm)) >= first)
-        false_share.append(alarm[ordinary].mean())
+        false_share.append(alarm[ordinary].mean() if ordinary.any() else np.nan)
     return Alarms(np.asarray(found), np.asarray(false_share), len(inside))
 
 

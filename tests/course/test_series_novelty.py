@@ -40,5 +40,9 @@ def test_what_is_still_is_found_and_what_is_ordinary_is_not(files):
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         run = jaxnn.fit(make_experiment(load("taxi_novelty", wave)))
         found = alarms(run.experiment, run.params, f"{files}/series.csv", f"{files}/windows.json", None)
+        whole = {"series.csv": [["2026-01-01", "2026-12-31"]]}
+        (files / "windows.json").write_text(json.dumps(whole), "utf-8")
+        all_labelled = alarms(run.experiment, run.params, f"{files}/series.csv", f"{files}/windows.json", None)
     assert found.found.tolist() == [1] and found.labelled == 2
     assert found.false_share[0] < 0.05
+    assert np.isnan(all_labelled.false_share).all()
