@@ -79,7 +79,7 @@ def make_contestant(
 ) -> JaxnnContestant:
     """The contestant that trains by the step of the workload's config."""
     experiment = make_workload_experiment(workload, seeds, grad)
-    return JaxnnContestant(experiment, experiment.job(strategy))
+    return JaxnnContestant(experiment, experiment._replace(strategy=strategy).job())
 
 
 def hand_written(workload: Workload) -> JaxnnContestant:
@@ -126,7 +126,9 @@ def autodiff_of_lax(workload: Workload) -> JaxnnContestant:
     first = jaxnn.autodiff(init, conv_relu_pool)
     model = jaxnn.serial(first, jaxnn.identity(), jaxnn.flatten(), jaxnn.dense(100), jaxnn.tanh(), jaxnn.dense(10))
     update = jaxnn.supervised(model, build_loss(config), build_optimizer(config), grad=jaxnn.autodiff_value_and_grad)
-    return JaxnnContestant(experiment, experiment._replace(update=update, hyperparameters={}).job("sequential"))
+    return JaxnnContestant(
+        experiment, experiment._replace(update=update, hyperparameters={}, strategy="sequential").job()
+    )
 
 
 class WholeRun:

@@ -44,7 +44,7 @@ def run(command: Reproduce) -> None:
     from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS, select_systems
 
     if command.quick:
-        set_fast_compile_flags()
+        set_quick_environment()
     device_name = device.select_device(command.device, fast_compile=command.quick)
     # Without ids: the systems of the lectures. What goes on from there is run where it is asked for.
     known = RECORDS if command.records else (*SYSTEMS, *SEQUENCES, *GENERATIVE) if command.ids else SYSTEMS
@@ -76,11 +76,12 @@ def run_systems(
     failures: list[str] = []
     # One thread draws the figures of a system while the next one runs: a figure takes a core for a second.
     with ThreadPoolExecutor(1) as drawing:
-        results_in_order = run_all(session, [system for system in systems if session.can_run(system)])
+        runnable = [system for system in systems if session.can_run(system)]
+        results_in_order = run_all(session, runnable)
         for i, system in enumerate(systems):
             print_text(f"{system.id} {one_line(system.title)} …")
             report(f"{system.id} {system.title}, {i + 1} of {len(systems)}", i / len(systems))
-            if not session.can_run(system):
+            if system not in runnable:
                 rows.append(make_row(system, None, "not run: it takes hours on a CPU; use --device gpu", 0, 0.0))
                 continue
             try:
@@ -120,9 +121,9 @@ def duration_of(command: Reproduce) -> str:
     return "hours" if command.records else "about 20 minutes"
 
 
-def set_fast_compile_flags() -> None:
-    """Makes XLA compile faster, to slower code. To be called before JAX starts."""
-    # Threads of LAPACK wait in a loop for the next matrix to factor, and take the core of the other system.
+def set_quick_environment() -> None:
+    """Makes XLA compile faster, to slower code, and LAPACK use one thread. To be called before JAX starts."""
+    # Several threads of LAPACK wait in a loop for the next matrix to factor, and take the core of the other system.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     flags = os.environ.get("XLA_FLAGS", "").split()
     # XLA ends the process at an unknown flag, so they are set only for the versions that have them.

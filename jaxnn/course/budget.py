@@ -74,12 +74,11 @@ def limit_config(config: Config, budget: Budget) -> Config:
     """The config with no more epochs, and no more examples where it sets their number, than the budget allows."""
     data, train = config.data, config.train
     most = budget.train_examples
+    held_out = {part: budget.test_examples for part in ("validation", "test") if getattr(data, part)}
     if most is not None and isinstance(data.train, int) and data.train > most:
-        validation = budget.test_examples if data.validation else data.validation
-        data = data.model_copy(update={"train": most, "test": budget.test_examples, "validation": validation})
+        data = data.model_copy(update={"train": most, **held_out})
     if most is not None and getattr(data, "n", 0) > 3 * most:  # examples that are generated, of three parts
-        parts = {part: most for part in ("validation", "test") if getattr(data, part)}
-        data = data.model_copy(update={"n": 3 * most, **parts})
+        data = data.model_copy(update={"n": 3 * most, **held_out})
     if budget.places is not None and (option := PLACES.get(data.name)) is not None:
         data = data.model_copy(update={option: min(getattr(data, option) or budget.places, budget.places)})
     epochs = at_most(train.epochs, budget.steps if train.batch_size is None else budget.epochs)

@@ -96,8 +96,8 @@ class Experiment(NamedTuple):
         """The update with the experiment's own hyper-parameters."""
         return self.bind(dict(self.hyperparameters))
 
-    def job(self, strategy: SeedStrategy | None = None) -> Job:
-        """The experiment as the engine runs it. strategy: in place of its own."""
+    def job(self) -> Job:
+        """The experiment as the engine runs it."""
         dtype = np.float64 if jax.config.read("jax_enable_x64") else np.float32
         values = {name: np.full(len(self.seeds), value, dtype) for name, value in self.hyperparameters.items()}
         return Job(
@@ -108,7 +108,7 @@ class Experiment(NamedTuple):
             self.validation,
             values,
             self.stacked,
-            strategy or self.strategy,
+            self.strategy,
             on_this_machine(self.sharing),
         )
 
@@ -122,10 +122,11 @@ class Experiment(NamedTuple):
                 f"experiment: expected an Update, such as jaxnn.supervised(…), found {describe(self.update)}"
             )
         self.check_seeds()
-        check_strategy(self.strategy, self.bound(), self.sharing)
         single_seed = self.of_seed(0)
+        update = single_seed.bound()
+        check_strategy(self.strategy, update, self.sharing)
         check_update(
-            single_seed.bound(),
+            update,
             single_seed.source,
             single_seed.plan,
             single_seed.validation,

@@ -92,7 +92,7 @@ def train_seeds_together(
     """Trains the seeds of an experiment with other workers; at the end, their run is in the folder."""
     parts = part_names(len(experiment.seeds), size)
     hyperparameters = {name: float(value) for name, value in experiment.hyperparameters.items()}
-    work = GroupRows(experiment, Group(experiment, (0,), (hyperparameters,)), experiment.plan, None)
+    work = GroupRows(experiment, Group(experiment, (0,), (hyperparameters,)), experiment.plan)
     store = TrialStore(folder, joined=Joined(claims))
     shapes = experiment.state_shapes(), experiment.history_shapes()
     running = GroupStore(store, ("seeds",), (hyperparameters,), experiment.plan.epochs, *shapes)

@@ -14,7 +14,6 @@ from jaxnn.engine.compiled_run import CompiledRun
 from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.job import Job
-from jaxnn.engine.parallel import SeedStrategy
 from jaxnn.engine.snapshot import Snapshot, is_key, on_host
 from jaxnn.experiment.definition import Experiment
 from jaxnn.kernels.devices import local_devices, memory_bytes
@@ -37,11 +36,10 @@ class GroupRows(NamedTuple):
     experiment: Experiment
     group: Group
     plan: Plan
-    strategy: SeedStrategy | None
 
     def job(self, rows: Sequence[tuple[int, int]]) -> Job:
         """The job of some rows."""
-        job = self.experiment.job(self.strategy)
+        job = self.experiment.job()
         positions = np.array([s for _, s in rows])
         values = {
             name: np.array([self.group.values[i][name] for i, _ in rows], array.dtype)

@@ -111,7 +111,8 @@ def train(
     opened, best = [], None
     for group in groups(members, seeds, data_dir=data_dir, grad=grad, loaded=loaded):
         plan = group.experiment.plan if epochs is None else group.experiment.plan._replace(epochs=epochs)
-        work = GroupRows(group.experiment, group, plan._replace(on_nonfinite="ignore"), strategy)
+        experiment = group.experiment._replace(strategy=strategy)
+        work = GroupRows(experiment, group, plan._replace(on_nonfinite="ignore"))
         opened.append((group, plan, work, None if store is None else _open_group(store, group, plan, members, grad)))
         if store is not None and keep_states is not None and best is None:
             best = BestStates(store, keep_states, plan.sign)

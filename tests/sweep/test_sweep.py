@@ -150,7 +150,7 @@ def test_work_bytes_include_the_state_of_each_row():
     """Each row has parameters, moments and the best parameters of its own."""
     swept = members(*RATES, overrides=SHORT)
     (group,) = groups(swept, SEEDS[:1])
-    work = GroupRows(group.experiment, group, group.experiment.plan, "sequential")
+    work = GroupRows(group.experiment._replace(strategy="sequential"), group, group.experiment.plan)
     parameters = 64 * 7 + 7 + 7 * 10 + 10
     assert work.bytes(4) - work.bytes(2) >= 2 * 4 * parameters * 4
 
