@@ -159,6 +159,25 @@ def make_sparse_features(
     )
 
 
+def subgraph(x: Graph, nodes: np.ndarray) -> Graph:
+    """Some nodes of one graph, with their features and the edges between them. Computed on the host.
+
+    x: with arrays as `make_edges` and `make_sparse_features` make them, of a batch of one
+    nodes: their numbers, each once, in the order that they get
+    """
+    number = np.full(x.edges.degrees.shape[-1], -1)
+    number[nodes] = np.arange(len(nodes))
+    senders, receivers = (number[np.asarray(ends)[0]] for ends in (x.edges.senders, x.edges.receivers))
+    inside = (senders >= 0) & (receivers >= 0)
+    edges = make_edges(senders[inside], receivers[inside], len(nodes), directed=True, loops=False)
+    if not isinstance(x.nodes, SparseFeatures):
+        return Graph(np.asarray(x.nodes)[:, nodes], edges)
+    node, feature, values = (np.asarray(a)[0] for a in (x.nodes.node, x.nodes.feature, x.nodes.values))
+    kept = number[node] >= 0
+    features = x.nodes.columns.order.shape[-1]
+    return Graph(make_sparse_features(number[node[kept]], feature[kept], values[kept], len(nodes), features), edges)
+
+
 def without_integers(tree: Any) -> Any:
     """A tree of arrays or shapes with None in place of its integers: how a derivative has edges."""
     return jax.tree.map(lambda a: a if jnp.issubdtype(a.dtype, jnp.floating) else None, tree, is_leaf=is_shape)

@@ -1,12 +1,8 @@
-"""The course reproduced: the numbers that its decks report, beside the distribution of ours over seeds."""
+"""The course reproduced: the numbers that its decks report, beside the distribution of ours over seeds.
 
-from jaxnn.course.budget import FULL as FULL
-from jaxnn.course.budget import QUICK as QUICK
-from jaxnn.course.budget import Budget as Budget
-from jaxnn.course.run_system import SystemResult as SystemResult
-from jaxnn.course.run_system import reproduce as reproduce
-from jaxnn.course.seed_measurement import SeedMeasurement as SeedMeasurement
-from jaxnn.course.systems import SYSTEMS as SYSTEMS
-from jaxnn.course.systems import Quantity as Quantity
-from jaxnn.course.systems import System as System
-from jaxnn.course.systems import select_systems as select_systems
+`__init__.pyi` lists the public names, each imported on first use. `jaxnn.course.systems` does not import JAX.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from jaxnn.config import Config
 from jaxnn.config.layers import LayerTable
 from jaxnn.config.loaded_data import LoadedData
@@ -9,16 +11,18 @@ from jaxnn.data import Part, Splits
 from jaxnn.data.dataset import map_arrays
 from jaxnn.data.rows import spread_rows
 from jaxnn.engine.parallel import SeedStrategy
+from jaxnn.graph import Graph, subgraph
 
 
 class Budget(NamedTuple):
     """Limits of a reproduction. None: no limit.
 
     seeds: seeds of each system, in place of the system's own number
-    train_examples, test_examples: of the parts; the limit of the test part also holds for the validation part
+    train_examples, test_examples: of the parts; the limit of the test part also holds for the validation part. The
+        examples of a graph are its nodes
     windows: of a long sequence, such as a text, in a batch and in an epoch; they take the place of examples
     places: of a window of a text, of a generated sequence and of a text with a class
-    blocks: of a transformer
+    blocks: of a transformer, and layers side by side in a `parallel`
     steps: of a run whose batch is the whole training part
     epochs: of a run in mini-batches
     optimizers: the names of the optimizers to compare
@@ -53,8 +57,8 @@ PLACES = {"text": "window", "adding": "length", "labelled_lines": "length"}
 #: scores them all.
 QUICK = Budget(
     seeds=2,
-    train_examples=64,
-    test_examples=64,
+    train_examples=32,
+    test_examples=32,
     windows=2,
     places=32,
     blocks=2,
@@ -63,7 +67,7 @@ QUICK = Budget(
     optimizers=("adam", "bfgs"),
     surfaces=("optimizers_neuron",),
     deep_nets=("sigmoid, N(0, 1/n)", "relu, He"),
-    gradient_examples=64,
+    gradient_examples=32,
     figures=1,
     strategy="one_device",
     note="a quick run",
@@ -90,10 +94,12 @@ def limit_config(config: Config, budget: Budget) -> Config:
 
 
 def limit_blocks(table: LayerTable, budget: Budget) -> LayerTable:
-    """The layer, a transformer with no more blocks than the budget allows."""
-    if table.layer != "transformer":
+    """The layer, a transformer or a `parallel` with no more blocks than the budget allows."""
+    if table.layer not in ("transformer", "parallel"):
         return table
-    return table.model_copy(update={"layers": at_most(table.extra_options(LayerTable)["layers"], budget.blocks)})
+    layers = table.extra_options(LayerTable)["layers"]
+    limited = layers[: budget.blocks] if table.layer == "parallel" else at_most(layers, budget.blocks)
+    return table.model_copy(update={"layers": limited})
 
 
 def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config, LoadedData]:
@@ -113,6 +119,9 @@ def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config
             held_out = 2 * batch_size + 1  # as many as the training part has, so that one program scores all parts
             train = window * held_out
 
+    if isinstance(data.dataset.train.x, Graph):
+        return config, data._replace(splits=limit_nodes(data.splits, budget))
+
     def cut(part: Part | None, most: int | None, *, spread: bool = True) -> Part | None:
         if part is None or most is None or part.num_examples <= most:
             return part
@@ -128,6 +137,26 @@ def limit_data(config: Config, data: LoadedData, budget: Budget) -> tuple[Config
         for parts in data.splits
     )
     return config, data._replace(splits=splits)
+
+
+def limit_nodes(splits: tuple[Splits, ...], budget: Budget) -> tuple[Splits, ...]:
+    """The graph of as many nodes of each part as the budget allows, the same for all splits, with its parts."""
+
+    def members(part: Part | None, most: int | None) -> np.ndarray:
+        nodes = np.flatnonzero(part.y.weight[0] if part else ())
+        return nodes[spread_rows(at_most(len(nodes), most), len(nodes))]
+
+    limits = (budget.train_examples, budget.test_examples, budget.test_examples)
+    chosen = [members(part, most) for parts in splits for part, most in zip(parts, limits, strict=True)]
+    nodes = np.unique(np.concatenate(chosen))
+    x = subgraph(splits[0].train.x, nodes)
+
+    def cut(part: Part) -> Part:
+        return Part(x, map_arrays(lambda a: a[:, nodes], part.y))
+
+    return tuple(
+        Splits(cut(train), validation and cut(validation), test and cut(test)) for train, validation, test in splits
+    )
 
 
 def at_most(number: int, limit: int | None) -> int:

@@ -1,10 +1,10 @@
 """Reproduces systems of the course one by one, with their figures; studies reuse the runs of earlier systems."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,7 +35,7 @@ STUDIES_OF_RUN: dict[str, tuple[str, ...]] = {"mnist_cnn": ("filters", "time"), 
 class CourseSession:
     """Runs systems; keeps a run until the last study of it is done and then releases it, because a run holds its data.
 
-    A system with a study runs the method of that name. Systems may be run in several threads.
+    A system with a study runs the method of that name.
     """
 
     def __init__(self, budget: Budget, seeds: int | None, data_dir: Path | None):
@@ -44,7 +44,6 @@ class CourseSession:
         self.data_dir: Path | None = data_dir
         self.runs: dict[str, SystemResult] = {}
         self.pending_studies: dict[str, set[str]] = {config: set(studies) for config, studies in STUDIES_OF_RUN.items()}
-        self.locks: dict[str, Lock] = {config: Lock() for config in STUDIES_OF_RUN}
 
     def can_run(self, system: System) -> bool:
         """False for a system that would take hours on this machine's device."""
@@ -67,10 +66,9 @@ class CourseSession:
 
     def cached_run(self, system: System, seeds: int | None) -> SystemResult:
         """The run of a config that has studies; runs it if this session has not run it yet."""
-        with self.locks[system.config]:
-            if system.config not in self.runs:
-                self.runs[system.config] = self.new_run(system, seeds)
-            return self.runs[system.config]
+        if system.config not in self.runs:
+            self.runs[system.config] = self.new_run(system, seeds)
+        return self.runs[system.config]
 
     def run_for_study(self, config: str, study: str) -> SystemResult:
         """The run of a config for a study, released after its last study. If the study itself causes it: one seed."""
@@ -209,6 +207,16 @@ class CourseSession:
     def dense(self, system: System) -> tuple[SystemResult, Draw]:
         errors = studies.dense_gradient_errors()
         return study_result(system, {f"{name}: by hand − autodiff": error for name, error in errors.items()}), tuple
+
+
+def shared_runs(systems: Sequence[System]) -> list[list[System]]:
+    """The systems in groups, each of those that use the same run: a session must run them all. In their order."""
+    config_of_study = {study: config for config, studies in STUDIES_OF_RUN.items() for study in studies}
+    groups: dict[Any, list[System]] = {}
+    for i, system in enumerate(systems):
+        config = config_of_study.get(system.study, system.config)
+        groups.setdefault(config if config in STUDIES_OF_RUN else i, []).append(system)
+    return list(groups.values())
 
 
 def study_result(system: System, numbers: dict[str, float]) -> SystemResult:

@@ -87,7 +87,7 @@ def saturated_neuron(epochs: int = 300, learning_rate: float = 0.15, start: floa
 
         def step(params, _, grad=grad, loss=loss):
             (_, y), dparams = grad(params, x, target)
-            row = prediction_of(loss)(y)[0, 0], optax.global_norm(dparams)
+            row = prediction_of(loss)(y)[0, 0], optax.tree.norm(dparams)
             return jax.tree.map(lambda p, d: p - learning_rate * d, params, dparams), row
 
         _, (output[name], gradient[name]) = jax.lax.scan(step, params, length=epochs)

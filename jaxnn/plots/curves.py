@@ -44,10 +44,11 @@ def learning_curves(
             color, dashes = (style.GREEN, style.PURPLE)[i % 2], style.DASHES[(i + 2) % 4]
             ax.axhline(value, color=color, linestyle=dashes, linewidth=1, label=style.plain_text(name), zorder=1)
         layout.label_axes(ax, "epoch", axis_label(metric))
+    best = np.ravel([] if best_epoch is None else best_epoch)
     for ax in axes:
-        if best_epoch is not None:
-            _mark_best(ax, np.ravel(best_epoch))
-        layout.integer_ticks(ax, epoch)
+        _mark_best(ax, best)
+        # The best epoch of a full batch is that before an update, and may lie before the first evaluation.
+        layout.integer_ticks(ax, np.append(epoch, best))
     layout.legend_below(figure, axes)
     return layout.finalize(figure)
 

@@ -30,3 +30,18 @@ def jaxnn(capsys):
         return code, out, err
 
     return run
+
+
+#: JAX's own numerics, in place of those of the tests.
+DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow", "jax_enable_x64": False}
+
+
+@pytest.fixture
+def default_numerics_in_every_thread(started):
+    """The fixture `started` sets them in one thread."""
+    strict = {"jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise", "jax_enable_x64": True}
+    for name, value in DEFAULTS.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in strict.items():
+        jax.config.update(name, value)

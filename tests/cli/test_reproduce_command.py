@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import pytest
 
 from jaxnn.course import systems
@@ -11,18 +10,8 @@ from jaxnn.course.session import CourseSession
 from jaxnn.course.systems import RECORDS, SEQUENCES, SYSTEMS
 
 CHEAP = ("S01", "S03", "S13", "S22")
-DEFAULTS = {"jax_numpy_dtype_promotion": "standard", "jax_numpy_rank_promotion": "allow", "jax_enable_x64": False}
-
-
-@pytest.fixture(autouse=True)
-def default_numerics_in_every_thread(started):
-    """The fixture `started` sets them in one thread; a quick run uses two."""
-    strict = {"jax_numpy_dtype_promotion": "strict", "jax_numpy_rank_promotion": "raise", "jax_enable_x64": True}
-    for name, value in DEFAULTS.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in strict.items():
-        jax.config.update(name, value)
+#: A quick run uses several threads.
+pytestmark = pytest.mark.usefixtures("default_numerics_in_every_thread")
 
 
 def test_reproduce_writes_table_json_and_report_of_the_requested_systems(jaxnn, tmp_path):

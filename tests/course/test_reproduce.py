@@ -147,9 +147,13 @@ def test_limit_config_changes_nothing_without_limits(config):
 
 @pytest.mark.parametrize("config", ["adding_gru", "canvas_unet"])
 def test_limited_generated_data_are_as_many_as_their_parts_need(config):
-    limited = limit_config(load(config), QUICK)
+    limited, most = limit_config(load(config), QUICK), QUICK.train_examples
+    assert most is not None and most == QUICK.test_examples
     parts = load_data(limited).splits[0]
-    assert [part.num_examples for part in parts if part is not None][:2] == [64 if config == "adding_gru" else 128, 64]
+    assert [part.num_examples for part in parts if part is not None][:2] == [
+        most if config == "adding_gru" else 2 * most,
+        most,
+    ]
 
 
 @pytest.mark.parametrize(("config", "option", "places"), [("adding_gru", "length", 32), ("sst2_gru", "length", 32)])
@@ -157,6 +161,36 @@ def test_limited_sequences_have_few_places(config, option, places):
     assert getattr(limit_config(load(config), QUICK).data, option) == places
     longest = getattr(load(config).data, option)
     assert getattr(limit_config(load(config), QUICK._replace(places=1000)).data, option) == (longest or 1000)
+
+
+def test_limited_modular_net_has_few_sub_nets():
+    first = limit_config(load("digits_modular"), QUICK).net[0].extra_options(LayerTable)["layers"]
+    assert QUICK.blocks == 2 and first == load("digits_modular").net[0].extra_options(LayerTable)["layers"][:2]
+
+
+@pytest.mark.parametrize("config", ["cora_gcn", "cora_gcn_random"])
+def test_limited_graph_has_few_nodes_of_each_part(tmp_path, config):
+    rng, n, file = np.random.default_rng(0), 400, tmp_path / "graph.npz"
+    order = rng.permutation(n).reshape(4, 100)
+    masks = dict(zip(("train", "validation", "test"), order[:3], strict=True))
+    arrays = {"features": np.eye(n, 8, dtype=np.float32), "edges": rng.integers(n, size=(900, 2))}
+    np.savez(file, labels=np.arange(n) % 4, **arrays, **masks)
+    loaded = load(config, [f"data.file={file}"])
+    if config == "cora_gcn_random":
+        loaded = load(config, [f"data.file={file}", "data.validation_nodes=90", "data.test_nodes=110"])
+    budget = QUICK._replace(train_examples=20, test_examples=10)
+    limited: Any
+    _, limited = limit_data(loaded, data := load_data(loaded, seeds=(0, 1)), budget)
+    weights = [[part.y.weight.sum() for part in parts] for parts in limited.splits]
+    shapes = {part.y.weight.shape for parts in limited.splits for part in parts}
+    if config == "cora_gcn":
+        assert weights == [[20, 10, 10]] and shapes == {(1, 40)}
+    else:  # the nodes of both seeds, whose parts overlap
+        assert np.less_equal([20, 10, 10], weights).all() and len(shapes) == 1 and max(shapes) <= (1, 80)
+    assert all(part.x is limited.splits[0].train.x for parts in limited.splits for part in parts)
+    assert len(np.unique(limited.splits[0].train.y.target)) == 4
+    experiment_of(loaded, limited, seeds=(0, 1)).check()
+    assert limit_data(loaded, data, FULL)[1] is data
 
 
 def test_limited_transformer_has_few_blocks():
@@ -191,7 +225,7 @@ def test_seeds_on_one_device_learn_what_those_on_several_do():
 
 
 def test_limit_data_spreads_examples_and_cuts_a_text(tmp_path):
-    config = load("digits_rows_lstm")
+    config = load("digits_rows_lstm", ["train.batch_size=16"])
     data = load_data(config)
     limited: Any
     same, limited = limit_data(config, data, QUICK)

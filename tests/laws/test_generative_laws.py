@@ -7,7 +7,7 @@ from jax import numpy as jnp
 
 import jaxnn
 from jaxnn.errors import UserError
-from jaxnn.graph import Graph, make_edges, make_lists, make_sparse_features, without_integers
+from jaxnn.graph import Graph, make_edges, make_lists, make_sparse_features, subgraph, without_integers
 from jaxnn.layers import (
     conv,
     conv_transpose,
@@ -273,6 +273,40 @@ def test_sparse_features_are_the_same_as_an_array():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), dparams, sparse_dparams)
         assert np.allclose(np.asarray(dx)[0, node, feature], sparse_dx.values[0], atol=1e-12)
         assert sparse_dx.node is None
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_subgraph_has_the_features_of_its_nodes_and_the_edges_between_them(is_sparse):
+    n, nodes = 6, np.asarray([4, 0, 3])
+    node, feature = np.asarray([0, 0, 2, 3, 5, 4]), np.asarray([1, 3, 0, 2, 1, 2])
+    values = np.arange(1.0, 7, dtype=np.float32)
+    features = np.zeros((n, 4), np.float32)
+    features[node, feature] = values
+    edges = make_edges(SENDERS, RECEIVERS, n, directed=True)
+    x = Graph(make_sparse_features(node, feature, values, n, 4) if is_sparse else features[None], edges)
+    part = subgraph(x, nodes)
+    assert np.array_equal(adjacency(part.edges), adjacency(edges)[np.ix_(nodes, nodes)])
+    if is_sparse:
+        found = np.zeros((len(nodes), 4), np.float32)
+        found[part.nodes.node[0], part.nodes.feature[0]] = part.nodes.values[0]
+    else:
+        (found,) = part.nodes
+    assert np.array_equal(found, features[nodes])
+    # Its lists are those that the layers read.
+    layer = compiled(graph_conv(2))
+    params = layer.init(jax.random.key(0), part)
+    y = layer.forward(params, part, None)[0].nodes[0]
+    a = adjacency(part.edges)
+    root = 1 / np.sqrt(a.sum(1, keepdims=True))
+    assert np.allclose(y, root * a @ (root * (features[nodes] @ np.asarray(params.weight))), atol=1e-6)
+
+
+def adjacency(edges) -> np.ndarray:
+    """(nodes, nodes): 1 where there is an edge from the node of the column to that of the row."""
+    n = edges.degrees.shape[-1]
+    matrix = np.zeros((n, n))
+    matrix[edges.receivers[0], edges.senders[0]] = 1
+    return matrix
 
 
 def test_layers_for_nodes_refuse_sparse_features():

@@ -114,6 +114,13 @@ def test_learning_curves_mark_the_best_epoch_of_one_seed_and_of_several():
     assert np.array_equal(curve(several, 0, 1)[0], [2, 3, 7])
 
 
+def test_learning_curves_show_a_best_epoch_before_their_only_evaluation(recwarn):
+    figure = plots.learning_curves({"epoch": np.array([10]), "train_loss": np.ones((2, 1))}, best_epoch=[1, 9])
+    plots.png(figure)
+    low, high = figure.axes[0].get_xlim()
+    assert low <= 1 and high >= 10 and not recwarn.list
+
+
 def test_confusion_matrix_writes_each_count_in_its_cell():
     counts = np.random.default_rng(3).integers(1, 20_000, (5, 5))
     ax = plots.confusion_matrix(counts, ()).axes[0]

@@ -1,0 +1,10 @@
+from .budget import FULL as FULL
+from .budget import QUICK as QUICK
+from .budget import Budget as Budget
+from .run_system import SystemResult as SystemResult
+from .run_system import reproduce as reproduce
+from .seed_measurement import SeedMeasurement as SeedMeasurement
+from .systems import SYSTEMS as SYSTEMS
+from .systems import Quantity as Quantity
+from .systems import System as System
+from .systems import select_systems as select_systems
