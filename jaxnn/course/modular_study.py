@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxnn.combine import serial
-from jaxnn.engine.driver import drive
+from jaxnn.course.run_system import best_params
 from jaxnn.experiment.definition import Experiment, seed_params
 from jaxnn.experiment.scores import scores
 from jaxnn.layer import Layer
@@ -55,5 +54,5 @@ def _train(
     """The best parameters of each seed, and their test accuracy."""
     update = supervised(model, softmax_cross_entropy(), optimizer("adam", learning_rate, groups=groups))
     changed = experiment._replace(update=update, hyperparameters={})
-    best = jax.device_get(drive(changed.job()).state.best.params)
+    best = best_params(changed)
     return best, scores(changed, best)["test"]["accuracy"]

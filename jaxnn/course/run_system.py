@@ -15,6 +15,7 @@ from jaxnn.config.loaded_data import load_data
 from jaxnn.course.budget import FULL, Budget, limit_config, limit_data
 from jaxnn.course.seed_measurement import SeedMeasurement
 from jaxnn.course.systems import Quantity, System
+from jaxnn.engine.driver import drive
 from jaxnn.engine.hooks import Hooks, Progress
 from jaxnn.engine.snapshot import Snapshot
 from jaxnn.experiment.definition import Experiment, last_params, seed_params
@@ -87,6 +88,11 @@ def limited_experiment(config: Config, n: int, budget: Budget, data_dir: str | o
     seeds = range(config.train.seed, config.train.seed + n)
     config, data = limit_data(config, load_data(config, data_dir=data_dir, seeds=seeds), budget)
     return experiment_of(config, data, seeds=seeds)._replace(strategy=budget.strategy)
+
+
+def best_params(experiment: Experiment) -> Params:
+    """Trains an experiment without scoring it: the best parameters of each seed, on the host."""
+    return jax.device_get(drive(experiment.job()).state.best.params)
 
 
 def measure(

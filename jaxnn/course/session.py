@@ -16,7 +16,7 @@ from jaxnn.course.budget import allows, at_most
 from jaxnn.course.generative_systems import JUDGED, JUDGES, TAXI, TAXI_WINDOWS
 from jaxnn.course.modular_study import frozen_modules
 from jaxnn.course.optimizer_comparison import compare_optimizers, make_loss_plane
-from jaxnn.course.run_system import limited_experiment, number_of_seeds, run_config
+from jaxnn.course.run_system import best_params, limited_experiment, number_of_seeds, run_config
 from jaxnn.course.series_novelty import alarms
 from jaxnn.course.systems import EPOCH_SECONDS
 from jaxnn.experiment.definition import seed_params
@@ -153,13 +153,12 @@ class CourseSession:
         """The samples of a generative net, and what our own classifier says of them."""
         start_time = time.perf_counter()
         run = run_config(load(system.config), 1, (), self.budget, self.data_dir, system)
-        judge_run = run_config(load(JUDGES[system.config]), 1, (), self.budget, self.data_dir, system)
+        classifier = limited_experiment(load(JUDGES[system.config]), 1, self.budget, self.data_dir)
         assert run.experiment is not None and run.result is not None
-        assert judge_run.experiment is not None and judge_run.result is not None
-        params, judge_params = (r.result.outcome.state.best.params for r in (run, judge_run) if r.result is not None)
+        params = seed_params(run.result.outcome.state.best.params, 0)
         count = at_most(JUDGED, self.budget.test_examples)
-        samples = draw_samples(run.experiment, seed_params(params, 0), count, jax.random.key(0))
-        found = judge(judge_run.experiment, seed_params(judge_params, 0), samples)
+        samples = draw_samples(run.experiment, params, count, jax.random.key(0))
+        found = judge(classifier, seed_params(best_params(classifier), 0), samples)
         numbers = (
             ("classes covered", float(found.classes), 10.0),
             ("samples with a confidence of 95 %, %", 100 * found.confident, 90.0 if system.id == "T13" else None),

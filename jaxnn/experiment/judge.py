@@ -67,13 +67,15 @@ def judge(
     of = probability.shape[-1]
     counts = np.bincount(predicted, minlength=of)
     known, real = (np.asarray(part[0], np.float32) for part in (train, test))
+    # Together, as each call is a program of its own.
+    both = features(experiment, params, np.concatenate([pictures, real]), seed)
     return Judgement(
         int((counts >= len(samples) / (5 * of)).sum()),
         of,
         float(sure.mean()),
         float((sure >= CONFIDENT).mean()),
         float("nan") if label is None else float((predicted == label).mean()),
-        frechet_distance(features(experiment, params, pictures, seed), features(experiment, params, real, seed)),
+        frechet_distance(both[: len(pictures)], both[len(pictures) :]),
         nearest(pictures / full, known / full),
         nearest(real / full, known / full),
     )
