@@ -38,7 +38,7 @@ class Reproduce:
     seeds: int | None = None
     """Number of seeds of each system (default: the system's own, 3 to 20)."""
     quick: bool = False
-    """Use few steps, examples and seeds: a check of one minute that everything runs. Its numbers prove nothing."""
+    """Use few steps, examples and seeds: a check of half a minute that everything runs. Its numbers prove nothing."""
     records: bool = False
     """Instead of the course, run the best results on MNIST, with augmentation and ensembles. Takes hours."""
     out: Annotated[

@@ -5,7 +5,7 @@ import functools
 import os
 import shlex
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from jaxnn.cli.command_line import COMMAND_LINE
 from jaxnn.cli.library_arguments import Reproduce
 from jaxnn.cli.progress import announce, report
 from jaxnn.cli.reproduced_rows import result_json, result_rows, row_of
-from jaxnn.cli.reproduction_processes import Helper, SaveFigures, run_shared, run_system, started_helpers
+from jaxnn.cli.reproduction_processes import GetResult, Helper, run_shared, run_system, started_helpers
 from jaxnn.cli.tables import print_table
 from jaxnn.cli.terminal import one_line, print_text, printable
 from jaxnn.errors import UserError
@@ -24,7 +24,7 @@ from jaxnn.storage.files import atomic_write, json_bytes
 from jaxnn.storage.locks import claimed
 
 if TYPE_CHECKING:
-    from jaxnn.course import System, SystemResult
+    from jaxnn.course import System
     from jaxnn.course.session import CourseSession
 
 #: The file by which the folder of a reproduction is recognised.
@@ -32,8 +32,6 @@ RESULTS = "results.json"
 #: XLA flags for programs that run only briefly: its older CPU code generator compiles a third faster, and a program in
 #: one piece takes less than 32 pieces, which several processes have no cores for.
 FAST_COMPILE = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
-#: Waits for the result of a system; raises what its run raised.
-GetResult = Callable[[], tuple["SystemResult", SaveFigures]]
 
 
 def run(command: Reproduce) -> None:

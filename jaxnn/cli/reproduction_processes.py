@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from jaxnn.course.session import CourseSession, Draw
     from jaxnn.report import Picture
 
-#: Processes at most, as each takes half a gigabyte, and the systems from which on a helper is worth its start.
+#: Processes at most, as each takes a gigabyte, and the systems from which on a helper is worth its start.
 MAX_PROCESSES, LEAST_SYSTEMS = 4, 4
 
 #: Draws the figures of a system, and saves them. Raises `UserError`, as on a full disk.
 SaveFigures = Callable[[], "Sequence[Picture]"]
+#: Waits for the result of a system, and returns it with what saves its figures. Raises what its run raised.
+GetResult = Callable[[], tuple["SystemResult", SaveFigures]]
 
 
 class Outcome(NamedTuple):
@@ -149,19 +151,19 @@ def run_group(session: "CourseSession", figures: Path, systems: Sequence["System
         try:
             result, save = run_system(session, figures, system)
         except UserError as error:
-            outcomes.append(Outcome(error))
+            outcomes.append(Outcome(UserError(str(error))))  # an error of a class of its own may not survive the way
             continue
         try:
             outcomes.append(Outcome(result, save()))
         except UserError as error:
-            outcomes.append(Outcome(result, error))
+            outcomes.append(Outcome(result, UserError(str(error))))
     return outcomes
 
 
 def run_shared(
     session: "CourseSession", figures: Path, systems: Sequence["System"], helpers: Sequence[Helper]
-) -> Iterator[Callable[[], tuple["SystemResult", SaveFigures]]]:
-    """Runs the systems here and in the helpers. For each, in their order, a function that waits for its outcome."""
+) -> Iterator[GetResult]:
+    """Runs the systems here and in the helpers. For each, in their order, a function that waits for its result."""
     from jaxnn.course.session import shared_runs
 
     runners: SimpleQueue[Callable[[Sequence[System]], list[Outcome]]] = SimpleQueue()

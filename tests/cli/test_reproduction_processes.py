@@ -69,7 +69,8 @@ def test_a_helper_answers_with_results_warnings_and_errors(tmp_path, monkeypatch
         '[loss]\nname = "softmax_cross_entropy"\n[optimizer]\nname = "sgd"\nlearning_rate = 0.1\n[train]\nepochs = 2\n',
         "utf-8",
     )
-    dense, mine, unknown = (System("S1", "", "", *rest) for rest in (("", 1, (), "dense"), ("mine.toml",), ("none",)))
+    dense, mine = System("S1", "", "", study="dense"), System("S1", "", "", "mine.toml")
+    unknown = mine._replace(config="none")
     with started_helpers(Reproduce(quick=True), len(SYSTEMS)) as helpers:
         (helper,) = helpers
         helper.begin(tmp_path / "figures")
