@@ -278,7 +278,7 @@ def test_sparse_features_are_the_same_as_an_array():
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_subgraph_has_the_features_of_its_nodes_and_the_edges_between_them(is_sparse):
     n, nodes = 6, np.asarray([4, 0, 2])
-    node, feature = np.asarray([0, 0, 2, 3, 5, 4]), np.asarray([1, 3, 0, 2, 1, 2])
+    node, feature = np.asarray([0, 3, 2, 0, 5, 4]), np.asarray([1, 2, 0, 3, 1, 2])
     values = np.arange(1.0, 7, dtype=np.float32)
     features = np.zeros((n, 4), np.float32)
     features[node, feature] = values
