@@ -13,6 +13,8 @@ MAX_NUMBERS = 10
 MAX_EPOCHS = 8
 #: What a cell shows of a number that is not defined, such as the precision of a class that is never predicted.
 NOT_DEFINED = "not defined"
+#: What a cell shows of a value that there is none of, such as the place of an object that was not found.
+NO_VALUE = "–"
 
 
 def seed_statistics(values: Sequence[float] | np.ndarray) -> dict[str, float | None]:
@@ -45,7 +47,7 @@ def format_cell(value: Any) -> str:
         names = sorted(value, key=lambda name: -value[name])
         return _first([f"{name} {value[name]:.3f}" for name in names], "  ")
     if isinstance(value, list):
-        return _first([f"{v:.4g}" if isinstance(v, float) else str(v) for v in _flat(value)], ", ")
+        return _first([str(v) if isinstance(v, int) else format_cell(v) for v in _flat(value)], ", ")
     if isinstance(value, Mapping):
         mean, sd, smallest, largest = (value[key] for key in ("mean", "sd", "min", "max"))
         if mean is None:
@@ -56,6 +58,8 @@ def format_cell(value: Any) -> str:
         return text + (
             f", {NOT_DEFINED} for {plural(int(value['undefined']), 'seed')}" if value.get("undefined") else ""
         )
+    if value is None:
+        return NO_VALUE
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

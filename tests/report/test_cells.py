@@ -45,6 +45,10 @@ def test_cell_of_many_numbers_says_how_many_there_are():
     assert format_cell([0.5] * 11).endswith("0.5 … (11 in all)") and format_cell(["a", "b"]) == "a, b"
 
 
+def test_cell_of_no_value_is_a_dash():
+    assert format_cell(None) == "–" and format_cell([1.5, None, 2000]) == "1.5, –, 2000"
+
+
 def test_metric_rows_have_a_column_for_each_part():
     rows = [{"part": "train", "examples": 80, "loss": 1}, {"part": "test", "examples": 20, "loss": 2, "roc_auc": 3}]
     assert metric_rows(rows) == [
