@@ -11,6 +11,7 @@ from jaxnn.cli.rerun import compare
 from jaxnn.cli.run_arguments import Checkpoint
 from jaxnn.cli.tables import print_table
 from jaxnn.errors import UserError, plural
+from jaxnn.report.cells import NO_VALUE
 from jaxnn.runs import checkpoints
 from jaxnn.runs import folder as run_folder
 from jaxnn.storage.arrays import load_arrays
@@ -42,7 +43,7 @@ def list_checkpoints(command: Checkpoint) -> None:
 
 def per_seed_text(values: Sequence[Any]) -> str:
     """A value for each seed; only one where all are the same."""
-    words = ["–" if value is None else f"{value:.6g}" for value in values]
+    words = [NO_VALUE if value is None else f"{value:.6g}" for value in values]
     return words[0] if len(set(words)) == 1 else ", ".join(words)
 
 
@@ -74,9 +75,9 @@ def inspect(command: Checkpoint) -> None:
             {
                 "array": name,
                 "type": facts["keys"].get(name, array.dtype.name),
-                "shape": "×".join(map(str, array.shape)) or "–",
-                "minimum": "–" if numbers is None else float(numbers.min()),
-                "maximum": "–" if numbers is None else float(numbers.max()),
+                "shape": "×".join(map(str, array.shape)) or NO_VALUE,
+                "minimum": NO_VALUE if numbers is None else float(numbers.min()),
+                "maximum": NO_VALUE if numbers is None else float(numbers.max()),
                 "SHA-256": facts["arrays"][name]["sha256"][:12],
             }
         )

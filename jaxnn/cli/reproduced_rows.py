@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jaxnn.report.cells import NO_VALUE
+
 if TYPE_CHECKING:
     from jaxnn.course import SeedMeasurement, System, SystemResult
 
@@ -49,10 +51,10 @@ def comparison_row(
     judged = system.id.startswith("S") or measurement is None or measurement.target is not None
     return {
         "system": f"{system.id} {system.config or system.study}",
-        "number": "–" if measurement is None else measurement.name,
-        given: "–" if number is None else number,
-        "ours": "–" if measurement is None else measurement.statistics,
-        verdict: summary if judged else "–",
+        "number": NO_VALUE if measurement is None else measurement.name,
+        given: NO_VALUE if number is None else number,
+        "ours": NO_VALUE if measurement is None else measurement.statistics,
+        verdict: summary if judged else NO_VALUE,
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }
@@ -65,10 +67,10 @@ def record_row(
     error = None if measurement is None else measurement.standard_error
     return {
         "record": f"{system.id} {system.config}",
-        "number": "–" if measurement is None else measurement.name,
-        "ours": "–" if measurement is None else measurement.statistics,
-        "standard error": "–" if error is None else f"{error:.2f}",
-        "target": summary if measurement is None or measurement.target is not None else "–",
+        "number": NO_VALUE if measurement is None else measurement.name,
+        "ours": NO_VALUE if measurement is None else measurement.statistics,
+        "standard error": NO_VALUE if error is None else f"{error:.2f}",
+        "target": summary if measurement is None or measurement.target is not None else NO_VALUE,
         "seeds": seeds,
         "s": round(seconds, 1) if seconds else "",
     }

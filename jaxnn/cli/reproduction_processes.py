@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxnn.cli import device
 from jaxnn.cli.library_arguments import Reproduce
-from jaxnn.errors import DataWarning, FigureWarning, UserError
+from jaxnn.errors import UserError
 
 if TYPE_CHECKING:
     from jaxnn.course import System, SystemResult
@@ -114,16 +114,14 @@ def serve(connection: Connection, command: Reproduce) -> None:
     """What a helper does: it answers with what comes of the systems that it is sent, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C of the terminal reaches both; the other process decides
     from jaxnn.cli.compilation_cache import enable_compilation_cache
-    from jaxnn.cli.main import rare_collections
+    from jaxnn.cli.main import rare_collections, warnings_as_lines
 
     if command.cache:
         enable_compilation_cache()
-    for category in (DataWarning, FigureWarning):
-        warnings.simplefilter("always", category)
     from jaxnn.course.budget import QUICK
     from jaxnn.course.session import CourseSession
 
-    with rare_collections(), contextlib.suppress(EOFError, OSError):
+    with rare_collections(), warnings_as_lines(), contextlib.suppress(EOFError, OSError):
         figures = connection.recv()
         device.select_device(command.device, fast_compile=True)
         session = CourseSession(QUICK, command.seeds, command.data_dir)

@@ -15,7 +15,8 @@ from jaxnn.config.experiment import make_experiment
 from jaxnn.course import studies
 from jaxnn.course.budget import FULL, Budget, allows, at_most, limit_config
 from jaxnn.course.optimizer_comparison import LossPlane, OptimizerRun, compare_optimizers, make_loss_plane
-from jaxnn.experiment import Experiment, run, seed_params
+from jaxnn.course.run_system import best_params
+from jaxnn.experiment import Experiment, seed_params
 from jaxnn.layer import Layer, Params
 from jaxnn.layers import average_pool, l2_pool, max_pool
 from jaxnn.layers.conv import ConvParams
@@ -114,8 +115,7 @@ def filter_figures(
     """Trains a convolutional net and draws its first layer's filters and feature maps."""
     config = limit_config(load(config_name), budget)
     experiment = make_experiment(config, data_dir=data_dir)
-    params = run(experiment).outcome.state.best.params
-    return list(feature_map_figures(build_model(config), experiment, params))
+    return list(feature_map_figures(build_model(config), experiment, best_params(experiment)))
 
 
 def feature_map_figures(model: Layer, experiment: Experiment, params: Params) -> Iterator[Figure]:

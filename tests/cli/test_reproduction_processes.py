@@ -92,11 +92,11 @@ def test_a_helper_answers_with_results_warnings_and_errors(tmp_path, monkeypatch
             helper.run([dense])
 
 
-@pytest.mark.parametrize(("quick", "systems", "cpus", "count"), [(False, 9, 2, 0), (True, 3, 2, 0), (True, 9, 1, 0)])
-def test_no_helper_is_started_for_a_full_run_few_systems_or_a_single_core(monkeypatch, quick, systems, cpus, count):
+@pytest.mark.parametrize(("quick", "systems", "cpus"), [(False, 9, 2), (True, 3, 2), (True, 9, 1)])
+def test_no_helper_is_started_for_a_full_run_few_systems_or_a_single_core(monkeypatch, quick, systems, cpus):
     monkeypatch.setattr("jaxnn.cli.device.usable_cpus", lambda: cpus)
     with started_helpers(Reproduce(quick=quick), systems) as helpers:
-        assert len(helpers) == count
+        assert len(helpers) == 0
 
 
 def test_systems_that_use_one_run_are_in_one_group():
